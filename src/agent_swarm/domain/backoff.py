@@ -1,0 +1,26 @@
+"""How long to wait before trying again: exponential with full jitter.
+
+Full jitter (a uniform draw from zero to the exponential bound) spreads retries best under contention. The draw comes in as
+`jitter`, a number in [0, 1), so that the rule stays pure.
+"""
+
+from dataclasses import dataclass
+
+from agent_swarm.domain.time import SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Bounds in microseconds: the first bound is `base`, doubled for every further try, never above `cap`."""
+
+    base: int
+    cap: int
+
+    def delay(self, tries: int, jitter: float) -> int:
+        """Microseconds to wait after `tries` (≥ 1) have failed."""
+        bound = min(self.cap, self.base << min(tries - 1, 32))
+        return int(bound * jitter)
+
+
+AGENT_FAILURE = Backoff(base=2 * SECOND, cap=300 * SECOND)
+INFRASTRUCTURE_LOSS = Backoff(base=SECOND, cap=60 * SECOND)

@@ -1,0 +1,427 @@
+"""What each command does to a task: one pure function per rule.
+
+`decide` takes the task as it is and a command, and returns the task as it will be, or says that the command repeats one
+that was already carried out; it raises where the command is refused. The store applies what it returns with a statement
+that names the fence and status decided on, so that a decision made on an old row changes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from agent_swarm.domain.backoff import AGENT_FAILURE, INFRASTRUCTURE_LOSS
+from agent_swarm.domain.errors import IllegalTransition, ResultConflict, StaleLease
+from agent_swarm.domain.tasks import (
+    AttemptOutcome,
+    FailureClass,
+    PauseReason,
+    TaskState,
+    TaskStatus,
+    Verb,
+    after,
+    verbs_of,
+)
+from agent_swarm.domain.time import SECOND
+
+RESUME_PIN = 600 * SECOND  # DESIGN §13: how long a task paused by a shutdown waits for its own agent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """The run begins."""
+
+    task_id: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complete:
+    """The run ended well; `digest` identifies its result (rule T5)."""
+
+    task_id: str
+    fence: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fail:
+    """The run ended badly; `jitter` in [0, 1) spreads the next try."""
+
+    task_id: str
+    fence: int
+    failure: FailureClass
+    digest: str
+    jitter: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """The run was interrupted in good order and can go on later (rule T6)."""
+
+    task_id: str
+    fence: int
+    reason: PauseReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """The worker gives the task back untouched; nothing is counted."""
+
+    task_id: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fence:
+    """The worker that held it came back without it, or was replaced (rule T11)."""
+
+    task_id: str
+    jitter: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """A timer of the task is due: its lease, its start time or its pin."""
+
+    task_id: str
+    jitter: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """A person or a lead does not want it any more (rule T11)."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestPause:
+    """A person wants the run interrupted; the worker does it and answers with `Pause`."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """Back into the queue. `agent_id` is set when that agent registers again, None when a person says so."""
+
+    task_id: str
+    agent_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelve:
+    """Into the backlog."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promote:
+    """Out of the backlog."""
+
+    task_id: str
+
+
+Command = (
+    Start | Complete | Fail | Pause | Release | Fence | Tick | Cancel | RequestPause | Resume | Shelve | Promote
+)
+Fenced = Start | Complete | Fail | Pause | Release
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The task after the command. `verb` is None where only a timer or a wish changed, not the status.
+
+    `event` is the type of the event to record, `outcome` how the attempt that was current ended, if it did.
+    """
+
+    state: TaskState
+    verb: Verb | None
+    event: str
+    outcome: AttemptOutcome | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """The same was already done; answer as then."""
+
+    state: TaskState
+
+
+def decide(task: TaskState, command: Command, *, now: int) -> Change | Repeat:
+    """What `command` does to `task` at `now`; raises StaleLease, ResultConflict or IllegalTransition."""
+    match command:
+        case Start() | Complete() | Fail() | Pause() | Release():
+            return _fenced(task, command, now)
+        case Fence():
+            return _lose(task, now, command.jitter, "superseded") if task.is_held else Repeat(task)
+        case Tick():
+            return tick(task, now=now, jitter=command.jitter)
+        case Cancel():
+            return _cancel(task)
+        case RequestPause():
+            return _request_pause(task)
+        case Resume():
+            return _resume(task, command.agent_id, now)
+        case Shelve():
+            target = after(task.id, task.status, Verb.SHELVE)
+            return Change(replace(task, status=target, ready=False), Verb.SHELVE, "task.shelved")
+        case Promote():
+            return _promote(task, now)
+
+
+def tick(task: TaskState, *, now: int, jitter: float = 0.0) -> Change | Repeat:
+    """Carry out the timer of `task` that is due at `now`; Repeat where none is."""
+    if task.timer_at is None or task.timer_at > now:
+        return Repeat(task)
+    if task.is_held:
+        return _lose(task, now, jitter, "leaseExpired")
+    if task.status is TaskStatus.PAUSED:
+        return _resume(replace(task, pinned_agent=None, pinned_until=None), None, now)
+    pin_over = task.pinned_until is not None and task.pinned_until <= now
+    woken = replace(
+        task,
+        ready=_is_due(task, now),
+        pinned_agent=None if pin_over else task.pinned_agent,
+        pinned_until=None if pin_over else task.pinned_until,
+    )
+    return Change(woken, None, "task.ready" if woken.ready else "task.unpinned")
+
+
+def unblock(task: TaskState, met: int, *, now: int) -> Change:
+    """`met` more dependency edges of `task` are met; the last one lets a blocked task into the queue.
+
+    The change has no event where the task goes on waiting.
+    """
+    task = replace(task, unmet=max(0, task.unmet - met))
+    if task.unmet or task.status is not TaskStatus.BLOCKED:
+        return Change(task, None, "")
+    return Change(_queued(task, now), Verb.UNBLOCK, "task.unblocked")
+
+
+def fail_by_dependency(task: TaskState, upstream: str) -> Change | None:
+    """An upstream task ended without success and the edge says `fail`; None where the task no longer waits."""
+    if not _waits(task):
+        return None
+    failed = replace(task, status=after(task.id, task.status, Verb.FAIL))
+    return Change(failed, Verb.FAIL, "task.failed", detail={"reason": "dependencyFailed", "upstream": upstream})
+
+
+def skip_by_dependency(task: TaskState, upstream: str) -> Change | None:
+    """An upstream task ended without success and the edge says `skip`; None where the task no longer waits."""
+    if not _waits(task):
+        return None
+    skipped = replace(task, status=after(task.id, task.status, Verb.CANCEL), fence=task.fence + 1)
+    return Change(skipped, Verb.CANCEL, "task.cancelled", detail={"reason": "dependencySkipped", "upstream": upstream})
+
+
+def require_lease(task: TaskState, fence: int, what: str) -> None:
+    """Rule T3 for writes that change no status: raises unless `fence` is the current one of a running attempt."""
+    if fence != task.fence:
+        raise StaleLease(task.id, presented=fence, current=task.fence)
+    if not task.is_held:
+        raise IllegalTransition(task.id, status=task.status, command=what, allowed=verbs_of(task.status))
+
+
+def claim(task: TaskState, *, agent_id: str, instance_id: str, lease: int, now: int) -> Change:
+    """Rule T2: the next attempt, under the next fencing token, leased until `now + lease` (microseconds)."""
+    held = replace(
+        task,
+        status=after(task.id, task.status, Verb.CLAIM),
+        attempt=task.attempt + 1,
+        fence=task.fence + 1,
+        ready=False,
+        agent_id=agent_id,
+        instance_id=instance_id,
+        lease_expires_at=now + lease,
+        not_before=None,
+        preferred_agent=None,
+        pinned_agent=None,
+        pinned_until=None,
+    )
+    return Change(held, Verb.CLAIM, "task.claimed")
+
+
+def _fenced(task: TaskState, command: Fenced, now: int) -> Change | Repeat:
+    """Rule T3: only the holder of the current fence writes; the same again is a no-op."""
+    if _is_repeat(task, command):
+        return Repeat(task)
+    if command.fence != task.fence:
+        raise StaleLease(task.id, presented=command.fence, current=task.fence)
+    match command:
+        case Start():
+            return Change(
+                replace(task, status=after(task.id, task.status, Verb.START)), Verb.START, "task.started"
+            )
+        case Complete():
+            if task.status is TaskStatus.COMPLETED:
+                raise ResultConflict(
+                    f"task {task.id!r} already has another result",
+                    hint="the first accepted result stands; retry the task for a new one",
+                    details={"taskId": task.id, "fence": task.fence},
+                )
+            status = after(task.id, task.status, Verb.COMPLETE)
+            done = _ended(task, AttemptOutcome.COMPLETED, command.digest, status=status)
+            return Change(done, Verb.COMPLETE, "task.completed", AttemptOutcome.COMPLETED)
+        case Fail():
+            return _fail(task, command, now)
+        case Pause():
+            after(task.id, task.status, Verb.PAUSE)
+            reason = task.pause_wanted or command.reason  # what a person asked for meanwhile wins over a shutdown
+            paused = _pause(_ended(task, AttemptOutcome.PAUSED, ""), reason, task.agent_id, now)
+            detail = {"reason": reason.value}
+            return Change(paused, Verb.PAUSE, "task.paused", AttemptOutcome.PAUSED, detail)
+        case Release():
+            after(task.id, task.status, Verb.REQUEUE)
+            free = _queued(_ended(task, AttemptOutcome.RELEASED, ""), now)
+            return Change(free, Verb.REQUEUE, "task.requeued", AttemptOutcome.RELEASED, {"reason": "released"})
+
+
+def _is_repeat(task: TaskState, command: Fenced) -> bool:
+    match command:
+        case Start():
+            return task.status is TaskStatus.RUNNING and task.fence == command.fence
+        case Complete():
+            ended = (AttemptOutcome.COMPLETED, command.digest)
+        case Fail():
+            ended = (AttemptOutcome.FAILED, command.digest)
+        case Pause():
+            ended = (AttemptOutcome.PAUSED, "")
+        case Release():
+            ended = (AttemptOutcome.RELEASED, "")
+    return task.ended_fence == command.fence and (task.ended_as, task.ended_digest) == ended
+
+
+def _fail(task: TaskState, command: Fail, now: int) -> Change:
+    """Rule T4: `maxAttempts` counts agent failures, `maxLosses` infrastructure losses, policy is final at once."""
+    status = after(task.id, task.status, Verb.FAIL)
+    ended = _ended(task, AttemptOutcome.FAILED, command.digest)
+    detail = {"failureClass": command.failure.value}
+    if command.failure is FailureClass.AGENT:
+        ended = replace(ended, failures=task.failures + 1)
+        again = ended.failures < task.max_attempts
+        delay = AGENT_FAILURE.delay(ended.failures, command.jitter)
+    else:
+        counted = command.failure is FailureClass.INFRASTRUCTURE
+        ended = replace(ended, losses=task.losses + counted)
+        again = counted and ended.losses < task.max_losses
+        delay = INFRASTRUCTURE_LOSS.delay(ended.losses, command.jitter) if again else 0
+    if not again:
+        return Change(replace(ended, status=status), Verb.FAIL, "task.failed", AttemptOutcome.FAILED, detail)
+    queued = _queued(replace(ended, not_before=now + delay), now)
+    told = {**detail, "reason": "failed", "retryAt": queued.not_before}
+    return Change(queued, Verb.REQUEUE, "task.requeued", AttemptOutcome.FAILED, told)
+
+
+def _lose(task: TaskState, now: int, jitter: float, reason: str) -> Change:
+    """Rule T4: the fence is bumped at once, so that nothing the old holder still sends can count."""
+    lost = _ended(replace(task, losses=task.losses + 1), AttemptOutcome.LOST, "", fence=task.fence + 1)
+    if task.pause_wanted is not None:
+        paused = _pause(lost, task.pause_wanted, task.agent_id, now)
+        detail = {"reason": task.pause_wanted.value, "lost": reason}
+        return Change(paused, Verb.PAUSE, "task.paused", AttemptOutcome.LOST, detail)
+    if lost.losses >= task.max_losses:
+        failed = replace(lost, status=after(task.id, task.status, Verb.FAIL))
+        return Change(failed, Verb.FAIL, "task.failed", AttemptOutcome.LOST, {"reason": "lossesUsedUp", "lost": reason})
+    # The first loss is tried again at once: most are a restart, and the old agent is the best one to go on.
+    delay = 0 if lost.losses == 1 else INFRASTRUCTURE_LOSS.delay(lost.losses - 1, jitter)
+    queued = _queued(replace(lost, preferred_agent=task.agent_id, not_before=now + delay), now)
+    return Change(queued, Verb.REQUEUE, "task.requeued", AttemptOutcome.LOST, {"reason": reason})
+
+
+def _cancel(task: TaskState) -> Change | Repeat:
+    if task.status is TaskStatus.CANCELLED:
+        return Repeat(task)
+    status = after(task.id, task.status, Verb.CANCEL)
+    outcome = AttemptOutcome.CANCELLED if task.is_held else None
+    cancelled = replace(_ended(task, outcome, "") if outcome else task, status=status, fence=task.fence + 1)
+    detail = {"agentId": task.agent_id, "endedFence": task.fence} if outcome else {}
+    return Change(replace(cancelled, ready=False, pause_wanted=None), Verb.CANCEL, "task.cancelled", outcome, detail)
+
+
+def _request_pause(task: TaskState) -> Change | Repeat:
+    if task.pause_wanted is PauseReason.PERSON or (
+        task.status is TaskStatus.PAUSED and task.pause_reason is PauseReason.PERSON
+    ):
+        return Repeat(task)
+    if task.status is TaskStatus.PAUSED:  # a shutdown's pause becomes a person's: it no longer resumes by itself
+        held_back = replace(task, pause_reason=PauseReason.PERSON, pinned_agent=None, pinned_until=None)
+        return Change(held_back, None, "task.paused", detail={"reason": PauseReason.PERSON.value})
+    if not task.is_held:
+        raise IllegalTransition(task.id, status=task.status, command=Verb.PAUSE, allowed=verbs_of(task.status))
+    wanted = replace(task, pause_wanted=PauseReason.PERSON)
+    return Change(wanted, None, "task.pauseRequested", detail={"agentId": task.agent_id, "fence": task.fence})
+
+
+def _resume(task: TaskState, agent_id: str | None, now: int) -> Change | Repeat:
+    """Rule T6. A registering agent resumes only what a shutdown of its own paused."""
+    if agent_id is not None and not (
+        task.status is TaskStatus.PAUSED
+        and task.pause_reason is PauseReason.SHUTDOWN
+        and task.pinned_agent == agent_id
+    ):
+        return Repeat(task)
+    after(task.id, task.status, Verb.RESUME)
+    if agent_id is None:
+        task = replace(task, pinned_agent=None, pinned_until=None)
+    return Change(_queued(replace(task, pause_reason=None), now), Verb.RESUME, "task.resumed")
+
+
+def _promote(task: TaskState, now: int) -> Change:
+    if task.unmet:
+        blocked = replace(task, status=after(task.id, task.status, Verb.BLOCK))
+        return Change(blocked, Verb.BLOCK, "task.promoted")
+    after(task.id, task.status, Verb.PROMOTE)
+    return Change(_queued(task, now), Verb.PROMOTE, "task.promoted")
+
+
+def _pause(ended: TaskState, reason: PauseReason, agent: str | None, now: int) -> TaskState:
+    """Rule T6: what a shutdown paused waits for its own agent until the pin is over."""
+    pinned = reason is PauseReason.SHUTDOWN
+    return replace(
+        ended,
+        status=TaskStatus.PAUSED,
+        pause_reason=reason,
+        preferred_agent=agent,
+        pinned_agent=agent if pinned else None,
+        pinned_until=now + RESUME_PIN if pinned else None,
+    )
+
+
+def _ended(
+    task: TaskState,
+    outcome: AttemptOutcome,
+    digest: str,
+    *,
+    status: TaskStatus | None = None,
+    fence: int | None = None,
+) -> TaskState:
+    """`task` without a holder, remembering how the attempt of its current fence ended."""
+    return replace(
+        task,
+        status=status or task.status,
+        fence=task.fence if fence is None else fence,
+        ended_fence=task.fence,
+        ended_as=outcome,
+        ended_digest=digest,
+        agent_id=None,
+        instance_id=None,
+        lease_expires_at=None,
+        pause_wanted=None,
+        ready=False,
+    )
+
+
+def _queued(task: TaskState, now: int) -> TaskState:
+    """`task` in the queue: claimable at once, or from its start time on."""
+    return replace(task, status=TaskStatus.PENDING, ready=_is_due(task, now))
+
+
+def _waits(task: TaskState) -> bool:
+    return task.status in (TaskStatus.BLOCKED, TaskStatus.BACKLOG) and task.unmet > 0
+
+
+def _is_due(task: TaskState, now: int) -> bool:
+    return task.not_before is None or task.not_before <= now

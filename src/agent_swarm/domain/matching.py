@@ -1,0 +1,108 @@
+"""Who may run what.
+
+Hard requirements decide: tags the worker must have, capabilities it must offer, the agent a task is pinned to. Soft labels
+(`tags` of the task against skills, tags and role of the agent) only rank the candidates. A task that nobody matches waits,
+explained; it never runs somewhere unsuitable.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+
+
+class AgentRole(StrEnum):
+    """Leads coordinate: they take only what is addressed to them. Workers take what they match."""
+
+    LEAD = "lead"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirements:
+    """The hard part of a task. Tasks with equal requirements share one requirement class."""
+
+    tags: frozenset[str] = frozenset()
+    capabilities: frozenset[str] = frozenset()  # glob patterns
+    agent_id: str | None = None
+
+    def key(self) -> str:
+        """Canonical text: equal requirements have equal keys."""
+        return json.dumps([sorted(self.tags), sorted(self.capabilities), self.agent_id], separators=(",", ":"))
+
+    @classmethod
+    def from_key(cls, key: str) -> "Requirements":
+        """The requirements that `key` was made from."""
+        tags, capabilities, agent_id = json.loads(key)
+        return cls(tags=frozenset(tags), capabilities=frozenset(capabilities), agent_id=agent_id)
+
+    def pinned_to(self, agent_id: str | None) -> "Requirements":
+        """The same, for one agent only; unchanged where `agent_id` is None."""
+        if agent_id is None:
+            return self
+        return Requirements(tags=self.tags, capabilities=self.capabilities, agent_id=agent_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentProfile:
+    """What an agent is and can do, as far as matching is concerned."""
+
+    id: str
+    agent_role: AgentRole = AgentRole.WORKER
+    role: str = ""
+    tags: frozenset[str] = frozenset()
+    capabilities: frozenset[str] = frozenset()
+    skills: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What keeps an agent from a task; empty when it may run it."""
+
+    missing_tags: tuple[str, ...] = ()
+    missing_capabilities: tuple[str, ...] = ()
+    other_agent: bool = False  # the task is for another agent
+    lead_only_addressed: bool = False  # a lead takes only what is addressed to it
+
+    def __bool__(self) -> bool:
+        return bool(self.missing_tags or self.missing_capabilities or self.other_agent or self.lead_only_addressed)
+
+    def size(self) -> int:
+        """How far off the agent is, to name the nearest one."""
+        return len(self.missing_tags) + len(self.missing_capabilities) + self.other_agent + self.lead_only_addressed
+
+
+def gap(agent: AgentProfile, needs: Requirements) -> Gap:
+    """What `agent` lacks for `needs` (rules of DESIGN §6: tags ⊆ tags, every pattern matched, pinned agent)."""
+    return Gap(
+        missing_tags=tuple(sorted(needs.tags - agent.tags)),
+        missing_capabilities=tuple(
+            pattern
+            for pattern in sorted(needs.capabilities)
+            if not any(capability_matches(pattern, offered) for offered in agent.capabilities)
+        ),
+        other_agent=needs.agent_id is not None and needs.agent_id != agent.id,
+        lead_only_addressed=agent.agent_role is AgentRole.LEAD and needs.agent_id is None,
+    )
+
+
+def serves(agent: AgentProfile, needs: Requirements) -> bool:
+    """Whether `agent` may run a task with these hard requirements."""
+    return not gap(agent, needs)
+
+
+def affinity(agent: AgentProfile, labels: frozenset[str]) -> int:
+    """How many of a task's soft labels the agent's skills, tags and role cover (rule T12)."""
+    return len(labels & (agent.skills | agent.tags | {agent.role}))
+
+
+def capability_matches(pattern: str, capability: str) -> bool:
+    """`harness.*` matches `harness.codex`: `*` is one or more characters within a segment, a last `**` the whole rest."""
+    return _compiled(pattern).fullmatch(capability) is not None
+
+
+@lru_cache(maxsize=4096)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    head, rest = (pattern[:-2], ".+") if pattern == "**" or pattern.endswith(".**") else (pattern, "")
+    return re.compile("".join("[^.]+" if char == "*" else re.escape(char) for char in head) + rest)

@@ -1,0 +1,1 @@
+"""Adapters around agent CLIs: how to start one, feed it, read its stream, interrupt it and resume it."""

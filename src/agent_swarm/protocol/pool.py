@@ -1,0 +1,298 @@
+"""The worker protocol, `/v1/pool/*`: snake_case JSON, version 1.
+
+A worker registers once over HTTP and then holds one WebSocket on which both sides send frames `{v, id, type, body}`. Every frame of
+the worker is answered by a `reply` or `error` frame with the same `id`; frames the server sends on its own (`claimed`, `command`)
+are not answered. `POST /v1/pool/poll` carries the same frames where no WebSocket gets through. Unknown fields are ignored, so that
+newer workers and servers understand each other; the envelope keeps room for `session`, `counter` and `sig`.
+
+Spans are seconds; a lease travels as a duration, because two machines do not share a clock.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agent_swarm.domain.tasks import FailureClass, PauseReason
+from agent_swarm.protocol import limits
+
+VERSION = 1
+VERSION_HEADER = "ASP-Version"
+CLOSE_SUPERSEDED = 4409  # another process runs under this AGENT_ID
+CLOSE_UNAUTHENTICATED = 4401  # register again
+CLOSE_PROTOCOL = 4400
+
+
+class Wire(BaseModel):
+    """Base of everything on the worker wire."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class FrameType(StrEnum):
+    """What a frame is about. The first block is sent by workers, the second by the server."""
+
+    HELLO = "hello"
+    CREDIT = "credit"
+    WITHDRAW = "withdraw"
+    HEARTBEAT = "heartbeat"
+    START = "start"
+    PROGRESS = "progress"
+    EVENTS = "events"
+    USAGE = "usage"
+    COMPLETE = "complete"
+    FAIL = "fail"
+    PAUSE = "pause"
+    RELEASE = "release"
+    BYE = "bye"
+
+    REPLY = "reply"
+    ERROR = "error"
+    CLAIMED = "claimed"
+    COMMAND = "command"
+
+
+class Frame(Wire):
+    """The envelope."""
+
+    v: int = VERSION
+    id: str = Field(max_length=64)
+    type: FrameType
+    body: dict[str, Any] = Field(default_factory=dict)
+
+
+Id = Annotated[str, Field(min_length=36, max_length=36)]
+Label = Annotated[str, Field(min_length=1, max_length=limits.LABEL_CHARS)]
+Labels = Annotated[tuple[Label, ...], Field(max_length=limits.LABELS)]
+
+
+class LeaseRef(Wire):
+    """Names an attempt the way every write about it has to: by task and fencing token."""
+
+    task_id: Id
+    fence: int = Field(ge=1)
+
+
+# --- registration ------------------------------------------------------------------------------------------------
+
+
+class RegisterRequest(Wire):
+    """`POST /v1/pool/register`, with the API key or an agent token as bearer."""
+
+    agent_id: Id
+    instance_id: Id  # a new one per process
+    name: str = Field(min_length=1, max_length=limits.TITLE_CHARS)
+    agent_role: Literal["lead", "worker"] = "worker"
+    role: str = Field(default="", max_length=limits.LABEL_CHARS)
+    description: str = Field(default="", max_length=2000)
+    template_id: str = Field(default="", max_length=limits.LABEL_CHARS)
+    harness: str = Field(default="", max_length=limits.LABEL_CHARS)  # used for tasks that name none
+    skills: Labels = ()
+    tags: Labels = ()
+    capabilities: Labels = ()
+    slots: int = Field(default=1, ge=1, le=1000)
+    held: tuple[LeaseRef, ...] = ()
+
+
+class Timing(Wire):
+    """How often the worker has to speak, in seconds."""
+
+    lease_seconds: float = limits.LEASE_SECONDS
+    heartbeat_seconds: float = limits.HEARTBEAT_SECONDS
+    long_poll_seconds: float = limits.LONG_POLL_SECONDS
+
+
+class RegisterReply(Wire):
+    """The agent's own token, shown once. `fenced` are leases of this agent that are over, `resumed` paused tasks now queued for it."""
+
+    agent_id: str
+    instance_id: str
+    token: str
+    timing: Timing = Timing()
+    fenced: tuple[LeaseRef, ...] = ()
+    resumed: tuple[str, ...] = ()
+
+
+# --- worker to server --------------------------------------------------------------------------------------------
+
+
+class Hello(Wire):
+    """First frame on a connection: what the worker holds and the claims it still waits for; lost answers are sent again."""
+
+    instance_id: Id
+    held: tuple[LeaseRef, ...] = ()
+    claim_ids: tuple[Id, ...] = Field(default=(), max_length=1000)
+
+
+class Credit(Wire):
+    """Free slots: one claim id each, made by the worker, answered by one `claimed` frame when there is work."""
+
+    claim_ids: tuple[Id, ...] = Field(max_length=1000)
+
+
+class Withdraw(Credit):
+    """Take credits back, when draining. The reply names those that were already answered: `{"claimed": [claim_id…]}`."""
+
+
+class Heartbeat(Wire):
+    """Renew every lease held, by timer, whether or not the agents do anything."""
+
+    leases: tuple[LeaseRef, ...] = Field(default=(), max_length=1000)
+
+
+class LeaseStatus(LeaseRef):
+    """Answer per lease: `ok`, or `stale` (stop, discard). `wants` asks for `pause`."""
+
+    status: Literal["ok", "stale"]
+    wants: Literal["", "pause", "cancel"] = ""
+
+
+class HeartbeatReply(Wire):
+    """Body of the reply to `heartbeat`."""
+
+    lease_seconds: float
+    leases: tuple[LeaseStatus, ...] = ()
+
+
+class Start(LeaseRef):
+    """The agent is about to run."""
+
+    session: str = Field(default="", max_length=512)
+    branch: str = Field(default="", max_length=512)
+
+
+class Progress(LeaseRef):
+    """A line for people."""
+
+    text: str = Field(max_length=limits.PROGRESS_CHARS)
+
+
+class Events(LeaseRef):
+    """Transcript lines of an attempt, numbered from 0. Lines already stored are skipped, a gap is refused with `transcriptGap`.
+
+    A line is {"at": RFC 3339, "kind": harness.base.EventKind, "data": {…}}.
+    """
+
+    attempt: int = Field(ge=1)
+    first: int = Field(ge=0)
+    lines: tuple[dict[str, Any], ...] = Field(max_length=limits.TRANSCRIPT_LINES_PER_FRAME)
+
+
+class Usage(LeaseRef):
+    """Money and tokens spent since the last one; booked also from a lease that is over. `seq` grows by one per attempt, from 0."""
+
+    attempt: int = Field(ge=1)
+    seq: int = Field(ge=0)
+    input_tokens: int = Field(default=0, ge=0, le=2**53)
+    output_tokens: int = Field(default=0, ge=0, le=2**53)
+    cost_usd: float = Field(default=0, ge=0, le=1_000_000)
+    model: str = Field(default="", max_length=limits.LABEL_CHARS)
+
+
+class Where(LeaseRef):
+    """What every ending tells: the conversation, and where the work is."""
+
+    session: str = Field(default="", max_length=512)
+    branch: str = Field(default="", max_length=512)
+    commit: str = Field(default="", max_length=64)
+    snapshot: str = Field(default="", max_length=512)
+
+
+class Complete(Where):
+    """The run ended well."""
+
+    text: str = Field(default="", max_length=limits.RESULT_CHARS)
+    data: dict[str, Any] | None = None
+
+
+class Fail(Where):
+    """The run ended badly."""
+
+    failure: FailureClass
+    code: str = Field(default="", max_length=limits.LABEL_CHARS)
+    message: str = Field(default="", max_length=limits.RESULT_CHARS)
+
+
+class Pause(Where):
+    """The run was interrupted in good order and can go on."""
+
+    reason: PauseReason
+
+
+class Release(LeaseRef):
+    """The task goes back untouched."""
+
+
+# --- server to worker --------------------------------------------------------------------------------------------
+
+
+class Project(Wire):
+    """The repository to work on."""
+
+    id: str
+    name: str
+    repo_url: str
+    default_branch: str = ""
+
+
+class Dependency(Wire):
+    """An upstream task and its accepted result."""
+
+    task_id: str
+    title: str
+    text: str = ""
+    branch: str = ""
+    commit: str = ""
+
+
+class PreviousAttempt(Wire):
+    """The latest earlier attempt: how it ended and what it left."""
+
+    number: int
+    outcome: str
+    agent_id: str
+    session: str = ""
+    branch: str = ""
+    commit: str = ""
+    snapshot: str = ""
+    message: str = ""
+
+
+class Claimed(Wire):
+    """A task for one of the worker's credits. `token` lets the agent act for this attempt only."""
+
+    claim_id: str
+    task_id: str
+    attempt: int
+    fence: int
+    lease_seconds: float
+    token: str
+    title: str
+    prompt: str
+    harness: str | None = None
+    model: str | None = None
+    labels: tuple[str, ...] = ()
+    timeout_seconds: float | None = None
+    parent_id: str | None = None
+    project: Project | None = None
+    dependencies: tuple[Dependency, ...] = ()
+    previous: PreviousAttempt | None = None
+
+
+class Command(LeaseRef):
+    """What a person wants of a running attempt: `cancel` or `pause`. `cancel` comes with the fence of the attempt that is over."""
+
+    kind: Literal["cancel", "pause"]
+
+
+class PollRequest(Wire):
+    """`POST /v1/pool/poll`: frames of the worker, in order; waits up to `wait_seconds` for frames of the server."""
+
+    frames: tuple[Frame, ...] = Field(default=(), max_length=1000)
+    wait_seconds: float = Field(default=limits.LONG_POLL_SECONDS, ge=0, le=60)
+
+
+class PollReply(Wire):
+    """Answers, claims and commands."""
+
+    frames: tuple[Frame, ...] = ()

@@ -1,0 +1,322 @@
+"""The REST shapes: camelCase JSON, unknown fields refused in input.
+
+Instants are RFC 3339 UTC with milliseconds and `Z`, spans are `…Seconds`. Lists answer `{…s, nextCursor}`, newest first, with `nextCursor`
+null at the end.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from agent_swarm.domain.dependencies import OnFailure
+from agent_swarm.domain.ids import normalize_id
+from agent_swarm.domain.priority import DEFAULT_PRIORITY, PRIORITY_NAMES
+from agent_swarm.protocol import limits
+
+
+def _without_nul(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("contains a NUL character, which cannot be stored; remove it")
+    return text
+
+
+def _uuid(text: str) -> str:
+    normal = normalize_id(text)
+    if normal is None:
+        raise ValueError("is not a UUID such as 0197a1c2-5b7e-7c3d-9e4f-0123456789ab")
+    return normal
+
+
+def _priority(value: Any) -> Any:
+    return PRIORITY_NAMES.get(value.lower(), value) if isinstance(value, str) else value
+
+
+Text = Annotated[str, AfterValidator(_without_nul)]
+Id = Annotated[str, AfterValidator(_uuid)]
+Label = Annotated[Text, Field(min_length=1, max_length=limits.LABEL_CHARS)]
+Labels = Annotated[list[Label], Field(max_length=limits.LABELS)]
+Priority = Annotated[int, BeforeValidator(_priority), Field(ge=0, le=100, strict=True)]
+
+
+class Input(BaseModel):
+    """Base of what clients send."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+
+class Output(BaseModel):
+    """Base of what clients get."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+
+class RequiresInput(Input):
+    """Hard requirements: every tag must be the worker's, every capability pattern must match one of its capabilities."""
+
+    tags: Labels = Field(default_factory=list)
+    capabilities: Labels = Field(default_factory=list)
+
+
+class DependencyInput(Input):
+    """A task to wait for, and what its failure means: `fail` (default), `skip` or `wait`."""
+
+    task: Label  # a task id, or the `ref` of another task of the batch
+    on_failure: OnFailure = OnFailure.FAIL
+
+
+class TaskInput(Input):
+    """Body of `POST /api/tasks`."""
+
+    prompt: Annotated[Text, Field(min_length=1)]
+    title: Annotated[Text, Field(min_length=1, max_length=limits.TITLE_CHARS)] | None = None  # default: the prompt's first line
+    harness: Label | None = None  # default: the one of the agent that runs it
+    model: Label | None = None
+    priority: Priority = DEFAULT_PRIORITY  # or urgent, high, medium, low
+    tags: Labels = Field(default_factory=list)  # soft labels
+    requires: RequiresInput = RequiresInput()
+    depends_on: Annotated[list[Label | DependencyInput], Field(max_length=limits.DEPENDENCIES)] = Field(default_factory=list)
+    agent_id: Id | None = None  # only this agent may run it
+    project: Label | None = None  # id or name
+    parent_task_id: Id | None = None
+    timeout_seconds: Annotated[float, Field(gt=0, le=30 * 24 * 3600)] | None = None
+    start_at: Text | None = None  # RFC 3339; not before
+    backlog: bool = False
+    max_attempts: Annotated[int, Field(ge=1, le=100, strict=True)] = 3
+
+
+class BatchTaskInput(TaskInput):
+    """A task of a graph; `ref` is the name by which others of the batch depend on it."""
+
+    ref: Label | None = None
+
+
+class BatchInput(Input):
+    """Body of `POST /api/tasks/batch`: all are created, or none."""
+
+    tasks: Annotated[list[BatchTaskInput], Field(min_length=1, max_length=limits.BATCH_TASKS)]
+
+
+class CancelInput(Input):
+    """Body of `POST /api/tasks/{id}/cancel`."""
+
+    reason: Annotated[Text, Field(max_length=limits.PROGRESS_CHARS)] = ""
+
+
+class TaskPatch(Input):
+    """Body of `PATCH /api/tasks/{id}`."""
+
+    priority: Priority
+
+
+class ProgressInput(Input):
+    """Body of `POST /api/tasks/{id}/progress`, with an attempt's token."""
+
+    text: Annotated[Text, Field(min_length=1, max_length=limits.PROGRESS_CHARS)]
+
+
+class ProjectInput(Input):
+    """Body of `POST /api/projects`: a git repository by path or URL."""
+
+    name: Annotated[Text, Field(min_length=1, max_length=limits.LABEL_CHARS, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    repo_url: Annotated[Text, Field(min_length=1, max_length=2000)]
+    default_branch: Annotated[Text, Field(max_length=255)] = ""  # default: the repository's own
+
+
+class Requires(Output):
+    tags: list[str]
+    capabilities: list[str]
+    agent_id: str | None
+
+
+class Dependency(Output):
+    """An edge, seen from the task that waits (`dependsOn`) or from the one waited for (`dependants`)."""
+
+    task: str
+    title: str
+    status: str
+    on_failure: OnFailure
+
+
+class Task(Output):
+    """A task without its prompt, as lists show it. `agentId` is who has it, or had it last."""
+
+    id: str
+    title: str
+    prompt_preview: str
+    status: str
+    priority: int
+    tags: list[str]
+    requires: Requires
+    harness: str | None
+    model: str | None
+    project_id: str | None
+    agent_id: str | None
+    attempt: int
+    fence: int
+    failures: int
+    losses: int
+    max_attempts: int
+    max_losses: int
+    open_dependencies: int
+    progress: str
+    result: dict[str, Any] | None  # {text, data, branch, commit}
+    failure: dict[str, Any] | None  # {class, code, message, attempt}
+    pause_reason: str | None
+    timeout_seconds: float | None
+    not_before: str | None
+    created_by: str
+    parent_task_id: str | None
+    root_task_id: str
+    retry_of: str | None
+    created_at: str
+    updated_at: str
+    started_at: str | None
+    finished_at: str | None
+
+
+class TaskDetail(Task):
+    """A task, whole: `GET /api/tasks/{id}`."""
+
+    prompt: str
+    depends_on: list[Dependency]
+    dependants: list[Dependency]  # the first 200
+
+
+class TaskPage(Output):
+    tasks: list[Task]
+    next_cursor: str | None
+
+
+class BatchReply(Output):
+    """The created tasks in the order sent; `refs` maps each `ref` to its id."""
+
+    tasks: list[Task]
+    refs: dict[str, str]
+
+
+class Attempt(Output):
+    """One try at a task."""
+
+    task_id: str
+    number: int
+    fence: int
+    agent_id: str
+    outcome: str | None  # null while it goes on
+    claimed_at: str
+    started_at: str | None
+    ended_at: str | None
+    session: str
+    branch: str
+    commit: str
+    snapshot: str
+    message: str
+    failure_class: str
+    failure_code: str
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+
+
+class AttemptList(Output):
+    attempts: list[Attempt]
+
+
+class Transcript(Output):
+    """Lines of an attempt from `after` on: {at, kind, data}. `ended` when no further line will come."""
+
+    lines: list[dict[str, Any]]
+    next: int
+    ended: bool
+
+
+class Reason(Output):
+    """Why a task does not run, and what would unblock it."""
+
+    code: str
+    message: str
+    unblock: str
+    details: dict[str, Any]
+
+
+class Explanation(Output):
+    """`GET /api/tasks/{id}/explain`; no reasons for a task that runs or has ended well."""
+
+    task_id: str
+    status: str
+    summary: str
+    reasons: list[Reason]
+
+
+class Agent(Output):
+    """An agent. `status`: `idle`, `busy` or `offline`."""
+
+    id: str
+    name: str
+    status: Literal["idle", "busy", "offline"]
+    is_lead: bool
+    agent_role: str
+    role: str
+    description: str
+    template_id: str
+    harness: str
+    skills: list[str]
+    tags: list[str]
+    capabilities: list[str]
+    slots: int
+    current_tasks: list[str]
+    registered_at: str
+    last_seen_at: str
+
+
+class AgentList(Output):
+    agents: list[Agent]
+
+
+class Project(Output):
+    id: str
+    name: str
+    repo_url: str
+    default_branch: str
+    created_at: str
+
+
+class ProjectList(Output):
+    projects: list[Project]
+
+
+class Overview(Output):
+    """`GET /api/overview`: what runs, what waits, who works."""
+
+    tasks: dict[str, int]  # status -> number
+    agents: dict[str, int]  # status -> number
+    running: list[Task]
+    waiting: list[Task]  # the next to be claimed or stuck, first 20
+
+
+class Subject(Output):
+    kind: str
+    id: str
+
+
+class Event(Output):
+    """One event, as lists and the stream show it."""
+
+    seq: int
+    id: str
+    type: str
+    at: str
+    actor: str
+    subject: Subject
+    swarm: str | None
+    task_id: str | None
+    attempt: int | None
+    data: dict[str, Any]
+    v: int
+
+
+class EventPage(Output):
+    """`GET /api/events?after=SEQ` with `Accept: application/json`."""
+
+    events: list[Event]
+    next_after: int

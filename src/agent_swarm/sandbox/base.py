@@ -1,0 +1,132 @@
+"""The contract of a sandbox: start processes, talk to them, and leave nothing of them behind.
+
+A provider declares its capabilities; what it cannot enforce it does not claim. `probe` finds out on this host, by trying,
+whether the provider works at all.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+
+class SandboxCapability(StrEnum):
+    """What a provider can enforce."""
+
+    REAPS_DESCENDANTS = "reapsDescendants"  # nothing survives close(), daemonised and setsid children included
+    FILESYSTEM_ISOLATED = "filesystemIsolated"
+    NETWORK_OFF = "networkOff"
+    MEMORY_LIMIT = "memoryLimit"
+    CHECKPOINT = "checkpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Whether a provider works here; `remedy` says what to install or change where it does not."""
+
+    usable: bool
+    detail: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxSpec:
+    """What one run needs. `state_dir` outlives a killed worker: its next start finds there what to clean up."""
+
+    run_id: str
+    workspace: Path
+    state_dir: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """One process to start. `env` is everything the process gets: nothing is inherited from the worker."""
+
+    argv: tuple[str, ...]
+    cwd: Path
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended: its exit code, or the number of the signal that ended it."""
+
+    code: int | None
+    signal: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        """It ended by itself with exit code 0. Says nothing about whether an agent did its work."""
+        return self.code == 0
+
+    def describe(self) -> str:
+        """Such as `exit code 3` or `signal 9`."""
+        return f"signal {self.signal}" if self.signal is not None else f"exit code {self.code}"
+
+
+class Process(Protocol):
+    """A started process with its descendants."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def lines(self) -> AsyncIterator[bytes]:
+        """Its standard output line by line, without the newline, up to 16 MiB a line; ends when the output closes."""
+        ...
+
+    def error_tail(self) -> str:
+        """The last 16 KiB of its standard error, decoded."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send `data` to its standard input; silently dropped once it no longer reads."""
+        ...
+
+    async def close_input(self) -> None: ...
+
+    async def wait(self) -> Exit:
+        """Wait until it has ended and every descendant is gone."""
+        ...
+
+    def interrupt(self) -> None:
+        """Send SIGINT to the process."""
+        ...
+
+    async def stop(self, grace: timedelta) -> Exit:
+        """SIGTERM, after `grace` SIGKILL, to the process and every descendant; returns once nothing is left."""
+        ...
+
+    async def kill(self) -> Exit:
+        """SIGKILL to the process and every descendant; returns once nothing is left."""
+        ...
+
+
+class Sandbox(Protocol):
+    """One run's place, opened by a provider."""
+
+    async def start(self, launch: Launch) -> Process: ...
+
+    async def close(self) -> None:
+        """Kill what still runs and free what the sandbox holds; idempotent, and safe before the first start."""
+        ...
+
+
+class SandboxProvider(Protocol):
+    """A kind of isolation."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def capabilities(self) -> frozenset[SandboxCapability]: ...
+
+    async def probe(self) -> Probe: ...
+
+    async def open(self, spec: SandboxSpec) -> Sandbox: ...
+
+    async def sweep(self, state_dir: Path) -> int:
+        """End what a killed worker left running, as recorded under `state_dir`, and nothing else; how many processes."""
+        ...

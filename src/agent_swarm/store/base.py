@@ -1,0 +1,104 @@
+"""The contract of a store.
+
+`Engine` is the synchronous heart: it applies one batch in one transaction and answers reads. `Store` is what services see: operations
+go in one by one, batches are made behind it (`batcher`), and what was committed is told to subscribers afterwards.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from agent_swarm.domain.errors import SwarmError
+from agent_swarm.domain.matching import Requirements
+from agent_swarm.domain.tasks import TaskStatus
+from agent_swarm.store.operations import Operation
+from agent_swarm.store.records import (
+    AgentRecord,
+    AttemptRecord,
+    ClaimedTask,
+    Cursor,
+    DependencyRecord,
+    Event,
+    ProjectRecord,
+    TaskFilter,
+    TaskRecord,
+    TokenRecord,
+)
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """What a batch changed, told to subscribers after its commit and before its answers."""
+
+    at: int
+    events: tuple[Event, ...] = ()
+    ready: Mapping[int, int] = field(default_factory=dict)  # requirement class -> tasks that became claimable
+    classes: Mapping[int, Requirements] = field(default_factory=dict)  # interned by this batch
+    timer_at: int | None = None  # the earliest timer this batch set
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """One answer or refusal per operation, in the order given."""
+
+    replies: list[Any | SwarmError]
+    committed: Committed
+
+
+class Queries(Protocol):
+    """Reads, all of one moment."""
+
+    def task(self, task_id: str) -> TaskRecord | None: ...
+    def tasks(self, task_ids: Sequence[str]) -> list[TaskRecord]: ...
+    def list_tasks(self, filters: TaskFilter, *, after: Cursor | None, limit: int) -> list[TaskRecord]: ...
+    def upstreams(self, task_id: str) -> list[DependencyRecord]: ...
+    def dependants(self, task_id: str, *, limit: int) -> list[DependencyRecord]: ...
+    def attempts(self, task_id: str) -> list[AttemptRecord]: ...
+    def attempt(self, task_id: str, number: int) -> AttemptRecord | None: ...
+    def agent(self, agent_id: str) -> AgentRecord | None: ...
+    def agents(self) -> list[AgentRecord]: ...
+    def held_tasks(self, agent_id: str | None = None) -> list[TaskRecord]: ...
+    def claimed_under(self, claim_ids: Sequence[str]) -> list[ClaimedTask]: ...
+    def token_by_hash(self, token_hash: str) -> TokenRecord | None: ...
+    def tokens(self) -> list[TokenRecord]: ...
+    def project(self, id_or_name: str) -> ProjectRecord | None: ...
+    def projects(self) -> list[ProjectRecord]: ...
+    def classes(self) -> dict[int, Requirements]: ...
+    def ready_classes(self) -> set[int]: ...
+    def counts(self) -> dict[TaskStatus, int]: ...
+    def events_after(self, seq: int, *, limit: int) -> list[Event]: ...
+    def head(self) -> tuple[int, str]: ...
+    def next_timer(self) -> int | None: ...
+    def epoch(self) -> int: ...
+
+
+class Engine(Protocol):
+    """Applies batches and answers reads, synchronously."""
+
+    def open(self) -> int:
+        """Make the storage ready; answers the last instant it has recorded, 0 for a new one."""
+        ...
+
+    def apply_batch(self, operations: Sequence[Operation[Any]], now: int) -> BatchResult: ...
+    def read(self, query: Callable[[Queries], R]) -> R: ...
+    def close(self) -> None: ...
+
+
+class Store(Protocol):
+    """What services and faces see."""
+
+    async def apply(self, operation: Operation[R], *, lane: object = None) -> R:
+        """Write; answers after the commit. Operations of one `lane` keep their order. Raises Busy when too much is queued."""
+        ...
+
+    async def read(self, query: Callable[[Queries], R]) -> R: ...
+
+    def subscribe(self, listener: Callable[[Committed], None]) -> Callable[[], None]:
+        """Have `listener` called after every commit, in commit order; answers a function that ends it."""
+        ...
+
+    def now(self) -> int:
+        """The store's clock: never goes back, also over restarts."""
+        ...

@@ -1,0 +1,198 @@
+"""From single operations to batches (DESIGN §6).
+
+Operations queue up while a batch is under way; the next batch takes those that do not touch the same things and applies them in one
+transaction. One batch is in flight per store. Order is kept within a lane (a connection) and between operations with a common
+key: an operation that has to wait holds back the later ones of its lane and its keys. Subscribers hear of a batch after its
+commit and before its answers.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+
+from agent_swarm.domain.errors import Busy, ShuttingDown, SwarmError
+from agent_swarm.store.base import BatchResult, Committed, Engine, Queries
+from agent_swarm.store.clock import ServerClock
+from agent_swarm.store.operations import CreateTasks, Operation
+
+R = TypeVar("R")
+log = structlog.get_logger()
+
+BATCH_WEIGHT = 256  # DESIGN §13; a graph counts one per task
+QUEUE_LIMIT = 20_000
+LOOK_AHEAD = 1_024  # how far past operations that have to wait a batch looks for others
+
+
+@dataclass(slots=True)
+class _Waiting:
+    operation: Operation[Any]
+    lane: object
+    answer: "asyncio.Future[Any]"
+
+
+class BatchingStore:
+    """A `Store` over an `Engine`.
+
+    `writer` and `readers` are where the engine's calls run; None runs them on the event loop, which suits an engine that never blocks.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        clock: ServerClock | None = None,
+        writer: Executor | None = None,
+        readers: Executor | None = None,
+        queue_limit: int = QUEUE_LIMIT,
+    ) -> None:
+        self._engine = engine
+        self._clock = clock or ServerClock()
+        self._writer = writer
+        self._readers = readers
+        self._queue_limit = queue_limit
+        self._queue: deque[_Waiting] = deque()
+        self._listeners: list[Callable[[Committed], None]] = []
+        self._flushing = False
+        self._closed = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def open(self) -> None:
+        """Make the storage ready and set the clock by its records."""
+        self._clock.start_from(await self._run(self._writer, self._engine.open))
+
+    async def close(self) -> None:
+        """Finish what was accepted, then close the storage; idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        await self._idle.wait()
+        await self._run(self._writer, self._engine.close)
+        for executor in (self._writer, self._readers):
+            if executor is not None:
+                executor.shutdown(wait=True)
+
+    @property
+    def clock(self) -> ServerClock:
+        """The clock that batches are dated by."""
+        return self._clock
+
+    def now(self) -> int:
+        """The store's present instant."""
+        return self._clock.now()
+
+    def subscribe(self, listener: Callable[[Committed], None]) -> Callable[[], None]:
+        """Have `listener` called after every commit; answers a function that ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    async def read(self, query: Callable[[Queries], R]) -> R:
+        """Run `query` against one moment of the store."""
+        if self._closed:
+            raise ShuttingDown("the store is closed", hint="try again when the server is back")
+        return await self._run(self._readers, lambda: self._engine.read(query))
+
+    async def apply(self, operation: Operation[R], *, lane: object = None) -> R:
+        """Write `operation`; answers after the commit of its batch."""
+        if self._closed:
+            raise ShuttingDown("the server is shutting down", hint="try again when it is back")
+        if len(self._queue) >= self._queue_limit:
+            raise Busy(
+                f"{len(self._queue)} operations are waiting to be written, no more are taken",
+                hint="send fewer requests at once and try again in a moment",
+            )
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(operation, lane, loop.create_future())
+        self._queue.append(waiting)
+        if not self._flushing:
+            self._flushing = True
+            self._idle.clear()
+            loop.call_soon(self._start_flush)
+        answer: R = await asyncio.shield(waiting.answer)
+        return answer
+
+    def _start_flush(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._flush_all())
+        task.add_done_callback(_log_crash)
+
+    async def _flush_all(self) -> None:
+        try:
+            while self._queue:
+                batch = self._take()
+                await self._flush(batch)
+                await asyncio.sleep(0)  # let this batch's answers arrive before the next one is told
+        finally:
+            self._flushing = False
+            self._idle.set()
+
+    def _take(self) -> list[_Waiting]:
+        """The next batch: in order, skipping what collides with something before it."""
+        batch: list[_Waiting] = []
+        deferred: list[_Waiting] = []
+        keys: set[str] = set()
+        lanes: set[int] = set()
+        weight = 0
+        while self._queue and weight < BATCH_WEIGHT and len(deferred) < LOOK_AHEAD:
+            waiting = self._queue.popleft()
+            touched = waiting.operation.keys
+            blocked_lane = waiting.lane is not None and id(waiting.lane) in lanes
+            if blocked_lane or not keys.isdisjoint(touched):
+                deferred.append(waiting)
+                if waiting.lane is not None:
+                    lanes.add(id(waiting.lane))
+            else:
+                batch.append(waiting)
+                weight += _weight(waiting.operation)
+            keys.update(touched)
+        self._queue.extendleft(reversed(deferred))
+        return batch
+
+    async def _flush(self, batch: list[_Waiting]) -> None:
+        now = self._clock.now()
+        operations = [waiting.operation for waiting in batch]
+        try:
+            result: BatchResult = await self._run(self._writer, lambda: self._engine.apply_batch(operations, now))
+        except Exception as exc:  # the batch is lost as a whole: everyone who waits for it has to know
+            log.exception("batch_failed", operations=len(batch))
+            for waiting in batch:
+                _refuse(waiting.answer, exc)
+            return
+        self._tell(result.committed)
+        for waiting, reply in zip(batch, result.replies, strict=True):
+            if isinstance(reply, SwarmError):
+                _refuse(waiting.answer, reply)
+            elif not waiting.answer.done():
+                waiting.answer.set_result(reply)
+
+    def _tell(self, committed: Committed) -> None:
+        for listener in tuple(self._listeners):
+            try:
+                listener(committed)
+            except Exception:  # one listener must not keep the news from the others
+                log.exception("listener_failed")
+
+    async def _run(self, executor: Executor | None, call: Callable[[], R]) -> R:
+        if executor is None:
+            return call()
+        return await asyncio.get_running_loop().run_in_executor(executor, call)
+
+
+def _weight(operation: Operation[Any]) -> int:
+    return len(operation.tasks) if isinstance(operation, CreateTasks) else 1
+
+
+def _refuse(answer: "asyncio.Future[Any]", error: BaseException) -> None:
+    """Hand over the error without a complaint where nobody waits any more."""
+    if not answer.done():
+        answer.set_exception(error)
+        answer.exception()
+
+
+def _log_crash(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("flush_loop_crashed", exc_info=task.exception())

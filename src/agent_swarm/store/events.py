@@ -1,0 +1,193 @@
+"""How changes become events, and events a chain.
+
+Each batch drafts its events while it works and chains them at its end: `seq` continues the head without a gap, and `hash` is the
+SHA-256 over the previous hash and the event's canonical JSON. The id is drawn from the hash, so that the same history has
+the same ids.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from agent_swarm.domain.commands import Change
+from agent_swarm.domain.tasks import TaskState, Verb
+from agent_swarm.store import operations as ops
+from agent_swarm.store.records import AttemptReport, Event, TokenRecord
+
+GENESIS = "0" * 64
+SYSTEM = "system"
+MESSAGE_CHARS = 500  # of a failure's message; the whole of it is on the attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An event without its place in the chain."""
+
+    type: str
+    actor: str
+    subject_kind: str
+    subject_id: str
+    task_id: str | None = None
+    attempt: int | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def chain(drafts: Iterable[Draft], *, seq: int, head: str, at: int) -> list[Event]:
+    """The events of `drafts`, following the event `seq` whose hash is `head`."""
+    events = []
+    for draft in drafts:
+        seq += 1
+        head = event_hash(head, seq=seq, at=at, draft=draft)
+        events.append(
+            Event(
+                seq=seq,
+                id=_id_from(head),
+                type=draft.type,
+                at=at,
+                actor=draft.actor,
+                subject_kind=draft.subject_kind,
+                subject_id=draft.subject_id,
+                task_id=draft.task_id,
+                attempt=draft.attempt,
+                data=draft.data,
+                hash=head,
+            )
+        )
+    return events
+
+
+def event_hash(previous: str, *, seq: int, at: int, draft: Draft) -> str:
+    """The link of one event, 64 hex digits."""
+    content = [
+        seq,
+        draft.type,
+        at,
+        draft.actor,
+        draft.subject_kind,
+        draft.subject_id,
+        draft.task_id,
+        draft.attempt,
+        draft.data,
+    ]
+    return hashlib.sha256(previous.encode() + orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def task_event(
+    before: TaskState, change: Change, *, actor: str, report: AttemptReport, note: Mapping[str, Any]
+) -> Draft | None:
+    """The event of a change to a task; None for a change that people do not see."""
+    if not change.event:
+        return None
+    data: dict[str, Any] = {**change.detail, **note}
+    if before.agent_id and (change.outcome is not None or change.verb is Verb.START):
+        data.setdefault("agentId", before.agent_id)
+    if report.branch:
+        data["branch"] = report.branch
+    if report.commit:
+        data["commit"] = report.commit
+    if report.failure_code:
+        data["code"] = report.failure_code
+    if report.failure_class and report.text:
+        data["message"] = report.text[:MESSAGE_CHARS]
+    return of_task(change.event, change.state, actor=actor, data=data)
+
+
+def of_task(event_type: str, state: TaskState, *, actor: str, data: Mapping[str, Any]) -> Draft:
+    """An event about one task and its latest attempt."""
+    return Draft(
+        type=event_type,
+        actor=actor,
+        subject_kind="task",
+        subject_id=state.id,
+        task_id=state.id,
+        attempt=state.attempt or None,
+        data=data,
+    )
+
+
+def token_created(token: TokenRecord) -> Draft:
+    """A token was made; its secret appears nowhere."""
+    return _about("token.created", SYSTEM, "token", token.id, {"kind": token.kind.value, "label": token.label})
+
+
+def token_revoked(op: ops.RevokeToken) -> Draft:
+    """A token was revoked by a person."""
+    return _about("token.revoked", op.actor, "token", op.token_id, {})
+
+
+def agent_registered(op: ops.RegisterAgent) -> Draft:
+    """A new process of an agent reported for work."""
+    profile = op.agent.profile
+    data = {"name": op.agent.name, "agentRole": profile.agent_role.value, "instanceId": op.agent.instance_id}
+    return _about("agent.registered", of_agent(profile.id), "agent", profile.id, data)
+
+
+def agent_superseded(op: ops.RegisterAgent, instance_id: str) -> Draft:
+    """An older process of an agent was replaced without having said goodbye."""
+    agent_id = op.agent.profile.id
+    data = {"instanceId": instance_id, "by": op.agent.instance_id}
+    return _about("agent.superseded", of_agent(agent_id), "agent", agent_id, data)
+
+
+def agent_signed_off(op: ops.SignOff) -> Draft:
+    """An agent's process left in good order."""
+    data = {"instanceId": op.instance_id}
+    return _about("agent.signedOff", of_agent(op.agent_id), "agent", op.agent_id, data)
+
+
+def project_created(op: ops.CreateProject) -> Draft:
+    """A project was added."""
+    return _about("project.created", op.actor, "project", op.project.id, {"name": op.project.name})
+
+
+def reprioritized(op: ops.Reprioritize, state: TaskState) -> Draft:
+    """A task got another priority."""
+    return of_task("task.reprioritized", state, actor=op.actor, data={"priority": op.priority})
+
+
+def progressed(op: ops.ReportProgress, state: TaskState) -> Draft:
+    """An agent told how far it is."""
+    return of_task("task.progressed", state, actor=op.actor, data={"text": op.text[:MESSAGE_CHARS]})
+
+
+def claimed(op: ops.ClaimTask, state: TaskState) -> Draft:
+    """An agent took a task."""
+    data = {"agentId": op.agent_id, "fence": state.fence}
+    return of_task("task.claimed", state, actor=of_agent(op.agent_id), data=data)
+
+
+def usage_booked(op: ops.BookUsage, agent_id: str) -> Draft:
+    """Money and tokens were spent."""
+    data: dict[str, Any] = {
+        "inputTokens": op.input_tokens,
+        "outputTokens": op.output_tokens,
+        "costUsd": op.cost_micros / 1_000_000,
+    }
+    if op.model:
+        data["model"] = op.model
+    return Draft(
+        type="task.usageBooked",
+        actor=of_agent(agent_id),
+        subject_kind="task",
+        subject_id=op.task_id,
+        task_id=op.task_id,
+        attempt=op.attempt,
+        data=data,
+    )
+
+
+def of_agent(agent_id: str) -> str:
+    """How an agent is named as the actor of an event."""
+    return f"agent:{agent_id}"
+
+
+def _about(event_type: str, actor: str, kind: str, subject_id: str, data: Mapping[str, Any]) -> Draft:
+    return Draft(type=event_type, actor=actor, subject_kind=kind, subject_id=subject_id, data=data)
+
+
+def _id_from(digest: str) -> str:
+    """A UUIDv8 (RFC 9562 §5.8) out of a hash."""
+    return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-{'89ab'[int(digest[16], 16) & 3]}{digest[17:20]}-{digest[20:32]}"

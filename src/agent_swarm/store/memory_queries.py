@@ -1,0 +1,174 @@
+"""Reads of the store in memory."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from agent_swarm.domain.dependencies import OnFailure
+from agent_swarm.domain.matching import Requirements
+from agent_swarm.domain.tasks import TaskStatus
+from agent_swarm.store.events import GENESIS
+from agent_swarm.store.records import (
+    AgentRecord,
+    AttemptRecord,
+    ClaimedTask,
+    Cursor,
+    DependencyRecord,
+    Event,
+    ProjectRecord,
+    TaskFilter,
+    TaskRecord,
+    TokenRecord,
+)
+
+if TYPE_CHECKING:
+    from agent_swarm.store.memory import MemoryEngine
+
+
+class MemoryQueries:
+    """`Queries` over the collections of a `MemoryEngine`."""
+
+    def __init__(self, engine: "MemoryEngine") -> None:
+        self._engine = engine
+
+    def task(self, task_id: str) -> TaskRecord | None:
+        """One task."""
+        return self._engine.records.get(task_id)
+
+    def tasks(self, task_ids: Sequence[str]) -> list[TaskRecord]:
+        """The tasks that exist of `task_ids`, in that order."""
+        return [self._engine.records[task_id] for task_id in task_ids if task_id in self._engine.records]
+
+    def list_tasks(self, filters: TaskFilter, *, after: Cursor | None, limit: int) -> list[TaskRecord]:
+        """A page, newest first."""
+        chosen = [record for record in self._engine.records.values() if _matches(record, filters)]
+        chosen.sort(key=lambda record: (record.spec.created_at, record.spec.id), reverse=True)
+        if after is not None:
+            limit_key = (after.created_at, after.id)
+            chosen = [record for record in chosen if (record.spec.created_at, record.spec.id) < limit_key]
+        return chosen[:limit]
+
+    def upstreams(self, task_id: str) -> list[DependencyRecord]:
+        """What the task waits for, in the order it was asked for."""
+        return [
+            _far_end(self._engine.records[edge.upstream_id], edge.on_failure)
+            for edge in self._engine.edges.get(task_id, ())
+        ]
+
+    def dependants(self, task_id: str, *, limit: int) -> list[DependencyRecord]:
+        """What waits for the task, by id."""
+        found = sorted(
+            (other, edge.on_failure)
+            for other, edges in self._engine.edges.items()
+            for edge in edges
+            if edge.upstream_id == task_id
+        )
+        return [_far_end(self._engine.records[other], policy) for other, policy in found[:limit]]
+
+    def attempts(self, task_id: str) -> list[AttemptRecord]:
+        """The tries at a task, first one first."""
+        return sorted(
+            (attempt for attempt in self._engine.attempts.values() if attempt.task_id == task_id),
+            key=lambda attempt: attempt.number,
+        )
+
+    def attempt(self, task_id: str, number: int) -> AttemptRecord | None:
+        """One try."""
+        return self._engine.attempts.get((task_id, number))
+
+    def agent(self, agent_id: str) -> AgentRecord | None:
+        """One agent."""
+        return self._engine.agents.get(agent_id)
+
+    def agents(self) -> list[AgentRecord]:
+        """All agents, by name."""
+        return sorted(self._engine.agents.values(), key=lambda agent: (agent.name, agent.profile.id))
+
+    def held_tasks(self, agent_id: str | None = None) -> list[TaskRecord]:
+        """The tasks under a lease, of one agent or of all, by id."""
+        held = [record for record in self._engine.records.values() if record.state.is_held]
+        return sorted(
+            (record for record in held if agent_id is None or record.state.agent_id == agent_id),
+            key=lambda record: record.spec.id,
+        )
+
+    def claimed_under(self, claim_ids: Sequence[str]) -> list[ClaimedTask]:
+        """The claims of `claim_ids` that are still held."""
+        found = []
+        for claim_id in claim_ids:
+            key = self._engine.by_claim.get(claim_id)
+            if key is None:
+                continue
+            record = self._engine.records[key[0]]
+            if record.state.is_held and record.state.attempt == key[1]:
+                found.append(ClaimedTask(claim_id=claim_id, task=record))
+        return found
+
+    def token_by_hash(self, token_hash: str) -> TokenRecord | None:
+        """The token with this hash, revoked or not."""
+        return next((token for token in self._engine.tokens.values() if token.hash == token_hash), None)
+
+    def tokens(self) -> list[TokenRecord]:
+        """All tokens, oldest first."""
+        return sorted(self._engine.tokens.values(), key=lambda token: (token.created_at, token.id))
+
+    def project(self, id_or_name: str) -> ProjectRecord | None:
+        """One project, by id or by name."""
+        by_id = self._engine.projects.get(id_or_name)
+        return by_id or next((p for p in self._engine.projects.values() if p.name == id_or_name), None)
+
+    def projects(self) -> list[ProjectRecord]:
+        """All projects, by name."""
+        return sorted(self._engine.projects.values(), key=lambda project: project.name)
+
+    def classes(self) -> dict[int, Requirements]:
+        """All requirement classes."""
+        return {number: Requirements.from_key(key) for key, number in self._engine.class_ids.items()}
+
+    def ready_classes(self) -> set[int]:
+        """The classes that have a claimable task."""
+        return {self._engine.class_of[task_id] for task_id, r in self._engine.records.items() if r.state.ready}
+
+    def counts(self) -> dict[TaskStatus, int]:
+        """How many tasks there are of each status."""
+        return dict(Counter(record.state.status for record in self._engine.records.values()))
+
+    def events_after(self, seq: int, *, limit: int) -> list[Event]:
+        """The events that follow `seq`, in order."""
+        return self._engine.history[seq : seq + limit]
+
+    def head(self) -> tuple[int, str]:
+        """The last event's seq and hash."""
+        last = self._engine.history[-1] if self._engine.history else None
+        return (last.seq, last.hash) if last else (0, GENESIS)
+
+    def next_timer(self) -> int | None:
+        """When the earliest timer is due."""
+        timers = (record.state.timer_at for record in self._engine.records.values())
+        return min((timer for timer in timers if timer is not None), default=None)
+
+    def epoch(self) -> int:
+        """The kill switch's epoch that agent and attempt tokens have to carry."""
+        return 0
+
+
+def _matches(record: TaskRecord, wanted: TaskFilter) -> bool:
+    spec, state = record.spec, record.state
+    return (
+        (not wanted.statuses or state.status in wanted.statuses)
+        and (wanted.agent_id is None or record.last_agent_id == wanted.agent_id)
+        and (wanted.project_id is None or spec.project_id == wanted.project_id)
+        and (wanted.root_id is None or spec.root_id == wanted.root_id)
+        and (wanted.parent_id is None or spec.parent_id == wanted.parent_id)
+        and (wanted.label is None or wanted.label in spec.labels)
+    )
+
+
+def _far_end(record: TaskRecord, policy: OnFailure) -> DependencyRecord:
+    return DependencyRecord(
+        other_id=record.spec.id,
+        other_title=record.spec.title,
+        other_status=record.state.status,
+        on_failure=policy,
+        other_result=record.result,
+    )

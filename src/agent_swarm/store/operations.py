@@ -1,0 +1,309 @@
+"""Operations: values that say what to write.
+
+A service function builds one, with ids, tokens and jitter already drawn, and hands it to `Store.apply`. The store collects the
+operations of a moment, applies them together in the order of `PHASES` below, each kind set-based, and commits once. Each
+operation gets its own answer, or its own refusal, and sees nothing of the others.
+
+Within one batch no two operations share a key, so that the result does not depend on their order. Dependency cascades run
+after all commands of the batch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from agent_swarm.domain.commands import Command
+from agent_swarm.domain.tasks import TaskState
+from agent_swarm.store.records import (
+    AgentRecord,
+    AttemptReport,
+    ClaimedTask,
+    Edge,
+    ProjectRecord,
+    TaskSpec,
+    TokenRecord,
+)
+
+R = TypeVar("R")
+
+
+class Operation(Generic[R]):
+    """Something to write; `R` is its answer."""
+
+    __slots__ = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What it touches; of two operations with a common key only one fits into a batch."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idempotency:
+    """The same request twice acts once: per (subject, route), for 24 h; another body under the same key is refused."""
+
+    subject: str
+    route: str
+    key: str
+    body_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """An attempt a worker says it holds."""
+
+    task_id: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutToken(Operation[None]):
+    """Add a token; an operator token replaces the one with the same label."""
+
+    token: TokenRecord
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"token:{self.token.label or self.token.id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokeToken(Operation[bool]):
+    """Revoke a token by id; answers whether it was valid until now."""
+
+    token_id: str
+    actor: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"token:{self.token_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """Answer of RegisterAgent. `fenced` were held under this AGENT_ID and are no longer; `resumed` were paused and are queued."""
+
+    agent: AgentRecord
+    superseded: str | None
+    fenced: tuple[Held, ...]
+    resumed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterAgent(Operation[Registration]):
+    """An agent's process reports for work (rule T11).
+
+    A new instance supersedes the old one: its token is revoked and every lease under this agent that is not in `held` is fenced.
+    The same instance may register again. Tasks that a shutdown of this agent paused are queued for it (rule T6).
+    """
+
+    agent: AgentRecord
+    token: TokenRecord
+    held: tuple[Held, ...] = ()
+    jitter: float = 0.0
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"agent:{self.agent.profile.id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignOff(Operation[None]):
+    """An agent's process goes, in good order; a later instance is not touched."""
+
+    agent_id: str
+    instance_id: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"agent:{self.agent_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateProject(Operation[ProjectRecord]):
+    """Add a project; refused with AlreadyExists where the name is taken by another repository, else the same again."""
+
+    project: ProjectRecord
+    actor: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"project:{self.project.name}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTask:
+    """A task to create, with its edges. `backlog` keeps it out of the queue; `not_before` is its start time."""
+
+    spec: TaskSpec
+    edges: tuple[Edge, ...] = ()
+    backlog: bool = False
+    not_before: int | None = None
+    max_attempts: int = 3
+    max_losses: int = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """Answer of CreateTasks: the ids in the order asked for; `replayed` when an earlier request with this key made them."""
+
+    task_ids: tuple[str, ...]
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateTasks(Operation[Created]):
+    """Create tasks together or not at all; upstreams outside the batch must exist (UnknownReference), as must projects and agents.
+
+    `tasks` come after the tasks of the batch they wait for.
+    """
+
+    tasks: tuple[NewTask, ...]
+    actor: str
+    idempotency: Idempotency | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        asked = self.idempotency
+        return (f"idempotency:{asked.subject}:{asked.route}:{asked.key}",) if asked else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandReply:
+    """Answer of TaskCommand; `repeated` when the same was already done."""
+
+    state: TaskState
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCommand(Operation[CommandReply]):
+    """Carry out one of `domain.commands` on one task. `note` goes into the event, `report` onto the attempt."""
+
+    command: Command
+    actor: str
+    report: AttemptReport = AttemptReport()
+    note: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"task:{self.command.task_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reprioritize(Operation[CommandReply]):
+    """Give a task that has not ended another priority."""
+
+    task_id: str
+    priority: int
+    actor: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"task:{self.task_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTimers(Operation[int]):
+    """Carry out up to `limit` due timers; answers how many. With `leases=False` lapsed leases are left alone (rule T7)."""
+
+    jitter: float
+    leases: bool = True
+    limit: int = 500
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return ("timers",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseVerdict:
+    """What became of a lease a worker asked to renew. `wants` is `cancel`, `pause` or empty; `current_fence` None: unknown task."""
+
+    task_id: str
+    fence: int
+    renewed: bool
+    wants: str = ""
+    current_fence: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat(Operation[tuple[LeaseVerdict, ...]]):
+    """Renew all leases an instance holds, in one statement; raises Superseded for an instance that is no longer the agent's."""
+
+    agent_id: str
+    instance_id: str
+    lease: int
+    leases: tuple[Held, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"agent:{self.agent_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportProgress(Operation[CommandReply]):
+    """Set the progress text of a running attempt; never changes a status (rule T3)."""
+
+    task_id: str
+    fence: int
+    text: str
+    actor: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"task:{self.task_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookUsage(Operation[bool]):
+    """Book money and tokens spent, whatever became of the lease; deduplicated by (task, attempt, seq). Answers whether it was new."""
+
+    task_id: str
+    attempt: int
+    seq: int
+    input_tokens: int
+    output_tokens: int
+    cost_micros: int
+    model: str = ""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"usage:{self.task_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimTask(Operation[ClaimedTask | None]):
+    """Answer one credit: the first ready task of the classes served, under a new attempt, fence and lease; None when there is none.
+
+    The same `claim_id` again answers the same attempt while it is held, under the new token. Raises Superseded for an instance
+    that is no longer the agent's.
+    """
+
+    claim_id: str
+    agent_id: str
+    instance_id: str
+    class_ids: tuple[int, ...]
+    lease: int
+    token: TokenRecord  # the attempt's; task and fence are filled in
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"claim:{self.claim_id}",)
+
+
+PHASES: tuple[type[Operation[Any]], ...] = (
+    PutToken,
+    RevokeToken,
+    RegisterAgent,
+    SignOff,
+    CreateProject,
+    CreateTasks,
+    TaskCommand,
+    Reprioritize,
+    RunTimers,
+    Heartbeat,
+    ReportProgress,
+    BookUsage,
+    ClaimTask,
+)

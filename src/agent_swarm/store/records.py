@@ -1,0 +1,209 @@
+"""What the store holds, as values. Instants and spans are microseconds; JSON columns are plain Python values here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from agent_swarm.domain.dependencies import OnFailure
+from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
+from agent_swarm.domain.tasks import AttemptOutcome, TaskState, TaskStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """A dependency: the task that has it waits for `upstream_id`."""
+
+    upstream_id: str
+    on_failure: OnFailure = OnFailure.FAIL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec:
+    """What was asked for; never changes after creation, the priority excepted."""
+
+    id: str
+    title: str
+    prompt: str
+    requires: Requirements = Requirements()
+    labels: tuple[str, ...] = ()  # `tags` on every face
+    harness: str | None = None
+    model: str | None = None
+    project_id: str | None = None
+    priority: int = 50
+    timeout: int | None = None
+    created_by: str = "operator"
+    parent_id: str | None = None
+    root_id: str = ""
+    depth: int = 0
+    retry_of: str | None = None
+    created_at: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRecord:
+    """A task as it stands. `result` is {"text", "data", "branch", "commit"}, `failure` {"class", "code", "message", "attempt"}."""
+
+    spec: TaskSpec
+    state: TaskState
+    progress: str = ""
+    result: Mapping[str, Any] | None = None
+    failure: Mapping[str, Any] | None = None
+    last_agent_id: str | None = None  # who has it, or had it last
+    updated_at: int = 0
+    started_at: int | None = None
+    finished_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DependencyRecord:
+    """One edge seen from either end; `other_*` is the task at the far end."""
+
+    other_id: str
+    other_title: str
+    other_status: TaskStatus
+    on_failure: OnFailure
+    other_result: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptReport:
+    """What a worker tells about an attempt when it starts or ends it; empty values leave what was told before.
+
+    `session` is the harness's handle for going on with the conversation, `branch` and `commit` where the work is, `snapshot` the ref that
+    keeps unfinished work.
+    """
+
+    session: str = ""
+    branch: str = ""
+    commit: str = ""
+    snapshot: str = ""
+    text: str = ""  # result, or message of the failure
+    data: Mapping[str, Any] | None = None
+    failure_class: str = ""
+    failure_code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """One try at a task."""
+
+    task_id: str
+    number: int
+    fence: int
+    claim_id: str
+    agent_id: str
+    instance_id: str
+    claimed_at: int
+    started_at: int | None = None
+    ended_at: int | None = None
+    outcome: AttemptOutcome | None = None
+    report: AttemptReport = AttemptReport()
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_micros: int = 0  # millionths of a US dollar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRecord:
+    """A stable identity and the process that runs it now."""
+
+    profile: AgentProfile
+    name: str
+    description: str = ""
+    template_id: str = ""
+    harness: str = ""
+    slots: int = 1
+    instance_id: str = ""
+    registered_at: int = 0
+    last_seen_at: int = 0
+    offline_at: int | None = None  # it said goodbye
+
+    @property
+    def is_lead(self) -> bool:
+        """It coordinates the others."""
+        return self.profile.agent_role is AgentRole.LEAD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectRecord:
+    """A git repository that tasks work on."""
+
+    id: str
+    name: str
+    repo_url: str
+    default_branch: str = ""
+    created_at: int = 0
+
+
+class TokenKind(StrEnum):
+    """Whose token it is."""
+
+    OPERATOR = "operator"
+    AGENT = "agent"
+    ATTEMPT = "attempt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRecord:
+    """An identity. Only the SHA-256 of the secret is kept. An attempt's token counts while (task, fence) is current."""
+
+    id: str
+    kind: TokenKind
+    hash: str
+    scopes: tuple[str, ...]
+    label: str = ""
+    agent_id: str | None = None
+    instance_id: str | None = None
+    task_id: str | None = None
+    fence: int | None = None
+    epoch: int = 0
+    created_at: int = 0
+    expires_at: int | None = None
+    revoked_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened. `seq` is gapless and in commit order; `hash` chains it to the one before."""
+
+    seq: int
+    id: str
+    type: str
+    at: int
+    actor: str
+    subject_kind: str
+    subject_id: str
+    task_id: str | None = None
+    attempt: int | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    v: int = 1
+    hash: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedTask:
+    """What a claim hands to a worker."""
+
+    claim_id: str
+    task: TaskRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFilter:
+    """Which tasks a list shows; empty fields do not filter."""
+
+    statuses: tuple[TaskStatus, ...] = ()
+    agent_id: str | None = None
+    project_id: str | None = None
+    root_id: str | None = None
+    parent_id: str | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The last row of a page; the next page starts after it. Lists run from the newest to the oldest."""
+
+    created_at: int
+    id: str

@@ -1,0 +1,74 @@
+"""What operations are refused with, worded once for all stores."""
+
+from agent_swarm.domain.errors import (
+    AlreadyExists,
+    IdempotencyMismatch,
+    IllegalTransition,
+    NotFound,
+    Superseded,
+    UnknownReference,
+)
+from agent_swarm.domain.tasks import TaskState, verbs_of
+from agent_swarm.store.operations import Idempotency
+from agent_swarm.store.records import ProjectRecord
+
+
+def unknown_agent(agent_id: str) -> NotFound:
+    """The agent never registered."""
+    return NotFound(f"no agent has the id {agent_id!r}", hint="register first", details={"agentId": agent_id})
+
+
+def superseded(agent_id: str) -> Superseded:
+    """A newer process runs under this AGENT_ID (rule T11)."""
+    return Superseded(
+        f"a newer process runs under AGENT_ID {agent_id!r}",
+        hint="give every worker an AGENT_ID of its own; this process has to stop",
+        details={"agentId": agent_id},
+    )
+
+
+def project_exists(project: ProjectRecord) -> AlreadyExists:
+    """Another repository has this name."""
+    return AlreadyExists(
+        f"project {project.name!r} exists with another repository",
+        hint="choose another name",
+        details={"projectId": project.id, "name": project.name},
+    )
+
+
+def task_exists(task_id: str) -> AlreadyExists:
+    """Ids are made once; two creations met."""
+    return AlreadyExists(f"a task with the id {task_id!r} exists", details={"taskId": task_id})
+
+
+def unknown_reference(field: str, kind: str, value: str) -> UnknownReference:
+    """The input names something that does not exist."""
+    return UnknownReference(
+        f"{field} names {kind} {value!r}, which does not exist",
+        hint=f"create the {kind} first, or correct {field}",
+        details={"field": field, "value": value},
+    )
+
+
+def idempotency_mismatch(asked: Idempotency) -> IdempotencyMismatch:
+    """The key was used for another request."""
+    return IdempotencyMismatch(
+        f"Idempotency-Key {asked.key!r} was used with another body",
+        hint="send the first body again, or use a new key",
+        details={"idempotencyKey": asked.key},
+    )
+
+
+def unknown_attempt(task_id: str, number: int) -> NotFound:
+    """The task has no such attempt."""
+    return NotFound(
+        f"task {task_id!r} has no attempt {number}",
+        hint="attempts are counted from 1",
+        details={"taskId": task_id, "attempt": number},
+    )
+
+
+def require_open(state: TaskState, command: str) -> None:
+    """Raises IllegalTransition where the task has ended."""
+    if state.is_terminal:
+        raise IllegalTransition(state.id, status=state.status, command=command, allowed=verbs_of(state.status))
