@@ -21,7 +21,7 @@ from agent_swarm.domain.tasks import (
     after,
     verbs_of,
 )
-from agent_swarm.domain.time import SECOND
+from agent_swarm.domain.time import SECOND, to_wire
 
 RESUME_PIN = 600 * SECOND  # DESIGN §13: how long a task paused by a shutdown waits for its own agent
 
@@ -123,9 +123,7 @@ class Promote:
     task_id: str
 
 
-Command = (
-    Start | Complete | Fail | Pause | Release | Fence | Tick | Cancel | RequestPause | Resume | Shelve | Promote
-)
+Command = Start | Complete | Fail | Pause | Release | Fence | Tick | Cancel | RequestPause | Resume | Shelve | Promote
 Fenced = Start | Complete | Fail | Pause | Release
 
 
@@ -252,9 +250,7 @@ def _fenced(task: TaskState, command: Fenced, now: int) -> Change | Repeat:
         raise StaleLease(task.id, presented=command.fence, current=task.fence)
     match command:
         case Start():
-            return Change(
-                replace(task, status=after(task.id, task.status, Verb.START)), Verb.START, "task.started"
-            )
+            return Change(replace(task, status=after(task.id, task.status, Verb.START)), Verb.START, "task.started")
         case Complete():
             if task.status is TaskStatus.COMPLETED:
                 raise ResultConflict(
@@ -311,7 +307,7 @@ def _fail(task: TaskState, command: Fail, now: int) -> Change:
     if not again:
         return Change(replace(ended, status=status), Verb.FAIL, "task.failed", AttemptOutcome.FAILED, detail)
     queued = _queued(replace(ended, not_before=now + delay), now)
-    told = {**detail, "reason": "failed", "retryAt": queued.not_before}
+    told = {**detail, "reason": "failed", "retryAt": to_wire(now + delay)}
     return Change(queued, Verb.REQUEUE, "task.requeued", AttemptOutcome.FAILED, told)
 
 
@@ -358,9 +354,7 @@ def _request_pause(task: TaskState) -> Change | Repeat:
 def _resume(task: TaskState, agent_id: str | None, now: int) -> Change | Repeat:
     """Rule T6. A registering agent resumes only what a shutdown of its own paused."""
     if agent_id is not None and not (
-        task.status is TaskStatus.PAUSED
-        and task.pause_reason is PauseReason.SHUTDOWN
-        and task.pinned_agent == agent_id
+        task.status is TaskStatus.PAUSED and task.pause_reason is PauseReason.SHUTDOWN and task.pinned_agent == agent_id
     ):
         return Repeat(task)
     after(task.id, task.status, Verb.RESUME)

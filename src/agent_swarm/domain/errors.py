@@ -89,8 +89,11 @@ class UnknownTask(NotFound):
     code = "unknownTask"
 
     def __init__(self, task_id: str) -> None:
-        super().__init__(f"no task has the id {task_id!r}", hint="list tasks with: agent-swarm task list",
-                         details={"taskId": task_id})
+        super().__init__(
+            f"no task has the id {task_id!r}",
+            hint="list tasks with: agent-swarm task list",
+            details={"taskId": task_id},
+        )
 
 
 class Conflict(SwarmError):

@@ -97,16 +97,16 @@ def is_retryable(error: SwarmError) -> bool:
 
 def error_body(error: SwarmError) -> dict[str, Any]:
     """The one shape in which errors travel."""
-    return {
-        "error": {"code": error.code, "message": error.message, "hint": error.hint, "details": error.details}
-    }
+    return {"error": {"code": error.code, "message": error.message, "hint": error.hint, "details": error.details}}
 
 
 def error_from_wire(body: Mapping[str, Any]) -> SwarmError:
     """The registered error for what the other side sent; a code we do not know, or another shape, becomes RemoteError."""
     told = body.get("error")
     if not isinstance(told, Mapping):
-        return RemoteError("the server answered with an error of an unknown shape", hint="is this an Agent Swarm server?")
+        return RemoteError(
+            "the server answered with an error of an unknown shape", hint="is this an Agent Swarm server?"
+        )
     spec = REGISTRY.get(str(told.get("code")), REGISTRY[RemoteError.code])
     details = told.get("details")
     return spec.error.restored(

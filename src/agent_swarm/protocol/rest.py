@@ -69,13 +69,17 @@ class TaskInput(Input):
     """Body of `POST /api/tasks`."""
 
     prompt: Annotated[Text, Field(min_length=1)]
-    title: Annotated[Text, Field(min_length=1, max_length=limits.TITLE_CHARS)] | None = None  # default: the prompt's first line
+    title: Annotated[Text, Field(min_length=1, max_length=limits.TITLE_CHARS)] | None = (
+        None  # default: the prompt's first line
+    )
     harness: Label | None = None  # default: the one of the agent that runs it
     model: Label | None = None
     priority: Priority = DEFAULT_PRIORITY  # or urgent, high, medium, low
     tags: Labels = Field(default_factory=list)  # soft labels
     requires: RequiresInput = RequiresInput()
-    depends_on: Annotated[list[Label | DependencyInput], Field(max_length=limits.DEPENDENCIES)] = Field(default_factory=list)
+    depends_on: Annotated[list[Label | DependencyInput], Field(max_length=limits.DEPENDENCIES)] = Field(
+        default_factory=list
+    )
     agent_id: Id | None = None  # only this agent may run it
     project: Label | None = None  # id or name
     parent_task_id: Id | None = None

@@ -190,4 +190,6 @@ def _about(event_type: str, actor: str, kind: str, subject_id: str, data: Mappin
 
 def _id_from(digest: str) -> str:
     """A UUIDv8 (RFC 9562 §5.8) out of a hash."""
-    return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-{'89ab'[int(digest[16], 16) & 3]}{digest[17:20]}-{digest[20:32]}"
+    return (
+        f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-{'89ab'[int(digest[16], 16) & 3]}{digest[17:20]}-{digest[20:32]}"
+    )

@@ -95,13 +95,11 @@ class MemoryQueries:
     def claimed_under(self, claim_ids: Sequence[str]) -> list[ClaimedTask]:
         """The claims of `claim_ids` that are still held."""
         found = []
-        for claim_id in claim_ids:
-            key = self._engine.by_claim.get(claim_id)
-            if key is None:
-                continue
-            record = self._engine.records[key[0]]
-            if record.state.is_held and record.state.attempt == key[1]:
-                found.append(ClaimedTask(claim_id=claim_id, task=record))
+        by_claim = {attempt.claim_id: attempt for attempt in self._engine.attempts.values()}
+        for attempt in (by_claim[claim_id] for claim_id in claim_ids if claim_id in by_claim):
+            record = self._engine.records[attempt.task_id]
+            if record.state.is_held and record.state.attempt == attempt.number:
+                found.append(ClaimedTask(claim_id=attempt.claim_id, task=record))
         return found
 
     def token_by_hash(self, token_hash: str) -> TokenRecord | None:
@@ -127,7 +125,7 @@ class MemoryQueries:
 
     def ready_classes(self) -> set[int]:
         """The classes that have a claimable task."""
-        return {self._engine.class_of[task_id] for task_id, r in self._engine.records.items() if r.state.ready}
+        return {self._engine.class_of[task_id][1] for task_id, r in self._engine.records.items() if r.state.ready}
 
     def counts(self) -> dict[TaskStatus, int]:
         """How many tasks there are of each status."""

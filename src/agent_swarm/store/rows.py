@@ -1,11 +1,16 @@
-"""How rows come about and change, the same in every store."""
+"""The rows a batch works on, and how they come about and change.
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+`Rows` is what a kind of storage has to offer to `batch.Batch`: find rows in sets, hold them for the length of the batch, take them
+back changed. Nothing in it decides anything.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from agent_swarm.domain.commands import Change
 from agent_swarm.domain.dependencies import Consequence, consequence
+from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import (
     AttemptOutcome,
     FailureClass,
@@ -13,9 +18,18 @@ from agent_swarm.domain.tasks import (
     TaskStatus,
     Verb,
 )
-from agent_swarm.store.events import Draft, of_task
-from agent_swarm.store.operations import ClaimTask, NewTask
-from agent_swarm.store.records import AttemptRecord, AttemptReport, TaskRecord
+from agent_swarm.store.events import SYSTEM, Draft, of_task
+from agent_swarm.store.operations import BookUsage, ClaimTask, Idempotency, NewTask
+from agent_swarm.store.records import (
+    AgentRecord,
+    AttemptRecord,
+    AttemptReport,
+    Edge,
+    ProjectRecord,
+    TaskRecord,
+    TokenKind,
+    TokenRecord,
+)
 
 _SPREAD = 0.618_033_988_749_895  # the golden ratio's fraction: successive draws fall far apart
 
@@ -25,13 +39,87 @@ _FAILURE_TEXT = {
 }
 
 
-def new_state(
-    new: NewTask, upstream: Mapping[str, TaskStatus], *, actor: str, now: int
-) -> tuple[TaskState, list[Draft]]:
+@dataclass(slots=True)
+class Entry:
+    """A task while a batch works on it. `columns` are changes to what is not part of the state, by field of TaskRecord."""
+
+    state: TaskState
+    class_id: int  # of what the task requires
+    claim_class: int  # the class it is claimed under: with the agent it is pinned to, if any
+    created_at: int
+    priority: int
+    started_at: int | None = None
+    columns: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What an earlier request under an idempotency key did."""
+
+    body_hash: str
+    task_ids: tuple[str, ...]
+    created_at: int
+
+
+class Rows(Protocol):
+    """One batch's view of the storage. What was saved is visible to every later call."""
+
+    def prefetch(
+        self, *, tasks: Iterable[str] = (), agents: Iterable[str] = (), asked: Iterable[Idempotency] = ()
+    ) -> None:
+        """Get these rows in one go, tasks locked in id order where others could write them; what does not exist is passed over.
+
+        `entry`, `agent` and `remembered` answer from what was fetched or written in this batch.
+        """
+        ...
+
+    def entry(self, task_id: str) -> Entry | None: ...
+    def save(self, entry: Entry) -> None: ...
+    def add_task(self, new: NewTask, entry: Entry) -> None: ...
+    def records(self, task_ids: Sequence[str]) -> dict[str, TaskRecord]: ...
+    def edges_from(self, upstream_ids: Sequence[str]) -> list[tuple[str, Edge]]: ...
+    def due(self, now: int, *, leases: bool, limit: int) -> list[str]: ...
+    def heads(self, class_ids: Sequence[int], limit: int) -> list[str]:
+        """Up to `limit` ready tasks of these classes, first ones first."""
+        ...
+
+    def held_by(self, agent_id: str) -> list[str]: ...
+    def paused_for(self, agent_id: str) -> list[str]: ...
+    def requirements(self, class_id: int) -> Requirements: ...
+    def intern(self, needs: Requirements) -> tuple[int, bool]:
+        """The class of these requirements, and whether it is new."""
+        ...
+
+    def claimed(self, claim_ids: Sequence[str]) -> dict[str, AttemptRecord]: ...
+    def has_attempt(self, task_id: str, number: int) -> str | None:
+        """Which agent made this attempt; None where there is none."""
+        ...
+
+    def add_attempt(self, attempt: AttemptRecord) -> None: ...
+    def update_attempt(self, task_id: str, number: int, columns: Mapping[str, Any]) -> None: ...
+    def add_usage(self, usage: BookUsage, now: int) -> bool: ...
+    def agent(self, agent_id: str) -> AgentRecord | None: ...
+    def put_agent(self, agent: AgentRecord) -> None: ...
+    def seen(self, agent_id: str, now: int) -> None: ...
+    def token_valid(self, token_hash: str) -> bool: ...
+    def add_token(self, token: TokenRecord) -> None: ...
+    def revoke_tokens(
+        self, now: int, *, kind: TokenKind | None = None, agent_id: str = "", label: str = "", token_id: str = ""
+    ) -> int:
+        """Revoke the valid tokens that meet every condition given; how many."""
+        ...
+
+    def project_named(self, name: str) -> ProjectRecord | None: ...
+    def has_project(self, project_id: str) -> bool: ...
+    def add_project(self, project: ProjectRecord) -> None: ...
+    def remembered(self, asked: Idempotency) -> Remembered | None: ...
+    def remember(self, asked: Idempotency, task_ids: tuple[str, ...], now: int) -> None: ...
+
+
+def new_state(new: NewTask, upstream: Mapping[str, TaskStatus], *, actor: str) -> tuple[TaskState, list[Draft]]:
     """The first state of a task, given the statuses of its upstreams, and the events of its creation."""
     told = [(edge.upstream_id, consequence(edge.on_failure, upstream[edge.upstream_id])) for edge in new.edges]
     unmet = sum(1 for _, what in told if what is not Consequence.MET)
-    due = new.not_before is None or new.not_before <= now
     status = TaskStatus.BACKLOG if new.backlog else TaskStatus.BLOCKED if unmet else TaskStatus.PENDING
     extra: tuple[str, dict[str, Any]] | None = None
     for wanted, ended, event, reason in (
@@ -48,7 +136,7 @@ def new_state(
         max_attempts=new.max_attempts,
         max_losses=new.max_losses,
         unmet=unmet,
-        ready=status is TaskStatus.PENDING and due,
+        ready=status is TaskStatus.PENDING and new.not_before is None,
         not_before=new.not_before,
     )
     data: dict[str, Any] = {"title": new.spec.title, "status": status.value, "priority": new.spec.priority}
@@ -58,24 +146,21 @@ def new_state(
         data["retryOf"] = new.spec.retry_of
     created = [of_task("task.created", state, actor=actor, data=data)]
     if extra is not None:
-        created.append(of_task(extra[0], state, actor="system", data=extra[1]))
+        created.append(of_task(extra[0], state, actor=SYSTEM, data=extra[1]))
     return state, created
 
 
-def task_after(
-    record: TaskRecord, before: TaskState, change: Change, *, report: AttemptReport, now: int
-) -> TaskRecord:
-    """`record` after `change`: times, result, failure. The state itself is set by the caller too."""
-    state = change.state
-    updated = replace(record, state=state, updated_at=now)
-    if change.verb is Verb.START:
-        updated = replace(updated, started_at=record.started_at or now)
-    if state.is_terminal and not before.is_terminal:
-        updated = replace(updated, finished_at=now)
+def task_columns(entry: Entry, change: Change, *, report: AttemptReport, now: int) -> dict[str, Any]:
+    """What `change` does to the columns beside the state; `entry` is the task before it."""
+    columns: dict[str, Any] = {"updated_at": now}
+    if change.verb is Verb.START and entry.started_at is None:
+        columns["started_at"] = now
+    if change.state.is_terminal:
+        columns["finished_at"] = now
     if change.verb is Verb.COMPLETE:
-        return replace(updated, result=result_of(report), failure=None)
-    failure = failure_of(before, change, report)
-    return updated if failure is None else replace(updated, failure=failure)
+        return {**columns, "result": result_of(report), "failure": None}
+    failure = failure_of(entry.state, change, report)
+    return columns if failure is None else {**columns, "failure": failure}
 
 
 def result_of(report: AttemptReport) -> dict[str, Any]:
@@ -100,31 +185,31 @@ def failure_of(before: TaskState, change: Change, report: AttemptReport) -> dict
     return {**failure, "upstream": change.detail["upstream"]} if "upstream" in change.detail else failure
 
 
-def attempt_after(
-    attempt: AttemptRecord, change: Change, *, report: AttemptReport, now: int
-) -> AttemptRecord:
-    """The current attempt after a change to its task; empty values of `report` leave what was told before."""
+def attempt_columns(change: Change, *, report: AttemptReport, now: int) -> dict[str, Any]:
+    """What `change` does to the current attempt, by field; what the worker did not tell stays as it was."""
+    columns: dict[str, Any] = {}
     if change.verb is Verb.START:
-        attempt = replace(attempt, started_at=now)
-    elif change.outcome is not None and attempt.ended_at is None:
-        attempt = replace(attempt, ended_at=now, outcome=change.outcome)
-    elif change.outcome is None:
-        return attempt
-    return replace(attempt, report=merged(attempt.report, report))
+        columns["started_at"] = now
+    elif change.outcome is not None:
+        columns |= {"ended_at": now, "outcome": change.outcome}
+    else:
+        return columns
+    return columns | told(report)
 
 
-def merged(told_before: AttemptReport, told_now: AttemptReport) -> AttemptReport:
-    """Both reports, the later one first."""
-    return AttemptReport(
-        session=told_now.session or told_before.session,
-        branch=told_now.branch or told_before.branch,
-        commit=told_now.commit or told_before.commit,
-        snapshot=told_now.snapshot or told_before.snapshot,
-        text=told_now.text or told_before.text,
-        data=told_now.data if told_now.data is not None else told_before.data,
-        failure_class=told_now.failure_class or told_before.failure_class,
-        failure_code=told_now.failure_code or told_before.failure_code,
-    )
+def told(report: AttemptReport) -> dict[str, Any]:
+    """The fields of `report` that say something."""
+    fields = {
+        "session": report.session,
+        "branch": report.branch,
+        "commit": report.commit,
+        "snapshot": report.snapshot,
+        "text": report.text,
+        "data": report.data,
+        "failure_class": report.failure_class,
+        "failure_code": report.failure_code,
+    }
+    return {name: value for name, value in fields.items() if value}
 
 
 def new_attempt(op: ClaimTask, state: TaskState, *, now: int) -> AttemptRecord:

@@ -1,0 +1,344 @@
+"""Why a task is not running, and what would change that (rule T10).
+
+Pure: `explain` judges facts that one read has gathered. Every reason names the thing in the way and what would unblock it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent_swarm.domain.dependencies import Consequence, OnFailure, consequence
+from agent_swarm.domain.matching import AgentProfile, Gap, Requirements, gap
+from agent_swarm.domain.tasks import HELD, PauseReason, TaskState, TaskStatus
+from agent_swarm.domain.time import SECOND, to_wire
+
+NAMED = 5  # agents or upstreams a message names before it only counts the rest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """A task that this one waits for."""
+
+    id: str
+    title: str
+    status: TaskStatus
+    on_failure: OnFailure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An agent that might run it. `holds` are (id, title) of what it works on."""
+
+    profile: AgentProfile
+    name: str
+    is_online: bool
+    slots: int = 1
+    holds: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_free(self) -> bool:
+        """It is there and has a slot left."""
+        return self.is_online and len(self.holds) < self.slots
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything the answer rests on, of one moment."""
+
+    task: TaskState
+    title: str
+    requires: Requirements
+    now: int
+    upstreams: Sequence[Upstream] = ()
+    agents: Sequence[Candidate] = ()
+    started_at: int | None = None
+    claimed_at: int | None = None
+    finished_at: int | None = None
+    last_agent: str | None = None
+    failure_message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing in the way."""
+
+    code: str
+    message: str
+    unblock: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`summary` in one sentence; no reasons for a task that runs or has its result."""
+
+    summary: str
+    reasons: tuple[Reason, ...] = ()
+
+
+def explain(facts: Facts) -> Explanation:
+    """Why the task of `facts` does not run, or how it runs or ended."""
+    match facts.task.status:
+        case TaskStatus.BACKLOG:
+            return _waiting("it is in the backlog", [_backlog()])
+        case TaskStatus.BLOCKED:
+            return _waiting("it waits for other tasks", [_dependency(edge) for edge in _open_edges(facts)])
+        case TaskStatus.PENDING:
+            reasons = [*_timed(facts), *_resume_pin(facts), *_agents(facts)]
+            return _waiting("it waits in the queue", reasons)
+        case TaskStatus.OFFERED:
+            return _waiting("it is offered to an agent", [_offered()])
+        case TaskStatus.PAUSED:
+            return _waiting("it is paused", [_paused(facts)])
+        case TaskStatus.CLAIMED | TaskStatus.RUNNING:
+            return Explanation(_held(facts))
+        case TaskStatus.COMPLETED:
+            return Explanation(f"it was completed{_by(facts)}{_at(facts.finished_at)}")
+        case TaskStatus.FAILED:
+            return Explanation(f"it failed{_at(facts.finished_at)}", (_failed(facts),))
+        case TaskStatus.CANCELLED:
+            return Explanation(f"it was cancelled{_at(facts.finished_at)}", (_cancelled(),))
+
+
+def _waiting(what: str, reasons: Sequence[Reason]) -> Explanation:
+    return Explanation(f"{what}: {'; '.join(reason.message for reason in reasons)}", tuple(reasons))
+
+
+def _backlog() -> Reason:
+    return Reason("backlog", "nobody has promoted it yet", "promote it: agent-swarm task promote")
+
+
+def _offered() -> Reason:
+    return Reason(
+        "offered", "an agent was asked whether it takes it", "it returns to the queue if the agent does not answer"
+    )
+
+
+# --- dependencies --------------------------------------------------------------------------------------------------
+
+
+def _open_edges(facts: Facts) -> list[Upstream]:
+    return [up for up in facts.upstreams if consequence(up.on_failure, up.status) is not Consequence.MET]
+
+
+def _dependency(upstream: Upstream) -> Reason:
+    details = {"taskId": upstream.id, "title": upstream.title, "status": upstream.status.value}
+    name = f"task {upstream.id} ({upstream.title!r})"
+    if upstream.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
+        return Reason(
+            "dependencyFailed",
+            f"{name} is {upstream.status} and this task waits for it all the same",
+            "cancel this task and file it again with another dependency: an edge never changes",
+            {**details, "onFailure": upstream.on_failure.value},
+        )
+    return Reason(
+        "dependencyOpen",
+        f"{name} is {upstream.status}",
+        f"the completion of task {upstream.id}; ask why that one waits: agent-swarm task explain {upstream.id}",
+        details,
+    )
+
+
+# --- time ----------------------------------------------------------------------------------------------------------
+
+
+def _timed(facts: Facts) -> list[Reason]:
+    task = facts.task
+    if task.ready or task.not_before is None or task.not_before <= facts.now:
+        return []
+    at = to_wire(task.not_before)
+    seconds = round((task.not_before - facts.now) / SECOND, 3)
+    if task.attempt == 0:
+        return [
+            Reason("startsLater", f"it may not start before {at}", f"the time {at}", {"at": at, "inSeconds": seconds})
+        ]
+    counts = {
+        "failures": task.failures,
+        "maxAttempts": task.max_attempts,
+        "losses": task.losses,
+        "maxLosses": task.max_losses,
+    }
+    return [
+        Reason(
+            "backoff",
+            f"it is tried again at {at}, after failure {task.failures} of {task.max_attempts} "
+            f"and loss {task.losses} of {task.max_losses}",
+            f"the time {at}",
+            {"at": at, "inSeconds": seconds, **counts},
+        )
+    ]
+
+
+def _resume_pin(facts: Facts) -> list[Reason]:
+    task = facts.task
+    if task.pinned_agent is None or task.pinned_until is None:
+        return []
+    until = to_wire(task.pinned_until)
+    return [
+        Reason(
+            "pinnedToResume",
+            f"it continues on agent {_name(facts, task.pinned_agent)} until {until}",
+            f"that agent's return, or the time {until}",
+            {"agentId": task.pinned_agent, "until": until},
+        )
+    ]
+
+
+# --- agents --------------------------------------------------------------------------------------------------------
+
+
+def _agents(facts: Facts) -> list[Reason]:
+    needs = facts.requires.pinned_to(facts.task.pinned_agent)
+    if not facts.agents:
+        return [Reason("noAgents", "no agent has ever registered", "start a worker: agent-swarm worker")]
+    if needs.agent_id is not None:
+        return _addressed(facts, needs, needs.agent_id)
+    fitting = [agent for agent in facts.agents if not gap(agent.profile, needs)]
+    if not fitting:
+        return [_no_match(facts.agents, needs)]
+    return _when_free(facts, fitting)
+
+
+def _addressed(facts: Facts, needs: Requirements, agent_id: str) -> list[Reason]:
+    agent = next((agent for agent in facts.agents if agent.profile.id == agent_id), None)
+    if agent is None:
+        return [
+            Reason(
+                "agentUnknown",
+                f"it is for agent {agent_id}, which has never registered",
+                f"start a worker with AGENT_ID={agent_id}",
+                {"agentId": agent_id},
+            )
+        ]
+    lacking = gap(agent.profile, needs)
+    if lacking:
+        return [_lacks(agent, lacking, needs, "agentUnsuitable")]
+    return _when_free(facts, [agent])
+
+
+def _when_free(facts: Facts, fitting: Sequence[Candidate]) -> list[Reason]:
+    online = [agent for agent in fitting if agent.is_online]
+    if not online:
+        names = _listed([agent.name for agent in fitting])
+        details = {"agents": [agent.profile.id for agent in fitting[:NAMED]], "count": len(fitting)}
+        return [Reason("agentsOffline", f"every agent that fits is offline: {names}", "start one of them", details)]
+    free = [agent for agent in online if agent.is_free]
+    if not free:
+        return [_all_busy(online)]
+    if not facts.task.ready:
+        return []  # what keeps it out of the queue has been named already
+    names = _listed([agent.name for agent in free])
+    details = {"agents": [agent.profile.id for agent in free[:NAMED]]}
+    return [Reason("aboutToStart", f"it is next for {names}", "nothing: it is handed out within moments", details)]
+
+
+def _all_busy(online: Sequence[Candidate]) -> Reason:
+    busy = [
+        {
+            "agentId": agent.profile.id,
+            "name": agent.name,
+            "tasks": [{"taskId": task_id, "title": title} for task_id, title in agent.holds[:NAMED]],
+        }
+        for agent in online[:NAMED]
+    ]
+    doing = _listed([f"{agent.name} ({', '.join(repr(title) for _, title in agent.holds[:2])})" for agent in online])
+    return Reason(
+        "agentsBusy",
+        f"every agent that fits is busy: {doing}",
+        "the end of one of these tasks, more slots, or another worker",
+        {"agents": busy, "count": len(online)},
+    )
+
+
+def _no_match(agents: Sequence[Candidate], needs: Requirements) -> Reason:
+    """Name the nearest agent: the one that lacks least, one that is there before one that is not."""
+    nearest = min(agents, key=lambda agent: (gap(agent.profile, needs).size(), not agent.is_online, agent.name))
+    lacking = gap(nearest.profile, needs)
+    if lacking.lead_only_addressed and lacking.size() == 1:
+        return Reason(
+            "onlyLeads",
+            "the agents that fit are leads, and a lead takes only what is addressed to it",
+            f"start a worker, or address the task to a lead: agentId {nearest.profile.id}",
+            {"agentId": nearest.profile.id, "name": nearest.name},
+        )
+    return _lacks(nearest, lacking, needs, "noMatchingAgent")
+
+
+def _lacks(agent: Candidate, lacking: Gap, needs: Requirements, code: str) -> Reason:
+    missing = [
+        *(f"tag {tag!r}" for tag in lacking.missing_tags),
+        *(f"capability {pattern!r}" for pattern in lacking.missing_capabilities),
+    ]
+    told = (
+        f"no agent has everything it requires; {agent.name}, the nearest, lacks {', '.join(missing)}"
+        if code == "noMatchingAgent"
+        else f"agent {agent.name}, which it is addressed to, lacks {', '.join(missing)}"
+    )
+    return Reason(
+        code,
+        told,
+        f"start a worker with {', '.join(missing)}, or give {agent.name} what it lacks",
+        {
+            "missingTags": list(lacking.missing_tags),
+            "missingCapabilities": list(lacking.missing_capabilities),
+            "requiredTags": sorted(needs.tags),
+            "requiredCapabilities": sorted(needs.capabilities),
+            "nearestAgent": {"agentId": agent.profile.id, "name": agent.name},
+        },
+    )
+
+
+# --- paused, held, ended -------------------------------------------------------------------------------------------
+
+
+def _paused(facts: Facts) -> Reason:
+    task = facts.task
+    if task.pause_reason is PauseReason.SHUTDOWN and task.pinned_until is not None:
+        until = to_wire(task.pinned_until)
+        who = _name(facts, task.pinned_agent or "")
+        return Reason(
+            "pausedByShutdown",
+            f"agent {who} was shut down while it worked on it",
+            f"the return of agent {who}; any agent that fits takes it from {until} on; or resume it now",
+            {"agentId": task.pinned_agent, "until": until},
+        )
+    return Reason("pausedByPerson", "a person paused it", "a person has to resume it: agent-swarm task resume")
+
+
+def _held(facts: Facts) -> str:
+    task = facts.task
+    assert task.status in HELD
+    since = facts.started_at if task.status is TaskStatus.RUNNING else facts.claimed_at
+    lease = f", lease until {to_wire(task.lease_expires_at)}" if task.lease_expires_at is not None else ""
+    doing = "runs on" if task.status is TaskStatus.RUNNING else "was claimed by"
+    wish = "; a person asked for a pause" if task.pause_wanted is not None else ""
+    begun = f" since {to_wire(since)}" if since is not None else ""
+    return f"it {doing} agent {_name(facts, task.agent_id or '')}{begun}, attempt {task.attempt}{lease}{wish}"
+
+
+def _failed(facts: Facts) -> Reason:
+    task = facts.task
+    counts = {"failures": task.failures, "losses": task.losses, "attempts": task.attempt}
+    message = facts.failure_message or "it failed"
+    return Reason("failed", message, "retry it as a new task: agent-swarm task retry", counts)
+
+
+def _cancelled() -> Reason:
+    return Reason("cancelled", "it is not wanted any more", "retry it as a new task: agent-swarm task retry")
+
+
+def _by(facts: Facts) -> str:
+    return f" by agent {_name(facts, facts.last_agent)}" if facts.last_agent else ""
+
+
+def _at(instant: int | None) -> str:
+    return f" at {to_wire(instant)}" if instant is not None else ""
+
+
+def _name(facts: Facts, agent_id: str) -> str:
+    return next((agent.name for agent in facts.agents if agent.profile.id == agent_id), agent_id)
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
