@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent_swarm.domain.dependencies import OnFailure
@@ -9,6 +10,7 @@ from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.store.events import GENESIS
 from agent_swarm.store.records import (
+    PREVIEW_CHARS,
     AgentRecord,
     AttemptRecord,
     ClaimedTask,
@@ -40,13 +42,13 @@ class MemoryQueries:
         return [self._engine.records[task_id] for task_id in task_ids if task_id in self._engine.records]
 
     def list_tasks(self, filters: TaskFilter, *, after: Cursor | None, limit: int) -> list[TaskRecord]:
-        """A page, newest first."""
+        """A page, newest first; prompts are cut to PREVIEW_CHARS characters."""
         chosen = [record for record in self._engine.records.values() if _matches(record, filters)]
         chosen.sort(key=lambda record: (record.spec.created_at, record.spec.id), reverse=True)
         if after is not None:
             limit_key = (after.created_at, after.id)
             chosen = [record for record in chosen if (record.spec.created_at, record.spec.id) < limit_key]
-        return chosen[:limit]
+        return [_preview(record) for record in chosen[:limit]]
 
     def upstreams(self, task_id: str) -> list[DependencyRecord]:
         """What the task waits for, in the order it was asked for."""
@@ -85,8 +87,8 @@ class MemoryQueries:
         return sorted(self._engine.agents.values(), key=lambda agent: (agent.name, agent.profile.id))
 
     def held_tasks(self, agent_id: str | None = None) -> list[TaskRecord]:
-        """The tasks under a lease, of one agent or of all, by id."""
-        held = [record for record in self._engine.records.values() if record.state.is_held]
+        """The tasks under a lease, of one agent or of all, by id; prompts are cut."""
+        held = [_preview(record) for record in self._engine.records.values() if record.state.is_held]
         return sorted(
             (record for record in held if agent_id is None or record.state.agent_id == agent_id),
             key=lambda record: record.spec.id,
@@ -160,6 +162,10 @@ def _matches(record: TaskRecord, wanted: TaskFilter) -> bool:
         and (wanted.parent_id is None or spec.parent_id == wanted.parent_id)
         and (wanted.label is None or wanted.label in spec.labels)
     )
+
+
+def _preview(record: TaskRecord) -> TaskRecord:
+    return replace(record, spec=replace(record.spec, prompt=record.spec.prompt[:PREVIEW_CHARS]))
 
 
 def _far_end(record: TaskRecord, policy: OnFailure) -> DependencyRecord:

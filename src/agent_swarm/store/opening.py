@@ -1,24 +1,44 @@
 """Opening a store by its address."""
 
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from agent_swarm.store.batcher import BatchingStore
 from agent_swarm.store.clock import ServerClock
-from agent_swarm.store.memory import MemoryEngine
+
+MEMORY = "memory:"
 
 
 @asynccontextmanager
 async def open_store(
     address: str | Path, *, clock: ServerClock | None = None, synchronous: str = "full"
 ) -> AsyncIterator[BatchingStore]:
-    """The store at `address`: `memory:`, or the path of an SQLite file, which is made and migrated as needed."""
-    if str(address) != "memory:":
-        raise ValueError(address)
-    store = BatchingStore(MemoryEngine(), clock=clock)
-    await store.open()
+    """The store at `address`: `memory:`, or the path of an SQLite file, which is made and migrated as needed.
+
+    Raises StoreLockedError, StoreUnusableError or UnknownSchemaError with the remedy.
+    """
+    store = _in_memory(clock) if address == MEMORY else _on_sqlite(Path(address), clock, synchronous)
     try:
+        await store.open()
         yield store
     finally:
         await store.close()
+
+
+def _in_memory(clock: ServerClock | None) -> BatchingStore:
+    from agent_swarm.store.memory import MemoryEngine
+
+    return BatchingStore(MemoryEngine(), clock=clock)
+
+
+def _on_sqlite(path: Path, clock: ServerClock | None, synchronous: str) -> BatchingStore:
+    from agent_swarm.store.sql.sqlite import READERS, SqliteEngine
+
+    return BatchingStore(
+        SqliteEngine(path, synchronous=synchronous),
+        clock=clock,
+        writer=ThreadPoolExecutor(1, thread_name_prefix="store-writer"),
+        readers=ThreadPoolExecutor(READERS, thread_name_prefix="store-reader"),
+    )

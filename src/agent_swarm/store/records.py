@@ -9,6 +9,8 @@ from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
 from agent_swarm.domain.tasks import AttemptOutcome, TaskState, TaskStatus
 
+PREVIEW_CHARS = 400  # of a prompt, in lists
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:

@@ -1,0 +1,229 @@
+"""From rows to records and back."""
+
+from dataclasses import fields
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
+from agent_swarm.domain.tasks import AttemptOutcome, PauseReason, TaskState, TaskStatus
+from agent_swarm.store.records import (
+    AgentRecord,
+    AttemptRecord,
+    AttemptReport,
+    Event,
+    ProjectRecord,
+    TaskRecord,
+    TaskSpec,
+    TokenKind,
+    TokenRecord,
+)
+from agent_swarm.store.sql import tables
+
+STATE_FIELDS: tuple[str, ...] = tuple(field.name for field in fields(TaskState))
+STATE_COLUMNS = [tables.task.c[name] for name in STATE_FIELDS]
+
+_STATUS = {status.value: status for status in TaskStatus}
+_OUTCOME = {outcome.value: outcome for outcome in AttemptOutcome}
+_PAUSE = {reason.value: reason for reason in PauseReason}
+
+
+def dump(value: Any) -> str:
+    """JSON text for a column."""
+    return orjson.dumps(value).decode()
+
+
+def load(text: str | None) -> Any:
+    """The value of a JSON column; None for NULL."""
+    return None if text is None else orjson.loads(text)
+
+
+def encoded(column: str, value: Any) -> Any:
+    """How a field of a task or an attempt is stored."""
+    if column in ("result", "failure", "data"):
+        return None if value is None else dump(value)
+    if isinstance(value, StrEnum):
+        return value.value
+    return int(value) if column == "ready" else value
+
+
+def state_of(row: Any) -> TaskState:
+    """The state in a row that has STATE_COLUMNS, by name."""
+    values = row._mapping
+    return TaskState(
+        id=values["id"],
+        status=_STATUS[values["status"]],
+        fence=values["fence"],
+        attempt=values["attempt"],
+        failures=values["failures"],
+        losses=values["losses"],
+        max_attempts=values["max_attempts"],
+        max_losses=values["max_losses"],
+        unmet=values["unmet"],
+        ready=bool(values["ready"]),
+        not_before=values["not_before"],
+        agent_id=values["agent_id"],
+        instance_id=values["instance_id"],
+        lease_expires_at=values["lease_expires_at"],
+        preferred_agent=values["preferred_agent"],
+        pinned_agent=values["pinned_agent"],
+        pinned_until=values["pinned_until"],
+        pause_reason=_PAUSE[values["pause_reason"]] if values["pause_reason"] else None,
+        pause_wanted=_PAUSE[values["pause_wanted"]] if values["pause_wanted"] else None,
+        ended_fence=values["ended_fence"],
+        ended_as=_OUTCOME[values["ended_as"]] if values["ended_as"] else None,
+        ended_digest=values["ended_digest"],
+    )
+
+
+def task_of(row: Any, requires: Requirements) -> TaskRecord:
+    """The task in a row of all columns of `task` and `prompt.text` as `prompt`."""
+    values = row._mapping
+    spec = TaskSpec(
+        id=values["id"],
+        title=values["title"],
+        prompt=values["prompt"],
+        requires=requires,
+        labels=tuple(load(values["labels"])),
+        harness=values["harness"],
+        model=values["model"],
+        project_id=values["project_id"],
+        priority=values["priority"],
+        timeout=values["timeout"],
+        created_by=values["created_by"],
+        parent_id=values["parent_id"],
+        root_id=values["root_id"],
+        depth=values["depth"],
+        retry_of=values["retry_of"],
+        created_at=values["created_at"],
+    )
+    return TaskRecord(
+        spec=spec,
+        state=state_of(row),
+        progress=values["progress"],
+        result=load(values["result"]),
+        failure=load(values["failure"]),
+        last_agent_id=values["last_agent_id"],
+        updated_at=values["updated_at"],
+        started_at=values["started_at"],
+        finished_at=values["finished_at"],
+    )
+
+
+def attempt_of(row: Any) -> AttemptRecord:
+    """The attempt in a row of `attempt`."""
+    values = row._mapping
+    report = AttemptReport(
+        session=values["session"],
+        branch=values["branch"],
+        commit=values["commit"],
+        snapshot=values["snapshot"],
+        text=values["text"],
+        data=load(values["data"]),
+        failure_class=values["failure_class"],
+        failure_code=values["failure_code"],
+    )
+    return AttemptRecord(
+        task_id=values["task_id"],
+        number=values["number"],
+        fence=values["fence"],
+        claim_id=values["claim_id"],
+        agent_id=values["agent_id"],
+        instance_id=values["instance_id"],
+        claimed_at=values["claimed_at"],
+        started_at=values["started_at"],
+        ended_at=values["ended_at"],
+        outcome=_OUTCOME[values["outcome"]] if values["outcome"] else None,
+        report=report,
+        input_tokens=values["input_tokens"],
+        output_tokens=values["output_tokens"],
+        cost_micros=values["cost_micros"],
+    )
+
+
+def agent_of(row: Any) -> AgentRecord:
+    """The agent in a row of `agent`."""
+    values = row._mapping
+    profile = AgentProfile(
+        id=values["id"],
+        agent_role=AgentRole(values["agent_role"]),
+        role=values["role"],
+        tags=frozenset(load(values["tags"])),
+        capabilities=frozenset(load(values["capabilities"])),
+        skills=frozenset(load(values["skills"])),
+    )
+    return AgentRecord(
+        profile=profile,
+        name=values["name"],
+        description=values["description"],
+        template_id=values["template_id"],
+        harness=values["harness"],
+        slots=values["slots"],
+        instance_id=values["instance_id"],
+        registered_at=values["registered_at"],
+        last_seen_at=values["last_seen_at"],
+        offline_at=values["offline_at"],
+    )
+
+
+def agent_row(agent: AgentRecord) -> dict[str, Any]:
+    """The columns of an agent."""
+    return {
+        "id": agent.profile.id,
+        "name": agent.name,
+        "agent_role": agent.profile.agent_role.value,
+        "role": agent.profile.role,
+        "tags": dump(sorted(agent.profile.tags)),
+        "capabilities": dump(sorted(agent.profile.capabilities)),
+        "skills": dump(sorted(agent.profile.skills)),
+        "description": agent.description,
+        "template_id": agent.template_id,
+        "harness": agent.harness,
+        "slots": agent.slots,
+        "instance_id": agent.instance_id,
+        "registered_at": agent.registered_at,
+        "last_seen_at": agent.last_seen_at,
+        "offline_at": agent.offline_at,
+    }
+
+
+def token_of(row: Any) -> TokenRecord:
+    """The token in a row of `token`."""
+    values = dict(row._mapping)
+    return TokenRecord(**values | {"kind": TokenKind(values["kind"]), "scopes": tuple(load(values["scopes"]))})
+
+
+def token_row(token: TokenRecord) -> dict[str, Any]:
+    """The columns of a token."""
+    row = {field.name: getattr(token, field.name) for field in fields(token)}
+    return row | {"kind": token.kind.value, "scopes": dump(token.scopes)}
+
+
+def project_of(row: Any) -> ProjectRecord:
+    """The project in a row of `project`."""
+    return ProjectRecord(**row._mapping)
+
+
+def event_of(row: Any) -> Event:
+    """The event in a row of `event`."""
+    values = dict(row._mapping)
+    return Event(**values | {"data": load(values["data"])})
+
+
+def event_row(event: Event) -> dict[str, Any]:
+    """The columns of an event."""
+    return {
+        "seq": event.seq,
+        "id": event.id,
+        "type": event.type,
+        "at": event.at,
+        "actor": event.actor,
+        "subject_kind": event.subject_kind,
+        "subject_id": event.subject_id,
+        "task_id": event.task_id,
+        "attempt": event.attempt,
+        "data": dump(event.data),
+        "v": event.v,
+        "hash": event.hash,
+    }

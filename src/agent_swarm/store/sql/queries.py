@@ -1,0 +1,220 @@
+"""Reads in SQL. Every list is bounded and follows an index."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from agent_swarm.domain.dependencies import OnFailure
+from agent_swarm.domain.matching import Requirements
+from agent_swarm.domain.tasks import HELD, TaskStatus
+from agent_swarm.store.records import (
+    PREVIEW_CHARS,
+    AgentRecord,
+    AttemptRecord,
+    ClaimedTask,
+    Cursor,
+    DependencyRecord,
+    Event,
+    ProjectRecord,
+    TaskFilter,
+    TaskRecord,
+    TokenRecord,
+)
+from agent_swarm.store.sql import coding, statements, tables
+from agent_swarm.store.sql.classes import ClassCache
+
+task, dependency, attempt = tables.task, tables.dependency, tables.attempt
+
+_previews = sa.select(task, sa.func.substr(tables.prompt.c.text, 1, PREVIEW_CHARS).label("prompt")).join_from(
+    task, tables.prompt, tables.prompt.c.task_id == task.c.id
+)
+
+
+class SqlQueries:
+    """`Queries` over one connection in one transaction."""
+
+    def __init__(self, connection: sa.Connection, classes: ClassCache) -> None:
+        self._connection = connection
+        self._classes = classes
+
+    def task(self, task_id: str) -> TaskRecord | None:
+        """One task."""
+        found = self.tasks([task_id])
+        return found[0] if found else None
+
+    def tasks(self, task_ids: Sequence[str]) -> list[TaskRecord]:
+        """The tasks that exist of `task_ids`, in that order."""
+        found: dict[str, TaskRecord] = {}
+        for start in range(0, len(task_ids), 500):
+            ids = list(task_ids[start : start + 500])
+            for row in self._connection.execute(statements.tasks_by_id, {"ids": ids}):
+                found[row.id] = self._task_of(row)
+        return [found[task_id] for task_id in task_ids if task_id in found]
+
+    def list_tasks(self, filters: TaskFilter, *, after: Cursor | None, limit: int) -> list[TaskRecord]:
+        """A page, newest first; prompts are cut to PREVIEW_CHARS characters."""
+        statement = _previews.order_by(task.c.created_at.desc(), task.c.id.desc()).limit(limit)
+        for condition in _conditions(filters):
+            statement = statement.where(condition)
+        if after is not None:
+            place = sa.tuple_(task.c.created_at, task.c.id)
+            statement = statement.where(place < sa.tuple_(sa.literal(after.created_at), sa.literal(after.id)))
+        return [self._task_of(row) for row in self._connection.execute(statement)]
+
+    def _task_of(self, row: Any) -> TaskRecord:
+        return coding.task_of(row, self._classes.requirements(self._connection, row.class_id))
+
+    def upstreams(self, task_id: str) -> list[DependencyRecord]:
+        """What the task waits for, in the order it was asked for."""
+        statement = (
+            sa.select(task.c.id, task.c.title, task.c.status, task.c.result, dependency.c.on_failure)
+            .join(dependency, dependency.c.upstream_id == task.c.id)
+            .where(dependency.c.task_id == task_id)
+            .order_by(dependency.c.position)
+        )
+        return [_far_end(row) for row in self._connection.execute(statement)]
+
+    def dependants(self, task_id: str, *, limit: int) -> list[DependencyRecord]:
+        """What waits for the task, by id."""
+        statement = (
+            sa.select(task.c.id, task.c.title, task.c.status, task.c.result, dependency.c.on_failure)
+            .join(dependency, dependency.c.task_id == task.c.id)
+            .where(dependency.c.upstream_id == task_id)
+            .order_by(task.c.id)
+            .limit(limit)
+        )
+        return [_far_end(row) for row in self._connection.execute(statement)]
+
+    def attempts(self, task_id: str) -> list[AttemptRecord]:
+        """The tries at a task, first one first."""
+        statement = sa.select(attempt).where(attempt.c.task_id == task_id).order_by(attempt.c.number)
+        return [coding.attempt_of(row) for row in self._connection.execute(statement)]
+
+    def attempt(self, task_id: str, number: int) -> AttemptRecord | None:
+        """One try."""
+        statement = sa.select(attempt).where(attempt.c.task_id == task_id, attempt.c.number == number)
+        row = self._connection.execute(statement).first()
+        return coding.attempt_of(row) if row else None
+
+    def agent(self, agent_id: str) -> AgentRecord | None:
+        """One agent."""
+        row = self._connection.execute(statements.agents_by_id, {"ids": [agent_id]}).first()
+        return coding.agent_of(row) if row else None
+
+    def agents(self) -> list[AgentRecord]:
+        """All agents, by name."""
+        statement = sa.select(tables.agent).order_by(tables.agent.c.name, tables.agent.c.id)
+        return [coding.agent_of(row) for row in self._connection.execute(statement)]
+
+    def held_tasks(self, agent_id: str | None = None) -> list[TaskRecord]:
+        """The tasks under a lease, of one agent or of all, by id; prompts are cut."""
+        holder = task.c.agent_id.is_not(None) if agent_id is None else task.c.agent_id == agent_id
+        statement = _previews.where(holder).order_by(task.c.id)
+        return [self._task_of(row) for row in self._connection.execute(statement)]
+
+    def claimed_under(self, claim_ids: Sequence[str]) -> list[ClaimedTask]:
+        """The claims of `claim_ids` that are still held, in that order."""
+        if not claim_ids:
+            return []
+        same_attempt = sa.and_(attempt.c.task_id == task.c.id, attempt.c.number == task.c.attempt)
+        statement = (
+            statements.full_tasks.add_columns(attempt.c.claim_id)
+            .join(attempt, same_attempt)
+            .where(attempt.c.claim_id.in_(list(claim_ids)), task.c.status.in_([status.value for status in HELD]))
+        )
+        rows = self._connection.execute(statement).all()
+        found = {row.claim_id: ClaimedTask(claim_id=row.claim_id, task=self._task_of(row)) for row in rows}
+        return [found[claim_id] for claim_id in claim_ids if claim_id in found]
+
+    def token_by_hash(self, token_hash: str) -> TokenRecord | None:
+        """The token with this hash, revoked or not."""
+        statement = sa.select(tables.token).where(tables.token.c.hash == token_hash)
+        row = self._connection.execute(statement.order_by(tables.token.c.created_at)).first()
+        return coding.token_of(row) if row else None
+
+    def tokens(self) -> list[TokenRecord]:
+        """All tokens, oldest first."""
+        statement = sa.select(tables.token).order_by(tables.token.c.created_at, tables.token.c.id)
+        return [coding.token_of(row) for row in self._connection.execute(statement)]
+
+    def project(self, id_or_name: str) -> ProjectRecord | None:
+        """One project, by id or by name."""
+        table = tables.project
+        for column in (table.c.id, table.c.name):
+            row = self._connection.execute(sa.select(table).where(column == id_or_name)).first()
+            if row:
+                return coding.project_of(row)
+        return None
+
+    def projects(self) -> list[ProjectRecord]:
+        """All projects, by name."""
+        statement = sa.select(tables.project).order_by(tables.project.c.name)
+        return [coding.project_of(row) for row in self._connection.execute(statement)]
+
+    def classes(self) -> dict[int, Requirements]:
+        """All requirement classes."""
+        rows = self._connection.execute(sa.select(tables.requirement_class))
+        return {row.id: Requirements.from_key(row.key) for row in rows}
+
+    def ready_classes(self) -> set[int]:
+        """The classes that have a claimable task."""
+        some_ready = (
+            sa.select(sa.literal(1))
+            .where(task.c.ready == sa.literal_column("1"), task.c.claim_class == tables.requirement_class.c.id)
+            .exists()
+        )
+        statement = sa.select(tables.requirement_class.c.id).where(some_ready)
+        return set(self._connection.execute(statement).scalars())
+
+    def counts(self) -> dict[TaskStatus, int]:
+        """How many tasks there are of each status."""
+        statement = sa.select(task.c.status, sa.func.count()).group_by(task.c.status)
+        return {TaskStatus(status): number for status, number in self._connection.execute(statement)}
+
+    def events_after(self, seq: int, *, limit: int) -> list[Event]:
+        """The events that follow `seq`, in order."""
+        table = tables.event
+        statement = sa.select(table).where(table.c.seq > seq).order_by(table.c.seq).limit(limit)
+        return [coding.event_of(row) for row in self._connection.execute(statement)]
+
+    def head(self) -> tuple[int, str]:
+        """The last event's seq and hash."""
+        row = self._connection.execute(sa.select(tables.event_head)).one()
+        return row.seq, row.hash
+
+    def next_timer(self) -> int | None:
+        """When the earliest timer is due."""
+        statement = sa.select(sa.func.min(task.c.timer_at)).where(task.c.timer_at.is_not(None))
+        return self._connection.execute(statement).scalar()
+
+    def epoch(self) -> int:
+        """The kill switch's epoch that agent and attempt tokens have to carry."""
+        return int(self._connection.execute(sa.select(tables.event_head.c.epoch)).scalar_one())
+
+
+def _conditions(filters: TaskFilter) -> "list[sa.ColumnElement[bool]]":
+    conditions: list[sa.ColumnElement[bool]] = []
+    if filters.statuses:
+        conditions.append(task.c.status.in_([status.value for status in filters.statuses]))
+    for column, value in (
+        (task.c.last_agent_id, filters.agent_id),
+        (task.c.project_id, filters.project_id),
+        (task.c.root_id, filters.root_id),
+        (task.c.parent_id, filters.parent_id),
+    ):
+        if value is not None:
+            conditions.append(column == value)
+    if filters.label is not None:
+        conditions.append(task.c.labels.contains(coding.dump(filters.label), autoescape=True))
+    return conditions
+
+
+def _far_end(row: Any) -> DependencyRecord:
+    return DependencyRecord(
+        other_id=row.id,
+        other_title=row.title,
+        other_status=TaskStatus(row.status),
+        on_failure=OnFailure(row.on_failure),
+        other_result=coding.load(row.result),
+    )

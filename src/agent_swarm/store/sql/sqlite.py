@@ -1,0 +1,106 @@
+"""The SQLite side: connections, durability, and the lock that keeps a second server away from the file."""
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from agent_swarm.domain.errors import SwarmError
+from agent_swarm.store.sql.engine import SqlEngine
+
+READERS = 4
+
+
+class StoreLockedError(SwarmError):
+    """Another process has the database open."""
+
+    code = "storeLocked"
+
+
+class StoreUnusableError(SwarmError):
+    """The database file cannot be opened or written."""
+
+    code = "storeUnusable"
+
+
+class SqliteEngine(SqlEngine):
+    """An `Engine` on one SQLite file.
+
+    One connection writes and is the only one to run checkpoints; readers work beside it on the write-ahead log. With
+    `synchronous="full"` what was acknowledged survives a power loss, with `"normal"` a crash of the process.
+    """
+
+    def __init__(self, path: Path, *, synchronous: str = "full") -> None:
+        self._path = path
+        self._lock: int | None = None
+        writer = _connect(path, [f"PRAGMA synchronous={synchronous}"], begin="BEGIN IMMEDIATE", size=1)
+        reader = _connect(path, ["PRAGMA query_only=ON", "PRAGMA wal_autocheckpoint=0"], begin="BEGIN", size=READERS)
+        super().__init__(writer, reader)
+
+    def open(self) -> int:
+        """Lock the file, then create or migrate it."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(self._path)
+            return super().open()
+        except OSError as exc:
+            raise _unusable(self._path, exc.strerror or str(exc)) from exc
+        except sa.exc.DatabaseError as exc:
+            raise _unusable(self._path, str(exc.orig)) from exc
+
+    def close(self) -> None:
+        """Close the connections, then give the lock back."""
+        super().close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _lock(path: Path) -> int:
+    """Hold the instance lock beside `path`; raises StoreLockedError naming the process that holds it."""
+    lock_path = path.with_name(path.name + ".lock")
+    descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+        os.close(descriptor)
+        raise StoreLockedError(
+            f"{path} is in use by another server (process {holder})",
+            hint="stop that server, or choose another directory with --data-dir",
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+    return descriptor
+
+
+def _unusable(path: Path, reason: str) -> StoreUnusableError:
+    return StoreUnusableError(
+        f"the database {path} cannot be used: {reason}",
+        hint="check that the directory exists and is writable, or choose another with --data-dir",
+    )
+
+
+def _connect(path: Path, pragmas: list[str], *, begin: str, size: int) -> sa.Engine:
+    engine = sa.create_engine(
+        f"sqlite:///{path}",
+        connect_args={"check_same_thread": False, "timeout": 30},
+        poolclass=sa.pool.QueuePool,
+        pool_size=size,
+        max_overflow=0,
+    )
+    sa.event.listen(engine, "connect", _set_up(["PRAGMA journal_mode=WAL", *pragmas]))
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def _set_up(pragmas: list[str]) -> Callable[[Any, Any], None]:
+    def set_up(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # transactions are begun by us, as IMMEDIATE where we write
+        for pragma in pragmas:
+            connection.execute(pragma).close()
+
+    return set_up

@@ -1,0 +1,177 @@
+"""The statements, built once. Those that differ between the databases take the dialect's name."""
+
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from agent_swarm.domain.tasks import HELD, PauseReason, TaskStatus
+from agent_swarm.store.sql import tables
+from agent_swarm.store.sql.coding import STATE_COLUMNS
+
+task, attempt, agent, token = tables.task, tables.attempt, tables.agent, tables.token
+
+_HELD = [status.value for status in HELD]
+
+# --- tasks --------------------------------------------------------------------------------------------------------
+
+# Rows are locked in id order, so that two writers that need the same ones never wait for each other in a circle.
+lock_tasks = (
+    sa.select(
+        *STATE_COLUMNS,
+        task.c.class_id,
+        task.c.claim_class,
+        task.c.created_at,
+        task.c.priority,
+        task.c.started_at,
+    )
+    .where(task.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(task.c.id)
+    .with_for_update()
+)
+
+full_tasks = sa.select(task, tables.prompt.c.text.label("prompt")).join(
+    tables.prompt, tables.prompt.c.task_id == task.c.id
+)
+tasks_by_id = full_tasks.where(task.c.id.in_(sa.bindparam("ids", expanding=True)))
+
+edges_from = (
+    sa.select(tables.dependency)
+    .where(tables.dependency.c.upstream_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(tables.dependency.c.task_id, tables.dependency.c.position)
+)
+
+due_timers = (
+    sa.select(task.c.id)
+    .where(task.c.timer_at <= sa.bindparam("now"))
+    .order_by(task.c.timer_at, task.c.id)
+    .limit(sa.bindparam("limit"))
+)
+due_timers_but_leases = due_timers.where(task.c.status.not_in(_HELD))
+
+held_by = sa.select(task.c.id).where(task.c.agent_id == sa.bindparam("agent_id")).order_by(task.c.id)
+
+paused_for = (
+    sa.select(task.c.id)
+    .where(
+        task.c.pinned_agent == sa.bindparam("agent_id"),
+        task.c.status == TaskStatus.PAUSED.value,
+        task.c.pause_reason == PauseReason.SHUTDOWN.value,
+    )
+    .order_by(task.c.id)
+)
+
+
+@lru_cache(maxsize=512)
+def update_tasks(columns: tuple[str, ...]) -> "sa.Update":
+    """Write `columns` of tasks that still have the fence and status they were decided on (rule T3)."""
+    return (
+        sa.update(task)
+        .where(
+            task.c.id == sa.bindparam("was_id"),
+            task.c.fence == sa.bindparam("was_fence"),
+            task.c.status == sa.bindparam("was_status"),
+        )
+        .values({column: sa.bindparam(f"new_{column}") for column in columns})
+    )
+
+
+@lru_cache(maxsize=512)
+def update_attempts(columns: tuple[str, ...]) -> "sa.Update":
+    """Write `columns` of attempts."""
+    return (
+        sa.update(attempt)
+        .where(attempt.c.task_id == sa.bindparam("of_task"), attempt.c.number == sa.bindparam("of_number"))
+        .values({column: sa.bindparam(f"new_{column}") for column in columns})
+    )
+
+
+# --- claims -------------------------------------------------------------------------------------------------------
+
+# `ready = 1` has to be a literal: with a bound value the partial index would not be used.
+_IS_READY = task.c.ready == sa.literal_column("1")
+
+head_of_one = (
+    sa.select(task.c.id)
+    .where(_IS_READY, task.c.claim_class == sa.bindparam("class_id"))
+    .order_by(task.c.sort_key, task.c.id)
+    .limit(sa.bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
+
+
+@lru_cache(maxsize=4)
+def heads_of_many(dialect: str) -> "sa.Select[Any]":
+    """The first ready tasks of several classes: the heads of each class from the index, then the best of those.
+
+    The cost grows with the number of classes, not with the number of tasks.
+    """
+    classes = _integers("class_ids", dialect)
+    head = task.alias("head")
+    heads = (
+        sa.select(head.c.id)
+        .where(head.c.ready == sa.literal_column("1"), head.c.claim_class == classes.c.value)
+        .order_by(head.c.sort_key, head.c.id)
+        .limit(sa.bindparam("limit"))
+        .correlate(classes)
+    )
+    chosen: Any
+    if dialect == "postgresql":
+        lateral = heads.lateral("heads")
+        chosen = sa.select(lateral.c.id).select_from(classes.join(lateral, sa.true()))
+    else:  # SQLite has no LATERAL, but evaluates a correlated IN per class
+        inner = task.alias("inner_task")
+        chosen = sa.select(inner.c.id).select_from(classes.join(inner, inner.c.id.in_(heads)))
+    return (
+        sa.select(task.c.id)
+        .where(_IS_READY, task.c.id.in_(chosen))
+        .order_by(task.c.sort_key, task.c.id)
+        .limit(sa.bindparam("limit"))
+        .with_for_update(skip_locked=True)
+    )
+
+
+def _integers(parameter: str, dialect: str) -> Any:
+    """A bound JSON array of integers as rows with a column `value`."""
+    bound = sa.bindparam(parameter, type_=sa.Text)
+    if dialect == "postgresql":
+        elements = sa.func.jsonb_array_elements_text(sa.cast(bound, JSONB))
+        rows = elements.table_valued("value", name="elements").render_derived()
+    else:
+        rows = sa.func.json_each(bound).table_valued("value", name="elements")
+    return sa.select(sa.cast(rows.c.value, sa.Integer).label("value")).subquery("classes")
+
+
+claimed = sa.select(attempt).where(attempt.c.claim_id.in_(sa.bindparam("ids", expanding=True)))
+
+add_usage_to_attempt = (
+    sa.update(attempt)
+    .where(attempt.c.task_id == sa.bindparam("of_task"), attempt.c.number == sa.bindparam("of_number"))
+    .values(
+        input_tokens=attempt.c.input_tokens + sa.bindparam("more_input"),
+        output_tokens=attempt.c.output_tokens + sa.bindparam("more_output"),
+        cost_micros=attempt.c.cost_micros + sa.bindparam("more_cost"),
+    )
+)
+
+# --- agents and the head ------------------------------------------------------------------------------------------
+
+agents_by_id = sa.select(agent).where(agent.c.id.in_(sa.bindparam("ids", expanding=True)))
+update_agent = (
+    sa.update(agent)
+    .where(agent.c.id == sa.bindparam("of_agent"))
+    .values({column.name: sa.bindparam(column.name) for column in agent.c if column.name != "id"})
+)
+agent_seen = (
+    sa.update(agent)
+    .where(agent.c.id == sa.bindparam("of_agent"))
+    .values(last_seen_at=sa.bindparam("now"), offline_at=None)
+)
+
+lock_head = sa.select(tables.event_head).where(tables.event_head.c.id == 1).with_for_update()
+move_head = (
+    sa.update(tables.event_head)
+    .where(tables.event_head.c.id == 1)
+    .values(seq=sa.bindparam("new_seq"), hash=sa.bindparam("new_hash"), at=sa.bindparam("new_at"))
+)
