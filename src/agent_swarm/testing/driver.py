@@ -1,0 +1,208 @@
+"""Drives an `Engine` in the words of the domain: agents register, claim, finish; time moves when told to."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent_swarm.domain import commands
+from agent_swarm.domain.dependencies import OnFailure
+from agent_swarm.domain.errors import SwarmError
+from agent_swarm.domain.ids import new_id
+from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements, serves
+from agent_swarm.domain.tasks import FailureClass, PauseReason, TaskState
+from agent_swarm.domain.time import SECOND
+from agent_swarm.store import operations as ops
+from agent_swarm.store.base import BatchResult, Engine, Queries
+from agent_swarm.store.records import (
+    AgentRecord,
+    AttemptReport,
+    ClaimedTask,
+    Edge,
+    TaskFilter,
+    TaskRecord,
+    TaskSpec,
+    TokenKind,
+    TokenRecord,
+)
+
+LEASE = 30 * SECOND
+START = 1_800_000_000 * SECOND
+
+
+@dataclass
+class Driver:
+    """One engine with a clock of its own."""
+
+    engine: Engine
+    now: int = START
+    instances: dict[str, str] = field(default_factory=dict)
+    profiles: dict[str, AgentProfile] = field(default_factory=dict)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += int(seconds * SECOND)
+
+    def run(self, *operations: ops.Operation[Any]) -> list[Any]:
+        """Apply a batch; refused operations are answered by their error."""
+        return self.batch(*operations).replies
+
+    def batch(self, *operations: ops.Operation[Any]) -> BatchResult:
+        """Apply a batch; the answers and the news."""
+        return self.engine.apply_batch(list(operations), self.now)
+
+    def do(self, operation: ops.Operation[Any]) -> Any:
+        """Apply one operation; raises where it is refused."""
+        (reply,) = self.run(operation)
+        if isinstance(reply, SwarmError):
+            raise reply
+        return reply
+
+    def register(
+        self,
+        name: str = "ada",
+        *,
+        agent_id: str | None = None,
+        instance: str | None = None,
+        role: AgentRole = AgentRole.WORKER,
+        tags: tuple[str, ...] = (),
+        capabilities: tuple[str, ...] = (),
+        held: tuple[ops.Held, ...] = (),
+    ) -> str:
+        """Register an agent's process; answers the agent's id."""
+        agent_id = agent_id or new_id()
+        self.instances[agent_id] = instance or new_id()
+        profile = AgentProfile(
+            id=agent_id, agent_role=role, tags=frozenset(tags), capabilities=frozenset(capabilities)
+        )
+        self.profiles[agent_id] = profile
+        agent = AgentRecord(profile=profile, name=name, instance_id=self.instances[agent_id])
+        self.do(ops.RegisterAgent(agent=agent, token=token(TokenKind.AGENT, agent_id=agent_id), held=held))
+        return agent_id
+
+    def file(
+        self,
+        *,
+        after: tuple[str, ...] = (),
+        on_failure: OnFailure = OnFailure.FAIL,
+        task_id: str | None = None,
+        requires: Requirements = Requirements(),
+        priority: int = 50,
+        **options: Any,
+    ) -> str:
+        """File one task; answers its id."""
+        spec = TaskSpec(id=task_id or new_id(), title="t", prompt="p", requires=requires, priority=priority)
+        edges = tuple(Edge(upstream_id=upstream, on_failure=on_failure) for upstream in after)
+        self.do(ops.CreateTasks(tasks=(ops.NewTask(spec=spec, edges=edges, **options),), actor="operator"))
+        return spec.id
+
+    def claim_operation(self, agent_id: str, claim_id: str | None = None) -> ops.ClaimTask:
+        """A credit of an agent, for every class it serves."""
+        profile = self.profiles[agent_id]
+        classes = self.engine.read(lambda q: q.classes())
+        served = tuple(sorted(number for number, needs in classes.items() if serves(profile, needs)))
+        return ops.ClaimTask(
+            claim_id=claim_id or new_id(),
+            agent_id=agent_id,
+            instance_id=self.instances[agent_id],
+            class_ids=served,
+            lease=LEASE,
+            token=token(TokenKind.ATTEMPT),
+        )
+
+    def claim(self, agent_id: str, claim_id: str | None = None) -> ClaimedTask | None:
+        """Claim the next task for an agent."""
+        claimed: ClaimedTask | None = self.do(self.claim_operation(agent_id, claim_id))
+        return claimed
+
+    def take(self, agent_id: str) -> ops.Held:
+        """Claim and start the next task; answers the lease."""
+        claimed = self.claim(agent_id)
+        assert claimed is not None, "nothing to claim"
+        held = ops.Held(task_id=claimed.task.spec.id, fence=claimed.task.state.fence)
+        self.start(held)
+        return held
+
+    def command(self, command: commands.Command, **options: Any) -> ops.CommandReply:
+        """Carry out a command; raises where it is refused."""
+        reply: ops.CommandReply = self.do(ops.TaskCommand(command=command, actor="tester", **options))
+        return reply
+
+    def start(self, held: ops.Held) -> ops.CommandReply:
+        """The run begins."""
+        return self.command(commands.Start(task_id=held.task_id, fence=held.fence))
+
+    def complete(self, held: ops.Held, result: str = "done") -> ops.CommandReply:
+        """The run ends well."""
+        command = commands.Complete(task_id=held.task_id, fence=held.fence, digest=result)
+        return self.command(command, report=AttemptReport(text=result))
+
+    def fail(
+        self, held: ops.Held, failure: FailureClass = FailureClass.AGENT, *, jitter: float = 0.0
+    ) -> ops.CommandReply:
+        """The run ends badly."""
+        command = commands.Fail(
+            task_id=held.task_id, fence=held.fence, failure=failure, digest="no", jitter=jitter
+        )
+        report = AttemptReport(text="it broke", failure_class=failure.value, failure_code="exitCode")
+        return self.command(command, report=report)
+
+    def pause(self, held: ops.Held, reason: PauseReason = PauseReason.SHUTDOWN) -> ops.CommandReply:
+        """The run is interrupted in good order."""
+        command = commands.Pause(task_id=held.task_id, fence=held.fence, reason=reason)
+        return self.command(command, report=AttemptReport(session="s-1", snapshot="refs/swarm/x"))
+
+    def cancel(self, task_id: str) -> ops.CommandReply:
+        """Nobody wants it any more."""
+        return self.command(commands.Cancel(task_id=task_id))
+
+    def beat(self, agent_id: str, *leases: ops.Held) -> tuple[ops.LeaseVerdict, ...]:
+        """Renew leases."""
+        verdicts: tuple[ops.LeaseVerdict, ...] = self.do(
+            ops.Heartbeat(
+                agent_id=agent_id, instance_id=self.instances[agent_id], lease=LEASE, leases=tuple(leases)
+            )
+        )
+        return verdicts
+
+    def timers(self, *, leases: bool = True) -> int:
+        """Carry out what is due."""
+        done: int = self.do(ops.RunTimers(jitter=0.0, leases=leases))
+        return done
+
+    def task(self, task_id: str) -> TaskRecord:
+        """A task as it stands."""
+        record = self.engine.read(lambda q: q.task(task_id))
+        assert record is not None
+        return record
+
+    def state(self, task_id: str) -> TaskState:
+        """Where a task stands."""
+        return self.task(task_id).state
+
+
+def token(kind: TokenKind, *, agent_id: str | None = None) -> TokenRecord:
+    """A token record with a hash of its own."""
+    number = new_id()
+    return TokenRecord(id=number, kind=kind, hash=number.replace("-", "") * 2, scopes=("x",), agent_id=agent_id)
+
+
+def snapshot(queries: Queries) -> dict[str, Any]:
+    """Everything a store holds, in a form that compares."""
+    tasks = queries.list_tasks(TaskFilter(), after=None, limit=100_000)
+    ids = [record.spec.id for record in tasks]
+    return {
+        "tasks": queries.tasks(ids),
+        "list": tasks,
+        "upstreams": {task_id: queries.upstreams(task_id) for task_id in ids},
+        "dependants": {task_id: queries.dependants(task_id, limit=100) for task_id in ids},
+        "attempts": {task_id: queries.attempts(task_id) for task_id in ids},
+        "agents": queries.agents(),
+        "tokens": queries.tokens(),
+        "projects": queries.projects(),
+        "classes": queries.classes(),
+        "ready": queries.ready_classes(),
+        "held": queries.held_tasks(),
+        "counts": {status: number for status, number in queries.counts().items() if number},
+        "events": queries.events_after(0, limit=100_000),
+        "head": queries.head(),
+        "timer": queries.next_timer(),
+    }

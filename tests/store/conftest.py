@@ -1,0 +1,48 @@
+"""Every store, under one name: the suites of this folder run on each of them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agent_swarm.store.base import Engine
+from agent_swarm.store.memory import MemoryEngine
+from agent_swarm.store.sql.postgres import PostgresEngine
+from agent_swarm.store.sql.sqlite import SqliteEngine
+from agent_swarm.testing import postgres
+from agent_swarm.testing.driver import Driver
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    with postgres.server() as url:
+        yield url
+
+
+@contextmanager
+def opened(engine: Engine) -> Iterator[Engine]:
+    engine.open()
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    if request.param == "memory":
+        with opened(MemoryEngine()) as memory:
+            yield memory
+    elif request.param == "sqlite":
+        with opened(SqliteEngine(tmp_path / "swarm.sqlite", synchronous="off")) as sqlite:
+            yield sqlite
+    else:
+        server = request.getfixturevalue("postgres_server")
+        with postgres.database(server) as url, opened(PostgresEngine(url)) as engine:
+            yield engine
+
+
+@pytest.fixture
+def swarm(engine: Engine) -> Driver:
+    return Driver(engine)
