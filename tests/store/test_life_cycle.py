@@ -455,6 +455,15 @@ def test_given_a_dependency_when_it_completes_then_the_dependant_can_be_claimed_
     assert claimed is not None and claimed.task.spec.id == second
 
 
+def test_given_two_dependencies_when_one_completes_then_the_dependant_still_waits(swarm: Driver) -> None:
+    ada = swarm.register()
+    last = swarm.file(after=(swarm.file(), swarm.file()))
+    swarm.complete(swarm.take(ada))
+    assert (swarm.state(last).status, swarm.state(last).unmet) == (TaskStatus.BLOCKED, 1)
+    swarm.complete(swarm.take(ada))
+    assert swarm.state(last).status is TaskStatus.PENDING
+
+
 def test_given_two_dependencies_that_complete_in_one_batch_then_the_dependant_is_freed_once(swarm: Driver) -> None:
     ada = swarm.register()
     upstreams = (swarm.file(), swarm.file())

@@ -1,0 +1,399 @@
+"""Random histories: the same batches go to the memory store and to an SQL store, which must agree after each of them.
+
+The batches hold several operations at once, as they do in production. Beside agreement, the named invariants of DESIGN §5 hold
+after every step.
+"""
+
+import os
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from agent_swarm.domain import commands
+from agent_swarm.domain.dependencies import OnFailure
+from agent_swarm.domain.errors import SwarmError
+from agent_swarm.domain.ids import new_id
+from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements, serves
+from agent_swarm.domain.tasks import TERMINAL, FailureClass, PauseReason, TaskStatus
+from agent_swarm.domain.time import SECOND
+from agent_swarm.store import operations as ops
+from agent_swarm.store.base import Engine
+from agent_swarm.store.memory import MemoryEngine
+from agent_swarm.store.records import AgentRecord, AttemptReport, Edge, TaskSpec, TokenKind
+from agent_swarm.store.sql.postgres import PostgresEngine
+from agent_swarm.store.sql.sqlite import SqliteEngine
+from agent_swarm.testing import postgres
+from agent_swarm.testing.driver import LEASE, START, snapshot, token
+
+# Enough to find what a change breaks; a night's search sets more.
+EXAMPLES = int(os.environ.get("SWARM_HISTORIES", "60"))
+STEPS = int(os.environ.get("SWARM_HISTORY_STEPS", "40"))
+
+AGENTS = [
+    AgentProfile(id=new_id(), tags=frozenset({"linux"}), capabilities=frozenset({"harness.shell"})),
+    AgentProfile(id=new_id(), tags=frozenset({"linux", "gpu"}), capabilities=frozenset({"harness.codex"})),
+    AgentProfile(id=new_id(), agent_role=AgentRole.LEAD, capabilities=frozenset({"harness.shell"})),
+]
+REQUIREMENTS = [
+    Requirements(),
+    Requirements(tags=frozenset({"gpu"})),
+    Requirements(capabilities=frozenset({"harness.*"})),
+    Requirements(agent_id=AGENTS[0].id),
+    Requirements(agent_id=AGENTS[2].id),
+]
+
+
+class StoreHistories(RuleBasedStateMachine):
+    """Feeds two engines the same batches."""
+
+    def __init__(self, other: Engine) -> None:
+        super().__init__()
+        self.memory = MemoryEngine()
+        self.other = other
+        self.memory.open()
+        self.other.open()
+        self.now = START
+        self.instances: dict[str, str] = {}
+        self.fences: dict[str, int] = defaultdict(int)
+        self.results: dict[str, Any] = {}
+        self.tasks: list[str] = []
+        self.leases: list[tuple[ops.Held, ops.ClaimTask]] = []
+        for profile in AGENTS:
+            self.apply(self.registration(profile, new_id()))
+
+    def teardown(self) -> None:
+        self.other.close()
+
+    def apply(self, *operations: ops.Operation[Any]) -> list[Any]:
+        """The answers, after checking that both stores gave the same, with the same news."""
+        expected = self.memory.apply_batch(operations, self.now)
+        actual = self.other.apply_batch(operations, self.now)
+        assert [_comparable(reply) for reply in actual.replies] == [_comparable(reply) for reply in expected.replies]
+        assert actual.committed == expected.committed
+        return expected.replies
+
+    def registration(self, profile: AgentProfile, instance: str, held: tuple[ops.Held, ...] = ()) -> ops.RegisterAgent:
+        self.instances[profile.id] = instance
+        agent = AgentRecord(profile=profile, name=profile.id[-4:], instance_id=instance)
+        return ops.RegisterAgent(
+            agent=agent, token=token(TokenKind.AGENT, agent_id=profile.id), held=held, jitter=0.25
+        )
+
+    # --- moves ------------------------------------------------------------------------------------------------------
+
+    def some_tasks(self, data: st.DataObject, least: int = 1) -> list[str]:
+        chosen: list[str] = data.draw(_some_of(self.tasks, least), label="tasks")
+        return chosen
+
+    def some_leases(self, data: st.DataObject, least: int = 1) -> list[tuple[ops.Held, ops.ClaimTask]]:
+        """Mostly the latest ones: most of the old ones are over."""
+        current = [lease for lease in self.leases if self.is_current(lease[0])]
+        among = current if current and data.draw(st.integers(0, 3)) else self.leases
+        indexes = data.draw(_some_of(range(len(among)), least), label="leases")
+        return [among[-1 - index] for index in indexes]
+
+    def is_current(self, held: ops.Held) -> bool:
+        state = self.memory.records[held.task_id].state
+        return state.is_held and state.fence == held.fence
+
+    @initialize()
+    def start_with_work(self) -> None:
+        chain = [TaskSpec(id=new_id(), title="t", prompt="p") for _ in range(3)]
+        edges = [(), (Edge(upstream_id=chain[0].id),), (Edge(upstream_id=chain[1].id, on_failure=OnFailure.SKIP),)]
+        new = tuple(ops.NewTask(spec=spec, edges=edge) for spec, edge in zip(chain, edges, strict=True))
+        self.apply(ops.CreateTasks(tasks=new, actor="operator"))
+        self.tasks.extend(spec.id for spec in chain)
+
+    @rule(
+        data=st.data(),
+        policy=st.sampled_from(OnFailure),
+        needs=st.lists(st.sampled_from(REQUIREMENTS), min_size=1, max_size=3),
+        priority=st.sampled_from([0, 50, 100]),
+        backlog=st.sampled_from([False, False, False, True]),
+        delay=st.sampled_from([None, None, None, 5]),
+        chained=st.booleans(),
+        tries=st.integers(1, 3),
+    )
+    def file_graph(
+        self,
+        data: st.DataObject,
+        policy: OnFailure,
+        needs: list[Requirements],
+        priority: int,
+        backlog: bool,
+        delay: int | None,
+        chained: bool,
+        tries: int,
+    ) -> None:
+        upstreams = self.some_tasks(data, least=0)
+        made: list[ops.NewTask] = []
+        for requires in needs:
+            waits_for = [*upstreams, *([made[-1].spec.id] if chained and made else [])]
+            spec = TaskSpec(id=new_id(), title="t", prompt="p", requires=requires, priority=priority)
+            made.append(
+                ops.NewTask(
+                    spec=spec,
+                    edges=tuple(Edge(upstream_id=upstream, on_failure=policy) for upstream in waits_for),
+                    backlog=backlog,
+                    not_before=None if delay is None else self.now + delay * SECOND,
+                    max_attempts=tries,
+                    max_losses=tries,
+                )
+            )
+        self.apply(ops.CreateTasks(tasks=tuple(made), actor="operator"))
+        self.tasks.extend(new.spec.id for new in made)
+
+    @rule(agents=st.lists(st.sampled_from(AGENTS), min_size=1, max_size=4))
+    def claim(self, agents: list[AgentProfile]) -> None:
+        operations = [self.credit(profile) for profile in agents]
+        for operation, reply in zip(operations, self.apply(*operations), strict=True):
+            if reply is None:
+                continue
+            assert not isinstance(reply, SwarmError)
+            self.check_claim(operation, reply.task.spec.id)
+            held = ops.Held(task_id=reply.task.spec.id, fence=reply.task.state.fence)
+            self.leases.append((held, operation))
+
+    @rule(profile=st.sampled_from(AGENTS), ending=st.sampled_from([1, 1, 1, 3]))
+    def run_to_the_end(self, profile: AgentProfile, ending: int) -> None:
+        """A whole life cycle in one move, so that histories get far."""
+        before = len(self.leases)
+        self.claim([profile])
+        for held, claim in self.leases[before:]:
+            for move in (0, ending):
+                self.apply(self.report_of(claim.agent_id, held.task_id, held.fence, move))
+
+    def credit(self, profile: AgentProfile) -> ops.ClaimTask:
+        classes = self.memory.read(lambda q: q.classes())
+        return ops.ClaimTask(
+            claim_id=new_id(),
+            agent_id=profile.id,
+            instance_id=self.instances[profile.id],
+            class_ids=tuple(sorted(number for number, needs in classes.items() if serves(profile, needs))),
+            lease=LEASE,
+            token=token(TokenKind.ATTEMPT),
+        )
+
+    def check_claim(self, operation: ops.ClaimTask, task_id: str) -> None:
+        """No task leases to a worker that lacks a hard requirement, and tokens only grow."""
+        record = self.memory.records[task_id]
+        profile = next(agent for agent in AGENTS if agent.id == operation.agent_id)
+        assert serves(profile, record.spec.requires)
+        assert record.state.fence > self.fences[task_id]
+        self.fences[task_id] = record.state.fence
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data())
+    def claim_again(self, data: st.DataObject) -> None:
+        claims = [replace(claim, token=token(TokenKind.ATTEMPT)) for _, claim in self.some_leases(data)]
+        self.apply(*claims)
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data(), moves=st.lists(st.sampled_from([0, 1, 1, 1, 2, 3, 4, 5, 6]), min_size=4, max_size=4))
+    def report(self, data: st.DataObject, moves: list[int]) -> None:
+        operations: dict[str, ops.Operation[Any]] = {}
+        for (held, claim), move in zip(self.some_leases(data), moves, strict=False):
+            unstarted = self.memory.records[held.task_id].state.status is TaskStatus.CLAIMED
+            move = 0 if unstarted and move < 3 else move
+            operations[held.task_id] = self.report_of(claim.agent_id, held.task_id, held.fence, move)
+        before = {task_id: self.memory.records[task_id] for task_id in operations}
+        replies = self.apply(*operations.values())
+        for operation, reply in zip(operations.values(), replies, strict=True):
+            self.check_accepted(operation, reply, before)
+
+    def report_of(self, agent_id: str, task_id: str, fence: int, move: int) -> ops.Operation[Any]:
+        reports: list[tuple[commands.Command, AttemptReport]] = [
+            (commands.Start(task_id=task_id, fence=fence), AttemptReport(branch="b")),
+            (commands.Complete(task_id=task_id, fence=fence, digest="one"), AttemptReport(text="one", commit="c")),
+            (commands.Complete(task_id=task_id, fence=fence, digest="two"), AttemptReport(text="two", data={"k": 1})),
+            (
+                commands.Fail(task_id=task_id, fence=fence, failure=FailureClass.AGENT, digest="x", jitter=0.5),
+                AttemptReport(text="broke", failure_class="agent", failure_code="exitCode"),
+            ),
+            (
+                commands.Fail(task_id=task_id, fence=fence, failure=FailureClass.INFRASTRUCTURE, digest="y"),
+                AttemptReport(text="disk", failure_class="infrastructure"),
+            ),
+            (
+                commands.Pause(task_id=task_id, fence=fence, reason=PauseReason.SHUTDOWN),
+                AttemptReport(session="s", snapshot="r"),
+            ),
+            (commands.Release(task_id=task_id, fence=fence), AttemptReport()),
+        ]
+        command, report = reports[move]
+        return ops.TaskCommand(command=command, actor=f"agent:{agent_id}", report=report)
+
+    def check_accepted(self, operation: Any, reply: Any, before: dict[str, Any]) -> None:
+        """An accepted write carried the current fence."""
+        if isinstance(reply, SwarmError) or reply.repeated:
+            return
+        assert operation.command.fence == before[operation.command.task_id].state.fence
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data(), text=st.sampled_from(["a", "b"]), seq=st.integers(0, 2))
+    def tell(self, data: st.DataObject, text: str, seq: int) -> None:
+        held, claim = self.some_leases(data)[0]
+        attempts = self.memory.read(lambda q: q.attempts(held.task_id))
+        number = next(attempt.number for attempt in attempts if attempt.fence == held.fence)
+        self.apply(
+            ops.ReportProgress(task_id=held.task_id, fence=held.fence, text=text, actor=f"agent:{claim.agent_id}"),
+            ops.BookUsage(
+                task_id=held.task_id,
+                attempt=number,
+                seq=seq,
+                input_tokens=5,
+                output_tokens=1,
+                cost_micros=7,
+                model=text,
+            ),
+        )
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data(), own=st.booleans())
+    def beat(self, data: st.DataObject, own: bool) -> None:
+        chosen = self.some_leases(data)
+        agent_id = chosen[0][1].agent_id if own else AGENTS[0].id
+        held = tuple(sorted({held for held, _ in chosen}, key=lambda held: (held.task_id, held.fence)))
+        self.apply(
+            ops.Heartbeat(agent_id=agent_id, instance_id=self.instances[agent_id], lease=LEASE, leases=held)
+        )
+
+    @rule(data=st.data(), move=st.sampled_from([0, 1, 1, 2, 2, 3, 4, 4, 5]))
+    def order(self, data: st.DataObject, move: int) -> None:
+        chosen = self.some_tasks(data)
+        kinds = [commands.Cancel, commands.RequestPause, commands.Resume, commands.Shelve, commands.Promote]
+        if move == 5:
+            self.apply(*(ops.Reprioritize(task_id=task_id, priority=80, actor="operator") for task_id in chosen))
+        else:
+            self.apply(
+                *(ops.TaskCommand(command=kinds[move](task_id=task_id), actor="operator") for task_id in chosen)
+            )
+
+    @rule(data=st.data(), profile=st.sampled_from(AGENTS), same=st.booleans(), seldom=st.integers(0, 3))
+    def register(self, data: st.DataObject, profile: AgentProfile, same: bool, seldom: int) -> None:
+        if seldom:
+            return
+        held = tuple(held for held, _ in self.some_leases(data, least=0)) if self.leases else ()
+        instance = self.instances[profile.id] if same else new_id()
+        self.apply(self.registration(profile, instance, held))
+
+    @rule(profile=st.sampled_from(AGENTS), seldom=st.integers(0, 5))
+    def sign_off(self, profile: AgentProfile, seldom: int) -> None:
+        if seldom:
+            return
+        self.apply(ops.SignOff(agent_id=profile.id, instance_id=self.instances[profile.id]))
+
+    @rule(seconds=st.sampled_from([1, 1, 5, 10, 29, 31, 700]), leases=st.booleans(), limit=st.sampled_from([1, 500]))
+    def let_time_pass(self, seconds: int, leases: bool, limit: int) -> None:
+        self.now += seconds * SECOND
+        self.apply(ops.RunTimers(jitter=0.3, leases=leases, limit=limit))
+
+    # --- invariants ---------------------------------------------------------------------------------------------------
+
+    @invariant()
+    def stores_agree(self) -> None:
+        assert self.other.read(snapshot) == self.memory.read(snapshot)
+
+    @invariant()
+    def a_held_task_has_a_lease_and_only_a_held_one_has(self) -> None:
+        for record in self.memory.records.values():
+            state = record.state
+            assert (state.lease_expires_at is not None) == state.is_held == (state.agent_id is not None)
+
+    @invariant()
+    def a_first_result_stands(self) -> None:
+        for task_id, record in self.memory.records.items():
+            if record.result is not None:
+                assert self.results.setdefault(task_id, record.result) == record.result
+                assert record.state.status is TaskStatus.COMPLETED
+
+    @invariant()
+    def an_open_task_runs_waits_for_somebody_or_can_be_claimed(self) -> None:
+        """No silent state: every open task has a lease, a timer, an open dependency, a person, or is in the queue."""
+        for record in self.memory.records.values():
+            state = record.state
+            waits_for_a_person = state.status in (TaskStatus.BACKLOG, TaskStatus.PAUSED)
+            waits_for_tasks = state.status is TaskStatus.BLOCKED and state.unmet > 0
+            assert (
+                state.status in TERMINAL
+                or state.timer_at is not None
+                or state.ready
+                or waits_for_a_person
+                or waits_for_tasks
+            )
+
+    @invariant()
+    def a_ready_task_has_met_its_dependencies(self) -> None:
+        for task_id, record in self.memory.records.items():
+            if record.state.ready or record.state.is_held:
+                upstreams = [self.memory.records[edge.upstream_id] for edge in self.memory.edges[task_id]]
+                assert all(upstream.state.status is TaskStatus.COMPLETED for upstream in upstreams)
+
+
+def _some_of(population: Sequence[Any], least: int) -> st.SearchStrategy[list[Any]]:
+    if not population:
+        return st.just([])
+    return st.lists(st.sampled_from(population), min_size=least, max_size=4, unique=True)
+
+
+def _comparable(reply: Any) -> Any:
+    if isinstance(reply, SwarmError):
+        return (reply.code, reply.message, reply.hint, reply.details)
+    return reply
+
+
+def _run(make: Any, *, examples: int) -> None:
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        make,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        ),
+    )
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="swarm-history-"))
+    yield made
+    shutil.rmtree(made)
+
+
+def test_given_any_history_when_memory_and_sqlite_follow_it_then_they_agree(folder: Path) -> None:
+    counter = iter(range(1_000_000))
+    _run(
+        lambda: StoreHistories(SqliteEngine(folder / f"{next(counter)}.sqlite", synchronous="off")),
+        examples=EXAMPLES,
+    )
+
+
+def test_given_any_history_when_memory_and_postgresql_follow_it_then_they_agree(postgres_server: str) -> None:
+    class OnPostgres(StoreHistories):
+        def __init__(self) -> None:
+            self.database = postgres.database(postgres_server)
+            super().__init__(PostgresEngine(self.database.__enter__()))
+
+        def teardown(self) -> None:
+            super().teardown()
+            self.database.__exit__(None, None, None)
+
+    _run(OnPostgres, examples=max(1, EXAMPLES // 6))
