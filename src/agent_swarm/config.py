@@ -1,8 +1,8 @@
 """How settings are read: typed dataclasses, and one order of precedence for all of them.
 
-defaults < `<data-dir>/config.toml` < environment < command-line flags; later wins. An empty variable counts as unset. A setting
-that does not parse, or a key that does not exist in config.toml, is refused with the setting's name and what was expected.
-The reference page of settings is checked against these classes.
+defaults < `<data-dir>/config.toml` < environment < command-line flags; later wins. An empty variable counts as unset.
+A setting that does not parse, or a key that does not exist in config.toml, is refused with the setting's name and
+what was expected. The reference page of settings is checked against these classes.
 """
 
 import dataclasses
@@ -104,9 +104,16 @@ def read_env_file(path: Path) -> dict[str, str]:
 def boolean(text: str) -> bool:
     """`true`, `1`, `yes`, `on` and their opposites, in any case."""
     try:
-        return {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}[
-            text.lower()
-        ]
+        return {
+            "1": True,
+            "true": True,
+            "yes": True,
+            "on": True,
+            "0": False,
+            "false": False,
+            "no": False,
+            "off": False,
+        }[text.lower()]
     except KeyError:
         raise ValueError(text) from None
 

@@ -428,9 +428,7 @@ def test_given_usage_when_it_is_told_twice_then_it_is_booked_once_also_for_a_sta
     swarm.file()
     held = swarm.take(ada)
     swarm.cancel(held.task_id)
-    spent = ops.BookUsage(
-        task_id=held.task_id, attempt=1, seq=0, input_tokens=10, output_tokens=3, cost_micros=500
-    )
+    spent = ops.BookUsage(task_id=held.task_id, attempt=1, seq=0, input_tokens=10, output_tokens=3, cost_micros=500)
     assert [swarm.do(spent), swarm.do(spent)] == [True, False]
     (attempt,) = swarm.engine.read(lambda q: q.attempts(held.task_id))
     assert (attempt.input_tokens, attempt.output_tokens, attempt.cost_micros) == (10, 3, 500)

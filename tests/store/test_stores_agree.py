@@ -1,7 +1,7 @@
 """Random histories: the same batches go to the memory store and to an SQL store, which must agree after each of them.
 
-The batches hold several operations at once, as they do in production. Beside agreement, the named invariants of DESIGN §5 hold
-after every step.
+The batches hold several operations at once, as they do in production. Beside agreement, the named invariants of
+DESIGN §5 hold after every step.
 """
 
 import os
@@ -91,9 +91,7 @@ class StoreHistories(RuleBasedStateMachine):
     def registration(self, profile: AgentProfile, instance: str, held: tuple[ops.Held, ...] = ()) -> ops.RegisterAgent:
         self.instances[profile.id] = instance
         agent = AgentRecord(profile=profile, name=profile.id[-4:], instance_id=instance)
-        return ops.RegisterAgent(
-            agent=agent, token=token(TokenKind.AGENT, agent_id=profile.id), held=held, jitter=0.25
-        )
+        return ops.RegisterAgent(agent=agent, token=token(TokenKind.AGENT, agent_id=profile.id), held=held, jitter=0.25)
 
     # --- moves ------------------------------------------------------------------------------------------------------
 
@@ -210,8 +208,8 @@ class StoreHistories(RuleBasedStateMachine):
         operations: dict[str, ops.Operation[Any]] = {}
         for (held, claim), move in zip(self.some_leases(data), moves, strict=False):
             unstarted = self.memory.records[held.task_id].state.status is TaskStatus.CLAIMED
-            move = 0 if unstarted and move < 3 else move
-            operations[held.task_id] = self.report_of(claim.agent_id, held.task_id, held.fence, move)
+            chosen = 0 if unstarted and move < 3 else move
+            operations[held.task_id] = self.report_of(claim.agent_id, held.task_id, held.fence, chosen)
         before = {task_id: self.memory.records[task_id] for task_id in operations}
         replies = self.apply(*operations.values())
         for operation, reply in zip(operations.values(), replies, strict=True):
@@ -270,9 +268,7 @@ class StoreHistories(RuleBasedStateMachine):
         chosen = self.some_leases(data)
         agent_id = chosen[0][1].agent_id if own else AGENTS[0].id
         held = tuple(sorted({held for held, _ in chosen}, key=lambda held: (held.task_id, held.fence)))
-        self.apply(
-            ops.Heartbeat(agent_id=agent_id, instance_id=self.instances[agent_id], lease=LEASE, leases=held)
-        )
+        self.apply(ops.Heartbeat(agent_id=agent_id, instance_id=self.instances[agent_id], lease=LEASE, leases=held))
 
     @rule(data=st.data(), move=st.sampled_from([0, 1, 1, 2, 2, 3, 4, 4, 5]))
     def order(self, data: st.DataObject, move: int) -> None:
@@ -281,9 +277,7 @@ class StoreHistories(RuleBasedStateMachine):
         if move == 5:
             self.apply(*(ops.Reprioritize(task_id=task_id, priority=80, actor="operator") for task_id in chosen))
         else:
-            self.apply(
-                *(ops.TaskCommand(command=kinds[move](task_id=task_id), actor="operator") for task_id in chosen)
-            )
+            self.apply(*(ops.TaskCommand(command=kinds[move](task_id=task_id), actor="operator") for task_id in chosen))
 
     @rule(data=st.data(), profile=st.sampled_from(AGENTS), same=st.booleans(), seldom=st.integers(0, 3))
     def register(self, data: st.DataObject, profile: AgentProfile, same: bool, seldom: int) -> None:

@@ -1,7 +1,7 @@
 """How long to wait before trying again: exponential with full jitter.
 
-Full jitter (a uniform draw from zero to the exponential bound) spreads retries best under contention. The draw comes in as
-`jitter`, a number in [0, 1), so that the rule stays pure.
+Full jitter (a uniform draw from zero to the exponential bound) spreads retries best under contention. The draw comes
+in as `jitter`, a number in [0, 1), so that the rule stays pure.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Tasks that wait for tasks (rule T8).
 
-An edge is immutable and says what an upstream that ends without success means for the dependant. Cycles can only come about
-inside one batch, because an edge always points to a task that already exists or is created with it.
+An edge is immutable and says what an upstream that ends without success means for the dependant. Cycles can only come
+about inside one batch, because an edge always points to a task that already exists or is created with it.
 """
 
 from collections.abc import Mapping, Sequence

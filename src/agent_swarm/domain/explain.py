@@ -1,6 +1,7 @@
 """Why a task is not running, and what would change that (rule T10).
 
-Pure: `explain` judges facts that one read has gathered. Every reason names the thing in the way and what would unblock it.
+Pure: `explain` judges facts that one read has gathered. Every reason names the thing in the way and what would
+unblock it.
 """
 
 from collections.abc import Sequence
@@ -114,9 +115,6 @@ def _offered() -> Reason:
     )
 
 
-# --- dependencies --------------------------------------------------------------------------------------------------
-
-
 def _open_edges(facts: Facts) -> list[Upstream]:
     return [up for up in facts.upstreams if consequence(up.on_failure, up.status) is not Consequence.MET]
 
@@ -137,9 +135,6 @@ def _dependency(upstream: Upstream) -> Reason:
         f"the completion of task {upstream.id}; ask why that one waits: agent-swarm task explain {upstream.id}",
         details,
     )
-
-
-# --- time ----------------------------------------------------------------------------------------------------------
 
 
 def _timed(facts: Facts) -> list[Reason]:
@@ -182,9 +177,6 @@ def _resume_pin(facts: Facts) -> list[Reason]:
             {"agentId": task.pinned_agent, "until": until},
         )
     ]
-
-
-# --- agents --------------------------------------------------------------------------------------------------------
 
 
 def _agents(facts: Facts) -> list[Reason]:
@@ -286,9 +278,6 @@ def _lacks(agent: Candidate, lacking: Gap, needs: Requirements, code: str) -> Re
             "nearestAgent": {"agentId": agent.profile.id, "name": agent.name},
         },
     )
-
-
-# --- paused, held, ended -------------------------------------------------------------------------------------------
 
 
 def _paused(facts: Facts) -> Reason:

@@ -1,8 +1,8 @@
 """Who may run what.
 
-Hard requirements decide: tags the worker must have, capabilities it must offer, the agent a task is pinned to. Soft labels
-(`tags` of the task against skills, tags and role of the agent) only rank the candidates. A task that nobody matches waits,
-explained; it never runs somewhere unsuitable.
+Hard requirements decide: tags the worker must have, capabilities it must offer, the agent a task is pinned to. Soft
+labels (`tags` of the task against skills, tags and role of the agent) only rank the candidates. A task that nobody
+matches waits, explained; it never runs somewhere unsuitable.
 """
 
 import json
@@ -98,7 +98,7 @@ def affinity(agent: AgentProfile, labels: frozenset[str]) -> int:
 
 
 def capability_matches(pattern: str, capability: str) -> bool:
-    """`harness.*` matches `harness.codex`: `*` is one or more characters within a segment, a last `**` the whole rest."""
+    """`harness.*` matches `harness.codex`: `*` stands for characters of one segment, a last `**` for the rest."""
     return _compiled(pattern).fullmatch(capability) is not None
 
 

@@ -1,8 +1,8 @@
 """Which task comes first.
 
-Priorities are 0–100. Waiting raises a task's effective priority by one point per `AGING`, so that nothing starves. Because the
-raise is linear and the same for all, the order never changes while tasks wait: it is one stored number, and the claim
-index stays a plain column.
+Priorities are 0–100. Waiting raises a task's effective priority by one point per `AGING`, so that nothing starves.
+Because the raise is linear and the same for all, the order never changes while tasks wait: it is one stored number,
+and the claim index stays a plain column.
 """
 
 from agent_swarm.domain.time import SECOND

@@ -123,8 +123,9 @@ class PauseReason(StrEnum):
 class TaskState:
     """The part of a task that decisions read and write. Instants and spans are microseconds.
 
-    `fence` is the task's fencing token: it grows with every claim, lapse and cancel, and a write about an attempt counts only
-    while it carries the current one. `ended_*` tell how the latest attempt ended, so that a repeated message is recognised.
+    `fence` is the task's fencing token: it grows with every claim, lapse and cancel, and a write about an attempt
+    counts only while it carries the current one. `ended_*` tell how the latest attempt ended, so that a repeated
+    message is recognised.
     """
 
     id: str

@@ -1,7 +1,7 @@
 """Instants and spans.
 
-An instant is an integer: microseconds since 1970-01-01 UTC. It is stored as it is, compared as it is, and becomes RFC 3339
-text with milliseconds and `Z` only on the wire.
+An instant is an integer: microseconds since 1970-01-01 UTC. It is stored as it is, compared as it is, and becomes RFC
+3339 text with milliseconds and `Z` only on the wire.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,8 @@
 """Errors on the wire: one shape, one registry.
 
-`{"error": {"code", "message", "hint", "details"}}`, with a camelCase code. The registry gives each code its HTTP status and says
-whether sending the same again may help. An error that comes from the other side is looked up here; it never names a class.
+`{"error": {"code", "message", "hint", "details"}}`, with a camelCase code. The registry gives each code its HTTP
+status and says whether sending the same again may help. An error that comes from the other side is looked up here; it
+never names a class.
 """
 
 from collections.abc import Mapping
@@ -101,7 +102,7 @@ def error_body(error: SwarmError) -> dict[str, Any]:
 
 
 def error_from_wire(body: Mapping[str, Any]) -> SwarmError:
-    """The registered error for what the other side sent; a code we do not know, or another shape, becomes RemoteError."""
+    """The registered error for what the other side sent; an unknown code or another shape becomes RemoteError."""
     told = body.get("error")
     if not isinstance(told, Mapping):
         return RemoteError(

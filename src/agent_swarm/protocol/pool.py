@@ -1,9 +1,10 @@
 """The worker protocol, `/v1/pool/*`: snake_case JSON, version 1.
 
-A worker registers once over HTTP and then holds one WebSocket on which both sides send frames `{v, id, type, body}`. Every frame of
-the worker is answered by a `reply` or `error` frame with the same `id`; frames the server sends on its own (`claimed`, `command`)
-are not answered. `POST /v1/pool/poll` carries the same frames where no WebSocket gets through. Unknown fields are ignored, so that
-newer workers and servers understand each other; the envelope keeps room for `session`, `counter` and `sig`.
+A worker registers once over HTTP and then holds one WebSocket on which both sides send frames `{v, id, type, body}`.
+Every frame of the worker is answered by a `reply` or `error` frame with the same `id`; frames the server sends on its
+own (`claimed`, `command`) are not answered. `POST /v1/pool/poll` carries the same frames where no WebSocket gets
+through. Unknown fields are ignored, so that newer workers and servers understand each other; the envelope keeps room
+for `session`, `counter` and `sig`.
 
 Spans are seconds; a lease travels as a duration, because two machines do not share a clock.
 """
@@ -103,7 +104,10 @@ class Timing(Wire):
 
 
 class RegisterReply(Wire):
-    """The agent's own token, shown once. `fenced` are leases of this agent that are over, `resumed` paused tasks now queued for it."""
+    """The agent's own token, shown once.
+
+    `fenced` are leases of this agent that are over, `resumed` paused tasks now queued for it.
+    """
 
     agent_id: str
     instance_id: str
@@ -117,7 +121,9 @@ class RegisterReply(Wire):
 
 
 class Hello(Wire):
-    """First frame on a connection: what the worker holds and the claims it still waits for; lost answers are sent again."""
+    """First frame on a connection: what the worker holds and the claims it still waits for; lost answers are sent
+    again.
+    """
 
     instance_id: Id
     held: tuple[LeaseRef, ...] = ()
@@ -131,7 +137,10 @@ class Credit(Wire):
 
 
 class Withdraw(Credit):
-    """Take credits back, when draining. The reply names those that were already answered: `{"claimed": [claim_id…]}`."""
+    """Take credits back, when draining.
+
+    The reply names those that were already answered: `{"claimed": [claim_id…]}`.
+    """
 
 
 class Heartbeat(Wire):
@@ -168,7 +177,9 @@ class Progress(LeaseRef):
 
 
 class Events(LeaseRef):
-    """Transcript lines of an attempt, numbered from 0. Lines already stored are skipped, a gap is refused with `transcriptGap`.
+    """Transcript lines of an attempt, numbered from 0.
+
+    Lines already stored are skipped, a gap is refused with `transcriptGap`.
 
     A line is {"at": RFC 3339, "kind": harness.base.EventKind, "data": {…}}.
     """
@@ -179,7 +190,9 @@ class Events(LeaseRef):
 
 
 class Usage(LeaseRef):
-    """Money and tokens spent since the last one; booked also from a lease that is over. `seq` grows by one per attempt, from 0."""
+    """Money and tokens spent since the last one; booked also from a lease that is over. `seq` grows by one per
+    attempt, from 0.
+    """
 
     attempt: int = Field(ge=1)
     seq: int = Field(ge=0)
@@ -280,7 +293,9 @@ class Claimed(Wire):
 
 
 class Command(LeaseRef):
-    """What a person wants of a running attempt: `cancel` or `pause`. `cancel` comes with the fence of the attempt that is over."""
+    """What a person wants of a running attempt: `cancel` or `pause`. `cancel` comes with the fence of the attempt
+    that is over.
+    """
 
     kind: Literal["cancel", "pause"]
 

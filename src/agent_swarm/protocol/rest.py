@@ -1,7 +1,7 @@
 """The REST shapes: camelCase JSON, unknown fields refused in input.
 
-Instants are RFC 3339 UTC with milliseconds and `Z`, spans are `…Seconds`. Lists answer `{…s, nextCursor}`, newest first, with `nextCursor`
-null at the end.
+Instants are RFC 3339 UTC with milliseconds and `Z`, spans are `…Seconds`. Lists answer `{…s, nextCursor}`, newest
+first, with `nextCursor` null at the end.
 """
 
 from typing import Annotated, Any, Literal
@@ -52,7 +52,7 @@ class Output(BaseModel):
 
 
 class RequiresInput(Input):
-    """Hard requirements: every tag must be the worker's, every capability pattern must match one of its capabilities."""
+    """Hard requirements: the worker has every tag, and a capability for every pattern."""
 
     tags: Labels = Field(default_factory=list)
     capabilities: Labels = Field(default_factory=list)

@@ -1,7 +1,8 @@
 """The contract of a store.
 
-`Engine` is the synchronous heart: it applies one batch in one transaction and answers reads. `Store` is what services see: operations
-go in one by one, batches are made behind it (`batcher`), and what was committed is told to subscribers afterwards.
+`Engine` is the synchronous heart: it applies one batch in one transaction and answers reads. `Store` is what services
+see: operations go in one by one, batches are made behind it (`batcher`), and what was committed is told to
+subscribers afterwards.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -90,7 +91,9 @@ class Store(Protocol):
     """What services and faces see."""
 
     async def apply(self, operation: Operation[R], *, lane: object = None) -> R:
-        """Write; answers after the commit. Operations of one `lane` keep their order. Raises Busy when too much is queued."""
+        """Write; answers after the commit. Operations of one `lane` keep their order. Raises Busy when too much is
+        queued.
+        """
         ...
 
     async def read(self, query: Callable[[Queries], R]) -> R: ...

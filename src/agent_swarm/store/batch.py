@@ -1,7 +1,8 @@
 """One batch: the operations of a moment, applied phase by phase on the rows of a storage.
 
-For every phase the rows concerned are fetched in one go, each operation is decided by the rules of `domain` on the rows as they
-then are, and what changed is written back in sets. The end of each phase tells dependants of the tasks that ended in it.
+For every phase the rows concerned are fetched in one go, each operation is decided by the rules of `domain` on the
+rows as they then are, and what changed is written back in sets. The end of each phase tells dependants of the tasks
+that ended in it.
 """
 
 from collections import defaultdict

@@ -1,9 +1,9 @@
 """From single operations to batches (DESIGN §6).
 
-Operations queue up while a batch is under way; the next batch takes those that do not touch the same things and applies them in one
-transaction. One batch is in flight per store. Order is kept within a lane (a connection) and between operations with a common
-key: an operation that has to wait holds back the later ones of its lane and its keys. Subscribers hear of a batch after its
-commit and before its answers.
+Operations queue up while a batch is under way; the next batch takes those that do not touch the same things and
+applies them in one transaction. One batch is in flight per store. Order is kept within a lane (a connection) and
+between operations with a common key: an operation that has to wait holds back the later ones of its lane and its
+keys. Subscribers hear of a batch after its commit and before its answers.
 """
 
 import asyncio
@@ -38,7 +38,8 @@ class _Waiting:
 class BatchingStore:
     """A `Store` over an `Engine`.
 
-    `writer` and `readers` are where the engine's calls run; None runs them on the event loop, which suits an engine that never blocks.
+    `writer` and `readers` are where the engine's calls run; None runs them on the event loop, which suits an engine
+    that never blocks.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The store's clock: leases are compared by it and by nothing else.
 
-It follows the wall clock but never goes back, not over restarts either (it starts from the last instant on record), and never
-runs slower than the monotonic clock, so that a wall clock that is set back does not freeze leases.
+It follows the wall clock but never goes back, not over restarts either (it starts from the last instant on record),
+and never runs slower than the monotonic clock, so that a wall clock that is set back does not freeze leases.
 """
 
 import time
@@ -23,7 +23,10 @@ def monotonic_micros() -> int:
 
 
 class ServerClock:
-    """Non-decreasing microseconds since 1970. `jumps` counts the times the wall clock leapt ahead (rule T7 reads it)."""
+    """Non-decreasing microseconds since 1970.
+
+    `jumps` counts the times the wall clock leapt ahead (rule T7 reads it).
+    """
 
     def __init__(
         self, *, wall: Callable[[], int] = wall_micros, monotonic: Callable[[], int] = monotonic_micros

@@ -1,8 +1,8 @@
 """How changes become events, and events a chain.
 
-Each batch drafts its events while it works and chains them at its end: `seq` continues the head without a gap, and `hash` is the
-SHA-256 over the previous hash and the event's canonical JSON. The id is drawn from the hash, so that the same history has
-the same ids.
+Each batch drafts its events while it works and chains them at its end: `seq` continues the head without a gap, and
+`hash` is the SHA-256 over the previous hash and the event's canonical JSON. The id is drawn from the hash, so that
+the same history has the same ids.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """A store in memory: the oracle of the tests, and a real store for those that need no disk.
 
-It keeps whole records in dictionaries and finds them by looking at all of them, where the SQL store uses statements and indexes.
-Both must give the same answers, the same rows and the same event chain for the same history.
+It keeps whole records in dictionaries and finds them by looking at all of them, where the SQL store uses statements
+and indexes. Both must give the same answers, the same rows and the same event chain for the same history.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

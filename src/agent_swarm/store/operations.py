@@ -1,11 +1,11 @@
 """Operations: values that say what to write.
 
-A service function builds one, with ids, tokens and jitter already drawn, and hands it to `Store.apply`. The store collects the
-operations of a moment, applies them together in the order of `PHASES` below, each kind set-based, and commits once. Each
-operation gets its own answer, or its own refusal, and sees nothing of the others.
+A service function builds one, with ids, tokens and jitter already drawn, and hands it to `Store.apply`. The store
+collects the operations of a moment, applies them together in the order of `PHASES` below, each kind set-based, and
+commits once. Each operation gets its own answer, or its own refusal, and sees nothing of the others.
 
-Within one batch no two operations share a key, so that the result does not depend on their order. Dependency cascades run
-after all commands of the batch.
+Within one batch no two operations share a key, so that the result does not depend on their order. Dependency cascades
+run after all commands of the batch.
 """
 
 from collections.abc import Mapping
@@ -81,7 +81,10 @@ class RevokeToken(Operation[bool]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """Answer of RegisterAgent. `fenced` were held under this AGENT_ID and are no longer; `resumed` were paused and are queued."""
+    """Answer of RegisterAgent.
+
+    `fenced` were held under this AGENT_ID and are no longer; `resumed` were paused and are queued.
+    """
 
     agent: AgentRecord
     superseded: str | None
@@ -93,8 +96,9 @@ class Registration:
 class RegisterAgent(Operation[Registration]):
     """An agent's process reports for work (rule T11).
 
-    A new instance supersedes the old one: its token is revoked and every lease under this agent that is not in `held` is fenced.
-    The same instance may register again. Tasks that a shutdown of this agent paused are queued for it (rule T6).
+    A new instance supersedes the old one: its token is revoked and every lease under this agent that is not in `held`
+    is fenced. The same instance may register again. Tasks that a shutdown of this agent paused are queued for it
+    (rule T6).
     """
 
     agent: AgentRecord
@@ -145,7 +149,9 @@ class NewTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
-    """Answer of CreateTasks: the ids in the order asked for; `replayed` when an earlier request with this key made them."""
+    """Answer of CreateTasks: the ids in the order asked for; `replayed` when an earlier request with this key made
+    them.
+    """
 
     task_ids: tuple[str, ...]
     replayed: bool = False
@@ -153,7 +159,8 @@ class Created:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateTasks(Operation[Created]):
-    """Create tasks together or not at all; upstreams outside the batch must exist (UnknownReference), as must projects and agents.
+    """Create tasks together or not at all; upstreams outside the batch must exist (UnknownReference), as must
+    projects and agents.
 
     `tasks` come after the tasks of the batch they wait for.
     """
@@ -205,7 +212,7 @@ class Reprioritize(Operation[CommandReply]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunTimers(Operation[int]):
-    """Carry out up to `limit` due timers; answers how many. With `leases=False` lapsed leases are left alone (rule T7)."""
+    """Carry out up to `limit` due timers; answers how many. `leases=False` leaves lapsed leases alone (rule T7)."""
 
     jitter: float
     leases: bool = True
@@ -218,7 +225,10 @@ class RunTimers(Operation[int]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseVerdict:
-    """What became of a lease a worker asked to renew. `wants` is `cancel`, `pause` or empty; `current_fence` None: unknown task."""
+    """What became of a lease a worker asked to renew.
+
+    `wants` is `cancel`, `pause` or empty; `current_fence` None: unknown task.
+    """
 
     task_id: str
     fence: int
@@ -229,7 +239,9 @@ class LeaseVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat(Operation[tuple[LeaseVerdict, ...]]):
-    """Renew all leases an instance holds, in one statement; raises Superseded for an instance that is no longer the agent's."""
+    """Renew all leases an instance holds, in one statement; raises Superseded for an instance that is no longer the
+    agent's.
+    """
 
     agent_id: str
     instance_id: str
@@ -257,7 +269,9 @@ class ReportProgress(Operation[CommandReply]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookUsage(Operation[bool]):
-    """Book money and tokens spent, whatever became of the lease; deduplicated by (task, attempt, seq). Answers whether it was new."""
+    """Book money and tokens spent, whatever became of the lease; deduplicated by (task, attempt, seq). Answers
+    whether it was new.
+    """
 
     task_id: str
     attempt: int
@@ -274,10 +288,11 @@ class BookUsage(Operation[bool]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimTask(Operation[ClaimedTask | None]):
-    """Answer one credit: the first ready task of the classes served, under a new attempt, fence and lease; None when there is none.
+    """Answer one credit: the first ready task of the classes served, under a new attempt, fence and lease; None when
+    there is none.
 
-    The same `claim_id` again answers the same attempt while it is held, under the new token. Raises Superseded for an instance
-    that is no longer the agent's.
+    The same `claim_id` again answers the same attempt while it is held, under the new token. Raises Superseded for an
+    instance that is no longer the agent's.
     """
 
     claim_id: str

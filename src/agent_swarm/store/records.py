@@ -44,7 +44,10 @@ class TaskSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRecord:
-    """A task as it stands. `result` is {"text", "data", "branch", "commit"}, `failure` {"class", "code", "message", "attempt"}."""
+    """A task as it stands.
+
+    `result` is {"text", "data", "branch", "commit"}, `failure` {"class", "code", "message", "attempt"}.
+    """
 
     spec: TaskSpec
     state: TaskState
@@ -72,8 +75,8 @@ class DependencyRecord:
 class AttemptReport:
     """What a worker tells about an attempt when it starts or ends it; empty values leave what was told before.
 
-    `session` is the harness's handle for going on with the conversation, `branch` and `commit` where the work is, `snapshot` the ref that
-    keeps unfinished work.
+    `session` is the harness's handle for going on with the conversation, `branch` and `commit` where the work is,
+    `snapshot` the ref that keeps unfinished work.
     """
 
     session: str = ""

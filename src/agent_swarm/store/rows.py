@@ -1,7 +1,7 @@
 """The rows a batch works on, and how they come about and change.
 
-`Rows` is what a kind of storage has to offer to `batch.Batch`: find rows in sets, hold them for the length of the batch, take them
-back changed. Nothing in it decides anything.
+`Rows` is what a kind of storage has to offer to `batch.Batch`: find rows in sets, hold them for the length of the
+batch, take them back changed. Nothing in it decides anything.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,7 +41,10 @@ _FAILURE_TEXT = {
 
 @dataclass(slots=True)
 class Entry:
-    """A task while a batch works on it. `columns` are changes to what is not part of the state, by field of TaskRecord."""
+    """A task while a batch works on it.
+
+    `columns` are changes to what is not part of the state, by field of TaskRecord.
+    """
 
     state: TaskState
     class_id: int  # of what the task requires
@@ -67,7 +70,8 @@ class Rows(Protocol):
     def prefetch(
         self, *, tasks: Iterable[str] = (), agents: Iterable[str] = (), asked: Iterable[Idempotency] = ()
     ) -> None:
-        """Get these rows in one go, tasks locked in id order where others could write them; what does not exist is passed over.
+        """Get these rows in one go, tasks locked in id order where others could write them; what does not exist is
+        passed over.
 
         `entry`, `agent` and `remembered` answer from what was fetched or written in this batch.
         """

@@ -70,9 +70,7 @@ class Driver:
         """Register an agent's process; answers the agent's id."""
         agent_id = agent_id or new_id()
         self.instances[agent_id] = instance or new_id()
-        profile = AgentProfile(
-            id=agent_id, agent_role=role, tags=frozenset(tags), capabilities=frozenset(capabilities)
-        )
+        profile = AgentProfile(id=agent_id, agent_role=role, tags=frozenset(tags), capabilities=frozenset(capabilities))
         self.profiles[agent_id] = profile
         agent = AgentRecord(profile=profile, name=name, instance_id=self.instances[agent_id])
         self.do(ops.RegisterAgent(agent=agent, token=token(TokenKind.AGENT, agent_id=agent_id), held=held))
@@ -139,9 +137,7 @@ class Driver:
         self, held: ops.Held, failure: FailureClass = FailureClass.AGENT, *, jitter: float = 0.0
     ) -> ops.CommandReply:
         """The run ends badly."""
-        command = commands.Fail(
-            task_id=held.task_id, fence=held.fence, failure=failure, digest="no", jitter=jitter
-        )
+        command = commands.Fail(task_id=held.task_id, fence=held.fence, failure=failure, digest="no", jitter=jitter)
         report = AttemptReport(text="it broke", failure_class=failure.value, failure_code="exitCode")
         return self.command(command, report=report)
 
@@ -157,9 +153,7 @@ class Driver:
     def beat(self, agent_id: str, *leases: ops.Held) -> tuple[ops.LeaseVerdict, ...]:
         """Renew leases."""
         verdicts: tuple[ops.LeaseVerdict, ...] = self.do(
-            ops.Heartbeat(
-                agent_id=agent_id, instance_id=self.instances[agent_id], lease=LEASE, leases=tuple(leases)
-            )
+            ops.Heartbeat(agent_id=agent_id, instance_id=self.instances[agent_id], lease=LEASE, leases=tuple(leases))
         )
         return verdicts
 

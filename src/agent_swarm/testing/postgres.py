@@ -1,6 +1,7 @@
 """A PostgreSQL server for tests: the one at `TEST_POSTGRES_URL`, else one started from the binaries of a PyPI wheel.
 
-The server listens on a unix socket only, belongs to this process (it gets a signal when the process dies) and leaves nothing behind.
+The server listens on a unix socket only, belongs to this process (it gets a signal when the process dies) and leaves
+nothing behind.
 """
 
 import importlib.util
@@ -53,12 +54,12 @@ def database(url: str) -> Iterator[str]:
     """A fresh database on a server, dropped afterwards."""
     name = f"test_{os.urandom(6).hex()}"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # noqa: S608  # the name is ours
+        connection.execute(f"CREATE DATABASE {name}")  # the name is ours
     try:
         yield sa.make_url(url).set(database=name).render_as_string(hide_password=False)
     finally:
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # noqa: S608
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _start(found: Path, folder: Path, *, durable: bool) -> "subprocess.Popen[bytes]":

@@ -23,8 +23,8 @@ log = structlog.get_logger()
 class SqlEngine:
     """An `Engine` over SQLAlchemy engines: one that writes, and one that reads beside it.
 
-    A batch is one transaction. Where the database refuses a batch as a whole, it is rolled back and its operations are applied one by
-    one, so that one bad operation does not take the others with it.
+    A batch is one transaction. Where the database refuses a batch as a whole, it is rolled back and its operations
+    are applied one by one, so that one bad operation does not take the others with it.
     """
 
     def __init__(self, writer: sa.Engine, reader: sa.Engine) -> None:

@@ -1,7 +1,7 @@
 """The PostgreSQL side: the same engine on two connection pools.
 
-Several servers may write to one database: rows are locked while a batch decides on them, and the head of the event chain orders the
-commits.
+Several servers may write to one database: rows are locked while a batch decides on them, and the head of the event
+chain orders the commits.
 """
 
 import sqlalchemy as sa

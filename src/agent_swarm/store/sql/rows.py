@@ -1,7 +1,8 @@
 """`Rows` in SQL: rows are read in sets and locked, changed in memory, and written back in sets.
 
-What a batch changes waits here until a statement needs to see it or the batch ends. An update names the fence and status the row
-was read with; where it changes no row, somebody else was faster, and the batch is rolled back and tried again.
+What a batch changes waits here until a statement needs to see it or the batch ends. An update names the fence and
+status the row was read with; where it changes no row, somebody else was faster, and the batch is rolled back and
+tried again.
 """
 
 from collections import defaultdict
@@ -394,7 +395,7 @@ class SqlRows:
 
     def add_project(self, project: ProjectRecord) -> None:
         """Put a new project in."""
-        row = {name: getattr(project, name) for name in tables.project.c.keys()}
+        row = {name: getattr(project, name) for name in ("id", "name", "repo_url", "default_branch", "created_at")}
         self._connection.execute(sa.insert(tables.project), row)
 
     def remembered(self, asked: Idempotency) -> Remembered | None:

@@ -1,7 +1,7 @@
 """Making and migrating the tables.
 
-A new database gets the tables as they are now and is stamped with the newest revision; Alembic, which takes long to import, is used
-only for a database of an older revision. A test proves that both ways end in the same tables.
+A new database gets the tables as they are now and is stamped with the newest revision; Alembic, which takes long to
+import, is used only for a database of an older revision. A test proves that both ways end in the same tables.
 """
 
 from pathlib import Path

@@ -1,7 +1,8 @@
 """The tables.
 
-Instants and spans are microseconds in BigInteger columns; booleans are 0 and 1, so that a partial index reads the same on both
-databases; JSON is text written by us. Every index is over plain columns: expressions would hide from migration checks.
+Instants and spans are microseconds in BigInteger columns; booleans are 0 and 1, so that a partial index reads the
+same on both databases; JSON is text written by us. Every index is over plain columns: expressions would hide from
+migration checks.
 """
 
 import sqlalchemy as sa
