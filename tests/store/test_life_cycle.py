@@ -18,7 +18,7 @@ from agent_swarm.domain.matching import AgentRole, Requirements
 from agent_swarm.domain.tasks import AttemptOutcome, FailureClass, PauseReason, TaskStatus
 from agent_swarm.domain.time import SECOND
 from agent_swarm.store import operations as ops
-from agent_swarm.store.records import AttemptReport, TaskSpec
+from agent_swarm.store.records import AttemptReport, Edge, TaskSpec
 from agent_swarm.testing.driver import LEASE, Driver
 
 
@@ -548,7 +548,7 @@ def test_given_a_gate_with_many_dependants_when_it_is_cancelled_then_all_of_them
     tasks = tuple(
         ops.NewTask(
             spec=TaskSpec(id=new_id(), title="t", prompt="p"),
-            edges=(ops.Edge(upstream_id=gate),),
+            edges=(Edge(upstream_id=gate),),
         )
         for _ in range(600)
     )

@@ -1,7 +1,7 @@
 """The contract of a harness.
 
-A harness turns a task into a process in a sandbox and the process's stream into typed events. It never trusts an exit code
-alone: an outcome is good only when the stream ended with the terminal event that the CLI is known to send.
+A harness turns a task into a process in a sandbox and the process's stream into typed events. It never trusts an exit
+code alone: an outcome is good only when the stream ended with the terminal event that the CLI is known to send.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -31,9 +31,10 @@ class EventKind(StrEnum):
 class AgentEvent:
     """One step of a run. `data` is JSON and is shown to people as it is; it holds no secret the harness knows of.
 
-    `text`: {"text"} · `toolCall`: {"id", "name", "input"} · `toolResult`: {"id", "ok", "output"} · `progress`: {"text", "percent"?} ·
-    `usage`: {"model"?, "inputTokens", "outputTokens", "costUsd"?}, always the amount since the last one · `log`: {"stream", "text"} ·
-    `started`: {"session"?, "pid"} · `ended`: {"exit"}
+    `started`: {"session"?, "pid"?} · `text`: {"text"} · `toolCall`: {"id", "name", "input"} ·
+    `toolResult`: {"id", "ok", "output"} · `progress`: {"text", "percent"?} ·
+    `usage`: {"model"?, "inputTokens", "outputTokens", "costUsd"?}, always the amount since the last one ·
+    `log`: {"stream", "text"} · `ended`: {"exit"}
     """
 
     kind: EventKind

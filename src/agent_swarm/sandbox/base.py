@@ -1,7 +1,7 @@
 """The contract of a sandbox: start processes, talk to them, and leave nothing of them behind.
 
-A provider declares its capabilities; what it cannot enforce it does not claim. `probe` finds out on this host, by trying,
-whether the provider works at all.
+A provider declares its capabilities; what it cannot enforce it does not claim. `probe` finds out on this host, by
+trying, whether the provider works at all.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -33,7 +33,10 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxSpec:
-    """What one run needs. `state_dir` outlives a killed worker: its next start finds there what to clean up."""
+    """What one run needs. `state_dir` outlives a killed worker: its next start finds there what to clean up.
+
+    `env` goes to every process of the run; a launch's own entries win.
+    """
 
     run_id: str
     workspace: Path
@@ -43,7 +46,11 @@ class SandboxSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """One process to start. `env` is everything the process gets: nothing is inherited from the worker."""
+    """One process to start.
+
+    `env`, with the sandbox's own, is everything it gets: nothing is inherited from the worker. The provider may add
+    entries named `AGENT_SWARM_…` by which it recognises what belongs to a run.
+    """
 
     argv: tuple[str, ...]
     cwd: Path
@@ -88,11 +95,11 @@ class Process(Protocol):
     async def close_input(self) -> None: ...
 
     async def wait(self) -> Exit:
-        """Wait until it has ended and every descendant is gone."""
+        """Wait until it has ended and every descendant is gone. Any number of tasks may wait, and give up waiting."""
         ...
 
     def interrupt(self) -> None:
-        """Send SIGINT to the process."""
+        """Send SIGINT to the process, and to it alone; nothing happens once it has ended."""
         ...
 
     async def stop(self, grace: timedelta) -> Exit:
@@ -128,5 +135,5 @@ class SandboxProvider(Protocol):
     async def open(self, spec: SandboxSpec) -> Sandbox: ...
 
     async def sweep(self, state_dir: Path) -> int:
-        """End what a killed worker left running, as recorded under `state_dir`, and nothing else; how many processes."""
+        """End what a killed worker left running as recorded under `state_dir`, nothing else; how many processes."""
         ...

@@ -24,11 +24,11 @@ from agent_swarm.store.records import (
     TokenRecord,
 )
 
-R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
-class Operation(Generic[R]):
-    """Something to write; `R` is its answer."""
+class Operation(Generic[R_co]):
+    """Something to write; `R_co` is its answer."""
 
     __slots__ = ()
 

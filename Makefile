@@ -1,0 +1,71 @@
+# Everything a newcomer or a machine runs. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+APT_PACKAGES := git curl jq python3-venv
+
+.PHONY: help
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: setup
+setup: $(VENV)/.ready ## make .venv with agent-swarm in it
+
+$(VENV)/.ready: pyproject.toml requirements.lock scripts/make-venv
+	@PYTHON=$(PYTHON) scripts/make-venv $(VENV)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-dev.lock
+	@touch $@
+
+.PHONY: dev
+dev: $(VENV)/.ready-dev ## setup, and what tests and checks need
+
+.PHONY: demo
+demo: setup ## run a real swarm on a small repository
+	@$(BIN)/agent-swarm demo
+
+.PHONY: system-deps
+system-deps: ## install the Debian packages the tests want, where that is allowed
+	@scripts/system-deps $(APT_PACKAGES)
+
+.PHONY: test
+test: system-deps dev ## run everything
+	$(BIN)/python -m pytest
+
+.PHONY: test-fast
+test-fast: dev ## run what is quick
+	$(BIN)/python -m pytest -m "not slow" -q
+
+.PHONY: check
+check: dev ## format, lint, types, import arrows, docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest -q tests/promises
+
+.PHONY: format
+format: dev ## put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: bench
+bench: dev ## measure, print the table, write benchmarks/results.json
+	$(BIN)/python -m benchmarks
+
+.PHONY: lock
+lock: dev ## choose versions anew
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra server pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --group test --group check \
+		--constraint requirements.lock pyproject.toml -o requirements-dev.lock
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

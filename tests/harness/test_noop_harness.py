@@ -1,0 +1,20 @@
+"""Harness `noop`."""
+
+import pytest
+
+from agent_swarm.harness.noop import NoopHarness
+from agent_swarm.testing.harness_contract import HarnessContract
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+
+
+class TestNoop(HarnessContract):
+    """The contract, and nothing else to say."""
+
+    good = "anything"
+    failing = None
+    endless = None
+
+    @pytest.fixture
+    def harness(self) -> NoopHarness:
+        return NoopHarness()
