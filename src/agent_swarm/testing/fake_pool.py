@@ -171,9 +171,12 @@ class FakePool:
             raise AssertionError(f"waited {timeout} s in vain; tasks: {states}; last frames: {kinds}") from None
 
     async def until_status(self, task_id: str, status: TaskStatus, timeout: float = 20.0) -> FakeTask:
-        """Wait until the task stands there."""
-        await self.until(lambda: self.tasks[task_id].status is status, timeout)
-        return self.tasks[task_id]
+        """Wait until the task stands there; AssertionError where it has ended otherwise."""
+        task = self.tasks[task_id]
+        await self.until(lambda: task.status is status or task.state.is_terminal, timeout)
+        told = [(attempt.outcome, attempt.code, attempt.message) for attempt in task.attempts]
+        assert task.status is status, f"expected {status.value}, found {task.status.value}: {told}"
+        return task
 
     # --- for tests: what people do ---------------------------------------------------------------------------------
 

@@ -1,0 +1,32 @@
+"""`agent-swarm api`: the server."""
+
+from pathlib import Path
+
+import click
+
+from agent_swarm.cli.environment import env_file_option
+from agent_swarm.cli.extras import needs_extra
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65535), help="Default PORT, then 3013; 0 lets the system choose.")
+@click.option("--host", metavar="ADDRESS", help="Default HOST, then 127.0.0.1. Any other needs API_KEY.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Default DATA_DIR, then ~/.agent-swarm/server.")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Default info.")
+@env_file_option
+def api(port: int | None, host: str | None, data_dir: Path | None, log_level: str | None) -> int:
+    """Run the server alone.
+
+    It ends in good order on SIGTERM or Ctrl-C. Without API_KEY it makes a key of its own in the file api-key of the
+    data directory, and listens to this machine only.
+
+    \b
+    Examples:
+      agent-swarm api
+      API_KEY=$(openssl rand -hex 32) agent-swarm api --host 0.0.0.0 --port 3013 --data-dir /var/lib/agent-swarm
+    """
+    with needs_extra("server"):
+        from agent_swarm.server.main import run_server
+        from agent_swarm.server.settings import load_settings
+
+    return run_server(load_settings(flags={"port": port, "host": host, "data_dir": data_dir, "log_level": log_level}))

@@ -1,0 +1,166 @@
+"""The REST API over the standard library, for commands that have to start fast.
+
+Every request has its own connection, so none can fail on one that the server closed meanwhile. Reads, creates (which
+carry an Idempotency-Key) and settings of a value are sent again when the connection breaks or the server is busy; other
+writes are not, because they may have happened.
+"""
+
+import http.client
+import json
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from agent_swarm import __version__
+from agent_swarm.cli.address import Server
+from agent_swarm.cli.failures import ConnectionLost, Unreachable
+from agent_swarm.domain.errors import SwarmError, Unauthenticated, Unavailable
+from agent_swarm.domain.ids import new_id
+from agent_swarm.protocol.errors import RemoteError, error_from_wire
+from agent_swarm.protocol.limits import PAGE_MAX
+
+Json = dict[str, Any]
+Query = Mapping[str, object]
+
+CONNECT_SECONDS = 10.0
+ANSWER_SECONDS = 60.0
+RETRY_SECONDS = (0.1, 0.4, 1.0, 2.0)  # a restarting server is back within 1.5 s (DESIGN §11)
+REPLY_BYTES = 256 * 1024 * 1024
+
+
+class Client:
+    """Talks JSON with one server. Every method raises SwarmError: what the server said, or Unreachable."""
+
+    def __init__(self, server: Server, *, answer_seconds: float = ANSWER_SECONDS) -> None:
+        self.server = server
+        self._answer_seconds = answer_seconds
+
+    def get(self, path: str, query: Query | None = None) -> Json:
+        """The answer to a read."""
+        return self._send("GET", path + encoded(query), repeatable=True)
+
+    def create(self, path: str, body: Json) -> Json:
+        """Make something once, however often the connection breaks."""
+        return self._send("POST", path, body, headers={"Idempotency-Key": new_id()}, repeatable=True)
+
+    def post(self, path: str, body: Json | None = None) -> Json:
+        """Do something that may not be done twice."""
+        return self._send("POST", path, body or {}, repeatable=False)
+
+    def patch(self, path: str, body: Json) -> Json:
+        """Set values."""
+        return self._send("PATCH", path, body, repeatable=True)
+
+    def pages(self, path: str, query: Query | None = None) -> Iterator[Json]:
+        """Every page of a list, from the first or from `query`'s cursor on."""
+        page = self.get(path, {"limit": PAGE_MAX, **(query or {})})
+        yield page
+        while page.get("nextCursor"):
+            page = self.get(path, {"limit": PAGE_MAX, **(query or {}), "cursor": page["nextCursor"]})
+            yield page
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool,
+    ) -> Json:
+        content = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        was_there = False
+        for delay in (*RETRY_SECONDS, None):
+            try:
+                return self._send_once(method, path, content, headers or {})
+            except (Unreachable, Unavailable) as exc:
+                was_there = was_there or not isinstance(exc, Unreachable) or isinstance(exc, ConnectionLost)
+                if delay is None or not was_there or not repeatable:
+                    raise
+                time.sleep(delay)
+        raise AssertionError("the last round returns or raises")
+
+    def _send_once(self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]) -> Json:
+        connection = connect(self.server, answer_seconds=self._answer_seconds)
+        try:
+            connection.request(
+                method,
+                urlsplit(self.server.url).path + path,
+                content,
+                {
+                    **request_headers(self.server),
+                    **headers,
+                    **({"Content-Type": "application/json"} if content else {}),
+                },
+            )
+            response = connection.getresponse()
+            return read_json(response.status, response.read(REPLY_BYTES), self.server)
+        except TimeoutError as exc:
+            raise _lost(self.server, method, f"no answer within {self._answer_seconds:.0f} s") from exc
+        except (OSError, http.client.HTTPException) as exc:
+            raise _lost(self.server, method, str(exc) or type(exc).__name__) from exc
+        finally:
+            connection.close()
+
+
+def connect(server: Server, *, answer_seconds: float) -> http.client.HTTPConnection:
+    """An open connection to the server; raises Unreachable where nobody listens."""
+    parts = urlsplit(server.url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=CONNECT_SECONDS)
+    try:
+        connection.connect()
+    except OSError as exc:
+        reason = exc.strerror or str(exc) or type(exc).__name__
+        hint = (
+            "start one with: agent-swarm up" if server.is_local else "check --url or AGENT_SWARM_URL, and the network"
+        )
+        raise Unreachable(f"no server answers at {server.url}: {reason}", hint=hint) from exc
+    connection.sock.settimeout(answer_seconds)
+    return connection
+
+
+def request_headers(server: Server) -> dict[str, str]:
+    """What every request says about who asks."""
+    headers = {"Accept": "application/json", "User-Agent": f"agent-swarm/{__version__}"}
+    return {**headers, "Authorization": f"Bearer {server.key}"} if server.key else headers
+
+
+def read_json(status: int, content: bytes, server: Server) -> Json:
+    """The body of a good answer; raises the error that any other one stands for."""
+    if status == 204 and not content:
+        return {}
+    try:
+        body = json.loads(content)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise RemoteError(
+            f"{server.url} answered {status} with something other than JSON", hint="is this an Agent Swarm server?"
+        )
+    if status >= 400:
+        raise _explained(error_from_wire(body), server)
+    return body
+
+
+def encoded(query: Query | None) -> str:
+    """`?a=1&b=2`; values that are None or empty are left out, sequences repeat their name."""
+    kept = {name: value for name, value in (query or {}).items() if value not in (None, "", (), [])}
+    return "?" + urlencode(kept, doseq=True) if kept else ""
+
+
+def _explained(error: SwarmError, server: Server) -> SwarmError:
+    """The server's hint is for programs that send headers; who types a command sets a variable."""
+    if isinstance(error, Unauthenticated):
+        error.hint = "set API_KEY to the server's key; on its machine it is in the file api-key of its data directory"
+        if server.key:
+            error.hint = f"the key that was sent is not one of this server's; {error.hint}"
+    return error
+
+
+def _lost(server: Server, method: str, reason: str) -> ConnectionLost:
+    hint = "check whether the server runs: agent-swarm doctor"
+    if method != "GET":
+        hint = "it may have happened all the same: look before you repeat it"
+    return ConnectionLost(f"the connection to {server.url} broke before the answer came: {reason}", hint=hint)

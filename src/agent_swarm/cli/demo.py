@@ -1,0 +1,96 @@
+"""`agent-swarm demo`: a small swarm that builds something real, and proof that it did what it promised."""
+
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from agent_swarm.cli import failures, orphans
+from agent_swarm.cli.demonstration import plan, promises, report
+from agent_swarm.cli.demonstration.record import read_record
+from agent_swarm.cli.demonstration.repository import Repository
+from agent_swarm.cli.demonstration.story import tell
+from agent_swarm.cli.demonstration.swarm import DemoSwarm, running
+from agent_swarm.cli.extras import needs_extra
+from agent_swarm.cli.output import say
+from agent_swarm.domain.errors import SwarmError
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="Keep the files: repository, database, transcripts.")
+@click.option("--stay", is_flag=True, help="Keep the swarm running afterwards, until Ctrl-C.")
+@click.option("--timeout", type=click.IntRange(min=1), default=90, show_default=True, help="Seconds for all the work.")
+def demo(*, keep: bool, stay: bool, timeout: int) -> int:
+    """Watch a small swarm build something, start to end.
+
+    It needs no key and no model: the agents follow scripts. Everything else is real: a server, a lead and two workers
+    as processes, worktrees of a git repository, commits, unit tests, a task that fails and is tried again. At the end
+    it checks what it promised, exits 1 if anything does not hold, and leaves no process behind.
+
+    \b
+    Examples:
+      agent-swarm demo
+      agent-swarm demo --stay
+    """
+    with needs_extra("server"):
+        import fastapi  # noqa: F401 - say so before anything is started
+    signal.signal(signal.SIGTERM, _leave)
+    orphans.adopt()
+    folder = Path(tempfile.mkdtemp(prefix="agent-swarm-demo-"))
+    is_kept = keep
+    try:
+        is_well = _perform(folder, keep=keep, stay=stay, seconds=timeout)
+        is_kept = keep or not is_well
+        return failures.DONE if is_well else failures.REFUSED
+    except SwarmError:
+        is_kept = True
+        raise
+    finally:
+        orphans.kill_all()
+        if is_kept:
+            say(f"files: {folder}", to_errors=True)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _perform(folder: Path, *, keep: bool, stay: bool, seconds: float) -> bool:
+    """The whole demo; whether all promises hold."""
+    repository = Repository.create(folder / plan.PROJECT)
+    first_commit = repository.head("HEAD")
+    say("Starting a server, a lead and two workers…")
+    with running(folder / "swarm") as swarm:
+        say(f"The swarm is up at {swarm.server.url}")
+        checked = _work(swarm, repository, first_commit, seconds)
+        report.heading("Where to look")
+        report.how_to_look_further(folder, swarm.server.url, is_kept=keep, is_up=stay)
+        if stay:
+            signal.pause()
+        left = swarm.stop()
+    checked.append(promises.nothing_left(left))
+    report.heading("Promises")
+    report.promises(checked)
+    return not any(promise.broken_by for promise in checked)
+
+
+def _work(swarm: DemoSwarm, repository: Repository, first_commit: str, seconds: float) -> list[promises.Promise]:
+    client = swarm.client
+    client.create("/api/projects", {"name": plan.PROJECT, "repoUrl": str(repository.path)})
+    lead = next(agent for agent in client.get("/api/agents")["agents"] if agent["isLead"])
+    report.heading(f"One task for the lead: {plan.planning_task(lead['id'])['title']}")
+    filed = tell(client, plan.planning_task(lead["id"]), seconds=seconds)
+    record = read_record(client, filed)
+    report.heading("What came of it")
+    report.summary(record)
+    checked = promises.check(record, repository, first_commit=first_commit)
+    report.heading("The work of all on one branch")
+    report.branch(record, repository)
+    return checked
+
+
+def _leave(_number: int, _frame: object) -> NoReturn:
+    """SIGTERM unwinds like Ctrl-C, so that nothing is left behind."""
+    sys.exit(128 + signal.SIGTERM)

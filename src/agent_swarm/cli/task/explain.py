@@ -1,0 +1,39 @@
+"""`agent-swarm task explain`."""
+
+import click
+
+from agent_swarm.cli.client import Client, Json
+from agent_swarm.cli.options import json_option, with_client
+from agent_swarm.cli.output import print_json, say, status_text
+from agent_swarm.cli.task.ids import task_id
+from agent_swarm.cli.text import printable
+
+
+@click.command()
+@click.argument("id")
+@json_option
+@with_client
+def explain(client: Client, *, id: str, as_json: bool) -> None:
+    """Say why a task does not run, and what would unblock it.
+
+    \b
+    Example:
+      agent-swarm task explain 3f2a91bc
+    """
+    explanation = client.get(f"/api/tasks/{task_id(client, id)}/explain")
+    if as_json:
+        print_json(explanation)
+        return
+    say(f"{status_text(explanation['status'])}: {printable(explanation['summary'])}")
+    for line in reason_lines(explanation):
+        say(line)
+
+
+def reason_lines(explanation: Json) -> list[str]:
+    """Each reason, and below it what would remove it."""
+    lines = []
+    for reason in explanation["reasons"]:
+        lines.append(f"- {printable(reason['message'])}")
+        if reason.get("unblock"):
+            lines.append(f"  → {printable(reason['unblock'])}")
+    return lines

@@ -1,0 +1,105 @@
+"""`agent-swarm task show`."""
+
+import click
+
+from agent_swarm.cli.client import Client, Json
+from agent_swarm.cli.following import agent_names, has_ended
+from agent_swarm.cli.options import json_option, with_client
+from agent_swarm.cli.output import print_json, print_table, say, status_text
+from agent_swarm.cli.task.explain import reason_lines
+from agent_swarm.cli.task.ids import task_id
+from agent_swarm.cli.text import age, lasted, one_line, printable, short_id
+from agent_swarm.domain.tasks import HELD
+
+
+@click.command()
+@click.argument("id")
+@json_option
+@with_client
+def show(client: Client, *, id: str, as_json: bool) -> None:
+    """Show everything about a task.
+
+    \b
+    Examples:
+      agent-swarm task show 3f2a91bc
+      agent-swarm task show 3f2a91bc --json | jq -r .result.commit
+    """
+    task = client.get(f"/api/tasks/{task_id(client, id)}")
+    if as_json:
+        print_json(task)
+        return
+    names = agent_names(client)
+    for name, value in facts(task, names):
+        say(f"{name + ':':<12} {value}")
+    _show_edges(task)
+    _show_attempts(client, task, names)
+    _show_reasons(client, task)
+    say(f"\n{printable(task['prompt'])}")
+
+
+def facts(task: Json, names: dict[str, str]) -> list[tuple[str, str]]:
+    """What is known about a task, without what there is nothing to say about."""
+    agent = task.get("agentId")
+    result, failure = task.get("result") or {}, task.get("failure") or {}
+    requires = task["requires"]
+    known = [
+        ("id", task["id"]),
+        ("title", task["title"]),
+        ("status", status_text(task["status"]) + (f" ({task['pauseReason']})" if task.get("pauseReason") else "")),
+        ("priority", task["priority"]),
+        ("project", task.get("projectId")),
+        ("harness", " ".join(filter(None, (task.get("harness"), task.get("model"))))),
+        ("tags", ", ".join(task["tags"])),
+        ("needs", ", ".join([*requires["tags"], *requires["capabilities"]])),
+        ("only for", names.get(requires["agentId"], requires["agentId"]) if requires.get("agentId") else None),
+        ("agent", names.get(agent, agent) if agent else None),
+        ("created", f"{task['createdAt']} ({age(task['createdAt'])} ago) by {task['createdBy']}"),
+        ("not before", task.get("notBefore")),
+        ("ran for", lasted(task.get("startedAt"), task.get("finishedAt"))),
+        ("part of", task.get("parentTaskId")),
+        ("retry of", task.get("retryOf")),
+        ("says", one_line(task.get("progress"), 100)),
+        ("branch", " ".join(filter(None, (result.get("branch"), result.get("commit"))))),
+        ("result", result.get("text")),
+        ("failure", ": ".join(str(failure[key]) for key in ("class", "code", "message") if failure.get(key))),
+    ]
+    return [
+        (name, str(value) if name == "status" else printable(value)) for name, value in known if value not in (None, "")
+    ]
+
+
+def _show_edges(task: Json) -> None:
+    for heading, edges in (("waits for", task["dependsOn"]), ("waited for by", task["dependants"])):
+        if edges:
+            say(f"\n{heading}:")
+            rows = [
+                (short_id(edge["task"]), edge["status"], f"on failure: {edge['onFailure']}", one_line(edge["title"]))
+                for edge in edges
+            ]
+            print_table(("ID", "STATUS", "POLICY", "TITLE"), rows, empty="")
+
+
+def _show_attempts(client: Client, task: Json, names: dict[str, str]) -> None:
+    if not task["attempt"]:
+        return
+    say("\nattempts:")
+    rows = [
+        (
+            attempt["number"],
+            attempt["outcome"] or "goes on",
+            names.get(attempt["agentId"], short_id(attempt["agentId"])),
+            lasted(attempt["claimedAt"], attempt["endedAt"]),
+            attempt["commit"][:10],
+            one_line(attempt["message"]),
+        )
+        for attempt in client.get(f"/api/tasks/{task['id']}/attempts")["attempts"]
+    ]
+    print_table(("TRY", "OUTCOME", "AGENT", "TIME", "COMMIT", "MESSAGE"), rows, empty="none")
+
+
+def _show_reasons(client: Client, task: Json) -> None:
+    if has_ended(task) or task["status"] in HELD:
+        return
+    say("\nwhy it does not run:")
+    for line in reason_lines(client.get(f"/api/tasks/{task['id']}/explain")):
+        say(line)

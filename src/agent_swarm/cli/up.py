@@ -1,0 +1,142 @@
+"""`agent-swarm up`: a whole swarm as one process tree."""
+
+import asyncio
+import shlex
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from agent_swarm import __version__
+from agent_swarm.cli import failures
+from agent_swarm.cli.address import DEFAULT_URL, server_data_dir
+from agent_swarm.cli.child import Log
+from agent_swarm.cli.environment import env_file_option
+from agent_swarm.cli.extras import needs_extra
+from agent_swarm.cli.log_text import readable
+from agent_swarm.cli.output import say
+from agent_swarm.cli.supervisor import Stage, Supervisor
+from agent_swarm.cli.swarm_processes import Swarm, environment, free_port, stages
+
+COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "bright_cyan", "bright_magenta", "bright_yellow")
+QUIET_TAIL = 10
+
+
+@click.command()
+@click.option("--workers", type=click.IntRange(0, 100), default=2, show_default=True, help="How many workers.")
+@click.option("--slots", type=click.IntRange(1, 1000), default=1, show_default=True, help="Tasks at a time for each.")
+@click.option("--no-lead", is_flag=True, help="Run no lead.")
+@click.option("--harness", help="The agent CLI for tasks that name none; default HARNESS_PROVIDER.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Default PORT, then 3013; 0 lets the system choose.")
+@click.option("--host", metavar="ADDRESS", help="Default HOST, then 127.0.0.1. Any other needs API_KEY.")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep everything here, the workers' files too; default DATA_DIR, then ~/.agent-swarm/server.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="Leave out what the processes print, unless one fails.")
+@env_file_option
+def up(
+    *,
+    workers: int,
+    slots: int,
+    no_lead: bool,
+    harness: str | None,
+    port: int | None,
+    host: str | None,
+    data_dir: Path | None,
+    quiet: bool,
+) -> int:
+    """Run a server, a lead and workers until Ctrl-C.
+
+    Agents keep their identity in the data directory, so a restart resumes what was paused. Ctrl-C lets the workers
+    finish or pause their runs (SHUTDOWN_TIMEOUT, 30000 ms), then ends the server; a second one ends everything at once.
+
+    \b
+    Examples:
+      agent-swarm up
+      agent-swarm up --workers 4 --harness claude
+      agent-swarm up --data-dir ./swarm --port 0 --quiet
+    """
+    with needs_extra("server"):
+        from agent_swarm.server.settings import load_settings
+
+    settings = load_settings(flags={"port": port, "host": host, "data_dir": data_dir and data_dir.absolute()})
+    environ = environment()
+    keeps_workers = data_dir is not None and not environ.get("AGENT_SWARM_WORKER_DIR", "").strip()
+    swarm = Swarm(
+        host=settings.host,
+        port=free_port(settings.host, settings.port),
+        data_dir=settings.data_dir.absolute(),
+        api_key=settings.api_key,
+        workers=workers,
+        slots=slots,
+        has_lead=not no_lead,
+        harness=harness,
+        workers_dir=settings.data_dir / "workers" if keeps_workers else None,
+        environ=environ,
+    )
+    log = ProcessLog(["server", *swarm.agents], quiet=quiet)
+    return asyncio.run(supervise(stages(swarm), log, on_up=lambda: greet(swarm)))
+
+
+def greet(swarm: Swarm) -> None:
+    """Say where the swarm is and what to do with it."""
+    agents = f"{'a lead and ' if swarm.has_lead else ''}{swarm.workers} worker{'' if swarm.workers == 1 else 's'}"
+    say(f"{click.style('Agent Swarm', bold=True)} {__version__} is up at {swarm.url} with {agents}")
+    if settings := other_terminals_need(swarm):
+        say(f"  in other terminals first:  export {settings}")
+    say('  give it work:              agent-swarm task add "…" --wait')
+    say("  see what it does:          agent-swarm overview --watch")
+    say("  end it:                    Ctrl-C")
+
+
+def other_terminals_need(swarm: Swarm) -> str:
+    """The variables without which the commands of other terminals do not find this swarm; never the key itself."""
+    variables = {"AGENT_SWARM_URL": swarm.url} if swarm.url != DEFAULT_URL else {}
+    if not swarm.api_key and swarm.data_dir != server_data_dir({}).absolute():
+        variables["DATA_DIR"] = str(swarm.data_dir)
+    key = ["API_KEY=…"] if swarm.api_key else []
+    return " ".join([*(f"{name}={shlex.quote(value)}" for name, value in variables.items()), *key])
+
+
+async def supervise(planned: Sequence[Stage], log: Log, *, on_up: Callable[[], None] = lambda: None) -> int:
+    """Run the stages until a signal comes; the exit code. SIGTERM and SIGHUP are orderly ends, Ctrl-C answers 130."""
+    supervisor = Supervisor(planned, log=log, on_up=on_up)
+    received: list[int] = []
+
+    def on_signal(number: int) -> None:
+        received.append(number)
+        if len(received) == 1:
+            say("stopping: workers first, then the server; once more to end everything now", to_errors=True)
+        supervisor.stop()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, on_signal, number)
+    await supervisor.run()
+    return failures.INTERRUPTED if received[:1] == [signal.SIGINT] else failures.DONE
+
+
+class ProcessLog:
+    """What the children print, each line behind the child's name in its colour."""
+
+    def __init__(self, names: Sequence[str], *, quiet: bool) -> None:
+        self._width = max(map(len, names))
+        self._colours = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}
+        self._quiet = quiet
+
+    def output(self, name: str, line: str) -> None:
+        """A line of a child."""
+        if not self._quiet:
+            say(f"{self._prefix(name)} {readable(line)}")
+
+    def note(self, name: str, text: str, last_words: Sequence[str] = ()) -> None:
+        """What happened to a child; its last lines too where they were not shown before."""
+        say(f"{self._prefix(name)} {click.style(text, fg='red')}", to_errors=True)
+        for line in last_words[-QUIET_TAIL:] if self._quiet else ():
+            say(f"{self._prefix(name)}   {readable(line)}", to_errors=True)
+
+    def _prefix(self, name: str) -> str:
+        return click.style(f"{name:<{self._width}} |", fg=self._colours.get(name))

@@ -1,0 +1,140 @@
+"""Who may call what. Every route declares it; a route that does not is closed to everyone.
+
+The guard stands between the router and the route's own code, so nothing of a request is read before it is known whose
+it is.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from starlette.requests import HTTPConnection
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from agent_swarm.domain.errors import Denied, Unauthenticated
+from agent_swarm.server.auth import Authenticator
+from agent_swarm.server.bodies import limited
+from agent_swarm.server.metrics import Metrics
+from agent_swarm.services.tokens import Identity
+from agent_swarm.services.tokens import Scope as Permission
+from agent_swarm.store.records import TokenKind
+
+E = TypeVar("E", bound=Callable[..., Any])
+
+PUBLIC_PATHS = frozenset({"/health", "/ready", "/openapi.json", "/docs"})
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The kinds of token a route is for, of which each needs one of the scopes."""
+
+    kinds: frozenset[TokenKind] = frozenset()
+    scopes: frozenset[Permission] = frozenset()
+    is_public: bool = False
+
+    def refusal(self, identity: Identity) -> str:
+        """Why `identity` may not pass; empty when it may."""
+        if identity.kind not in self.kinds:
+            allowed = " or ".join(sorted(self.kinds)) or "nobody"
+            return f"this is for {allowed}, and the token is of kind {identity.kind}"
+        if not any(identity.may(scope) for scope in self.scopes):
+            return f"this needs the scope {' or '.join(sorted(self.scopes))}, which the token does not have"
+        return ""
+
+
+PUBLIC = Access(is_public=True)
+NOBODY = Access()
+
+
+def operators(*scopes: Permission) -> Access:
+    """For people."""
+    return Access(frozenset({TokenKind.OPERATOR}), frozenset(scopes))
+
+
+def attempts(*scopes: Permission) -> Access:
+    """For running agents."""
+    return Access(frozenset({TokenKind.ATTEMPT}), frozenset(scopes))
+
+
+def operators_and_attempts(*scopes: Permission) -> Access:
+    """For people and for running agents."""
+    return Access(frozenset({TokenKind.OPERATOR, TokenKind.ATTEMPT}), frozenset(scopes))
+
+
+def operators_and_workers(*scopes: Permission) -> Access:
+    """For worker processes, with their own token or with the API key."""
+    return Access(frozenset({TokenKind.OPERATOR, TokenKind.AGENT}), frozenset(scopes))
+
+
+def workers(*scopes: Permission) -> Access:
+    """For worker processes, with their own token."""
+    return Access(frozenset({TokenKind.AGENT}), frozenset(scopes))
+
+
+def identity_of(connection: HTTPConnection) -> Identity:
+    """Who made this request. Only for routes that are not public."""
+    identity: Identity = connection.scope["state"]["identity"]
+    return identity
+
+
+def access_of(route: BaseRoute) -> Access:
+    """What a route declares, on itself or on its endpoint; closed where it declares nothing."""
+    declared = getattr(route, "access", None) or getattr(getattr(route, "endpoint", None), "access", None)
+    return declared if isinstance(declared, Access) else NOBODY
+
+
+def declare(access: Access) -> Callable[[E], E]:
+    """Declare who may call a plain Starlette endpoint, as a decorator."""
+
+    def mark(endpoint: E) -> E:
+        endpoint.access = access  # type: ignore[attr-defined]  # functions take attributes
+        return endpoint
+
+    return mark
+
+
+def guard_routes(routes: Iterable[BaseRoute], authenticator: Authenticator, metrics: Metrics) -> None:
+    """Put every route behind its declaration. Raises TypeError for a route that cannot be guarded."""
+    for route in routes:
+        if not isinstance(route, Route | WebSocketRoute):
+            raise TypeError(f"{route!r} cannot be guarded: add routes one by one, not as a mount or a router")
+        access = access_of(route)
+        if access.is_public and route.path not in PUBLIC_PATHS:
+            raise TypeError(f"{route.path} is declared public; add it to PUBLIC_PATHS if that is meant")
+        route.app = Guard(limited(route), access, authenticator, metrics)
+
+
+class Guard:
+    """Lets requests through to a route whose declaration their token meets."""
+
+    def __init__(self, app: ASGIApp, access: Access, authenticator: Authenticator, metrics: Metrics) -> None:
+        self._app = app
+        self._access = access
+        self._authenticator = authenticator
+        self._denials = metrics.denials
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._access.is_public:
+            scope["state"]["identity"] = await self._admit(scope)
+        await self._app(scope, receive, send)
+
+    async def _admit(self, scope: Scope) -> Identity:
+        try:
+            identity = await self._authenticator.identify(scope)
+        except Unauthenticated:
+            if self._access == NOBODY:
+                raise self._closed() from None
+            self._denials.labels("unauthenticated").inc()
+            raise
+        if self._access == NOBODY:
+            raise self._closed()
+        refusal = self._access.refusal(identity)
+        if refusal:
+            self._denials.labels("denied").inc()
+            raise Denied(refusal, hint="use a token that may do this", details={"kind": identity.kind.value})
+        return identity
+
+    def _closed(self) -> Denied:
+        self._denials.labels("closed").inc()
+        return Denied("nobody may call this", hint="it declares no access; this is a fault of the server")

@@ -1,0 +1,119 @@
+"""The server, composed: every part is made here and handed down; importing this module does nothing."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+
+from agent_swarm import __version__
+from agent_swarm.server import docs, openapi
+from agent_swarm.server.access import guard_routes
+from agent_swarm.server.auth import Authenticator
+from agent_swarm.server.boundary import Boundary
+from agent_swarm.server.context import Context
+from agent_swarm.server.methods import Methods
+from agent_swarm.server.metrics import Metrics
+from agent_swarm.server.pool import PoolContext
+from agent_swarm.server.pool import routes as pool_routes
+from agent_swarm.server.ring import EventRing
+from agent_swarm.server.routes import agents, attempts, commands, events, health, projects, tasks
+from agent_swarm.server.settings import ServerSettings
+from agent_swarm.server.stopping import Stopping
+from agent_swarm.server.timers import TimerService
+from agent_swarm.services.redaction import Redactor
+from agent_swarm.services.transcripts import Transcripts
+from agent_swarm.store.base import Committed
+from agent_swarm.store.batcher import BatchingStore
+
+FACES = (tasks, commands, events, attempts, agents, projects, health)  # the routes called most often come first
+
+
+class ControlPlane(FastAPI):
+    """A FastAPI app behind layers of our own, instead of the framework's: they cost less and refuse in one shape."""
+
+    context: Context
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """From the outside: ids, answers to whatever is raised, counts; HEAD and OPTIONS; the router."""
+        return Boundary(Methods(self.router, self.routes), self.context.metrics)
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI 3.1 document."""
+        if not self.openapi_schema:
+            self.openapi_schema = openapi.document(self, super().openapi())
+        return self.openapi_schema
+
+
+def build_app(
+    store: BatchingStore,
+    settings: ServerSettings,
+    *,
+    secrets: Sequence[str] = (),
+    stopping: Stopping | None = None,
+) -> ControlPlane:
+    """The app over an open store. `secrets` are values to keep out of everything that is stored; run its lifespan."""
+    redactor = Redactor((*secrets, settings.api_key))
+    metrics = Metrics()
+    context = Context(
+        store=store,
+        redactor=redactor,
+        transcripts=Transcripts(settings.transcripts_dir, redactor),
+        authenticator=Authenticator(store),
+        metrics=metrics,
+        ring=EventRing(),
+        stopping=stopping or Stopping(),
+    )
+    pool = PoolContext.build(store, redactor=redactor, transcripts=context.transcripts, stopping=context.stopping)
+    timers = TimerService(store, store.clock, metrics)
+    app = ControlPlane(
+        title="Agent Swarm",
+        version=__version__,
+        description=openapi.DESCRIPTION,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lambda _: running(context, pool, timers),
+    )
+    app.context = context
+    app.router.routes.extend(all_routes(app, context, pool))
+    guard_routes(app.router.routes, context.authenticator, metrics)
+    return app
+
+
+def all_routes(app: ControlPlane, context: Context, pool: PoolContext) -> list[BaseRoute]:
+    """Every route there is."""
+    return [*(route for face in FACES for route in face.routes(context)), *pool_routes(pool), *docs.routes(app)]
+
+
+@asynccontextmanager
+async def running(context: Context, pool: PoolContext, timers: TimerService) -> AsyncIterator[None]:
+    """What works in the background while the app serves."""
+    unsubscribe = context.store.subscribe(_followers_of(context))
+    seq, _ = await context.store.read(lambda queries: queries.head())
+    context.ring.head = max(context.ring.head, seq)
+    async with pool.running():
+        await timers.start()
+        try:
+            yield
+        finally:
+            context.stopping.set()
+            await timers.stop()
+    context.ring.close()
+    context.authenticator.close()
+    unsubscribe()
+
+
+def _followers_of(context: Context) -> Any:
+    """Tell streams and transcripts what was committed."""
+
+    def told(committed: Committed) -> None:
+        context.ring.publish(committed)
+        for event in committed.events:
+            if event.task_id is not None and event.attempt is not None:
+                context.transcripts.notify(event.task_id, event.attempt)
+
+    return told

@@ -1,0 +1,24 @@
+"""What the routes work with, built once by `app.build_app`."""
+
+from dataclasses import dataclass
+
+from agent_swarm.server.auth import Authenticator
+from agent_swarm.server.metrics import Metrics
+from agent_swarm.server.ring import EventRing
+from agent_swarm.server.stopping import Stopping
+from agent_swarm.services.redaction import Redactor
+from agent_swarm.services.transcripts import Transcripts
+from agent_swarm.store.base import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The parts of a running server."""
+
+    store: Store
+    redactor: Redactor
+    transcripts: Transcripts
+    authenticator: Authenticator
+    metrics: Metrics
+    ring: EventRing
+    stopping: Stopping

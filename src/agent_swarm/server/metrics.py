@@ -1,0 +1,74 @@
+"""What the server counts, in a registry of its own: two servers in one process do not mix their figures."""
+
+from collections.abc import Iterable, Mapping
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Metrics:
+    """Counters of the HTTP face. Labels are route patterns and other words of ours, so that their number is bounded."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry(auto_describe=False)
+        self._requests = Counter(
+            "agent_swarm_http_requests", "Answered requests.", ("method", "route", "status"), registry=self.registry
+        )
+        self._seconds = Histogram(
+            "agent_swarm_http_request_seconds",
+            "Time to the end of the answer; long polls and streams included.",
+            ("route",),
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self.in_flight = Gauge(
+            "agent_swarm_http_requests_in_flight", "Requests that are being answered.", registry=self.registry
+        )
+        self.denials = Counter(
+            "agent_swarm_denials", "Requests refused for who asked.", ("reason",), registry=self.registry
+        )
+        self.streams = Gauge("agent_swarm_event_streams", "Open event streams.", registry=self.registry)
+        self.resets = Counter(
+            "agent_swarm_event_stream_resets", "Streams that were too far behind.", registry=self.registry
+        )
+        self.timers = Counter("agent_swarm_timers", "Timers carried out.", registry=self.registry)
+        self._cells: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answered request."""
+        key = (method if method in _METHODS else "other", route, status)
+        cells = self._cells.get(key)
+        if cells is None:
+            cells = self._cells[key] = (self._requests.labels(*map(str, key)), self._seconds.labels(route))
+        cells[0].inc()
+        cells[1].observe(seconds)
+
+    def page(self, state: Mapping[str, Mapping[str, int]]) -> bytes:
+        """The Prometheus page. `state` holds numbers of things by status, as they are now."""
+        return generate_latest(self.registry) + generate_latest(_registry_of(state))
+
+
+class _State(Collector):
+    """Numbers that are read from the store when the page is asked for."""
+
+    def __init__(self, state: Mapping[str, Mapping[str, int]]) -> None:
+        self._state = state
+
+    def collect(self) -> Iterable[Metric]:
+        """One gauge per kind of thing."""
+        for kind, numbers in self._state.items():
+            family = GaugeMetricFamily(f"agent_swarm_{kind}", f"Number of {kind} by status.", labels=["status"])
+            for status, number in numbers.items():
+                family.add_metric([status], number)
+            yield family
+
+
+def _registry_of(state: Mapping[str, Mapping[str, int]]) -> CollectorRegistry:
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_State(state))
+    return registry

@@ -1,0 +1,135 @@
+"""What a worker has to know to start: the task, and what other tasks and attempts left for it.
+
+The rest is read for all claims of a moment together: while one reading is under way, the next claims gather.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from agent_swarm.domain.time import SECOND
+from agent_swarm.store.base import Queries, Store
+from agent_swarm.store.records import AttemptRecord, ClaimedTask, DependencyRecord, ProjectRecord, TaskRecord
+
+log = structlog.get_logger()
+
+DEPENDENCY_CHARS = 500_000  # of the texts of all dependencies together: a claim is one frame
+CUT = "\n[cut: read the rest with the task's own page]"
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What is told beside the task itself."""
+
+    project: ProjectRecord | None = None
+    dependencies: Sequence[DependencyRecord] = ()
+    previous: AttemptRecord | None = None
+
+
+@dataclass(slots=True)
+class Briefings:
+    """Finds the background of claimed tasks; `deliver` is called on the event loop."""
+
+    store: Store
+    _asked: list[tuple[TaskRecord, Callable[[Background | None], None]]] = field(default_factory=list)
+    _reading: "asyncio.Task[None] | None" = None
+
+    def ask(self, task: TaskRecord, deliver: Callable[[Background | None], None]) -> None:
+        """Have `deliver` called with the background of `task`, or None where it cannot be read now."""
+        self._asked.append((task, deliver))
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(self._read_all())
+
+    async def _read_all(self) -> None:
+        try:
+            while self._asked:
+                asked, self._asked = self._asked, []
+                tasks = [task for task, _ in asked]
+                for (_, deliver), background in zip(asked, await self._backgrounds(tasks), strict=True):
+                    deliver(background)
+        finally:
+            self._reading = None
+
+    async def _backgrounds(self, tasks: list[TaskRecord]) -> Sequence[Background | None]:
+        try:
+            return await self.store.read(lambda queries: [_background(queries, task) for task in tasks])
+        except Exception:  # the claims stand; their workers ask for them again
+            log.exception("briefing_failed", tasks=len(tasks))
+            return [None] * len(tasks)
+
+
+def claimed_body(claimed: ClaimedTask, background: Background, *, token: str, lease_seconds: float) -> dict[str, Any]:
+    """The body of a `claimed` frame, `protocol.pool.Claimed`."""
+    spec, state = claimed.task.spec, claimed.task.state
+    return {
+        "claim_id": claimed.claim_id,
+        "task_id": spec.id,
+        "attempt": state.attempt,
+        "fence": state.fence,
+        "lease_seconds": lease_seconds,
+        "token": token,
+        "title": spec.title,
+        "prompt": spec.prompt,
+        "harness": spec.harness,
+        "model": spec.model,
+        "labels": spec.labels,
+        "timeout_seconds": None if spec.timeout is None else spec.timeout / SECOND,
+        "parent_id": spec.parent_id,
+        "project": None if background.project is None else _project(background.project),
+        "dependencies": _dependencies(background.dependencies),
+        "previous": None if background.previous is None else _previous(background.previous),
+    }
+
+
+def _background(queries: Queries, task: TaskRecord) -> Background:
+    spec, state = task.spec, task.state
+    return Background(
+        project=None if spec.project_id is None else queries.project(spec.project_id),
+        dependencies=queries.upstreams(spec.id),
+        previous=queries.attempt(spec.id, state.attempt - 1) if state.attempt > 1 else None,
+    )
+
+
+def _project(project: ProjectRecord) -> dict[str, Any]:
+    return {
+        "id": project.id,
+        "name": project.name,
+        "repo_url": project.repo_url,
+        "default_branch": project.default_branch,
+    }
+
+
+def _dependencies(upstreams: Sequence[DependencyRecord]) -> list[dict[str, Any]]:
+    """Those that delivered; long texts share the room there is."""
+    delivered = [(upstream, upstream.other_result) for upstream in upstreams if upstream.other_result is not None]
+    share = DEPENDENCY_CHARS // max(1, len(delivered))
+    return [
+        {
+            "task_id": upstream.other_id,
+            "title": upstream.other_title,
+            "text": _cut(str(result.get("text", "")), share),
+            "branch": result.get("branch", ""),
+            "commit": result.get("commit", ""),
+        }
+        for upstream, result in delivered
+    ]
+
+
+def _cut(text: str, chars: int) -> str:
+    return text if len(text) <= chars else text[:chars] + CUT
+
+
+def _previous(attempt: AttemptRecord) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "outcome": attempt.outcome.value if attempt.outcome else "",
+        "agent_id": attempt.agent_id,
+        "session": attempt.report.session,
+        "branch": attempt.report.branch,
+        "commit": attempt.report.commit,
+        "snapshot": attempt.report.snapshot,
+        "message": attempt.report.text,
+    }

@@ -1,0 +1,83 @@
+"""What the connections of workers work with, built once."""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from agent_swarm.domain.errors import Unauthenticated
+from agent_swarm.server.pool.briefing import Briefings
+from agent_swarm.server.pool.owners import Owners
+from agent_swarm.server.pool.presence import Presence, Way
+from agent_swarm.server.pool.reports import Reports
+from agent_swarm.server.pool.roster import Roster
+from agent_swarm.server.pool.sweep import DispatchSweep
+from agent_swarm.server.stopping import Stopping
+from agent_swarm.services.dispatch import Dispatcher
+from agent_swarm.services.redaction import Redactor
+from agent_swarm.services.tokens import Identity
+from agent_swarm.services.transcripts import Transcripts
+from agent_swarm.store.base import Store
+from agent_swarm.store.refusals import superseded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolContext:
+    """The parts of the worker face."""
+
+    store: Store
+    dispatcher: Dispatcher
+    transcripts: Transcripts
+    reports: Reports
+    owners: Owners
+    briefings: Briefings
+    roster: Roster
+    stopping: Stopping
+
+    @classmethod
+    def build(cls, store: Store, *, redactor: Redactor, transcripts: Transcripts, stopping: Stopping) -> "PoolContext":
+        """Made before the app serves; run `running` while it does."""
+        return cls(
+            store=store,
+            dispatcher=Dispatcher(store),
+            transcripts=transcripts,
+            reports=Reports(redactor, random.random),
+            owners=Owners(store),
+            briefings=Briefings(store),
+            roster=Roster(store),
+            stopping=stopping,
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Dispatch, sweep and follow what is committed; connections are dismissed as soon as the server stops."""
+        sweep = DispatchSweep(self.dispatcher)
+        await self.dispatcher.open()
+        self.roster.open()
+        unsubscribe = self.stopping.subscribe(self.roster.dismiss_all)
+        await sweep.start()
+        try:
+            yield
+        finally:
+            self.roster.dismiss_all()
+            await sweep.stop()
+            unsubscribe()
+            self.roster.close()
+            self.dispatcher.close()
+
+    async def meet(self, identity: Identity, way: Way) -> Presence:
+        """The process that holds this token. Raises Superseded where a newer one runs."""
+        agent_id = identity.agent_id or ""
+        agent = await self.store.read(lambda queries: queries.agent(agent_id))
+        if agent is None:
+            raise Unauthenticated(f"no agent has the id {agent_id!r}", hint="register first")
+        if agent.instance_id != identity.instance_id:
+            raise superseded(agent_id)
+        return Presence(
+            identity,
+            agent.profile,
+            way,
+            dispatcher=self.dispatcher,
+            briefings=self.briefings,
+            owners=self.owners,
+        )

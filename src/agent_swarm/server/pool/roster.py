@@ -1,0 +1,98 @@
+"""Which processes are connected, and what they have to hear of what others do."""
+
+from collections.abc import Callable
+
+from agent_swarm.domain.errors import Conflict, ShuttingDown, SwarmError, Unauthenticated
+from agent_swarm.protocol.pool import FrameType
+from agent_swarm.server.pool import wire
+from agent_swarm.server.pool.presence import Presence
+from agent_swarm.store.base import Committed, Store
+from agent_swarm.store.records import Event
+from agent_swarm.store.refusals import superseded
+
+
+class Replaced(Conflict):
+    """The same process has connected again; this connection is not used any more."""
+
+
+class Roster:
+    """At most one presence per agent: the process that connected last."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._by_agent: dict[str, Presence] = {}
+        self._unsubscribe: Callable[[], None] | None = None
+        self.revocations = 0  # whoever takes its time to come in compares it
+
+    def open(self) -> None:
+        """Follow what is committed."""
+        self._unsubscribe = self._store.subscribe(self._on_committed)
+
+    def close(self) -> None:
+        """Follow no more; idempotent."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+
+    def __len__(self) -> int:
+        return len(self._by_agent)
+
+    def enter(self, presence: Presence) -> None:
+        """This is where the agent is from now on."""
+        before = self._by_agent.get(presence.agent.id)
+        self._by_agent[presence.agent.id] = presence
+        if before is not None:
+            before.end(Replaced("the same worker has connected again", hint="one connection per worker is enough"))
+
+    def leave(self, presence: Presence) -> None:
+        """It is gone; one that came after it is not touched."""
+        if self._by_agent.get(presence.agent.id) is presence:
+            del self._by_agent[presence.agent.id]
+
+    def of(self, agent_id: str | None, instance_id: str | None) -> Presence | None:
+        """Where this process of the agent is."""
+        presence = self._by_agent.get(agent_id or "")
+        return presence if presence is not None and presence.instance_id == instance_id else None
+
+    def dismiss_all(self) -> None:
+        """The server goes."""
+        for presence in tuple(self._by_agent.values()):
+            presence.end(ShuttingDown("the server is shutting down", hint="connect again in a moment"))
+
+    def _on_committed(self, committed: Committed) -> None:
+        for event in committed.events:
+            match event.type:
+                case "task.cancelled" | "task.pauseRequested":
+                    self._command(event)
+                case "agent.registered":
+                    self._supersede(event)
+                case "token.revoked":
+                    self._revoke(event)
+                case "agent.superseded" | "agent.signedOff":
+                    self.revocations += 1  # they end tokens, too
+
+    def _command(self, event: Event) -> None:
+        """Tell the agent that runs it; one that is not connected hears of it by its next heartbeat."""
+        presence = self._by_agent.get(event.data.get("agentId", ""))
+        if presence is not None:
+            is_cancel = event.type == "task.cancelled"
+            fence = event.data["endedFence" if is_cancel else "fence"]
+            body = {"task_id": event.subject_id, "fence": fence, "kind": "cancel" if is_cancel else "pause"}
+            presence.way.push(wire.push(FrameType.COMMAND, event.id, body))
+
+    def _supersede(self, event: Event) -> None:
+        """Rule T11: the old process of the agent is told."""
+        presence = self._by_agent.get(event.subject_id)
+        if presence is not None and presence.instance_id != event.data["instanceId"]:
+            presence.end(superseded(event.subject_id))
+
+    def _revoke(self, event: Event) -> None:
+        self.revocations += 1
+        for presence in tuple(self._by_agent.values()):
+            if presence.identity.token_id == event.subject_id:
+                presence.end(unauthenticated())
+
+
+def unauthenticated() -> SwarmError:
+    """The token of the connection does not count any more."""
+    return Unauthenticated("the token of this connection was revoked", hint="register the agent again")

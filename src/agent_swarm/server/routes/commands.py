@@ -1,0 +1,91 @@
+"""What a task can be told to do. Each answers the task as it is afterwards."""
+
+from starlette.requests import Request
+from starlette.routing import BaseRoute
+
+from agent_swarm.protocol import rest
+from agent_swarm.server import params
+from agent_swarm.server.access import attempts, identity_of, operators
+from agent_swarm.server.context import Context
+from agent_swarm.server.fastroute import Endpoint, route
+from agent_swarm.services import commands, readings
+from agent_swarm.services.tokens import Scope
+from agent_swarm.store.operations import CommandReply, Operation
+
+Empty = params.NoFields | None
+
+
+class CommandRoutes:
+    """Parses, calls `services.commands`, renders."""
+
+    def __init__(self, context: Context) -> None:
+        self._store = context.store
+        self._redactor = context.redactor
+
+    async def update_task(self, request: Request, id: params.PathId, body: rest.TaskPatch) -> rest.Task:
+        """Give a task another priority."""
+        task_id = params.task_id(id)
+        return await self._carry_out(task_id, commands.reprioritize(task_id, body.priority, by=identity_of(request)))
+
+    async def cancel_task(self, request: Request, id: params.PathId, body: rest.CancelInput | None = None) -> rest.Task:
+        """End a task for good, whatever it is doing."""
+        task_id, reason = params.task_id(id), body.reason if body else ""
+        return await self._carry_out(task_id, commands.cancel(task_id, reason, by=identity_of(request)))
+
+    async def pause_task(self, request: Request, id: params.PathId, body: Empty = None) -> rest.Task:
+        """Have a run interrupted; it waits for a person to resume it."""
+        task_id = params.task_id(id)
+        return await self._carry_out(task_id, commands.request_pause(task_id, by=identity_of(request)))
+
+    async def resume_task(self, request: Request, id: params.PathId, body: Empty = None) -> rest.Task:
+        """Put a paused task back into the queue."""
+        task_id = params.task_id(id)
+        return await self._carry_out(task_id, commands.resume(task_id, by=identity_of(request)))
+
+    async def shelve_task(self, request: Request, id: params.PathId, body: Empty = None) -> rest.Task:
+        """Take a task out of the queue, into the backlog."""
+        task_id = params.task_id(id)
+        return await self._carry_out(task_id, commands.shelve(task_id, by=identity_of(request)))
+
+    async def promote_task(self, request: Request, id: params.PathId, body: Empty = None) -> rest.Task:
+        """Put a task of the backlog into the queue."""
+        task_id = params.task_id(id)
+        return await self._carry_out(task_id, commands.promote(task_id, by=identity_of(request)))
+
+    async def report_progress(self, request: Request, id: params.PathId, body: rest.ProgressInput) -> rest.Task:
+        """Say how far an attempt is, with its own token."""
+        task_id = params.task_id(id)
+        operation = commands.report_progress(task_id, body.text, self._redactor, by=identity_of(request))
+        return await self._carry_out(task_id, operation)
+
+    async def _carry_out(self, task_id: str, operation: Operation[CommandReply]) -> rest.Task:
+        await self._store.apply(operation)
+        return await self._store.read(readings.task(task_id))
+
+
+def routes(context: Context) -> list[BaseRoute]:
+    """The table."""
+    face = CommandRoutes(context)
+    people = operators(Scope.TASKS_WRITE)
+    posted: dict[str, Endpoint] = {
+        "cancel": face.cancel_task,
+        "pause": face.pause_task,
+        "resume": face.resume_task,
+        "backlog": face.shelve_task,
+        "promote": face.promote_task,
+    }
+    return [
+        route("PATCH", "/api/tasks/{id}", face.update_task, answers=rest.Task, access=people, conflicts=True),
+        *(
+            route("POST", f"/api/tasks/{{id}}/{verb}", call, answers=rest.Task, access=people, conflicts=True)
+            for verb, call in posted.items()
+        ),
+        route(
+            "POST",
+            "/api/tasks/{id}/progress",
+            face.report_progress,
+            answers=rest.Task,
+            access=attempts(Scope.OWN_TASK_PROGRESS),
+            conflicts=True,
+        ),
+    ]

@@ -1,0 +1,47 @@
+"""Who works here, as people see it."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from agent_swarm.domain.errors import NotFound
+from agent_swarm.protocol import rest
+from agent_swarm.services import views
+from agent_swarm.store.base import Queries
+from agent_swarm.store.records import TaskRecord
+
+
+def list_agents(*, now: int) -> Callable[[Queries], rest.AgentList]:
+    """A reading: all agents by name."""
+
+    def reading(queries: Queries) -> rest.AgentList:
+        holds = held_by_agent(queries.held_tasks())
+        return rest.AgentList(
+            agents=[views.agent(agent, holds.get(agent.profile.id, ()), now=now) for agent in queries.agents()]
+        )
+
+    return reading
+
+
+def get_agent(agent_id: str, *, now: int) -> Callable[[Queries], rest.Agent]:
+    """A reading: one agent. Raises NotFound."""
+
+    def reading(queries: Queries) -> rest.Agent:
+        agent = queries.agent(agent_id)
+        if agent is None:
+            raise NotFound(
+                f"no agent has the id {agent_id!r}",
+                hint="list agents with: agent-swarm agent list",
+                details={"agentId": agent_id},
+            )
+        return views.agent(agent, queries.held_tasks(agent_id), now=now)
+
+    return reading
+
+
+def held_by_agent(held: Sequence[TaskRecord]) -> dict[str, list[TaskRecord]]:
+    """Held tasks by the agent that holds them."""
+    holds: dict[str, list[TaskRecord]] = defaultdict(list)
+    for task in held:
+        if task.state.agent_id is not None:
+            holds[task.state.agent_id].append(task)
+    return holds

@@ -1,0 +1,347 @@
+"""Brings ready tasks and waiting credits together.
+
+A credit claims at once where its classes have work that nobody was sent for, else it waits. A commit that makes n
+tasks of a class ready sends up to n waiting credits to claim, never all. A claim that finds nothing puts its credit
+back, to the place it had.
+
+No wake-up is lost inside the process. All steps run on the event loop, without an await between looking and acting,
+and keep two things: `demand` never estimates too little, and no credit waits while a class it serves is stocked
+(`_place` looks before it lets a credit wait, `_wake` follows every rise of a backlog). So when nothing is under way, a
+class with a ready task is stocked, and a stocked class has no waiting credit. The one exception is a store that is
+busy: its credits wait for the next news or sweep, lest they hammer it. What happens outside the process (another node,
+a lost message) costs at most one sweep.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import structlog
+
+from agent_swarm.domain.errors import Denied, Superseded, SwarmError, TooLarge, Unavailable
+from agent_swarm.domain.matching import AgentProfile, Requirements
+from agent_swarm.services.dispatch.claims import LEASE, Claim, Claims
+from agent_swarm.services.dispatch.demand import Demand, Demands
+from agent_swarm.services.dispatch.seats import Credit, Receiver, Seat
+from agent_swarm.services.dispatch.waiting import WaitingRoom
+from agent_swarm.store.base import Committed, Queries, Store
+from agent_swarm.store.records import ClaimedTask, Event
+from agent_swarm.store.refusals import superseded
+
+log = structlog.get_logger()
+
+CREDITS_PER_SEAT = 1_000
+RETURNING = frozenset({"leaseExpired", "superseded"})  # the agent that lost the task is the best one to go on
+
+
+class Dispatcher:
+    """Push dispatch by credits, for the connections of this process."""
+
+    def __init__(self, store: Store, *, lease: int = LEASE) -> None:
+        self._store = store
+        self._demands = Demands()
+        self._room = WaitingRoom()
+        self._claims = Claims(store, self._settle, lease=lease)
+        self._credits: dict[str, Credit] = {}  # waiting or being claimed for, by claim id
+        self._owed: list[Credit] = []  # with an answer that the store was too busy to give again
+        self._missed: list[Committed] | None = []  # what is committed while the classes are being read
+        self._unsubscribe: Callable[[], None] | None = None
+        self._extra_sweep: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Learn what there is; from here on every commit is heard."""
+        self._unsubscribe = self._store.subscribe(self._on_committed)
+        await self.sweep()
+        missed, self._missed = self._missed or [], None
+        for committed in missed:
+            self._on_committed(committed)
+
+    def close(self) -> None:
+        """Hear of no more commits; claims under way come to their end. Idempotent."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        if self._extra_sweep is not None:
+            self._extra_sweep.cancel()
+
+    # --- seats ----------------------------------------------------------------------------------------------------
+
+    def join(self, agent: AgentProfile, instance_id: str, receiver: Receiver) -> Seat:
+        """A connection of an agent's process; its credits are answered to `receiver`."""
+        return self._room.sit_down(agent, instance_id, receiver)
+
+    def leave(self, seat: Seat) -> None:
+        """The connection is gone, and its waiting credits with it; idempotent.
+
+        A claim that commits after this stays leased: it is answered again when the worker comes back with its claim id
+        (rule T2), else it lapses.
+        """
+        if seat.is_open:
+            for credit in self._room.get_up(seat):
+                del self._credits[credit.claim_id]
+
+    def describe(self, agent: AgentProfile) -> None:
+        """The agent registered again with this profile: from now on it decides what its connections may claim."""
+        for credit in self._room.change(agent):
+            self._place(credit)
+
+    def seats_of(self, agent_id: str) -> tuple[Seat, ...]:
+        """The connections of an agent in this process."""
+        return self._room.seats_of(agent_id)
+
+    @property
+    def waiting(self) -> int:
+        """How many credits wait."""
+        return len(self._credits) - len(self._claims)
+
+    # --- credits --------------------------------------------------------------------------------------------------
+
+    def offer(self, seat: Seat, claim_ids: Sequence[str]) -> None:
+        """New credits for free slots; one that is known already moves to this seat and is not counted twice."""
+        if len(seat.waiting) + seat.claiming + len(claim_ids) > CREDITS_PER_SEAT:
+            raise TooLarge(
+                f"{len(claim_ids)} more credits would be over the limit of {CREDITS_PER_SEAT} per connection",
+                hint="send one credit per free slot",
+                details={"limit": CREDITS_PER_SEAT},
+            )
+        for claim_id in claim_ids:
+            if seat.is_open and not self._is_known(seat, claim_id):
+                self._place(self._new(seat, claim_id))
+
+    async def redeem(self, seat: Seat, claim_ids: Sequence[str]) -> None:
+        """Credits that may have been sent before: those with a claim are answered again (rule T2), the others wait."""
+        # What is under way here is adopted before the read; of the rest the read sees the outcome.
+        unknown = [claim_id for claim_id in claim_ids if not self._is_known(seat, claim_id)]
+        claimed = await self._claimed_under(seat.agent.id, unknown) if unknown else ()
+        for claim_id in claimed:
+            if seat.is_open and not self._is_known(seat, claim_id):
+                self._claims.start(self._new(seat, claim_id), None, (), self._demands.moment)
+        self.offer(seat, [claim_id for claim_id in unknown if claim_id not in claimed])
+
+    async def withdraw(self, agent_id: str, claim_ids: Sequence[str]) -> list[str]:
+        """Take back credits of an agent; answers those that have a claim all the same."""
+        under_way: list[Claim] = []
+        unknown: list[str] = []
+        for claim_id in claim_ids:
+            credit, claim = self._credits.get(claim_id), self._claims.get(claim_id)
+            if credit is None or credit.seat.agent.id != agent_id:
+                unknown.append(claim_id)
+            elif claim is not None:
+                credit.is_withdrawn = True
+                under_way.append(claim)
+            else:
+                self._room.forget(credit)
+                del self._credits[claim_id]
+        if under_way:
+            await asyncio.wait([claim.task for claim in under_way])
+        claimed = {claim.credit.claim_id for claim in under_way if claim.found is not None}
+        if unknown:
+            claimed |= await self._claimed_under(agent_id, unknown)
+        return [claim_id for claim_id in claim_ids if claim_id in claimed]
+
+    # --- news -----------------------------------------------------------------------------------------------------
+
+    async def sweep(self) -> None:
+        """Read what is ready and send for it, so that a lost wake-up costs one sweep at most."""
+
+        def reading(queries: Queries) -> tuple[set[int], Mapping[int, Requirements], int]:
+            ready = queries.ready_classes()
+            known = all(class_id in self._demands for class_id in ready)
+            return ready, {} if known else queries.classes(), queries.epoch()
+
+        ready, classes, self._claims.epoch = await self._store.read(reading)
+        self._learn(classes)
+        self.look(ready)
+        self._redeem_owed()
+        self._room.compact()
+
+    def look(self, class_ids: Iterable[int]) -> None:
+        """These classes have work, says somebody who does not know how much."""
+        for class_id in class_ids:
+            if class_id in self._demands:
+                self._wake(self._demands.suspect(class_id))
+            else:
+                self._sweep_soon()
+
+    def _on_committed(self, committed: Committed) -> None:
+        if self._missed is not None:
+            self._missed.append(committed)
+            return
+        self._learn(committed.classes)
+        favourites: list[str] = []
+        for event in committed.events:
+            if event.type == "task.claimed":
+                self._claims.hear(event)
+            elif event.type == "task.requeued" and event.data.get("reason") in RETURNING:
+                favourites.append(str(event.data.get("agentId")))
+            elif event.type == "agent.registered":
+                self._supersede(event)
+        # All news first: a claim started for one class has to look at the others, too.
+        told = [self._demands.tell(class_id, n) for class_id, n in committed.ready.items() if class_id in self._demands]
+        for demand in told:
+            self._wake(demand, favourites)
+        if len(told) < len(committed.ready):  # another node made the class
+            self._sweep_soon()
+
+    def _learn(self, classes: Mapping[int, Requirements]) -> None:
+        for demand in self._demands.learn(classes):
+            self._room.learn(demand.id, demand.needs)
+
+    def _supersede(self, event: Event) -> None:
+        """Rule T11: a new process of the agent takes the place of the old one."""
+        for seat in self._room.seats_of(event.subject_id):
+            if seat.instance_id != event.data["instanceId"]:
+                self._expel(seat, superseded(event.subject_id))
+
+    def _sweep_soon(self) -> None:
+        if self._extra_sweep is None or self._extra_sweep.done():
+            self._extra_sweep = asyncio.ensure_future(self.sweep())
+
+    # --- matching ---------------------------------------------------------------------------------------------------
+
+    def _wake(self, demand: Demand, favourites: Sequence[str] = ()) -> None:
+        """Send as many waiting credits as there are tasks nobody was sent for."""
+        while demand.backlog:
+            credit = self._room.pick(demand.id, favourites)
+            if credit is None:
+                return
+            self._send(credit, demand)
+
+    def _place(self, credit: Credit, *, in_front: bool = False) -> None:
+        """Let a credit claim where there is work for it, else wait."""
+        for served in self._room.served_by(credit.seat):
+            demand = self._demands.stocked_among(served)
+            if demand is not None:
+                self._send(credit, demand)
+                return
+        self._room.wait(credit, in_front=in_front)
+
+    def _send(self, credit: Credit, demand: Demand) -> None:
+        """Claim for `credit` whatever comes first of all that it serves; because of `demand` there is something."""
+        self._demands.promise(demand)
+        active: set[int] = set()
+        for served in self._room.served_by(credit.seat):
+            active |= self._demands.active_among(served)
+        self._claims.start(credit, demand, tuple(sorted(active)), self._demands.moment)
+
+    def _settle(self, claim: Claim, refusal: BaseException | None) -> None:
+        """A claim has its answer: book it, hand it over, and send for what may still lie there."""
+        credit, demand = claim.credit, claim.demand
+        if refusal is not None:
+            is_over = self._refused(claim, refusal)
+        else:
+            is_over = True
+            self._looked(claim)
+        if demand is not None and is_over:
+            self._wake(demand)
+        if not credit.seat.claiming:
+            credit.seat.receiver.settled()
+
+    def _looked(self, claim: Claim) -> None:
+        credit, demand, found = claim.credit, claim.demand, claim.found
+        if found is None:
+            if demand is not None:
+                self._demands.empty(demand, claim.looked_at, since=claim.since)
+            self._put_back(credit)
+            return
+        if demand is not None:
+            self._book(credit.seat, demand, found)
+        del self._credits[credit.claim_id]
+        if credit.seat.is_open:
+            credit.seat.remember(credit.claim_id)
+            credit.seat.receiver.claimed(found, claim.token)
+        else:
+            log.info("claim_unheard", agent_id=credit.seat.agent.id, task_id=found.task.spec.id)
+
+    def _book(self, seat: Seat, demand: Demand, found: ClaimedTask) -> None:
+        if not self._claims.is_new(found):  # a doubled credit: its earlier answer again
+            self._demands.broken(demand)
+            return
+        needs = found.task.spec.requires
+        may_be_pinned = seat.own and self._demands.of(needs.pinned_to(seat.agent.id)) is not None
+        self._demands.kept(demand, self._demands.of(needs) if not may_be_pinned or needs.agent_id else None)
+
+    def _refused(self, claim: Claim, refusal: BaseException) -> bool:
+        """What becomes of a credit whose claim was refused; answers whether others may try now."""
+        credit = claim.credit
+        if claim.demand is not None:
+            self._demands.broken(claim.demand)
+        if isinstance(refusal, Unavailable) or not isinstance(refusal, SwarmError):
+            if not isinstance(refusal, Unavailable):
+                log.error("claim_failed", agent_id=credit.seat.agent.id, exc_info=refusal)
+            if claim.demand is None:
+                self._owed.append(credit)
+            self._put_back(credit, until_news=True)
+            return False
+        del self._credits[credit.claim_id]
+        if isinstance(refusal, Superseded):
+            self._expel(credit.seat, refusal)
+        elif credit.seat.is_open:
+            credit.seat.receiver.refused(credit.claim_id, refusal)
+        return True
+
+    def _put_back(self, credit: Credit, *, until_news: bool = False) -> None:
+        if credit.is_withdrawn or not credit.seat.is_open:
+            del self._credits[credit.claim_id]
+        elif until_news:
+            self._room.wait(credit, in_front=True)
+        else:
+            self._place(credit, in_front=True)
+
+    # --- credits, seen from inside ------------------------------------------------------------------------------------
+
+    def _new(self, seat: Seat, claim_id: str) -> Credit:
+        credit = self._credits[claim_id] = Credit(claim_id, seat)
+        return credit
+
+    def _is_known(self, seat: Seat, claim_id: str) -> bool:
+        """Whether this credit is accounted for; one of an earlier connection of the same process moves to `seat`."""
+        if seat.has_answered(claim_id):
+            return True
+        credit = self._credits.get(claim_id)
+        if credit is None:
+            return False
+        old = credit.seat
+        if (old.agent.id, old.instance_id) != (seat.agent.id, seat.instance_id):
+            seat.receiver.refused(claim_id, _not_yours(claim_id))
+            return True
+        credit.is_withdrawn = False
+        if old is not seat:
+            self._move(credit, seat)
+        return True
+
+    def _move(self, credit: Credit, seat: Seat) -> None:
+        old = credit.seat
+        if self._claims.get(credit.claim_id) is None:
+            self._room.forget(credit)
+            credit.seat = seat
+            self._place(credit)
+            return
+        credit.seat = seat
+        old.claiming -= 1
+        seat.claiming += 1
+        if not old.claiming:
+            old.receiver.settled()
+
+    def _redeem_owed(self) -> None:
+        """Answer again what could not be answered because the store was busy."""
+        owed, self._owed = self._owed, []
+        for credit in owed:
+            if credit.seat.waiting.get(credit.claim_id) is credit:
+                self._room.forget(credit)
+                self._claims.start(credit, None, (), self._demands.moment)
+
+    async def _claimed_under(self, agent_id: str, claim_ids: Sequence[str]) -> set[str]:
+        held = await self._store.read(lambda queries: queries.claimed_under(claim_ids))
+        return {claimed.claim_id for claimed in held if claimed.task.state.agent_id == agent_id}
+
+    def _expel(self, seat: Seat, refusal: Superseded) -> None:
+        if seat.is_open:
+            self.leave(seat)
+            seat.receiver.superseded(refusal)
+
+
+def _not_yours(claim_id: str) -> Denied:
+    return Denied(
+        f"claim id {claim_id!r} is in use by another worker",
+        hint="make a new random claim id for every credit",
+        details={"claimId": claim_id},
+    )

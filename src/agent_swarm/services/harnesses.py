@@ -1,0 +1,17 @@
+"""The agent CLIs a task may name. The server only knows their names: it never runs one."""
+
+from agent_swarm.domain.errors import UnknownReference
+
+HARNESSES = ("acp", "claude", "codex", "noop", "pi", "script", "shell")  # DESIGN §7
+
+
+def capability_of(harness: str, *, field: str) -> str:
+    """What an agent must offer to run this harness; raises UnknownReference naming `field` and the known ones."""
+    if harness not in HARNESSES:
+        known = ", ".join(HARNESSES)
+        raise UnknownReference(
+            f"{field} names harness {harness!r}, expected one of: {known}",
+            hint=f"choose one of: {known}",
+            details={"field": field, "value": harness, "known": list(HARNESSES)},
+        )
+    return f"harness.{harness}"

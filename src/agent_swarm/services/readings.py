@@ -1,0 +1,172 @@
+"""What people look at: each function is one reading of the store, made in one moment, in the words of the REST face."""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+
+from agent_swarm.domain.errors import Denied, InvalidInput, NotFound, UnknownReference, UnknownTask
+from agent_swarm.domain.ids import normalize_id
+from agent_swarm.domain.tasks import TaskStatus
+from agent_swarm.protocol import rest
+from agent_swarm.services import views
+from agent_swarm.services.agents import held_by_agent
+from agent_swarm.services.tokens import Identity, Scope
+from agent_swarm.store.base import Queries
+from agent_swarm.store.records import AttemptRecord, Cursor, TaskFilter, TaskRecord
+
+DEPENDANTS = 200
+OVERVIEW_TASKS = 20
+OVERVIEW_RUNNING = 200
+WAITING = (TaskStatus.PENDING, TaskStatus.OFFERED, TaskStatus.BLOCKED, TaskStatus.PAUSED)
+
+
+def require_task(queries: Queries, task_id: str) -> TaskRecord:
+    """The task, or UnknownTask."""
+    record = queries.task(task_id)
+    if record is None:
+        raise UnknownTask(task_id)
+    return record
+
+
+def require_attempt(queries: Queries, task_id: str, number: int) -> AttemptRecord:
+    """The attempt, or UnknownTask or NotFound."""
+    require_task(queries, task_id)
+    record = queries.attempt(task_id, number)
+    if record is None:
+        raise NotFound(
+            f"task {task_id!r} has no attempt {number}",
+            hint="attempts are counted from 1",
+            details={"taskId": task_id, "attempt": number},
+        )
+    return record
+
+
+def task(task_id: str) -> Callable[[Queries], rest.Task]:
+    """A reading: one task as lists show it, which is what every change of a task answers."""
+    return lambda queries: views.task(require_task(queries, task_id))
+
+
+def tasks(task_ids: Sequence[str]) -> Callable[[Queries], list[rest.Task]]:
+    """A reading: tasks in the order of `task_ids`."""
+
+    def reading(queries: Queries) -> list[rest.Task]:
+        found = {record.spec.id: views.task(record) for record in queries.tasks(task_ids)}
+        return [found[task_id] for task_id in task_ids]
+
+    return reading
+
+
+def task_detail(task_id: str, *, by: Identity) -> Callable[[Queries], rest.TaskDetail]:
+    """A reading: one task, whole. An attempt's token sees its own task and those that one depends on."""
+
+    def reading(queries: Queries) -> rest.TaskDetail:
+        if not by.may(Scope.TASKS_READ):
+            _require_related(queries, task_id, by)
+        return views.task_detail(
+            require_task(queries, task_id),
+            upstreams=queries.upstreams(task_id),
+            dependants=queries.dependants(task_id, limit=DEPENDANTS),
+        )
+
+    return reading
+
+
+def _require_related(queries: Queries, task_id: str, by: Identity) -> None:
+    """Refuse in the same words whether or not the task exists."""
+    if by.task_id is None or (
+        task_id != by.task_id and all(edge.other_id != task_id for edge in queries.upstreams(by.task_id))
+    ):
+        raise Denied(
+            f"this token may read its own task and what that one depends on, not task {task_id!r}",
+            hint="use an operator's token for other tasks",
+            details={"taskId": task_id},
+        )
+
+
+def task_page(
+    filters: TaskFilter, *, project: str | None, cursor: str | None, limit: int
+) -> Callable[[Queries], rest.TaskPage]:
+    """A reading: a page of tasks, newest first; `project` is an id or a name."""
+    after = None if cursor is None else read_cursor(cursor)
+
+    def reading(queries: Queries) -> rest.TaskPage:
+        wanted = filters if project is None else _of_project(filters, queries, project)
+        found = queries.list_tasks(wanted, after=after, limit=limit + 1)
+        shown = found[:limit]
+        return rest.TaskPage(
+            tasks=[views.task(record) for record in shown],
+            next_cursor=cursor_after(shown[-1]) if len(found) > limit else None,
+        )
+
+    return reading
+
+
+def _of_project(filters: TaskFilter, queries: Queries, project: str) -> TaskFilter:
+    found = queries.project(normalize_id(project) or project)
+    if found is None:
+        raise UnknownReference(
+            f"project names {project!r}, which does not exist",
+            hint="list projects with: agent-swarm repo list",
+            details={"field": "project", "value": project},
+        )
+    return TaskFilter(
+        statuses=filters.statuses,
+        agent_id=filters.agent_id,
+        project_id=found.id,
+        root_id=filters.root_id,
+        parent_id=filters.parent_id,
+        label=filters.label,
+    )
+
+
+def cursor_after(record: TaskRecord) -> str:
+    """Where the page that ends with `record` is continued. Opaque to clients."""
+    place = f"{record.spec.created_at}.{record.spec.id}"
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def read_cursor(text: str) -> Cursor:
+    """The place that a cursor names; raises InvalidInput for what `cursor_after` has not made."""
+    try:
+        place = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii")
+        created_at, _, task_id = place.partition(".")
+        if not created_at.isdecimal() or len(created_at) > 18 or normalize_id(task_id) != task_id:
+            raise ValueError(place)
+        return Cursor(int(created_at), task_id)
+    except (ValueError, binascii.Error):
+        raise InvalidInput(
+            "cursor is not one that this server has given",
+            hint="take nextCursor from the page before, or leave it out to start at the newest",
+            details={"field": "cursor"},
+        ) from None
+
+
+def attempts(task_id: str) -> Callable[[Queries], rest.AttemptList]:
+    """A reading: the tries at a task, first one first."""
+
+    def reading(queries: Queries) -> rest.AttemptList:
+        require_task(queries, task_id)
+        return rest.AttemptList(attempts=[views.attempt(record) for record in queries.attempts(task_id)])
+
+    return reading
+
+
+def overview(*, now: int) -> Callable[[Queries], rest.Overview]:
+    """A reading: what runs, what waits, who works."""
+
+    def reading(queries: Queries) -> rest.Overview:
+        held = queries.held_tasks()
+        holds = held_by_agent(held)
+        agents = {"idle": 0, "busy": 0, "offline": 0}
+        for agent in queries.agents():
+            agents[views.agent_status(agent, is_busy=agent.profile.id in holds, now=now)] += 1
+        counts = queries.counts()
+        waiting = queries.list_tasks(TaskFilter(statuses=WAITING), after=None, limit=OVERVIEW_TASKS)
+        return rest.Overview(
+            tasks={status.value: counts.get(status, 0) for status in TaskStatus},
+            agents=agents,
+            running=[views.task(record) for record in held[:OVERVIEW_RUNNING]],
+            waiting=[views.task(record) for record in waiting],
+        )
+
+    return reading

@@ -1,0 +1,314 @@
+"""Filing tasks: what clients send becomes one operation that creates all of it or nothing.
+
+Nothing is stored that cannot be carried out: what the input names must exist, and each refusal names the field at
+fault.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from agent_swarm.domain.dependencies import OnFailure, in_creation_order
+from agent_swarm.domain.errors import Denied, IllegalTransition, InvalidInput, TooLarge, UnknownReference
+from agent_swarm.domain.ids import new_id, normalize_id
+from agent_swarm.domain.matching import Requirements
+from agent_swarm.domain.tasks import TaskStatus, verbs_of
+from agent_swarm.domain.time import SECOND, from_wire, to_wire
+from agent_swarm.protocol import limits
+from agent_swarm.protocol.rest import BatchTaskInput, DependencyInput, TaskInput
+from agent_swarm.services.harnesses import capability_of
+from agent_swarm.services.tokens import Identity, Scope
+from agent_swarm.store.base import Queries
+from agent_swarm.store.operations import Created, CreateTasks, Idempotency, NewTask
+from agent_swarm.store.records import DependencyRecord, Edge, TaskRecord, TaskSpec
+
+DEEPEST = 32  # levels of tasks that file tasks; a loop of agents that delegate ends here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a batch names outside itself, as far as it exists."""
+
+    tasks: Mapping[str, TaskRecord] = field(default_factory=dict)  # parents with all their ancestors, and upstreams
+    agents: frozenset[str] = frozenset()
+    projects: Mapping[str, str] = field(default_factory=dict)  # id or name -> id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """The operation that creates a batch, and how to tell the client about it."""
+
+    operation: CreateTasks
+    positions: tuple[int, ...]  # of each task sent, in the operation, which has them in creation order
+    refs: Mapping[str, int]  # ref -> index as sent
+
+    def ids(self, created: Created) -> list[str]:
+        """The ids in the order sent, those of the first request where this one repeats it."""
+        return [created.task_ids[position] for position in self.positions]
+
+
+def names_nothing(tasks: Sequence[TaskInput], *, by: Identity) -> bool:
+    """Whether the batch can be judged without a look at the store."""
+    return by.task_id is None and not any(
+        task.agent_id or task.project or task.parent_task_id or task.depends_on for task in tasks
+    )
+
+
+def look_up(tasks: Sequence[TaskInput], *, by: Identity) -> Callable[[Queries], Known]:
+    """A reading: what exists of that which `tasks` name."""
+    agents = {task.agent_id for task in tasks if task.agent_id}
+    projects = {task.project for task in tasks if task.project}
+    parents = {task.parent_task_id for task in tasks if task.parent_task_id} | ({by.task_id} if by.task_id else set())
+    upstreams = {name for task in tasks for wanted in task.depends_on if (name := normalize_id(_named(wanted)))}
+
+    def reading(queries: Queries) -> Known:
+        found = {record.spec.id: record for record in queries.tasks(sorted(parents | upstreams))}
+        for parent in parents & found.keys():
+            found.update((record.spec.id, record) for record in _ancestors(queries, found[parent]))
+        return Known(
+            tasks=found,
+            agents=frozenset(agent_id for agent_id in agents if queries.agent(agent_id) is not None),
+            projects={name: project.id for name in projects if (project := queries.project(name)) is not None},
+        )
+
+    return reading
+
+
+def create_task(task: TaskInput, known: Known, *, by: Identity, idempotency: Idempotency | None = None) -> CreateTasks:
+    """File one task."""
+    new = _new_task(task, "", new_id(), {}, known, by)
+    return CreateTasks(tasks=(new,), actor=by.actor, idempotency=idempotency)
+
+
+def create_graph(
+    tasks: Sequence[BatchTaskInput], known: Known, *, by: Identity, idempotency: Idempotency | None = None
+) -> Graph:
+    """File tasks that may wait for each other by `ref`; raises DependencyCycle where they wait in a circle."""
+    refs = _refs(tasks)
+    ids = [new_id() for _ in tasks]
+    local = {ref: ids[index] for ref, index in refs.items()}
+    new = {
+        ids[index]: _new_task(task, f"tasks[{index}].", ids[index], local, known, by)
+        for index, task in enumerate(tasks)
+    }
+    shown = {task_id: tasks[index].ref or f"tasks[{index}]" for index, task_id in enumerate(ids)}
+    # Cycles are told in the client's own words, so the order is found over those.
+    by_name = {
+        shown[task_id]: [shown.get(edge.upstream_id, "") for edge in task.edges] for task_id, task in new.items()
+    }
+    id_of = {name: task_id for task_id, name in shown.items()}
+    ordered = [id_of[name] for name in in_creation_order(by_name)]
+    place = {task_id: position for position, task_id in enumerate(ordered)}
+    return Graph(
+        operation=CreateTasks(tasks=tuple(new[i] for i in ordered), actor=by.actor, idempotency=idempotency),
+        positions=tuple(place[task_id] for task_id in ids),
+        refs=refs,
+    )
+
+
+def retry(
+    task: TaskRecord,
+    upstreams: Sequence[DependencyRecord],
+    *,
+    by: Identity,
+    idempotency: Idempotency | None = None,
+) -> CreateTasks:
+    """The same again as a new task, from one that has ended.
+
+    It waits for the upstreams that can still be, or were, completed; those that ended without success are left out:
+    whoever retries has decided that it can do without them.
+    """
+    state, spec = task.state, task.spec
+    if not state.is_terminal:
+        raise IllegalTransition(state.id, status=state.status, command="retry", allowed=verbs_of(state.status))
+    again = TaskSpec(
+        id=new_id(),
+        title=spec.title,
+        prompt=spec.prompt,
+        requires=spec.requires,
+        labels=spec.labels,
+        harness=spec.harness,
+        model=spec.model,
+        project_id=spec.project_id,
+        priority=spec.priority,
+        timeout=spec.timeout,
+        created_by=by.actor,
+        parent_id=spec.parent_id,
+        root_id=spec.root_id if spec.parent_id else "",
+        depth=spec.depth,
+        retry_of=spec.id,
+    )
+    without_success = (TaskStatus.FAILED, TaskStatus.CANCELLED)
+    edges = tuple(
+        Edge(upstream_id=upstream.other_id, on_failure=upstream.on_failure)
+        for upstream in upstreams
+        if upstream.other_status not in without_success
+    )
+    new = NewTask(spec=again, edges=edges, max_attempts=state.max_attempts, max_losses=state.max_losses)
+    return CreateTasks(tasks=(new,), actor=by.actor, idempotency=idempotency)
+
+
+def _new_task(
+    task: TaskInput, where: str, task_id: str, local: Mapping[str, str], known: Known, by: Identity
+) -> NewTask:
+    prompt = _prompt(task.prompt, where)
+    parent = _parent(task, where, known, by)
+    spec = TaskSpec(
+        id=task_id,
+        title=_title(task, where),
+        prompt=prompt,
+        requires=_requirements(task, where, known),
+        labels=tuple(dict.fromkeys(task.tags)),
+        harness=task.harness,
+        model=task.model,
+        project_id=_project(task, where, known),
+        priority=task.priority,
+        timeout=None if task.timeout_seconds is None else max(1, int(task.timeout_seconds * SECOND)),
+        created_by=by.actor,
+        parent_id=parent.spec.id if parent else None,
+        root_id=parent.spec.root_id if parent else "",
+        depth=parent.spec.depth + 1 if parent else 0,
+    )
+    return NewTask(
+        spec=spec,
+        edges=_edges(task, where, local, known),
+        backlog=task.backlog,
+        not_before=_start_at(task.start_at, where),
+        max_attempts=task.max_attempts,
+    )
+
+
+def _prompt(prompt: str, where: str) -> str:
+    size = len(prompt.encode())
+    if size > limits.PROMPT_BYTES:
+        raise TooLarge(
+            f"{where}prompt has {size} bytes, at most {limits.PROMPT_BYTES} are taken",
+            hint="put long material into a file of the project and name it in the prompt",
+            details={"field": f"{where}prompt", "bytes": size, "limit": limits.PROMPT_BYTES},
+        )
+    if not prompt.strip():
+        raise _invalid(f"{where}prompt", "is blank, expected what the agent shall do")
+    return prompt
+
+
+def _title(task: TaskInput, where: str) -> str:
+    if task.title is not None:
+        title = " ".join(task.title.split())
+        if not title:
+            raise _invalid(f"{where}title", "is blank; leave it out to take the prompt's first line")
+        return title
+    first = next(" ".join(line.split()) for line in task.prompt.splitlines() if line.strip())
+    return first if len(first) <= limits.TITLE_CHARS else f"{first[: limits.TITLE_CHARS - 1]}…"
+
+
+def _requirements(task: TaskInput, where: str, known: Known) -> Requirements:
+    if task.agent_id is not None and task.agent_id not in known.agents:
+        raise _unknown(f"{where}agentId", "agent", task.agent_id)
+    capabilities = set(task.requires.capabilities)
+    if task.harness is not None:
+        capabilities.add(capability_of(task.harness, field=f"{where}harness"))
+    return Requirements(
+        tags=frozenset(task.requires.tags), capabilities=frozenset(capabilities), agent_id=task.agent_id
+    )
+
+
+def _project(task: TaskInput, where: str, known: Known) -> str | None:
+    if task.project is None:
+        return None
+    project_id = known.projects.get(task.project)
+    if project_id is None:
+        raise _unknown(f"{where}project", "project", task.project)
+    return project_id
+
+
+def _parent(task: TaskInput, where: str, known: Known, by: Identity) -> TaskRecord | None:
+    """The task to file this one under. An attempt's token files below its own task and nowhere else."""
+    parent_id = task.parent_task_id
+    if not by.may(Scope.TASKS_WRITE):
+        parent_id = parent_id or by.task_id
+    if parent_id is None:
+        return None
+    parent = known.tasks.get(parent_id)
+    if parent is None:
+        raise _unknown(f"{where}parentTaskId", "task", parent_id)
+    if not by.may(Scope.TASKS_WRITE) and by.task_id not in set(_line(parent, known)):
+        raise Denied(
+            f"{where}parentTaskId names task {parent_id!r}, which is not below task {by.task_id!r} of this token",
+            hint="leave parentTaskId out: the new task then belongs to the token's own task",
+            details={"field": f"{where}parentTaskId", "taskId": parent_id},
+        )
+    if parent.spec.depth >= DEEPEST:
+        raise _invalid(f"{where}parentTaskId", f"names a task {DEEPEST} levels deep; tasks go no deeper")
+    return parent
+
+
+def _line(task: TaskRecord, known: Known) -> Iterator[str]:
+    """The task and its ancestors."""
+    current: TaskRecord | None = task
+    while current is not None:
+        yield current.spec.id
+        current = known.tasks.get(current.spec.parent_id) if current.spec.parent_id else None
+
+
+def _ancestors(queries: Queries, task: TaskRecord) -> Iterator[TaskRecord]:
+    current: TaskRecord | None = task
+    while current is not None and current.spec.parent_id:
+        current = queries.task(current.spec.parent_id)
+        if current is not None:
+            yield current
+
+
+def _edges(task: TaskInput, where: str, local: Mapping[str, str], known: Known) -> tuple[Edge, ...]:
+    edges: dict[str, OnFailure] = {}
+    for index, wanted in enumerate(task.depends_on):
+        place = f"{where}dependsOn[{index}]"
+        upstream = _upstream(_named(wanted), place, local, known)
+        policy = wanted.on_failure if isinstance(wanted, DependencyInput) else OnFailure.FAIL
+        if edges.setdefault(upstream, policy) is not policy:
+            raise _invalid(place, "names a task a second time, with another onFailure")
+    return tuple(Edge(upstream_id=upstream, on_failure=policy) for upstream, policy in edges.items())
+
+
+def _upstream(name: str, place: str, local: Mapping[str, str], known: Known) -> str:
+    if name in local:
+        return local[name]
+    task_id = normalize_id(name)
+    if task_id is None or task_id not in known.tasks:
+        raise _unknown(place, "task", name)
+    return task_id
+
+
+def _named(wanted: str | DependencyInput) -> str:
+    return wanted.task if isinstance(wanted, DependencyInput) else wanted
+
+
+def _refs(tasks: Sequence[BatchTaskInput]) -> dict[str, int]:
+    refs: dict[str, int] = {}
+    for index, task in enumerate(tasks):
+        if task.ref is not None and refs.setdefault(task.ref, index) != index:
+            raise _invalid(
+                f"tasks[{index}].ref", f"is {task.ref!r}, as is that of tasks[{refs[task.ref]}]; refs must differ"
+            )
+    return refs
+
+
+def _start_at(text: str | None, where: str) -> int | None:
+    if text is None:
+        return None
+    try:
+        instant = from_wire(text)
+        to_wire(instant)  # an offset may carry it out of what can be written
+        return instant
+    except (ValueError, OverflowError):
+        raise _invalid(f"{where}startAt", "is not a time, expected RFC 3339 such as 2026-11-20T18:44:35Z") from None
+
+
+def _invalid(name: str, problem: str) -> InvalidInput:
+    return InvalidInput(f"{name} {problem}", details={"field": name})
+
+
+def _unknown(name: str, kind: str, value: str) -> UnknownReference:
+    return UnknownReference(
+        f"{name} names {kind} {value!r}, which does not exist",
+        hint=f"create the {kind} first, or correct {name}",
+        details={"field": name, "value": value},
+    )

@@ -1,0 +1,176 @@
+"""What the store holds, in the words of the REST face. One function per thing; nothing is looked up here."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from agent_swarm.domain.time import SECOND, to_wire
+from agent_swarm.protocol import limits, rest
+from agent_swarm.store.records import (
+    AgentRecord,
+    AttemptRecord,
+    DependencyRecord,
+    Event,
+    ProjectRecord,
+    TaskRecord,
+)
+
+PREVIEW_CHARS = 200
+MISSED_HEARTBEATS = 3  # an agent that was silent for so many is offline
+SILENCE = int(MISSED_HEARTBEATS * limits.HEARTBEAT_SECONDS * SECOND)
+
+
+def task(record: TaskRecord) -> rest.Task:
+    """A task without its prompt."""
+    return rest.Task(**_task(record))
+
+
+def task_detail(
+    record: TaskRecord, *, upstreams: Sequence[DependencyRecord], dependants: Sequence[DependencyRecord]
+) -> rest.TaskDetail:
+    """A task, whole."""
+    return rest.TaskDetail(
+        **_task(record),
+        prompt=record.spec.prompt,
+        depends_on=[dependency(edge) for edge in upstreams],
+        dependants=[dependency(edge) for edge in dependants],
+    )
+
+
+def _task(record: TaskRecord) -> dict[str, Any]:
+    spec, state = record.spec, record.state
+    return {
+        "id": spec.id,
+        "title": spec.title,
+        "prompt_preview": spec.prompt[:PREVIEW_CHARS],
+        "status": state.status.value,
+        "priority": spec.priority,
+        "tags": list(spec.labels),
+        "requires": rest.Requires(
+            tags=sorted(spec.requires.tags),
+            capabilities=sorted(spec.requires.capabilities),
+            agent_id=spec.requires.agent_id,
+        ),
+        "harness": spec.harness,
+        "model": spec.model,
+        "project_id": spec.project_id,
+        "agent_id": state.agent_id or record.last_agent_id,
+        "attempt": state.attempt,
+        "fence": state.fence,
+        "failures": state.failures,
+        "losses": state.losses,
+        "max_attempts": state.max_attempts,
+        "max_losses": state.max_losses,
+        "open_dependencies": state.unmet,
+        "progress": record.progress,
+        "result": _plain(record.result),
+        "failure": _plain(record.failure),
+        "pause_reason": state.pause_reason.value if state.pause_reason else None,
+        "timeout_seconds": None if spec.timeout is None else spec.timeout / SECOND,
+        "not_before": _at(state.not_before),
+        "created_by": spec.created_by,
+        "parent_task_id": spec.parent_id,
+        "root_task_id": spec.root_id or spec.id,
+        "retry_of": spec.retry_of,
+        "created_at": to_wire(spec.created_at),
+        "updated_at": to_wire(record.updated_at),
+        "started_at": _at(record.started_at),
+        "finished_at": _at(record.finished_at),
+    }
+
+
+def dependency(edge: DependencyRecord) -> rest.Dependency:
+    """An edge and the task at its far end."""
+    return rest.Dependency(
+        task=edge.other_id, title=edge.other_title, status=edge.other_status.value, on_failure=edge.on_failure
+    )
+
+
+def attempt(record: AttemptRecord) -> rest.Attempt:
+    """One try at a task."""
+    report = record.report
+    return rest.Attempt(
+        task_id=record.task_id,
+        number=record.number,
+        fence=record.fence,
+        agent_id=record.agent_id,
+        outcome=record.outcome.value if record.outcome else None,
+        claimed_at=to_wire(record.claimed_at),
+        started_at=_at(record.started_at),
+        ended_at=_at(record.ended_at),
+        session=report.session,
+        branch=report.branch,
+        commit=report.commit,
+        snapshot=report.snapshot,
+        message=report.text,
+        failure_class=report.failure_class,
+        failure_code=report.failure_code,
+        input_tokens=record.input_tokens,
+        output_tokens=record.output_tokens,
+        cost_usd=record.cost_micros / 1_000_000,
+    )
+
+
+def agent_status(record: AgentRecord, *, is_busy: bool, now: int) -> Literal["idle", "busy", "offline"]:
+    """Offline when it said goodbye or was silent for three heartbeats, busy while it holds a task, else idle."""
+    if record.offline_at is not None or now - record.last_seen_at > SILENCE:
+        return "offline"
+    return "busy" if is_busy else "idle"
+
+
+def agent(record: AgentRecord, held: Sequence[TaskRecord], *, now: int) -> rest.Agent:
+    """An agent and what it works on."""
+    profile = record.profile
+    return rest.Agent(
+        id=profile.id,
+        name=record.name,
+        status=agent_status(record, is_busy=bool(held), now=now),
+        is_lead=record.is_lead,
+        agent_role=profile.agent_role.value,
+        role=profile.role,
+        description=record.description,
+        template_id=record.template_id,
+        harness=record.harness,
+        skills=sorted(profile.skills),
+        tags=sorted(profile.tags),
+        capabilities=sorted(profile.capabilities),
+        slots=record.slots,
+        current_tasks=[task.spec.id for task in held],
+        registered_at=to_wire(record.registered_at),
+        last_seen_at=to_wire(record.last_seen_at),
+    )
+
+
+def project(record: ProjectRecord) -> rest.Project:
+    """A project."""
+    return rest.Project(
+        id=record.id,
+        name=record.name,
+        repo_url=record.repo_url,
+        default_branch=record.default_branch,
+        created_at=to_wire(record.created_at),
+    )
+
+
+def event(record: Event) -> rest.Event:
+    """An event."""
+    return rest.Event(
+        seq=record.seq,
+        id=record.id,
+        type=record.type,
+        at=to_wire(record.at),
+        actor=record.actor,
+        subject=rest.Subject(kind=record.subject_kind, id=record.subject_id),
+        swarm=None,
+        task_id=record.task_id,
+        attempt=record.attempt,
+        data=dict(record.data),
+        v=record.v,
+    )
+
+
+def _at(instant: int | None) -> str | None:
+    return None if instant is None else to_wire(instant)
+
+
+def _plain(value: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if value is None else dict(value)

@@ -1,0 +1,56 @@
+"""The environment of an agent, built from nothing: what is not named here does not get in."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent_swarm.worker.settings import WorkerSettings
+
+KEY_VARIABLES = frozenset({"API_KEY", "AGENT_SWARM_API_KEY"})
+_INHERITED = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What an agent is told about its run."""
+
+    agent_id: str
+    task_id: str
+    attempt: int
+    token: str
+    workspace: Path
+    tmp: Path
+    shared_dir: Path
+    personal_dir: Path
+    dependencies: Path | None
+
+
+def agent_environment(
+    settings: WorkerSettings, facts: RunFacts, *, worker: Mapping[str, str], git: Mapping[str, str]
+) -> dict[str, str]:
+    """The whole environment: a few variables of the worker's own, those the operator passes on, git's, and the run's.
+
+    The server's key does not get in: not under its names, not inside another variable, and not because the operator lists it.
+    """
+    inherited = {name: worker[name] for name in worker if name in _INHERITED or name.startswith("LC_")}
+    passed = {name: worker[name] for name in settings.pass_env if name in worker}
+    told = {
+        "TMPDIR": str(facts.tmp),
+        "WORKSPACE": str(facts.workspace),
+        "AGENT_SWARM_URL": settings.server_url,
+        "AGENT_SWARM_TOKEN": facts.token,
+        "AGENT_SWARM_TASK_ID": facts.task_id,
+        "AGENT_SWARM_ATTEMPT": str(facts.attempt),
+        "AGENT_SWARM_AGENT_ID": facts.agent_id,
+        "AGENT_SWARM_SHARED_DIR": str(facts.shared_dir),
+        "AGENT_SWARM_PERSONAL_DIR": str(facts.personal_dir),
+    }
+    if facts.dependencies is not None:
+        told["AGENT_SWARM_DEPENDENCIES"] = str(facts.dependencies)
+    everything = {"PATH": os.defpath, **inherited, **passed, **git, **told}
+    return {name: value for name, value in everything.items() if not _holds_key(name, value, settings.api_key)}
+
+
+def _holds_key(name: str, value: str, api_key: str) -> bool:
+    return name.upper() in KEY_VARIABLES or (bool(api_key) and api_key in value)

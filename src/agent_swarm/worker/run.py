@@ -1,0 +1,330 @@
+"""One attempt, from its claim to its last record in the spool."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import structlog
+
+from agent_swarm.domain.errors import SwarmError
+from agent_swarm.domain.tasks import FailureClass, PauseReason
+from agent_swarm.harness.base import Harness, Outcome, Turn
+from agent_swarm.protocol.pool import Claimed
+from agent_swarm.sandbox.base import Sandbox, SandboxProvider, SandboxSpec
+from agent_swarm.worker import claims, stops
+from agent_swarm.worker.agent import StopSignal, follow
+from agent_swarm.worker.environment import RunFacts, agent_environment
+from agent_swarm.worker.heartbeats import Heartbeats
+from agent_swarm.worker.recording import Recorder
+from agent_swarm.worker.redaction import Redactor
+from agent_swarm.worker.settings import WorkerSettings
+from agent_swarm.worker.spool import Kind, Spool
+from agent_swarm.worker.stops import Ending, Stop, Whereabouts
+from agent_swarm.worker.workspace import AttemptResult, Folders, Workspace, Workspaces
+from agent_swarm.worker.workspace.errors import (
+    GitTimedOut,
+    MirrorBusy,
+    PreviousWorkMissing,
+    RepositoryUnreachable,
+)
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+COLLECT_AGAIN_AFTER = (1.0, 5.0, 20.0, 60.0)  # seconds: finished work is worth waiting for a network
+_PASSING = (RepositoryUnreachable, MirrorBusy, GitTimedOut)
+
+
+class HarnessUnavailable(SwarmError):
+    """The agent CLI that a task asks for cannot run on this host."""
+
+    code = "harnessUnavailable"
+
+
+class _Stopped(Exception):
+    """Somebody wants the run stopped, and it is nowhere where that needs care."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What the runs of one worker have in common."""
+
+    settings: WorkerSettings
+    agent_id: str
+    workspaces: Workspaces
+    folders: Folders
+    provider: SandboxProvider
+    sandboxes: Path
+    find_harness: Callable[[str], Harness]
+    heartbeats: Heartbeats
+    environ: Mapping[str, str]
+
+
+class Run:
+    """An attempt under way. Meets `heartbeats.Holder`."""
+
+    def __init__(self, claim: Claimed, spool: Spool, redactor: Redactor, site: Site) -> None:
+        self.claim = claim
+        self.is_cut = False
+        self.stop = StopSignal()
+        self._spool = spool
+        self._site = site
+        self._recorder = Recorder(spool, redactor)
+        self._going_on = claims.going_on(claim, site.agent_id)
+        self._where = self._going_on.where if self._going_on else Whereabouts()
+        self._workspace: Workspace | None = None
+        self._is_started = False
+        self._is_held = False  # the workspace waits for the attempt that goes on in it
+        self._log = log.bind(task_id=claim.task_id, attempt=claim.attempt)
+
+    # --- heartbeats.Holder ---
+
+    def cut(self) -> None:
+        """No external effects from here on: nothing is pushed until the lease is renewed. The agent goes on."""
+        self.is_cut = True
+
+    def restored(self) -> None:
+        """External effects may go on."""
+        self.is_cut = False
+
+    def lost(self, reason: str) -> None:
+        """End the run and discard it; no news where it has ended, for then its lease ends with it."""
+        if self._spool.ending is not None:
+            return
+        self._log.warning("lease_lost", reason=reason)
+        self.stop.give(Stop.LOST)
+
+    def abandoned(self) -> None:
+        """The server was silent for too long."""
+        self.stop.give(Stop.OFFLINE)
+
+    def wanted(self, what: Literal["pause", "cancel"]) -> None:
+        """Somebody asked for it."""
+        self.stop.give(Stop.PAUSE if what == "pause" else Stop.CANCEL)
+
+    # --- the attempt ---
+
+    async def execute(self) -> None:
+        """Run the attempt, spool how it ended, and clear up.
+
+        Cancelled, it ends the agent and leaves the rest as a killed worker would: to the next one's start.
+        """
+        self._log.info("run_begins", harness=self._harness_name, going_on=self._going_on is not None)
+        ending = await self._ending()
+        if ending is None or self.stop.reason.is_hard:
+            self._spool.close()
+            self._log.info("run_stopped", reason=self.stop.reason.name.lower())
+        else:
+            await self._spool.end(ending.kind, ending.body)
+            self._log.info("run_ended", ending=ending.kind.value, code=ending.body.get("code", ""))
+        if not self._is_held:
+            await self._discard()
+
+    async def _ending(self) -> Ending | None:
+        """Do the work; None where nothing is to be told about how it ended."""
+        try:
+            outcome = await self._work()
+            return await self._deliver(outcome)
+        except _Stopped:
+            return await self._unfinished(None)
+        except SwarmError as exc:
+            self._log.warning("run_failed", code=exc.code, reason=exc.message)
+            return stops.trouble(exc, await self._saved())
+        except Exception as exc:
+            self._log.exception("run_crashed")
+            reason = f"the worker failed: {type(exc).__name__}: {exc}"
+            return stops.fail(FailureClass.INFRASTRUCTURE, "workerError", reason, await self._saved())
+
+    async def _work(self) -> Outcome | None:
+        """Prepare everything, let the agent run to its end, and leave no process of it."""
+        harness = self._harness()
+        workspace = self._workspace = await self._unless_stopped(self._prepare())
+        self._where = Whereabouts(branch=workspace.branch or "", session=self._where.session)
+        if not await self._unless_stopped(self._site.heartbeats.until_may_act(self._spool.head.lease)):
+            raise _Stopped
+        async with self._sandbox(workspace) as sandbox:
+            self._spool.append(Kind.START, {"branch": self._where.branch})
+            self._is_started = True
+            session = await self._unless_stopped(harness.open(sandbox, self._turn(workspace)))
+            try:
+                return await follow(session, self._recorder, self.stop, timeout=self.claim.timeout_seconds)
+            finally:
+                await session.close()
+                self._recorder.note_session(session.handle or "")
+                self._recorder.flush()
+                self._where = replace(self._where, session=self._recorder.session or self._where.session)
+
+    async def _prepare(self) -> Workspace:
+        project = claims.project_of(self.claim, self._site.settings.github_token)
+        where = (project, self.claim.task_id, self.claim.attempt)
+        dependencies = claims.results_of(self.claim)
+        if self._going_on is not None:
+            try:
+                previous = self._going_on.previous()
+                return await self._site.workspaces.prepare(*where, dependencies=dependencies, previous=previous)
+            except PreviousWorkMissing as exc:  # it was paused on a host that could not push it and has not come back
+                self._log.warning("starts_over", reason=exc.message)
+        return await self._site.workspaces.prepare(*where, dependencies=dependencies)
+
+    @asynccontextmanager
+    async def _sandbox(self, workspace: Workspace) -> AsyncIterator[Sandbox]:
+        run_id = f"{self.claim.task_id}-{self.claim.attempt}"
+        spec = SandboxSpec(run_id=run_id, workspace=workspace.path, state_dir=self._site.sandboxes)
+        sandbox = await self._unless_stopped(self._site.provider.open(spec))
+        try:
+            yield sandbox
+        finally:
+            await sandbox.close()
+
+    @property
+    def _harness_name(self) -> str:
+        return self.claim.harness or self._site.settings.harness
+
+    def _harness(self) -> Harness:
+        try:
+            harness = self._site.find_harness(self._harness_name)
+        except SwarmError as exc:
+            raise HarnessUnavailable(exc.message, hint=exc.hint) from exc
+        if (missing := harness.available()) is not None:
+            raise HarnessUnavailable(f"harness {self._harness_name!r} cannot run on this host: {missing}")
+        return harness
+
+    def _turn(self, workspace: Workspace) -> Turn:
+        """What the agent is asked, with everything it is told about its run."""
+        tmp = workspace.state_dir / "tmp"
+        tmp.mkdir(parents=True, exist_ok=True, mode=0o700)
+        facts = RunFacts(
+            agent_id=self._site.agent_id,
+            task_id=self.claim.task_id,
+            attempt=self.claim.attempt,
+            token=self.claim.token,
+            workspace=workspace.path,
+            tmp=tmp,
+            shared_dir=self._site.folders.shared,
+            personal_dir=self._site.folders.personal,
+            dependencies=self._dependencies_file(workspace),
+        )
+        settings = self._site.settings
+        goes_on = (
+            workspace.resumed and self._going_on is not None
+        )  # a conversation belongs to the folder it was held in
+        return Turn(
+            task_id=self.claim.task_id,
+            attempt=self.claim.attempt,
+            prompt=self.claim.prompt,
+            workspace=workspace.path,
+            state_dir=workspace.state_dir,
+            env=agent_environment(settings, facts, worker=self._site.environ, git=workspace.env),
+            model=self.claim.model,
+            system_prompt=settings.system_prompt or None,
+            session=(self._going_on.where.session or None) if goes_on and self._going_on else None,
+        )
+
+    def _dependencies_file(self, workspace: Workspace) -> Path | None:
+        if not self.claim.dependencies:
+            return None
+        path = workspace.state_dir / "DEPENDENCIES.md"
+        path.write_text(claims.dependencies_page(self.claim), encoding="utf-8", errors="replace")
+        return path
+
+    # --- how it ends ---
+
+    async def _deliver(self, outcome: Outcome | None) -> Ending | None:
+        """Work that is done goes out even when a shutdown is under way; it was asked for."""
+        if outcome is None or not outcome.ok or self.stop.reason.is_hard:
+            return await self._unfinished(outcome)
+        result = await self._collect()
+        where = replace(self._where, branch=result.branch or "", commit=result.commit or "")
+        return stops.complete(outcome, where)
+
+    async def _collect(self) -> AttemptResult:
+        """Commit and push, under a lease that allows it; raises _Stopped where that has to wait longer than the run may."""
+        workspace = self._workspace
+        if workspace is None or workspace.project is None:
+            return AttemptResult()
+        message = f"{self.claim.title}\n\nTask: {self.claim.task_id}\nAttempt: {self.claim.attempt}\n"
+        for pause in (*COLLECT_AGAIN_AFTER, None):
+            if not self._site.heartbeats.may_act(self._spool.head.lease):
+                await self._unless_stopped(self._site.heartbeats.until_may_act(self._spool.head.lease))
+            try:
+                return await self._unless_stopped(self._site.workspaces.collect(workspace, message=message), hard=True)
+            except _PASSING as exc:
+                if pause is None:
+                    raise
+                self._log.warning("collect_again", reason=exc.message, seconds=pause)
+                await self._unless_stopped(asyncio.sleep(pause))
+        raise AssertionError("unreachable")
+
+    async def _unfinished(self, outcome: Outcome | None) -> Ending | None:
+        """The run did not come to a good end; what it did is kept for the next attempt, or for people."""
+        reason = self.stop.reason
+        if reason.is_hard:
+            return None
+        is_pause = reason in (Stop.SHUTDOWN, Stop.PAUSE)
+        is_untouched = not self._is_started and (self._workspace is None or self._going_on is None)
+        if is_pause and is_untouched:
+            return turned_back(self.claim, self._site.agent_id, reason)
+        where = await self._held() if is_pause else await self._saved()
+        return stops.unfinished(reason, outcome, where, timeout=self.claim.timeout_seconds)
+
+    async def _held(self) -> Whereabouts:
+        """Keep the workspace for the attempt that goes on in it."""
+        workspace = self._workspace
+        if workspace is None:
+            return self._where
+        self._is_held = True
+        try:
+            snapshot = await self._site.workspaces.pause(workspace)
+        except (SwarmError, OSError) as exc:  # it is held all the same: this host can go on
+            self._log.warning("snapshot_failed", reason=str(exc))
+            return replace(self._where, snapshot=f"folder:{workspace.task_id}/{workspace.attempt}")
+        name = claims.snapshot_name(snapshot, workspace.task_id, workspace.attempt)
+        return replace(self._where, commit=snapshot.commit or "", snapshot=name)
+
+    async def _saved(self) -> Whereabouts:
+        """Make the work safe for people, before the workspace goes."""
+        workspace = self._workspace
+        if workspace is None or workspace.project is None:
+            return self._where
+        try:
+            snapshot = await self._site.workspaces.snapshot(workspace)
+        except (SwarmError, OSError) as exc:
+            self._log.warning("snapshot_failed", reason=str(exc))
+            return self._where
+        name = claims.snapshot_name(snapshot, workspace.task_id, workspace.attempt)
+        return replace(self._where, commit=snapshot.commit or "", snapshot=name)
+
+    async def _discard(self) -> None:
+        """Remove the workspace; what is in it stays on a ref. Where that fails the next start of the worker tries again."""
+        if self._workspace is None:
+            return
+        try:
+            await self._site.workspaces.discard(self._workspace)
+        except (SwarmError, OSError) as exc:
+            self._log.warning("workspace_stays", path=str(self._workspace.path), reason=str(exc))
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, T], *, hard: bool = False) -> T:
+        """Do `work`; where a stop comes first (`hard`: a hard one), undo it and raise _Stopped."""
+        doing = asyncio.create_task(work)
+        stopping = asyncio.create_task(self.stop.wait(hard=hard))
+        try:
+            await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if doing.done():
+                return doing.result()
+            raise _Stopped
+        finally:
+            for task in (doing, stopping):
+                task.cancel()
+            await asyncio.gather(doing, stopping, return_exceptions=True)
+
+
+def turned_back(claim: Claimed, agent_id: str, reason: Stop) -> Ending:
+    """The ending of an attempt that did not get to start: the task goes back, and with it the work it should have gone on with."""
+    going_on = claims.going_on(claim, agent_id)
+    if reason is Stop.PAUSE:
+        return stops.pause(PauseReason.PERSON, going_on.where if going_on else Whereabouts())
+    return stops.pause(PauseReason.SHUTDOWN, going_on.where) if going_on else Ending(Kind.RELEASE, {})

@@ -1,0 +1,236 @@
+"""What a worker can be told, and where it is read from.
+
+defaults < `[worker]` of `~/.agent-swarm/workers/config.toml` < environment < flags; later wins. The names of the variables are those
+of the deployment guide that people already have; our own ones start with AGENT_SWARM_.
+"""
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from agent_swarm import config
+from agent_swarm.config import SettingError, setting
+from agent_swarm.domain.ids import normalize_id
+from agent_swarm.protocol import limits
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def _agent_id(text: str) -> str:
+    found = normalize_id(text)
+    if found is None:
+        raise ValueError(text)
+    return found
+
+
+def _agent_role(text: str) -> Literal["lead", "worker"]:
+    match text.lower():
+        case "lead":
+            return "lead"
+        case "worker":
+            return "worker"
+        case _:
+            raise ValueError(text)
+
+
+def _server_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(text)
+    _ = parts.port  # raises ValueError where it is no number
+    return text.rstrip("/")
+
+
+def _milliseconds(text: str) -> timedelta:
+    return _span(timedelta(milliseconds=float(text)))
+
+
+def _seconds(text: str) -> timedelta:
+    return _span(timedelta(seconds=float(text)))
+
+
+def _span(span: timedelta) -> timedelta:
+    if span < timedelta():
+        raise ValueError(span)
+    return span
+
+
+def _slots(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 1000:  # protocol.pool.RegisterRequest.slots
+        raise ValueError(text)
+    return number
+
+
+def _labels(text: str) -> tuple[str, ...]:
+    labels = config.comma_separated(text)
+    if len(labels) > limits.LABELS or any(len(label) > limits.LABEL_CHARS for label in labels):
+        raise ValueError(text)
+    return labels
+
+
+_LABELS = f"up to {limits.LABELS} labels separated by commas, {limits.LABEL_CHARS} characters each"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSettings:
+    """All settings of one worker process."""
+
+    api_key: str = setting(
+        "", env=("AGENT_SWARM_API_KEY", "API_KEY"), secret=True, help="the key of the server; shown to no agent"
+    )
+    server_url: str = setting(
+        "http://127.0.0.1:3013",
+        env=("AGENT_SWARM_URL", "MCP_BASE_URL"),
+        parse=_server_url,
+        expected="a URL such as http://127.0.0.1:3013",
+        help="where the server listens",
+    )
+    agent_id: str = setting(
+        "",
+        env="AGENT_ID",
+        parse=_agent_id,
+        expected="a UUID",
+        help="the agent's stable identity, made with uuidgen; without it one is made and remembered per name",
+    )
+    agent_name: str = setting("", env="AGENT_NAME", help="shown to people; default: role and host name")
+    agent_role: Literal["lead", "worker"] = setting(
+        "worker",
+        env="AGENT_ROLE",
+        parse=_agent_role,
+        expected="lead or worker",
+        help="leads take only what is addressed to them",
+    )
+    role: str = setting("", env="AGENT_SWARM_ROLE", help="what this agent is, in a word, such as frontend")
+    description: str = setting("", env="AGENT_SWARM_DESCRIPTION", help="what this agent is good for, in a sentence")
+    template_id: str = setting("", env="TEMPLATE_ID", help="template of the agent's profile, such as official/coder")
+    harness: str = setting("shell", env="HARNESS_PROVIDER", help="agent CLI for tasks that name none")
+    sandbox: str = setting("process", env="AGENT_SWARM_SANDBOX", help="where runs live")
+    system_prompt: str = setting("", env="SYSTEM_PROMPT", help="told to every agent before its task")
+    slots: int = setting(
+        1,
+        env="MAX_CONCURRENT_TASKS",
+        parse=_slots,
+        expected="a number from 1 to 1000",
+        help="how many tasks run at the same time",
+    )
+    skills: tuple[str, ...] = setting(
+        (),
+        env="AGENT_SWARM_SKILLS",
+        parse=_labels,
+        expected=_LABELS,
+        help="what the agent is good at; ranks, never excludes",
+    )
+    tags: tuple[str, ...] = setting(
+        (), env="AGENT_SWARM_TAGS", parse=_labels, expected=_LABELS, help="decide which tasks may land here"
+    )
+    capabilities: tuple[str, ...] = setting(
+        (),
+        env="AGENT_SWARM_CAPABILITIES",
+        parse=_labels,
+        expected=_LABELS,
+        help="advertised besides those found by trying",
+    )
+    github_email: str = setting("", env="GITHUB_EMAIL", help="e-mail address of commits")
+    github_name: str = setting("", env="GITHUB_NAME", help="name on commits")
+    github_token: str = setting(
+        "", env="GITHUB_TOKEN", secret=True, help="for fetching and pushing; the agent does not get it"
+    )
+    pass_env: tuple[str, ...] = setting(
+        (),
+        env="AGENT_SWARM_PASS_ENV",
+        parse=config.comma_separated,
+        expected="names separated by commas",
+        help="variables that agents get besides their own; API_KEY is never among them",
+    )
+    shutdown_timeout: timedelta = setting(
+        timedelta(seconds=30),
+        env="SHUTDOWN_TIMEOUT",
+        parse=_milliseconds,
+        expected="a number of milliseconds",
+        help="how long runs may go on after SIGTERM before they are paused",
+    )
+    max_offline: timedelta = setting(
+        timedelta(seconds=3600),
+        env="AGENT_SWARM_MAX_OFFLINE",
+        parse=_seconds,
+        expected="a number of seconds",
+        help="how long runs go on without a word from the server",
+    )
+    connect_timeout: timedelta = setting(
+        timedelta(),
+        env="AGENT_SWARM_CONNECT_TIMEOUT",
+        parse=_seconds,
+        expected="a number of seconds",
+        help="give up at start when the server cannot be reached for so long; 0 means never",
+    )
+    host: str = setting("127.0.0.1", env="HOST", help="address of the worker's own /health")
+    port: int = setting(
+        0,
+        env="PORT",
+        parse=config.port,
+        expected="a port number",
+        help="port of the worker's own /health; 0 means none",
+    )
+    workers_dir: Path | None = setting(
+        None,
+        env="AGENT_SWARM_WORKER_DIR",
+        parse=config.path,
+        expected="a path",
+        help="each agent has a folder of its own in it; default ~/.agent-swarm/workers",
+    )
+    shared_dir: Path | None = setting(
+        None,
+        env="AGENT_SWARM_SHARED_DIR",
+        parse=config.path,
+        expected="a path",
+        help="folder that all agents read; default ~/.agent-swarm/shared",
+    )
+    personal_dir: Path | None = setting(
+        None,
+        env="AGENT_SWARM_PERSONAL_DIR",
+        parse=config.path,
+        expected="a path",
+        help="folder of this agent alone; default: personal, in its own folder",
+    )
+
+    @property
+    def name(self) -> str:
+        """The agent's name; role and host name where none is given."""
+        return (self.agent_name or f"{self.agent_role}-{platform.node() or 'host'}")[: limits.TITLE_CHARS]
+
+    @property
+    def directory(self) -> Path:
+        """Where the folders of this host's agents are."""
+        return self.workers_dir or config.home() / "workers"
+
+
+def load_settings(
+    *, environ: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None, toml: Path | None = None
+) -> WorkerSettings:
+    """The settings of this process; the key of a server on the same host is found in its data folder. Raises SettingError."""
+    settings = config.load(
+        WorkerSettings,
+        section="worker",
+        toml=toml or config.home() / "workers" / "config.toml",
+        environ=os.environ if environ is None else environ,
+        flags=flags,
+    )
+    return settings if settings.api_key else replace(settings, api_key=_key_of_local_server(settings))
+
+
+def _key_of_local_server(settings: WorkerSettings) -> str:
+    if urlsplit(settings.server_url).hostname in LOOPBACK:
+        try:
+            return (config.home() / "server" / "api-key").read_text(encoding="utf-8").strip()
+        except OSError:
+            pass
+    raise SettingError(
+        f"API_KEY is not set: the worker cannot register at {settings.server_url}",
+        hint="set API_KEY to the key that the server was started with",
+    )

@@ -1,0 +1,114 @@
+"""What to send next of a spool: as many of its records as may travel together. Pure.
+
+A start and an ending travel alone, because the server has to have taken what comes before them. Between two of those, transcript
+lines go into one frame, of several lines of progress the last one, and usage as it is; these frames do not depend on each other.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from annotated_types import MaxLen
+from pydantic import BaseModel
+
+from agent_swarm.protocol import limits, pool
+from agent_swarm.protocol.pool import FrameType
+from agent_swarm.worker.spool import Kind, Record, SpoolHead
+
+FRAME_BYTES = 1_000_000
+
+_ALONE: dict[Kind, type[pool.LeaseRef]] = {
+    Kind.START: pool.Start,
+    Kind.COMPLETE: pool.Complete,
+    Kind.FAIL: pool.Fail,
+    Kind.PAUSE: pool.Pause,
+    Kind.RELEASE: pool.Release,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A frame to send."""
+
+    kind: FrameType
+    body: BaseModel
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Frames that may be under way together; once all are answered the server has everything before `end`."""
+
+    frames: tuple[Outgoing, ...]
+    end: int
+
+
+def next_window(head: SpoolHead, records: Iterable[Record], *, only_usage: bool = False) -> Window | None:
+    """The next window of the records not acknowledged yet; None where there are none.
+
+    `only_usage`: the lease is over. The server books money that was spent all the same, and takes nothing else (rule T3).
+    """
+    lines: list[Record] = []
+    usage: list[Record] = []
+    progress: Record | None = None
+    start: int | None = None
+    end = -1
+    for record in records:
+        is_alone = record.kind in _ALONE and not only_usage
+        if is_alone and end < 0:
+            return Window((_alone(head, record),), record.end)
+        start = record.end if start is None else start
+        if is_alone or len(lines) + len(usage) >= limits.TRANSCRIPT_LINES_PER_FRAME or record.end - start > FRAME_BYTES:
+            break
+        end = record.end
+        if record.kind is Kind.USAGE:
+            usage.append(record)
+        elif record.kind is Kind.LINE and not only_usage:
+            lines.append(record)
+        elif record.kind is Kind.PROGRESS and not only_usage:
+            progress = record
+    if end < 0:
+        return None
+    frames = [
+        *_events(head, lines),
+        *([_progress(head, progress)] if progress else []),
+        *(_usage(head, one) for one in usage),
+    ]
+    return Window(tuple(frames), end)
+
+
+def _events(head: SpoolHead, lines: list[Record]) -> list[Outgoing]:
+    """Numbers are consecutive in the file, so one frame holds them all."""
+    if not lines:
+        return []
+    body = pool.Events(
+        task_id=head.task_id,
+        fence=head.fence,
+        attempt=head.attempt,
+        first=lines[0].number,
+        lines=tuple(dict(line.body) for line in lines),
+    )
+    return [Outgoing(FrameType.EVENTS, body)]
+
+
+def _progress(head: SpoolHead, record: Record) -> Outgoing:
+    return Outgoing(FrameType.PROGRESS, pool.Progress(**_about(pool.Progress, head, record)))
+
+
+def _usage(head: SpoolHead, record: Record) -> Outgoing:
+    about = _about(pool.Usage, head, record)
+    return Outgoing(FrameType.USAGE, pool.Usage(**about, attempt=head.attempt, seq=record.number))
+
+
+def _alone(head: SpoolHead, record: Record) -> Outgoing:
+    model = _ALONE[record.kind]
+    return Outgoing(FrameType(record.kind.value), model(**_about(model, head, record)))
+
+
+def _about(model: type[BaseModel], head: SpoolHead, record: Record) -> dict[str, Any]:
+    """The record's fields, cut to what the protocol takes: redaction may have made a text longer."""
+    fields = {**record.body, "task_id": head.task_id, "fence": head.fence}
+    for name, field in model.model_fields.items():
+        limit = next((rule.max_length for rule in field.metadata if isinstance(rule, MaxLen)), None)
+        if limit is not None and isinstance(fields.get(name), str):
+            fields[name] = fields[name][:limit]
+    return fields

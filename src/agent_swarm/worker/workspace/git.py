@@ -1,0 +1,261 @@
+"""Runs git: never asks anybody, never runs the project's hooks, always ends, and says why where it fails.
+
+The user's own git configuration is read, because it holds the way to their servers (credential helpers, proxies, SSH
+commands, LFS filters); nothing here writes it. What in it would change what our commands mean is overridden.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+from agent_swarm.worker.workspace.errors import GitFailed, GitMissing, GitTimedOut
+from agent_swarm.worker.workspace.failures import classify, gist
+from agent_swarm.worker.workspace.urls import redact
+
+MINIMUM_VERSION = (2, 29)  # negative refspecs and `fetch --no-write-fetch-head`
+_STDERR_TAIL = 8192  # characters of git's words kept in an error
+_TERMINATION_GRACE = 5.0  # seconds git gets to remove its lock files
+_PASSED_ON = frozenset((
+    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "KRB5CCNAME",
+    "SSH_AUTH_SOCK", "DBUS_SESSION_BUS_ADDRESS", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
+    "GIT_SSL_CAINFO", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_EXEC_PATH",
+    "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM",
+))  # fmt: skip
+_OURS = {
+    "LC_ALL": "C",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "",  # set and empty: no graphical prompt either, whatever core.askPass says
+    "SSH_ASKPASS_REQUIRE": "never",
+    "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",  # `ext::` would run a command
+    "GIT_NO_REPLACE_OBJECTS": "1",  # an agent's refs/replace must not change what we see
+    "GIT_GRAFT_FILE": os.devnull,
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_MERGE_AUTOEDIT": "no",
+    "GIT_EDITOR": "false",
+}
+_OPTIONS = (
+    ("core.hooksPath", os.devnull),
+    ("core.fsmonitor", "false"),
+    ("core.untrackedCache", "false"),
+    ("core.splitIndex", "false"),
+    ("core.safecrlf", "false"),  # would refuse files over their line ends
+    ("i18n.commitEncoding", "UTF-8"),
+    ("core.quotePath", "false"),
+    ("commit.gpgSign", "false"),  # would wait for a passphrase
+    ("gc.auto", "0"),  # `Mirrors.maintain` packs when there is time
+    ("maintenance.auto", "false"),
+    ("fetch.recurseSubmodules", "false"),
+    ("push.recurseSubmodules", "no"),
+    ("push.followTags", "false"),
+    ("push.gpgSign", "false"),
+    # A result is on disk before its worktree goes (measured: some 20 ms a snapshot).
+    ("core.fsync", "committed,loose-object,reference"),
+    ("core.fsyncMethod", "batch"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitTimeouts:
+    """How long one command may take."""
+
+    local: timedelta = timedelta(minutes=10)
+    network: timedelta = timedelta(minutes=30)
+    best_effort: timedelta = timedelta(seconds=60)  # a push that may fail, while a shutdown waits for it
+
+
+@dataclass(frozen=True, slots=True)
+class GitOutput:
+    """What a command wrote."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        """Standard output as text; bytes that are not UTF-8 survive a round trip."""
+        return os.fsdecode(self.stdout).strip()
+
+    @property
+    def fields(self) -> list[str]:
+        """Standard output split at NULs (`-z`)."""
+        return [os.fsdecode(part) for part in self.stdout.split(b"\0") if part]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Git:
+    """A git to run commands with.
+
+    `environ` is the worker's environment; only what git needs of it is passed on. `keep_open` are descriptors that
+    every command inherits: a lock on them is held until the last command has ended, even where the worker itself was
+    killed.
+    """
+
+    environ: Mapping[str, str] = field(repr=False)
+    timeouts: GitTimeouts = GitTimeouts()
+    keep_open: tuple[int, ...] = ()
+
+    def holding(self, descriptor: int) -> "Git":
+        """The same git, whose commands also inherit `descriptor`."""
+        return replace(self, keep_open=(*self.keep_open, descriptor))
+
+    async def version(self) -> tuple[int, ...]:
+        """Git's version; raises GitMissing where there is none or it is too old."""
+        said = (await self.run("version", cwd=Path("/"))).text
+        match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", said)
+        found = tuple(int(part) for part in match.groups() if part) if match else ()
+        if found[:2] < MINIMUM_VERSION:
+            raise GitMissing(f"git is too old: found {said!r}, need 2.29 or newer", hint=_INSTALL)
+        return found
+
+    async def run(
+        self,
+        *args: str,
+        cwd: Path,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+        accept: Collection[int] = (0,),
+        limit: timedelta | None = None,
+        secrets: Sequence[str] = (),
+    ) -> GitOutput:
+        """Run `git *args`; raises GitFailed (a subclass that says why) where the exit code is not in `accept`."""
+        command = redact(_name_of(args), secrets)
+        limit = limit or self.timeouts.local
+        process = await self._start(args, cwd, {**(env or {})})
+        try:
+            async with asyncio.timeout(limit.total_seconds()):
+                stdout, raw = await process.communicate(stdin)
+        except TimeoutError:
+            await _end(process)
+            said = f"it took longer than {limit.total_seconds():g} s"
+            raise GitTimedOut(command, said=said, stderr="", exit_code=None) from None
+        except BaseException:
+            await asyncio.shield(_end(process))  # cancelled: nothing of ours goes on running
+            raise
+        stderr = redact(raw.decode(errors="replace"), secrets)[-_STDERR_TAIL:].strip()
+        code = process.returncode if process.returncode is not None else -1
+        if code not in accept:
+            report = redact(stdout.decode(errors="replace"), secrets) if "push" in args else ""
+            raise classify(stderr, report)(command, said=gist(stderr, report), stderr=stderr, exit_code=code)
+        return GitOutput(code, stdout, stderr)
+
+    async def _start(self, args: Sequence[str], cwd: Path, env: Mapping[str, str]) -> asyncio.subprocess.Process:
+        inherited = {name: value for name, value in self.environ.items() if name in _PASSED_ON}
+        options = [part for name, value in _OPTIONS for part in ("-c", f"{name}={value}")]
+        try:
+            return await asyncio.create_subprocess_exec(
+                "git",
+                *options,
+                *args,
+                cwd=cwd,
+                env={**inherited, **_OURS, **env},
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                pass_fds=self.keep_open,
+                start_new_session=True,  # no terminal for ssh to ask on, and one group to end
+            )
+        except FileNotFoundError as exc:
+            raise _not_found(args, cwd) from exc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repository:
+    """A repository, by its git directory: nothing is ever searched for in parent directories."""
+
+    git: Git
+    git_dir: Path
+    work_tree: Path | None = None
+    index: Path | None = None
+
+    async def run(
+        self, *args: str, env: Mapping[str, str] | None = None, stdin: bytes = b"", accept: Collection[int] = (0,)
+    ) -> GitOutput:
+        """A command that stays on this host."""
+        return await self.git.run(
+            *args, cwd=self.work_tree or self.git_dir, env={**self._env(), **(env or {})}, stdin=stdin, accept=accept
+        )
+
+    async def commit_of(self, name: str) -> str | None:
+        """The commit that `name` leads to; None where there is none."""
+        output = await self.run("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}", accept=(0, 1, 128))
+        return output.text if output.exit_code == 0 else None
+
+    async def tree_of(self, commit: str) -> str:
+        """The tree of a commit."""
+        return (await self.run("rev-parse", "--verify", f"{commit}^{{tree}}")).text
+
+    async def has(self, commit: str) -> bool:
+        """Whether the commit is in the object store."""
+        return (await self.run("cat-file", "-e", f"{commit}^{{commit}}", accept=(0, 1, 128))).exit_code == 0
+
+    async def reaches(self, tip: str, commits: Collection[str]) -> bool:
+        """Whether every one of `commits` is part of the history of `tip`."""
+        return not await self.adds(commits, to=[tip])
+
+    async def adds(self, commits: Collection[str], *, to: Collection[str]) -> bool:
+        """Whether the history of `commits` has anything that the history of `to` has not."""
+        spec = "".join([*(f"{commit}\n" for commit in commits), *(f"^{commit}\n" for commit in to)])
+        return bool((await self.run("rev-list", "--max-count=1", "--stdin", stdin=spec.encode())).text)
+
+    async def staged(self) -> "Staged":
+        """What in the index is out of the ordinary."""
+        rows = [entry.split("\t", 1) for entry in (await self.run("ls-files", "--stage", "-z")).fields]
+        unmerged = dict.fromkeys(name for about, name in rows if not about.endswith(" 0"))
+        return Staged(tuple(unmerged), tuple(name for about, name in rows if about.startswith("160000 ")))
+
+    def _env(self) -> dict[str, str]:
+        env = {"GIT_DIR": str(self.git_dir)}
+        if self.work_tree is not None:
+            env["GIT_WORK_TREE"] = str(self.work_tree)
+        if self.index is not None:
+            env["GIT_INDEX_FILE"] = str(self.index)
+        return env
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """`unmerged` files have conflicts of an open merge; `links` are submodules."""
+
+    unmerged: tuple[str, ...]
+    links: tuple[str, ...]
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """SIGTERM first, so that git removes its lock files, then SIGKILL, to the command and what it started."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TERMINATION_GRACE):
+                await process.communicate()  # drains the pipes as well: a full one would keep the process waiting
+                return
+
+
+def _not_found(args: Sequence[str], cwd: Path) -> GitFailed | GitMissing:
+    if not cwd.is_dir():
+        return GitFailed(_name_of(args), said=f"there is no directory {cwd}", stderr="", exit_code=None)
+    return GitMissing("git was not found on the PATH of the worker", hint=_INSTALL)
+
+
+def _name_of(args: Sequence[str]) -> str:
+    """The subcommand and its first plain argument: enough to know what was done."""
+    rest = iter(args)
+    for arg in rest:
+        if arg == "-c":
+            next(rest, None)
+        elif not arg.startswith("-"):
+            first = next((other for other in rest if not other.startswith("-")), "")
+            return f"{arg} {first}".strip()
+    return " ".join(args)
+
+
+_INSTALL = "install git 2.29 or newer on the worker's host, for example: apt-get install git"

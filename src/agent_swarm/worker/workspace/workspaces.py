@@ -1,0 +1,236 @@
+"""A worker's workspaces: the one entry to this package."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Self
+
+from agent_swarm.worker.workspace.collect import collect_work
+from agent_swarm.worker.workspace.discard import discard_run
+from agent_swarm.worker.workspace.errors import WorkspaceInUse
+from agent_swarm.worker.workspace.git import Git, GitTimeouts
+from agent_swarm.worker.workspace.host import Host
+from agent_swarm.worker.workspace.identity import Identity, agent_env
+from agent_swarm.worker.workspace.layout import Layout, RunKey
+from agent_swarm.worker.workspace.locks import UseLock
+from agent_swarm.worker.workspace.mirrors import Mirrors
+from agent_swarm.worker.workspace.prepare import prepare_run
+from agent_swarm.worker.workspace.records import RunRecord
+from agent_swarm.worker.workspace.rescue import drop_older_runs, rescue_runs
+from agent_swarm.worker.workspace.resume import held_run, hold, take_over
+from agent_swarm.worker.workspace.run_repository import RunPaths
+from agent_swarm.worker.workspace.snapshot import push_pending, save_work
+from agent_swarm.worker.workspace.steps import Reached, go_on
+from agent_swarm.worker.workspace.values import (
+    AttemptResult,
+    DependencyResult,
+    PreviousAttempt,
+    Project,
+    Rescued,
+    Snapshot,
+    Workspace,
+)
+
+
+class Workspaces:
+    """Where the attempts of one worker work on files.
+
+    Every attempt goes `prepare` → (the agent works) → `collect` → `discard`, or ends in `pause`, or in `discard`
+    alone. No process of the agent may be left when `collect`, `pause` or `discard` is called. Each of them may be
+    killed at any point, and called again.
+    """
+
+    def __init__(self, host: Host, use: UseLock) -> None:
+        self._host = host
+        self._use = use
+
+    @classmethod
+    async def open(
+        cls,
+        worker_dir: Path,
+        identity: Identity,
+        *,
+        environ: Mapping[str, str],
+        timeouts: GitTimeouts = GitTimeouts(),  # noqa: B008 - frozen
+        reached: Reached = go_on,
+    ) -> Self:
+        """Start using a worker's directory (`~/.agent-swarm/workers/<AGENT_ID>`), creating it where it is missing.
+
+        Clears away the lock and scratch files of a killed worker, unless a process of it still runs. Raises GitMissing
+        where there is no usable git; `environ` is the worker's environment, where git is looked for. Call
+        `rescue_leftovers` next.
+        """
+        layout = Layout.at(worker_dir)
+        use = UseLock(layout.root / "workspace.lock")
+        git = Git(environ=environ, timeouts=timeouts, keep_open=(use.descriptor,))
+        mirrors = Mirrors(git, layout)
+        try:
+            await git.version()
+            if use.was_idle:
+                mirrors.clear_leftovers()
+                await layout.empty_scratch()
+            use.share()
+        except BaseException:
+            use.close()
+            raise
+        return cls(Host(layout=layout, git=git, mirrors=mirrors, identity=identity, live=set(), reached=reached), use)
+
+    async def close(self) -> None:
+        """Stop using the directory; idempotent. Runs stay as they are."""
+        self._use.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def prepare(
+        self,
+        project: Project | None,
+        task_id: str,
+        attempt: int,
+        *,
+        dependencies: Sequence[DependencyResult] = (),
+        previous: PreviousAttempt | None = None,
+        base: str | None = None,
+    ) -> Workspace:
+        """The workspace of an attempt: complete, or an error and nothing left behind.
+
+        It starts at `base` (branch, tag or commit of the project; its default branch unless given) with the results of
+        `dependencies` merged in, in order. With `previous` it goes on with that attempt's work, in which they already
+        are: in the same directory where this worker holds it, else from its snapshot, changes that were not committed
+        being so again.
+
+        Raises MergeConflict, BaseNotFound, DependencyMissing, PreviousWorkMissing, and GitFailed in its several kinds.
+        """
+        key = RunKey.of(task_id, attempt)
+        with self._starting(key):
+            run_dir = held_run(self._host.layout, key.task_id, previous, project) if previous else None
+            if run_dir is not None:
+                record = await take_over(self._host, run_dir, key, project)
+                return self._workspace(run_dir, record, project, resumed=True)
+            try:
+                record = await prepare_run(
+                    self._host, project, key, dependencies=dependencies, previous=previous, base=base
+                )
+            finally:
+                await self._host.layout.empty_trash()
+            await drop_older_runs(self._host, key, project)
+            return self._workspace(self._host.layout.run(key), record, project)
+
+    async def collect(self, workspace: Workspace, *, message: str) -> AttemptResult:
+        """The result of an attempt, pushed to `refs/heads/swarm/<task>/<attempt>` of the project's repository.
+
+        What the agent left uncommitted is committed with `message`, .gitignore respected; without any change the
+        result's commit is where the agent stood. The result is what HEAD leads to, on whatever branch the agent is.
+        The run stays as it is.
+
+        Raises WorkspaceDamaged or WorkUnfinished (fault of the agent; its work is on the rescue ref named in the
+        details), PushRefused, and GitFailed in its other kinds; after those, `collect` can be called again.
+        """
+        if workspace.project is None:
+            return AttemptResult()
+        return await collect_work(
+            self._host,
+            workspace.project,
+            _key(workspace),
+            RunPaths(_run_dir(workspace)),
+            base=workspace.base or "",
+            message=message,
+        )
+
+    async def snapshot(self, workspace: Workspace) -> Snapshot:
+        """Everything in the workspace that is not ignored, on `refs/swarm/rescue/<task>/<attempt>`.
+
+        Neither files nor index nor branches change. It is safe in the mirror when this returns; it is in the project's
+        repository as well where `pushed` says so. Without a project nothing is copied.
+        """
+        if workspace.project is None:
+            return Snapshot(folder=workspace.path)
+        paths = RunPaths(_run_dir(workspace))
+        return await save_work(self._host, workspace.project, _key(workspace), paths, base=workspace.base or "")
+
+    async def pause(self, workspace: Workspace) -> Snapshot:
+        """Hold the workspace for the next attempt, through restarts of the worker, and snapshot it for other hosts.
+
+        It is held even where the snapshot raises.
+        """
+        hold(self._host, _run_dir(workspace))
+        self._host.live.discard(_key(workspace))
+        return await self.snapshot(workspace)
+
+    async def discard(self, workspace: Workspace) -> Snapshot | None:
+        """Remove the workspace once everything in it is safe; returns what had to be saved for that.
+
+        After `collect` that is nothing. Files of a run without a project move to `rescued/<task>/<attempt>`, if there
+        are any. Raises, and leaves the workspace in place, when the work cannot be made safe. Twice is fine.
+        """
+        run_dir = _run_dir(workspace)
+        self._host.live.discard(_key(workspace))
+        if not run_dir.exists():
+            return None
+        return await discard_run(self._host, run_dir, workspace.project)
+
+    async def rescue_leftovers(
+        self, *, resumable: Collection[tuple[str, int]] | None = None, projects: Iterable[Project] = ()
+    ) -> tuple[Rescued, ...]:
+        """Save and remove every run a killed worker left; call it at start, before the first `prepare`.
+
+        Held runs stay, or only those in `resumable` (task id, attempt) where that is given. `projects` provide
+        credentials for pushing; without them it is tried as the host is. What could not be saved stays in place and is
+        reported.
+        """
+        keys = None if resumable is None else {RunKey.of(task_id, attempt) for task_id, attempt in resumable}
+        return await rescue_runs(self._host, resumable=keys, projects={project.id: project for project in projects})
+
+    async def push_pending(self, projects: Iterable[Project]) -> int:
+        """Push snapshots that could not be pushed when made; returns how many. For when the network is back."""
+        return sum([await push_pending(self._host, project) for project in projects])
+
+    async def maintain(self) -> None:
+        """Pack the mirrors that need it. Takes as long as it takes: for when the worker is idle."""
+        await self._host.mirrors.maintain()
+
+    @contextmanager
+    def _starting(self, key: RunKey) -> Iterator[None]:
+        if key in self._host.live:
+            raise WorkspaceInUse(
+                f"attempt {key.attempt} of task {key.task_id} already works in this worker",
+                hint="discard its workspace first",
+            )
+        self._host.live.add(key)
+        try:
+            yield
+        except BaseException:
+            self._host.live.discard(key)
+            raise
+
+    def _workspace(
+        self, run_dir: Path, record: RunRecord, project: Project | None, *, resumed: bool = False
+    ) -> Workspace:
+        paths = RunPaths(run_dir)
+        return Workspace(
+            task_id=record.task_id,
+            attempt=record.attempt,
+            project=project,
+            path=paths.work,
+            state_dir=paths.state,
+            branch=record.branch,
+            base=record.base,
+            git_dir=paths.git_dir if project else None,
+            objects=self._host.mirrors.of(project.id).objects if project else None,
+            resumed=resumed,
+            env=MappingProxyType(agent_env(self._host.identity, run_dir)),
+        )
+
+
+def _key(workspace: Workspace) -> RunKey:
+    return RunKey(workspace.task_id, workspace.attempt)
+
+
+def _run_dir(workspace: Workspace) -> Path:
+    return workspace.path.parent

@@ -1,0 +1,63 @@
+"""What the everyday commands cost: they import nothing heavy (DESIGN §11)."""
+
+import subprocess
+import sys
+
+import pytest
+from tests.cli.recorded_server import RecordedServer, answer
+
+HEAVY = {
+    "pydantic",
+    "fastapi",
+    "starlette",
+    "sqlalchemy",
+    "alembic",
+    "uvicorn",
+    "httpx",
+    "httpx2",
+    "rich",
+    "asyncio",
+    "mcp",
+}
+OURS = {"server", "services", "store", "worker", "sandbox", "harness"}
+TASK = {"id": "0197a1c2-5b7e-7c3d-9e4f-0123456789ab", "status": "pending", "title": "Build"}
+TELL = """
+import atexit, sys
+atexit.register(lambda: print(*sorted(sys.modules), file=open({report!r}, "w")))
+from agent_swarm.cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("--version",),
+        ("task", "--help"),
+        ("task", "add", "--help"),
+        ("task", "add", "Build it"),
+        ("up", "--help"),
+    ],
+    ids=" ".join,
+)
+def test_given_an_everyday_command_when_it_runs_then_nothing_heavy_is_imported(
+    arguments: tuple[str, ...],
+    environment: dict[str, str],
+    recorded_server: RecordedServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    recorded_server.will(answer(TASK, 201))
+    report = tmp_path_factory.mktemp("modules") / "modules"
+    done = subprocess.run(
+        [sys.executable, "-c", TELL.format(report=str(report)), *arguments],
+        env={**environment, "AGENT_SWARM_URL": recorded_server.url},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    modules = set(report.read_text().split())
+    allowed = {"asyncio"} if arguments[0] == "up" else set()  # it supervises
+    assert not {name.partition(".")[0] for name in modules} & (HEAVY - allowed)
+    if arguments[0] != "up":
+        assert not {name.split(".")[1] for name in modules if name.startswith("agent_swarm.")} & OURS

