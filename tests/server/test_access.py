@@ -22,6 +22,7 @@ WHO = ("operator", "worker agent", "lead agent", "worker attempt", "lead attempt
 PEOPLE = {"operator"}
 LEADS = {"operator", "lead attempt"}
 ATTEMPTS = {"worker attempt", "lead attempt"}
+WORKERS = {"worker agent", "lead agent"}
 EVERYONE = set(WHO)
 
 MAY_CALL = {
@@ -52,14 +53,16 @@ MAY_CALL = {
     "POST /api/projects": PEOPLE,
     "GET /api/projects/{idOrName}": LEADS,
     "GET /api/events": PEOPLE,
+    "POST /v1/pool/register": PEOPLE | WORKERS,
+    "POST /v1/pool/poll": WORKERS,
 }
 
 
 def rest_routes(world: World) -> Iterator[tuple[str, str]]:
-    """Method and path of everything outside the worker protocol, which has its own table."""
+    """Method and path of everything; the tests of the worker's socket are with the socket."""
     for route in world.app.routes:
         assert isinstance(route, Route) or route.__class__.__name__.endswith("WebSocketRoute")
-        if isinstance(route, Route) and not route.path.startswith("/v1/pool"):
+        if isinstance(route, Route):
             for method in sorted((route.methods or set()) - {"HEAD"}):
                 yield method, route.path
 

@@ -19,7 +19,7 @@ from agent_swarm.store.batcher import BatchingStore
 from agent_swarm.store.memory import MemoryEngine
 from agent_swarm.store.operations import PutToken
 
-DOCUMENTED = [call for call in MAY_CALL if call not in ("GET /openapi.json", "GET /docs")]
+DOCUMENTED = [call for call in MAY_CALL if "/docs" not in call and "/openapi.json" not in call]
 CASES = [
     (call, mode)
     for call in DOCUMENTED

@@ -36,11 +36,11 @@ class Board:
 
     def apply(self, events: Sequence[Event]) -> None:
         """What `events` changed, read anew."""
-        changed = {event["taskId"] for event in events if self.concerns(event)}
+        changed = dict.fromkeys(event["taskId"] for event in events if self.concerns(event))
         if any(event["type"] == "reset" for event in events) or len(changed) > SINGLE_READS:
             self.read()
         else:
-            self._read_tasks(sorted(changed))  # ids sort by time of creation
+            self._read_tasks(changed)
             if any(task.get("agentId") not in (None, *self.names) for task in self.tasks.values()):
                 self.names = agent_names(self._client)
 

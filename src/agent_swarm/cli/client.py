@@ -8,7 +8,7 @@ writes are not, because they may have happened.
 import http.client
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -30,11 +30,21 @@ REPLY_BYTES = 256 * 1024 * 1024
 
 
 class Client:
-    """Talks JSON with one server. Every method raises SwarmError: what the server said, or Unreachable."""
+    """Talks JSON with one server. Every method raises SwarmError: what the server said, or Unreachable.
 
-    def __init__(self, server: Server, *, answer_seconds: float = ANSWER_SECONDS) -> None:
+    `retry_seconds` are the pauses before what may be repeated is sent again.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        *,
+        answer_seconds: float = ANSWER_SECONDS,
+        retry_seconds: Sequence[float] = RETRY_SECONDS,
+    ) -> None:
         self.server = server
         self._answer_seconds = answer_seconds
+        self._retry_seconds = retry_seconds
 
     def get(self, path: str, query: Query | None = None) -> Json:
         """The answer to a read."""
@@ -71,7 +81,7 @@ class Client:
     ) -> Json:
         content = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         was_there = False
-        for delay in (*RETRY_SECONDS, None):
+        for delay in (*self._retry_seconds, None):
             try:
                 return self._send_once(method, path, content, headers or {})
             except (Unreachable, Unavailable) as exc:

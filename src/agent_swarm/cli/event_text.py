@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from agent_swarm.cli.text import clock, one_line, short_id
+from agent_swarm.cli.text import clock, one_line, short_id, usage
 
 Event = Mapping[str, Any]
 Names = Mapping[str, str]  # agent id -> name
@@ -52,6 +52,8 @@ def _told(event_type: str, data: Mapping[str, Any], agent: str, *, attempt: int 
             return f"{agent} started" if agent else "started"
         case "task.progressed":
             return str(data.get("text", ""))
+        case "task.usageBooked":
+            return usage(data)
         case "task.completed":
             commit = f", commit {data['commit'][:10]}" if data.get("commit") else ""
             return f"{agent} completed it{commit}" if agent else f"completed{commit}"

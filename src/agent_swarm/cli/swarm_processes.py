@@ -79,15 +79,20 @@ async def _until(holds: Callable[[], bool]) -> None:
 
 
 def _is_healthy(swarm: Swarm) -> bool:
-    Client(Server(swarm.url), answer_seconds=2.0).get("/health")
+    _asker(Server(swarm.url)).get("/health")
     return True
 
 
 def _are_here(swarm: Swarm) -> bool:
     """All agents have registered."""
-    agents = Client(swarm.server()).get("/api/agents")["agents"]
+    agents = _asker(swarm.server()).get("/api/agents")["agents"]
     here = {agent["id"] for agent in agents if agent["status"] != "offline"}
     return here.issuperset(remembered_ids(swarm.data_dir, swarm.agents).values())
+
+
+def _asker(server: Server) -> Client:
+    """A client that gives up at once: who asks again and again must not be held up when the server goes."""
+    return Client(server, answer_seconds=2.0, retry_seconds=())
 
 
 def free_port(host: str, port: int) -> int:

@@ -1,8 +1,9 @@
 """Text for people: columns, ages, and what others wrote made safe to print."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 # C0 and C1 controls but tab and newline, and the marks that reorder text (CVE-2021-42574): an agent's words must not
 # steer the terminal.
@@ -62,3 +63,9 @@ def span(seconds: float) -> str:
 def clock(text: str) -> str:
     """The local time of day of a time on the wire."""
     return f"{instant(text).astimezone():%H:%M:%S}"
+
+
+def usage(data: Mapping[str, Any]) -> str:
+    """Tokens and money spent, as events and transcripts tell them."""
+    cost = f", {data['costUsd']:.4f} USD" if data.get("costUsd") else ""
+    return f"{data.get('inputTokens', 0)} tokens in, {data.get('outputTokens', 0)} out{cost}"

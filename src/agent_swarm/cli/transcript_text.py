@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from agent_swarm.cli.text import printable
+from agent_swarm.cli.text import printable, usage
 
 INPUT_CHARS = 300
 
@@ -31,7 +31,7 @@ def lines_of(line: Mapping[str, Any]) -> list[str]:
                 click.style(f"  {data.get('stream', 'log')}: {text}", dim=True) for text in _split(data.get("text"))
             ]
         case "usage":
-            return [click.style(_usage(data), dim=True)]
+            return [click.style(f"  {usage(data)}", dim=True)]
         case kind:
             return [click.style(f"— {printable(kind)} {_input(data)}".rstrip(), dim=True)]
 
@@ -46,8 +46,3 @@ def _input(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     text = printable(text).replace("\n", "⏎")
     return text if len(text) <= INPUT_CHARS else text[: INPUT_CHARS - 1] + "…"
-
-
-def _usage(data: Mapping[str, Any]) -> str:
-    cost = f", {data['costUsd']:.4f} USD" if data.get("costUsd") else ""
-    return f"  {data.get('inputTokens', 0)} tokens in, {data.get('outputTokens', 0)} out{cost}"

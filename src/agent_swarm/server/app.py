@@ -23,6 +23,7 @@ from agent_swarm.server.routes import agents, attempts, commands, events, health
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.server.timers import TimerService
+from agent_swarm.services.gathered import GatheredTasks
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Committed
@@ -59,6 +60,7 @@ def build_app(
     metrics = Metrics()
     context = Context(
         store=store,
+        tasks=GatheredTasks(store),
         redactor=redactor,
         transcripts=Transcripts(settings.transcripts_dir, redactor),
         authenticator=Authenticator(store),

@@ -6,6 +6,7 @@ from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.ring import EventRing
 from agent_swarm.server.stopping import Stopping
+from agent_swarm.services.gathered import GatheredTasks
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Store
@@ -16,6 +17,7 @@ class Context:
     """The parts of a running server."""
 
     store: Store
+    tasks: GatheredTasks
     redactor: Redactor
     transcripts: Transcripts
     authenticator: Authenticator

@@ -17,6 +17,7 @@ Lists take `limit` (50, at most 200) and `cursor`, and answer `nextCursor`, null
 Unknown fields and parameters are refused. Every refusal is `{"error": {code, message, hint, details}}`.
 """
 
+_REF = "#/components/schemas/{model}"
 _MEANING = {
     400: "The body is not JSON.",
     401: "No token, or one that does not count.",
@@ -43,12 +44,16 @@ def responses_of(
         codes |= {400, 413}
     if conflicts:
         codes.add(409)
-    return {code: {"model": ErrorReply, "description": _MEANING[code]} for code in sorted(codes)}
+    # Named, not modelled: FastAPI would build a validator for each of them, of each route.
+    content = {"application/json": {"schema": {"$ref": _REF.format(model="ErrorReply")}}}
+    return {code: {"description": _MEANING[code], "content": content} for code in sorted(codes)}
 
 
 def document(app: FastAPI, plain: dict[str, Any]) -> dict[str, Any]:
     """`plain`, completed: the bearer token, the scopes of each operation, and the error codes."""
     components = plain.setdefault("components", {})
+    reply = ErrorReply.model_json_schema(ref_template=_REF, mode="serialization")
+    components.setdefault("schemas", {}).update({**reply.pop("$defs"), "ErrorReply": reply})
     components["securitySchemes"] = {
         "bearer": {
             "type": "http",

@@ -79,7 +79,7 @@ class TimerService(Service):
         try:
             while await self._store.apply(RunTimers(jitter=self._jitter(), leases=leases, limit=BATCH)) >= BATCH:
                 pass
-            self._next = await self._store.read(lambda queries: queries.next_timer())
+            self._next = await self._store.read(lambda queries: queries.next_timer(leases=leases))
         except ShuttingDown:
             return SWEEP_SECONDS
         except Exception:
@@ -101,13 +101,9 @@ class TimerService(Service):
         return not self._is_away and self._leases_from is not None and now >= self._leases_from
 
     def _delay(self) -> float:
-        now = self._store.now()
         if self._next is None:
             return SWEEP_SECONDS
-        if self._next <= now:  # a lapsed lease in its grace, or one that became due meanwhile
-            held_back = self._leases_from is not None and now < self._leases_from
-            return SWEEP_SECONDS if held_back else SOONEST_SECONDS
-        return min(SWEEP_SECONDS, (self._next - now) / SECOND)
+        return min(SWEEP_SECONDS, max(SOONEST_SECONDS, (self._next - self._store.now()) / SECOND))
 
     def _rearm(self, committed: Committed) -> None:
         """A batch set a timer: wake earlier if it is the next one."""

@@ -41,11 +41,6 @@ def require_attempt(queries: Queries, task_id: str, number: int) -> AttemptRecor
     return record
 
 
-def task(task_id: str) -> Callable[[Queries], rest.Task]:
-    """A reading: one task as lists show it, which is what every change of a task answers."""
-    return lambda queries: views.task(require_task(queries, task_id))
-
-
 def tasks(task_ids: Sequence[str]) -> Callable[[Queries], list[rest.Task]]:
     """A reading: tasks in the order of `task_ids`."""
 

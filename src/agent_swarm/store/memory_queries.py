@@ -142,9 +142,10 @@ class MemoryQueries:
         last = self._engine.history[-1] if self._engine.history else None
         return (last.seq, last.hash) if last else (0, GENESIS)
 
-    def next_timer(self) -> int | None:
-        """When the earliest timer is due."""
-        timers = (record.state.timer_at for record in self._engine.records.values())
+    def next_timer(self, *, leases: bool = True) -> int | None:
+        """When the earliest timer is due; without those of leases where they are not judged."""
+        states = (record.state for record in self._engine.records.values())
+        timers = (state.timer_at for state in states if leases or not state.is_held)
         return min((timer for timer in timers if timer is not None), default=None)
 
     def epoch(self) -> int:

@@ -199,4 +199,5 @@ def snapshot(queries: Queries) -> dict[str, Any]:
         "events": queries.events_after(0, limit=100_000),
         "head": queries.head(),
         "timer": queries.next_timer(),
+        "timer_but_leases": queries.next_timer(leases=False),
     }

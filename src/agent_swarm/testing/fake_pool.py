@@ -19,6 +19,7 @@ from agent_swarm.domain.commands import Change, decide
 from agent_swarm.domain.errors import (
     Busy,
     Conflict,
+    NotFound,
     StaleLease,
     Superseded,
     SwarmError,
@@ -122,6 +123,7 @@ class FakePool:
         self.frames: list[Frame] = []  # of workers, in the order they arrived
         self.refuses_upgrade = False
         self.is_unavailable = False
+        self._superseded: set[str] = set()
         self._faults: dict[FrameType, list[Fault | SwarmError]] = defaultdict(list)
         self._changed = asyncio.Event()
         self._wire = Wire(self)
@@ -242,11 +244,15 @@ class FakePool:
 
     def register(self, request: pool.RegisterRequest) -> pool.RegisterReply:
         """Rule T11: one live process per agent; what it does not hold is taken from it."""
+        if request.instance_id in self._superseded:
+            raise Superseded("another process runs under this AGENT_ID")
         self.registrations.append(request)
         old = self.agents.get(request.agent_id)
         is_new = old is not None and old.instance_id != request.instance_id
-        if old is not None and is_new and old.client is not None:
-            old.client.close(pool.CLOSE_SUPERSEDED)
+        if old is not None and is_new:
+            self._superseded.add(old.instance_id)
+            if old.client is not None:
+                old.client.close(pool.CLOSE_SUPERSEDED)
         self.agents[request.agent_id] = FakeAgent(request.instance_id, f"token-{new_id()}", request)
         fenced = self._hand_over(request) if is_new else []
         resumed = self._resume_own(request.agent_id)
@@ -355,10 +361,11 @@ class FakePool:
         return {"lease_seconds": self.timing.lease_seconds, "leases": statuses}
 
     def _events(self, events: pool.Events) -> dict[str, Any]:
-        task = self._held(events)
-        lines = task.attempt.lines
-        if events.attempt != task.attempt.number:
-            raise Conflict("events of another attempt")
+        """Counts from a lease that is over, too."""
+        attempts = [one for one in self._task(events.task_id).attempts if one.fence == events.fence]
+        if not attempts or attempts[0].number != events.attempt:
+            raise NotFound("there is no such attempt")
+        lines = attempts[0].lines
         if events.first > len(lines):
             raise TranscriptGap(f"expected line {len(lines)}", details={"expected": len(lines)})
         lines.extend(events.lines[len(lines) - events.first :])

@@ -104,10 +104,13 @@ class Wire:
             raise InvalidInput(f"no such path: {path}")
         agent = self._server.agent_of(token)
         request = pool.PollRequest.model_validate(body)
-        poller = agent.client if isinstance(agent.client, Poller) else None
+        is_greeting = bool(request.frames) and request.frames[0].type is FrameType.HELLO
+        poller = agent.client if isinstance(agent.client, Poller) and not is_greeting else None
         if poller is None:
-            if not request.frames or request.frames[0].type is not FrameType.HELLO:
+            if not is_greeting:
                 raise Conflict("this server does not know the connection", hint="greet it with `hello`")
+            if agent.client is not None:
+                agent.client.abort()  # what still waits there waits for an earlier conversation
             poller = agent.client = Poller(self._server, agent)
         return {"frames": [frame.model_dump(mode="json") for frame in await poller.exchange(request)]}
 

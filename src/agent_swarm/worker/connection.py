@@ -69,6 +69,7 @@ class Connection:
         self._is_greeted = asyncio.Event()
         self._loss: SwarmError | None = None
         self._failures = 0
+        self._was_connected = False
 
     @property
     def is_connected(self) -> bool:
@@ -94,7 +95,6 @@ class Connection:
     async def run(self) -> None:
         """Stay connected for ever. Raises Superseded, KeyRefused, ProtocolVersion or Unreachable, after which nothing helps."""
         began = self._clock()
-        was_connected = False
         while True:
             try:
                 await self._converse()
@@ -105,9 +105,8 @@ class Connection:
                 self._note(exc)
             except SwarmError as exc:
                 self._note(exc)
-            was_connected = was_connected or self._failures == 0
             self._failures += 1
-            if not was_connected and 0 < self._give_up_after <= self._clock() - began:
+            if not self._was_connected and 0 < self._give_up_after <= self._clock() - began:
                 raise Unreachable(
                     f"no server could be reached within {self._give_up_after:g} s",
                     hint="check MCP_BASE_URL and the server",
@@ -140,6 +139,7 @@ class Connection:
     async def _greet(self, link: Link) -> None:
         await self._exchange(link, FrameType.HELLO, self._listener.greeting())
         self._failures = 0
+        self._was_connected = True
         self._is_greeted.set()
         log.info("connected", link=link.kind)
         self._listener.connected()

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from enum import Enum
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from agent_swarm.protocol.errors import TranscriptGap, is_retryable
 from agent_swarm.protocol.pool import Events, FrameType
 from agent_swarm.worker.link import LinkLost
 from agent_swarm.worker.spool import Kind, Spool
-from agent_swarm.worker.windows import Outgoing, Window, next_window
+from agent_swarm.worker.windows import EVERYTHING, OF_NO_LEASE, Outgoing, Window, next_window
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ class Verdict(Enum):
     TAKEN = "taken"
     AGAIN = "again"
     REFUSED = "refused"  # this frame never; what comes after it may be taken
-    OVER = "over"  # nothing more of this attempt, save what it cost
+    OVER = "over"  # nothing more of this attempt, save what happened and what it cost
     MISSING = "missing"  # earlier transcript lines did not arrive
 
 
@@ -73,7 +73,7 @@ class Delivery:
         self._request = request
         self._wait_connected = wait_connected
         self._observer = observer
-        self._is_over = False
+        self._wanted: Set[Kind] = EVERYTHING
 
     async def run(self) -> None:
         """Deliver until the server has everything and no more will come."""
@@ -86,7 +86,7 @@ class Delivery:
     async def run_once(self) -> bool:
         """Deliver the next window; False where there was none."""
         spool = self._spool
-        window = next_window(spool.head, spool.records(spool.position), only_usage=self._is_over)
+        window = next_window(spool.head, spool.records(spool.position), wanted=self._wanted)
         if window is None:
             return False
         if await self._deliver(window):
@@ -127,9 +127,9 @@ class Delivery:
 
     async def _tell(self, frame: Outgoing, error: SwarmError, verdict: Verdict) -> None:
         if verdict is Verdict.OVER:
-            if not self._is_over:
-                self._is_over = True
+            if self._wanted is EVERYTHING:
                 self._observer.over(error)
+            self._wanted = OF_NO_LEASE - ({Kind.LINE} if frame.kind is FrameType.EVENTS else set())
         elif (
             verdict is Verdict.REFUSED
             and frame.kind is FrameType.COMPLETE

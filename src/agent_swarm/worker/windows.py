@@ -4,7 +4,7 @@ A start and an ending travel alone, because the server has to have taken what co
 lines go into one frame, of several lines of progress the last one, and usage as it is; these frames do not depend on each other.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,29 +42,32 @@ class Window:
     end: int
 
 
-def next_window(head: SpoolHead, records: Iterable[Record], *, only_usage: bool = False) -> Window | None:
-    """The next window of the records not acknowledged yet; None where there are none.
+EVERYTHING = frozenset(Kind)
+OF_NO_LEASE = frozenset({Kind.LINE, Kind.USAGE})  # what happened and what it cost is of interest when the lease is over, too
 
-    `only_usage`: the lease is over. The server books money that was spent all the same, and takes nothing else (rule T3).
-    """
+
+def next_window(head: SpoolHead, records: Iterable[Record], *, wanted: Set[Kind] = EVERYTHING) -> Window | None:
+    """The next window of the records not acknowledged yet, without what is not `wanted`; None where there are none."""
     lines: list[Record] = []
     usage: list[Record] = []
     progress: Record | None = None
     start: int | None = None
     end = -1
     for record in records:
-        is_alone = record.kind in _ALONE and not only_usage
+        is_alone = record.kind in _ALONE and record.kind in wanted
         if is_alone and end < 0:
             return Window((_alone(head, record),), record.end)
         start = record.end if start is None else start
         if is_alone or len(lines) + len(usage) >= limits.TRANSCRIPT_LINES_PER_FRAME or record.end - start > FRAME_BYTES:
             break
         end = record.end
+        if record.kind not in wanted:
+            continue
         if record.kind is Kind.USAGE:
             usage.append(record)
-        elif record.kind is Kind.LINE and not only_usage:
+        elif record.kind is Kind.LINE:
             lines.append(record)
-        elif record.kind is Kind.PROGRESS and not only_usage:
+        elif record.kind is Kind.PROGRESS:
             progress = record
     if end < 0:
         return None

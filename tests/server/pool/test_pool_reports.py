@@ -1,12 +1,12 @@
 """What workers write about attempts."""
 
-import asyncio
 from typing import Any
 
 import pytest
-from tests.server.pool.house import SECRET, House, frame, within
+from tests.server.pool.house import API_KEY, SECRET, House, within
 
 from agent_swarm.domain.ids import new_id
+from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import AttemptOutcome, TaskStatus
 from agent_swarm.protocol.pool import Claimed
 from agent_swarm.server.pool.owners import Owners
@@ -49,7 +49,11 @@ async def test_given_frames_sent_without_waiting_when_they_depend_on_each_other_
     peer = await house.peer(credits=1)
     task_id = await house.create()
     claim = await peer.claim()
-    sent = [("start", {}), *(("progress", {"text": f"step {n}"}) for n in range(20)), ("complete", {"text": "done"})]
+    sent: list[tuple[str, dict[str, Any]]] = [
+        ("start", {}),
+        *(("progress", {"text": f"step {n}"}) for n in range(20)),
+        ("complete", {"text": "done"}),
+    ]
     answers = [await peer.send(frame_type, **lease(claim), **body) for frame_type, body in sent]
     assert [(await within(answer)).type.value for answer in answers] == ["reply"] * 22
     task = await house.task(task_id)
@@ -109,19 +113,22 @@ async def test_given_frames_out_of_order_after_a_reconnect_then_each_is_answered
     await again.request("complete", **lease(claim), text="done")
 
 
-async def test_given_many_frames_of_lines_when_they_are_sent_without_waiting_then_none_finds_a_gap(house: House) -> None:
+async def test_given_many_frames_of_lines_when_they_are_sent_without_waiting_then_none_finds_a_gap(
+    house: House,
+) -> None:
     peer = await house.peer(credits=1)
     task_id = await house.create()
     claim = await peer.run()
     line = {"at": "2026-11-20T18:44:35.000Z", "kind": "log", "data": {}}
     answers = [
-        await peer.send("events", **lease(claim), attempt=1, first=first, lines=[line] * 5) for first in range(0, 200, 5)
+        await peer.send("events", **lease(claim), attempt=1, first=first, lines=[line] * 5)
+        for first in range(0, 200, 5)
     ]
     assert [(await within(answer)).body for answer in answers] == [{"next": first + 5} for first in range(0, 200, 5)]
     assert (await house.transcripts.read(task_id, 1, after=0, limit=500)).next == 200
 
 
-# --- leases that are over ---------------------------------------------------------------------------------------------
+# --- leases that are over --------------------------------------------------------------------------------------------
 
 
 async def test_given_a_lapsed_lease_when_its_old_holder_writes_then_only_costs_and_lines_count(house: House) -> None:
@@ -129,21 +136,22 @@ async def test_given_a_lapsed_lease_when_its_old_holder_writes_then_only_costs_a
     await house.create()
     claim = await peer.run()
     await house.lapse()
-    for frame_type, body in [
+    writes: list[tuple[str, dict[str, Any]]] = [
         ("start", {}),
         ("progress", {"text": "still here"}),
         ("complete", {"text": "done"}),
         ("fail", {"failure": "agent"}),
         ("pause", {"reason": "shutdown"}),
         ("release", {}),
-    ]:
+    ]
+    for frame_type, body in writes:
         refusal = await peer.refused(frame_type, **lease(claim), **body)
         assert (refusal["code"], refusal["details"]["presentedFence"]) == ("staleLease", 1), frame_type
     assert await peer.request("usage", **lease(claim), attempt=1, seq=0, cost_usd=1) == {"booked": True}
     assert await peer.request("events", **lease(claim), attempt=1, first=0, lines=[{"kind": "log"}]) == {"next": 1}
 
 
-# --- whose attempt ----------------------------------------------------------------------------------------------------
+# --- whose attempt ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("is_remembered", [True, False], ids=["remembered", "read"])
@@ -155,7 +163,7 @@ async def test_given_another_agents_attempt_when_a_worker_writes_about_it_then_i
     claim = await ada.run()
     if not is_remembered:
         house.pool.owners._known.clear()
-    for frame_type, body in [
+    writes: list[tuple[str, dict[str, Any]]] = [
         ("start", {}),
         ("progress", {"text": "hi"}),
         ("events", {"attempt": 1, "first": 0, "lines": []}),
@@ -164,7 +172,8 @@ async def test_given_another_agents_attempt_when_a_worker_writes_about_it_then_i
         ("fail", {"failure": "policy"}),
         ("pause", {"reason": "shutdown"}),
         ("release", {}),
-    ]:
+    ]
+    for frame_type, body in writes:
         assert (await eve.refused(frame_type, **lease(claim), **body))["code"] == "denied", frame_type
     verdicts = (await eve.request("heartbeat", leases=[lease(claim)]))["leases"]
     assert [verdict["status"] for verdict in verdicts] == ["stale"]
@@ -222,7 +231,7 @@ async def test_given_more_attempts_than_are_remembered_then_the_oldest_are_forgo
     await peer.request("start", **lease(claims[0]))
 
 
-# --- what agents say ----------------------------------------------------------------------------------------------------
+# --- what agents say -------------------------------------------------------------------------------------------------
 
 
 async def test_given_secrets_in_what_an_agent_says_when_it_is_told_then_none_is_kept(house: House) -> None:
@@ -250,13 +259,16 @@ async def test_given_a_large_result_when_it_is_told_then_it_is_redacted_too(hous
     assert result is not None and result["text"].endswith("[redacted]")
 
 
-async def test_given_a_result_that_no_database_stores_when_it_is_told_then_it_is_kept_without_that(house: House) -> None:
+async def test_given_a_result_that_no_database_stores_when_it_is_told_then_it_is_kept_without_that(
+    house: House,
+) -> None:
     peer = await house.peer(credits=1)
     task_id = await house.create()
     claim = await peer.run()
+    data = r'{"a\u0000": [1e400, 123456789012345678901234567890, -1, true, null, {"b": "\u0000"}]}'
+    body = r'{"task_id": "TASK", "fence": 1, "text": "nul \u0000", "data": DATA}'.replace("DATA", data)
     await peer.socket.send(
-        '{"id": "x", "type": "complete", "body": {"task_id": "%s", "fence": 1, "text": "nul \\u0000",'
-        ' "data": {"a\\u0000": [1e400, 123456789012345678901234567890, -1, true, null, {"b": "\\u0000"}]}}}' % task_id
+        '{"id": "x", "type": "complete", "body": BODY}'.replace("BODY", body.replace("TASK", task_id))
     )
     assert (await within(peer.strays.get())).type.value == "reply"
     result = (await house.task(task_id)).result
@@ -266,7 +278,7 @@ async def test_given_a_result_that_no_database_stores_when_it_is_told_then_it_is
     assert result["data"] == {"a\ufffd": expected}
 
 
-# --- registration -------------------------------------------------------------------------------------------------------
+# --- registration ----------------------------------------------------------------------------------------------------
 
 
 async def test_given_an_agents_own_token_when_it_registers_again_then_it_may_and_the_old_token_counts_no_more(
@@ -292,7 +304,7 @@ async def test_given_a_registration_that_is_wrong_when_it_comes_then_the_field_i
     house: House, wrong: dict[str, Any]
 ) -> None:
     body = {"agent_id": new_id(), "instance_id": new_id(), "name": "ada", **wrong}
-    answer = await house.post("register", body, token="operator-key-of-the-tests")
+    answer = await house.post("register", body, token=API_KEY)
     assert answer.status_code == 422
     assert answer.json()["error"]["details"]["field"] == next(iter(wrong))
 
@@ -329,15 +341,17 @@ async def test_given_tasks_paused_by_its_shutdown_when_an_agent_registers_then_t
     await again.credit()
     resumed = await again.claim()
     assert resumed.previous is not None
-    assert (resumed.task_id, resumed.previous.outcome, resumed.previous.snapshot) == (task_id, "paused", "refs/swarm/x/1")
+    assert (resumed.task_id, resumed.previous.outcome, resumed.previous.snapshot) == (
+        task_id,
+        "paused",
+        "refs/swarm/x/1",
+    )
     assert other.claims.empty()
 
 
 async def test_given_an_agent_that_registers_again_with_fewer_tags_then_its_live_socket_gets_only_what_fits(
     house: House,
 ) -> None:
-    from agent_swarm.domain.matching import Requirements
-
     worker = await house.register(tags=["gpu"])
     peer = await house.connect(worker)
     await peer.credit()
@@ -352,10 +366,9 @@ async def test_given_a_protocol_version_that_is_not_spoken_when_a_request_comes_
     house: House, what: str
 ) -> None:
     worker = await house.register()
-    body = {"frames": []} if what == "poll" else {"agent_id": new_id(), "instance_id": new_id(), "name": "ada"}
-    answer = await house.post(what, body, token=worker.token if what == "poll" else "operator-key-of-the-tests", **{"ASP-Version": "7"})
+    body: dict[str, Any] = (
+        {"frames": []} if what == "poll" else {"agent_id": worker.agent_id, "instance_id": new_id(), "name": "ada"}
+    )
+    answer = await house.post(what, body, token=worker.token, **{"ASP-Version": "7"})
     assert answer.status_code == 426
     assert answer.json()["error"]["details"] == {"supported": [1]}
-
-
-assert asyncio and frame

@@ -386,14 +386,16 @@ async def test_given_a_flood_of_frames_when_the_store_is_slow_then_reading_stops
     assert peer.answered[1:] == [str(number) for number in range(2, 2_002)]
 
 
-async def test_given_big_frames_when_the_store_is_slow_then_reading_stops_by_their_size(house: House) -> None:
+async def test_given_big_frames_when_the_store_is_slow_then_reading_stops_by_their_size(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "BYTES_UNDER_WAY", 20_000)
     peer = await house.peer(credits=1)
     await house.create()
     claim = await peer.run()
     house.store.halt(there=(object,))
     before = len(house.store.applied)
-    size = FRAME_BYTES * 3 // 4
-    data = {"blob": "x" * size}
+    data = {"blob": "x" * 8_000}
     sending = asyncio.create_task(_send_many(peer, 8, task_id=claim.task_id, fence=claim.fence, data=data))
     await _until(lambda: len(house.store.applied) - before >= 3)
     await _turns(50)

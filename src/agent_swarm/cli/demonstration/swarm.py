@@ -17,7 +17,7 @@ from agent_swarm.cli.failures import CommandFailed, Unreachable
 from agent_swarm.cli.leash import leashed
 from agent_swarm.cli.orphans import kill_all
 from agent_swarm.cli.swarm_processes import free_port
-from agent_swarm.domain.errors import SwarmError
+from agent_swarm.domain.errors import SwarmError, Unavailable
 
 WORKERS = 2
 AGENTS = ("lead", *(f"worker-{number}" for number in range(1, WORKERS + 1)))
@@ -124,8 +124,8 @@ def _once_up(swarm: DemoSwarm) -> DemoSwarm:
 
 def _agents_here(swarm: DemoSwarm) -> set[str]:
     try:
-        agents = swarm.client.get("/api/agents")["agents"]
-    except Unreachable:
+        agents = Client(swarm.server, retry_seconds=()).get("/api/agents")["agents"]
+    except (Unreachable, Unavailable):
         return set()
     except SwarmError as exc:
         raise CommandFailed(f"the swarm refuses its own key: {exc.message}", hint=swarm.last_words()) from exc

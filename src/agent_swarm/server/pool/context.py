@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from starlette.types import Scope
+
 from agent_swarm.domain.errors import Unauthenticated
+from agent_swarm.server.auth import bearer_token
 from agent_swarm.server.pool.briefing import Briefings
 from agent_swarm.server.pool.owners import Owners
 from agent_swarm.server.pool.presence import Presence, Way
@@ -15,9 +18,10 @@ from agent_swarm.server.pool.sweep import DispatchSweep
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.services.dispatch import Dispatcher
 from agent_swarm.services.redaction import Redactor
-from agent_swarm.services.tokens import Identity
+from agent_swarm.services.tokens import Identity, authenticate, hash_token
 from agent_swarm.services.transcripts import Transcripts
-from agent_swarm.store.base import Store
+from agent_swarm.store.base import Queries, Store
+from agent_swarm.store.records import AgentRecord
 from agent_swarm.store.refusals import superseded
 
 
@@ -65,14 +69,22 @@ class PoolContext:
             self.roster.close()
             self.dispatcher.close()
 
-    async def meet(self, identity: Identity, way: Way) -> Presence:
-        """The process that holds this token. Raises Superseded where a newer one runs."""
-        agent_id = identity.agent_id or ""
-        agent = await self.store.read(lambda queries: queries.agent(agent_id))
+    async def meet(self, scope: Scope, way: Way) -> Presence:
+        """The process that made this request. Raises Superseded where a newer one runs.
+
+        Its token is looked up anew: a greeting may come seconds after the handshake.
+        """
+        token_hash = hash_token(bearer_token(scope))
+
+        def reading(queries: Queries) -> tuple[Identity, AgentRecord | None]:
+            identity = authenticate(token_hash, now=self.store.now())(queries)
+            return identity, queries.agent(identity.agent_id or "")
+
+        identity, agent = await self.store.read(reading)
         if agent is None:
-            raise Unauthenticated(f"no agent has the id {agent_id!r}", hint="register first")
+            raise Unauthenticated("this token is of no agent", hint="register first")
         if agent.instance_id != identity.instance_id:
-            raise superseded(agent_id)
+            raise superseded(agent.profile.id)
         return Presence(
             identity,
             agent.profile,

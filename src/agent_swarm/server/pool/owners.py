@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from agent_swarm.domain.errors import Denied, NotFound, UnknownTask
+from agent_swarm.domain.errors import Denied, NotFound
 from agent_swarm.store.base import Queries, Store
 
 REMEMBERED = 65_536  # attempts; a forgotten one costs a read
@@ -61,11 +61,9 @@ def require_own(owner: Owner | None, agent_id: str, *, task_id: str, fence: int)
 
 def require_number(owner: Owner | None, number: int, *, task_id: str) -> None:
     """Raises unless the attempt exists and has this number: such frames count even when its lease is over."""
-    if owner is None:
-        raise UnknownTask(task_id)
-    if owner.attempt != number:
+    if owner is None or owner.attempt != number:
         raise NotFound(
-            f"the attempt at task {task_id!r} under this fencing token is number {owner.attempt}, not {number}",
+            f"task {task_id!r} has no attempt {number} under this fencing token",
             hint="send the attempt and fence of the claim",
             details={"taskId": task_id, "attempt": number},
         )

@@ -24,7 +24,6 @@ from agent_swarm.server.pool.context import PoolContext
 from agent_swarm.server.pool.exchange import LARGE_BYTES, Exchange
 from agent_swarm.server.pool.presence import Presence
 from agent_swarm.server.stopping import HeldRequest
-from agent_swarm.services.tokens import Identity
 
 IDLE_SECONDS = 60.0  # without a request, after which a conversation is forgotten
 SETTLE_SECONDS = 0.5  # for answers to other credits that are on their way already
@@ -122,7 +121,7 @@ class PollFace:
         wire.require_version(request.scope)
         if self._pool.stopping.is_set:
             raise ShuttingDown("the server is shutting down", hint="try again in a moment")
-        presence, conversation = await self._meet(identity_of(request), body.frames)
+        presence, conversation = await self._meet(request, body.frames)
         visit = _Visit(self._pool, presence, size=int(request.headers.get("content-length", LARGE_BYTES + 1)))
         conversation.enter()
         try:
@@ -137,9 +136,9 @@ class PollFace:
         mail = [] if has_left else conversation.take_mail()
         return Response(b'{"frames":[%s]}' % b",".join([*visit.answers, *mail]), media_type="application/json")
 
-    async def _meet(self, identity: Identity, sent: list[dict[str, Any]]) -> tuple[Presence, Conversation]:
+    async def _meet(self, request: Request, sent: list[dict[str, Any]]) -> tuple[Presence, Conversation]:
         """The conversation that a hello begins or began; else one for this request only."""
-        roster = self._pool.roster
+        identity, roster = identity_of(request), self._pool.roster
         is_greeting = bool(sent) and sent[0].get("type") == FrameType.HELLO
         known = roster.of(identity.agent_id, identity.instance_id)
         if not is_greeting and known is not None and isinstance(known.way, Conversation):
@@ -147,7 +146,7 @@ class PollFace:
         if not sent:
             raise Conflict("there is no conversation to go on with", hint="send hello first")
         conversation = Conversation(is_lasting=is_greeting)
-        presence = await self._pool.meet(identity, conversation)
+        presence = await self._pool.meet(request.scope, conversation)
         if is_greeting:
             conversation.on_end = lambda: roster.leave(presence)
             roster.enter(presence)
@@ -185,7 +184,7 @@ class _Visit:
         self._all_answered: asyncio.Future[None] | None = None
 
     async def exchange_all(self, sent: list[dict[str, Any]]) -> bool:
-        """Take all frames and wait for their answers; whether the worker may go on waiting, having heard nothing new."""
+        """Take all frames and wait for their answers; whether the worker may go on waiting for something else."""
         may_wait = True
         for one in sent:
             try:

@@ -10,6 +10,8 @@ from agent_swarm.store.base import Committed, Store
 from agent_swarm.store.records import Event
 from agent_swarm.store.refusals import superseded
 
+ENDS_REMEMBERED = 1_024  # many more than happen between the look-up of a token and the entry of its process
+
 
 class Replaced(Conflict):
     """The same process has connected again; this connection is not used any more."""
@@ -22,7 +24,7 @@ class Roster:
         self._store = store
         self._by_agent: dict[str, Presence] = {}
         self._unsubscribe: Callable[[], None] | None = None
-        self.revocations = 0  # whoever takes its time to come in compares it
+        self._ended: dict[str, SwarmError] = {}  # tokens and processes, lately: some may be on their way in
 
     def open(self) -> None:
         """Follow what is committed."""
@@ -38,7 +40,10 @@ class Roster:
         return len(self._by_agent)
 
     def enter(self, presence: Presence) -> None:
-        """This is where the agent is from now on."""
+        """This is where the agent is from now on. Raises where its token or process came to an end on its way in."""
+        ended = self._ended.get(presence.identity.token_id) or self._ended.get(presence.instance_id)
+        if ended is not None:
+            raise ended
         before = self._by_agent.get(presence.agent.id)
         self._by_agent[presence.agent.id] = presence
         if before is not None:
@@ -68,8 +73,10 @@ class Roster:
                     self._supersede(event)
                 case "token.revoked":
                     self._revoke(event)
-                case "agent.superseded" | "agent.signedOff":
-                    self.revocations += 1  # they end tokens, too
+                case "agent.superseded":
+                    self._note_end(event.data["instanceId"], superseded(event.subject_id))
+                case "agent.signedOff":
+                    self._note_end(event.data["instanceId"], _revoked())
 
     def _command(self, event: Event) -> None:
         """Tell the agent that runs it; one that is not connected hears of it by its next heartbeat."""
@@ -87,12 +94,16 @@ class Roster:
             presence.end(superseded(event.subject_id))
 
     def _revoke(self, event: Event) -> None:
-        self.revocations += 1
+        self._note_end(event.subject_id, _revoked())
         for presence in tuple(self._by_agent.values()):
             if presence.identity.token_id == event.subject_id:
-                presence.end(unauthenticated())
+                presence.end(_revoked())
+
+    def _note_end(self, what: str, refusal: SwarmError) -> None:
+        self._ended[what] = refusal
+        if len(self._ended) > ENDS_REMEMBERED:
+            del self._ended[next(iter(self._ended))]
 
 
-def unauthenticated() -> SwarmError:
-    """The token of the connection does not count any more."""
+def _revoked() -> SwarmError:
     return Unauthenticated("the token of this connection was revoked", hint="register the agent again")

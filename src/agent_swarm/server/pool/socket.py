@@ -17,8 +17,6 @@ from agent_swarm.server.pool import wire
 from agent_swarm.server.pool.context import PoolContext
 from agent_swarm.server.pool.exchange import Exchange
 from agent_swarm.server.pool.presence import Presence
-from agent_swarm.server.pool.roster import unauthenticated
-from agent_swarm.services.tokens import Identity
 
 log = structlog.get_logger()
 
@@ -43,8 +41,7 @@ class SocketEndpoint:
         wire.require_version(scope)
         if self._pool.stopping.is_set:
             raise ShuttingDown("the server is shutting down", hint="connect again in a moment")
-        identity: Identity = scope["state"]["identity"]
-        connection = Connection(self._pool, identity, receive, send)
+        connection = Connection(self._pool, scope, receive, send)
         await receive()  # websocket.connect
         await send({"type": "websocket.accept"})
         await connection.serve()
@@ -57,24 +54,22 @@ class Connection:
         "_bytes_under_way",
         "_closing",
         "_exchange",
-        "_identity",
         "_is_gone",
         "_outbox",
         "_outbox_bytes",
         "_pool",
         "_receive",
-        "_revocations",
         "_room",
+        "_scope",
         "_send",
         "_sending",
     )
 
-    def __init__(self, pool: PoolContext, identity: Identity, receive: Receive, send: Send) -> None:
+    def __init__(self, pool: PoolContext, scope: Scope, receive: Receive, send: Send) -> None:
         self._pool = pool
-        self._identity = identity
+        self._scope = scope
         self._receive = receive
         self._send = send
-        self._revocations = pool.roster.revocations
         self._exchange: Exchange | None = None
         self._outbox: deque[bytes] = deque()
         self._outbox_bytes = 0
@@ -161,9 +156,7 @@ class Connection:
         return frame
 
     async def _come_in(self) -> Presence:
-        presence = await self._pool.meet(self._identity, self)
-        if self._pool.roster.revocations != self._revocations:  # perhaps of this very token: look it up again
-            raise unauthenticated()
+        presence = await self._pool.meet(self._scope, self)
         self._pool.roster.enter(presence)
         await presence.sit_down()
         return presence

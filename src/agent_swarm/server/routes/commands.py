@@ -8,7 +8,7 @@ from agent_swarm.server import params
 from agent_swarm.server.access import attempts, identity_of, operators
 from agent_swarm.server.context import Context
 from agent_swarm.server.fastroute import Endpoint, route
-from agent_swarm.services import commands, readings
+from agent_swarm.services import commands
 from agent_swarm.services.tokens import Scope
 from agent_swarm.store.operations import CommandReply, Operation
 
@@ -20,6 +20,7 @@ class CommandRoutes:
 
     def __init__(self, context: Context) -> None:
         self._store = context.store
+        self._tasks = context.tasks
         self._redactor = context.redactor
 
     async def update_task(self, request: Request, id: params.PathId, body: rest.TaskPatch) -> rest.Task:
@@ -60,7 +61,7 @@ class CommandRoutes:
 
     async def _carry_out(self, task_id: str, operation: Operation[CommandReply]) -> rest.Task:
         await self._store.apply(operation)
-        return await self._store.read(readings.task(task_id))
+        return await self._tasks.get(task_id)
 
 
 def routes(context: Context) -> list[BaseRoute]:

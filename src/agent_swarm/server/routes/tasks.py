@@ -27,6 +27,7 @@ class TaskRoutes:
 
     def __init__(self, context: Context) -> None:
         self._store = context.store
+        self._tasks = context.tasks
 
     async def create_task(
         self, request: Request, body: rest.TaskInput, idempotency_key: params.IdempotencyKey = None
@@ -36,7 +37,7 @@ class TaskRoutes:
         asked = await _idempotency(request, by, idempotency_key)
         known = await self._look_up([body], by)
         created = await self._store.apply(tasks.create_task(body, known, by=by, idempotency=asked))
-        task = await self._store.read(readings.task(created.task_ids[0]))
+        task = await self._tasks.get(created.task_ids[0])
         return Reply(task, REPLAYED if created.replayed else {})
 
     async def create_tasks(
@@ -92,7 +93,7 @@ class TaskRoutes:
             lambda queries: (readings.require_task(queries, task_id), queries.upstreams(task_id))
         )
         created = await self._store.apply(tasks.retry(ended, upstreams, by=by, idempotency=asked))
-        task = await self._store.read(readings.task(created.task_ids[0]))
+        task = await self._tasks.get(created.task_ids[0])
         return Reply(task, REPLAYED if created.replayed else {})
 
     async def _look_up(self, wanted: list[rest.TaskInput] | list[rest.BatchTaskInput], by: Identity) -> tasks.Known:

@@ -183,9 +183,11 @@ class SqlQueries:
         row = self._connection.execute(sa.select(tables.event_head)).one()
         return row.seq, row.hash
 
-    def next_timer(self) -> int | None:
-        """When the earliest timer is due."""
-        statement = sa.select(sa.func.min(task.c.timer_at)).where(task.c.timer_at.is_not(None))
+    def next_timer(self, *, leases: bool = True) -> int | None:
+        """When the earliest timer is due; without those of leases where they are not judged."""
+        statement = sa.select(task.c.timer_at).where(task.c.timer_at.is_not(None)).order_by(task.c.timer_at).limit(1)
+        if not leases:
+            statement = statement.where(task.c.status.not_in([status.value for status in HELD]))
         return self._connection.execute(statement).scalar()
 
     def epoch(self) -> int:

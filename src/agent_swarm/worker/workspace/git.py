@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
-from agent_swarm.worker.workspace.errors import GitFailed, GitMissing, GitTimedOut
+from agent_swarm.worker.workspace.errors import GitFailed, GitMissing, GitTimedOut, WorkspaceError
 from agent_swarm.worker.workspace.failures import classify, gist
 from agent_swarm.worker.workspace.urls import redact
 
@@ -129,7 +129,7 @@ class Git:
         """Run `git *args`; raises GitFailed (a subclass that says why) where the exit code is not in `accept`."""
         command = redact(_name_of(args), secrets)
         limit = limit or self.timeouts.local
-        process = await self._start(args, cwd, {**(env or {})})
+        process = await self._start(args, cwd, env or {})
         try:
             async with asyncio.timeout(limit.total_seconds()):
                 stdout, raw = await process.communicate(stdin)
@@ -148,6 +148,16 @@ class Git:
         return GitOutput(code, stdout, stderr)
 
     async def _start(self, args: Sequence[str], cwd: Path, env: Mapping[str, str]) -> asyncio.subprocess.Process:
+        starting = asyncio.ensure_future(self._spawn(args, cwd, env))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # Cancelled half-way, asyncio would kill the command alone and then wait for the pipes its children hold.
+            with contextlib.suppress(WorkspaceError):
+                await _end(await starting)
+            raise
+
+    async def _spawn(self, args: Sequence[str], cwd: Path, env: Mapping[str, str]) -> asyncio.subprocess.Process:
         inherited = {name: value for name, value in self.environ.items() if name in _PASSED_ON}
         options = [part for name, value in _OPTIONS for part in ("-c", f"{name}={value}")]
         try:
