@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from benchmarks import processes
 from benchmarks.load.http import Client
@@ -71,8 +71,7 @@ class _Follower(asyncio.Protocol):
         self.times: list[float] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.write(self._request)
+        cast(asyncio.Transport, transport).write(self._request)  # uvloop's is none by its class
 
     def data_received(self, data: bytes) -> None:
         if not self.opened.done():

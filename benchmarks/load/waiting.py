@@ -50,7 +50,7 @@ class Waiting(Scenario):
         fleet.close()
         return {
             "milliseconds": [1000 * tasks.times[number] for number in sorted(tasks.times) if number >= WARM_UP],
-            "created": tasks.created,
+            "unclaimed": tasks.created - len(tasks.times),
             "refused": dict(fleet.refused),
             "registerSeconds": registered,
             "connectSeconds": connected,

@@ -61,3 +61,16 @@ def test_given_an_everyday_command_when_it_runs_then_nothing_heavy_is_imported(
     assert not {name.partition(".")[0] for name in modules} & (HEAVY - allowed)
     if arguments[0] != "up":
         assert not {name.split(".")[1] for name in modules if name.startswith("agent_swarm.")} & OURS
+
+
+@pytest.mark.parametrize("command", ["api", "up", "demo"])
+def test_given_an_installation_without_the_server_then_it_says_what_to_install(
+    command: str, environment: dict[str, str]
+) -> None:
+    lean = "import sys; sys.modules['fastapi'] = None; from agent_swarm.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", lean, command], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "error: this installation has no fastapi" in done.stderr
+    assert 'pip install "agent-swarm[server]"' in done.stderr

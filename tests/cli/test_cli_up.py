@@ -168,22 +168,39 @@ def test_given_a_swarm_that_is_killed_then_its_processes_end_too(tmp_path: Path)
         assert gone(processes)
 
 
+def test_given_a_reader_of_the_log_that_leaves_then_the_swarm_goes_on(tmp_path: Path) -> None:
+    with swarm(tmp_path) as up:
+        assert up.process.stdout is not None
+        up.process.stdout.close()
+        assert up.run("task", "add", "result still here", "--wait").out == "completed\nstill here\n"
+        up.process.send_signal(signal.SIGHUP)
+        up.process.wait(timeout=60)
+    assert up.process.returncode == 0
+
+
+@pytest.mark.slow
 def test_given_a_restart_then_the_agents_are_the_same_and_unfinished_work_goes_on(tmp_path: Path) -> None:
     with swarm(tmp_path) as up:
         ids = up.agents()
-        task_id = up.run("task", "add", "-q", "progress here\nwait-for go\nresult went on").out.strip()
+        wait = f"run until [ -e '{tmp_path}/go' ]; do sleep 0.05; done"
+        task_id = up.run("task", "add", "-q", f"progress here\n{wait}\nresult went on").out.strip()
+        with started(up.environment, "watch", "--after", "0", "--task", task_id) as watching:
+            assert watching.stdout is not None
+            assert any("task.progressed" in line for line in watching.stdout)
         up.process.send_signal(signal.SIGTERM)
         up.process.communicate(timeout=60)
         assert up.process.returncode == 0
+    (tmp_path / "go").touch()
     with swarm(tmp_path) as up:
         assert up.agents() == ids
-        waiting = up.json("task", "show", task_id)
-        assert waiting["status"] not in ("failed", "cancelled")
-        assert waiting["failures"] == 0
+        assert up.run("task", "watch", task_id).code == 0
+        attempts = up.run("task", "show", task_id).out
+        assert attempts.index("1    paused") < attempts.index("2    completed")
         up.process.send_signal(signal.SIGTERM)
         up.process.communicate(timeout=60)
 
 
+@pytest.mark.slow
 def test_given_a_data_directory_in_use_then_a_second_swarm_says_so_and_leaves_nothing(tmp_path: Path) -> None:
     with swarm(tmp_path) as up:
         command = [sys.executable, "-m", "agent_swarm", "up", "--port", "0", "--data-dir", str(tmp_path / "swarm")]

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -109,6 +110,37 @@ async def test_given_a_fresh_machine_when_the_server_runs_then_it_makes_its_key_
         server.send_signal(signal.SIGINT)
         await server.communicate()
     assert server.returncode == 0
+
+
+async def test_given_the_most_talkative_log_when_secrets_and_prompts_are_sent_then_none_is_logged(
+    tmp_path: Path,
+) -> None:
+    canary = "swordfish-canary"
+    async with process(tmp_path, API_KEY=f"key-{canary}", AGENT_SWARM_LOG_LEVEL="debug") as server:
+        url = await address_told_by(server)
+        headers = {"authorization": f"Bearer key-{canary}"}
+        async with httpx2.AsyncClient(base_url=url, headers=headers) as client:
+            for answer in (
+                await client.post("/api/tasks", json={"prompt": canary, "title": canary}),
+                await client.post("/api/tasks", json={"prompt": "p", canary: canary}),
+                await client.post("/api/tasks", content=canary.encode()),
+                await client.get(f"/api/tasks?cursor={canary}"),
+                await client.get(f"/{canary}?token={canary}", headers={"cookie": canary, "user-agent": canary}),
+                await client.get("/api/agents", headers={"authorization": f"Bearer asw_agent_00_{canary}"}),
+            ):
+                assert answer.status_code in (201, 400, 401, 404, 422)
+        server.send_signal(signal.SIGTERM)
+        output, errors = await server.communicate()
+
+    assert errors.count(b'"request"') == 6
+    assert canary.encode() not in output + errors
+
+
+def test_given_the_entry_of_the_server_when_it_is_imported_then_the_frameworks_are_not() -> None:
+    program = "import sys, agent_swarm.server.main; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert not {"fastapi", "sqlalchemy", "alembic", "structlog", "pydantic"} & set(run.stdout.split())
 
 
 async def test_given_another_api_key_when_the_server_starts_again_then_only_the_new_one_counts(tmp_path: Path) -> None:

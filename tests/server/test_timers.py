@@ -1,5 +1,6 @@
 """Timers: what is due is done, and rule T7 leaves leases alone when workers could not renew them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -257,3 +258,38 @@ async def test_given_a_run_that_fails_when_the_service_goes_on_then_the_next_run
     await service.start()
     await until(lambda: len(runs) == 2)
     await service.stop()
+
+
+class HaltedReads:
+    """A store whose reads have looked, and are held on their way back."""
+
+    def __init__(self, world: World) -> None:
+        self._store = world.store
+        self.looked = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def read(self, query: Any) -> Any:
+        found = await self._store.read(query)
+        self.looked.set()
+        await self.go_on.wait()
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+async def test_given_a_timer_set_while_the_next_one_is_read_when_the_read_ends_then_it_is_not_overlooked(
+    world: World,
+) -> None:
+    await world.file(startAt="2027-01-15T08:00:03Z")
+    store = HaltedReads(world)
+    service = TimerService(store, world.store.clock, Metrics())
+    unsubscribe = world.store.subscribe(service._rearm)
+
+    run = asyncio.create_task(service.run_once())
+    await store.looked.wait()
+    await world.file(startAt="2027-01-15T08:00:01Z")
+    store.go_on.set()
+
+    assert 0.9 < await run <= 1.0
+    unsubscribe()

@@ -51,7 +51,9 @@ async def test_given_a_long_run_when_the_time_is_over_then_it_is_paused_and_the_
         assert [attempt.outcome for attempt in task.attempts] == [AttemptOutcome.PAUSED, AttemptOutcome.COMPLETED]
 
 
-async def test_given_a_conversation_when_it_was_paused_by_a_shutdown_then_the_next_attempt_goes_on_with_it(start_worker):
+async def test_given_a_conversation_when_it_was_paused_by_a_shutdown_then_the_next_attempt_goes_on_with_it(
+    start_worker,
+):
     script = "progress first\nrun echo up >> said\nwait-for go-on\nresult done"
     async with FakePool() as server:
         async with start_worker(server.url, shutdown_timeout=AT_ONCE, harness="script") as working:

@@ -194,6 +194,8 @@ async def test_given_the_servers_key_when_agents_look_for_it_then_it_is_nowhere_
 def test_given_a_worker_host_when_the_worker_is_imported_then_nothing_of_the_server_comes_with_it():
     foreign = ("fastapi", "starlette", "uvicorn", "sqlalchemy", "alembic", "orjson", "prometheus_client", "psycopg")
     ours = tuple(f"agent_swarm.{name}" for name in ("server", "services", "store", "cli", "pool", "vault"))
-    program = f"import sys, agent_swarm.worker.main; print([m for m in sys.modules if m.startswith({foreign + ours!r})])"
+    program = (
+        f"import sys, agent_swarm.worker.main; print([m for m in sys.modules if m.startswith({foreign + ours!r})])"
+    )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"

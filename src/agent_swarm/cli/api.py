@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from agent_swarm.cli.environment import env_file_option
-from agent_swarm.cli.extras import needs_extra
+from agent_swarm.cli.extras import require
 
 
 @click.command()
@@ -25,8 +25,8 @@ def api(port: int | None, host: str | None, data_dir: Path | None, log_level: st
       agent-swarm api
       API_KEY=$(openssl rand -hex 32) agent-swarm api --host 0.0.0.0 --port 3013 --data-dir /var/lib/agent-swarm
     """
-    with needs_extra("server"):
-        from agent_swarm.server.main import run_server
-        from agent_swarm.server.settings import load_settings
+    require("server")
+    from agent_swarm.server.main import run_server
+    from agent_swarm.server.settings import load_settings
 
     return run_server(load_settings(flags={"port": port, "host": host, "data_dir": data_dir, "log_level": log_level}))

@@ -8,12 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Literal
 from urllib.parse import urlsplit
 
 from agent_swarm.cli.address import KEY_FILE, Server, server_data_dir
 from agent_swarm.cli.client import Client
+from agent_swarm.cli.extras import how_to_install, missing_modules
 from agent_swarm.cli.failures import Unreachable
 from agent_swarm.domain.errors import SwarmError
 
@@ -21,7 +21,6 @@ OLDEST_PYTHON = (3, 11)
 OLDEST_GIT = (2, 20)  # worktree commands that workspaces use
 OLDEST_SQLITE = (3, 35)  # RETURNING
 AGENT_CLIS = ("claude", "codex", "gemini", "opencode", "copilot", "pi")
-SERVER_MODULES = ("fastapi", "uvicorn", "sqlalchemy", "alembic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +72,8 @@ def sqlite() -> Check:
 
 def server_parts() -> Check:
     """What only the server needs is installed."""
-    missing = [name for name in SERVER_MODULES if find_spec(name) is None]
-    if missing:
-        remedy = 'to run a server here: pip install "agent-swarm[server]"'
+    if missing := missing_modules("server"):
+        remedy = f"to run a server here: {how_to_install('server')}"
         return Check("server parts", "warn", f"without {', '.join(missing)}", remedy)
     return Check("server parts", "ok", "installed")
 

@@ -1,5 +1,6 @@
 """`agent-swarm demo`: a small swarm that builds something real, and proof that it did what it promised."""
 
+import contextlib
 import shutil
 import signal
 import sys
@@ -15,7 +16,7 @@ from agent_swarm.cli.demonstration.record import read_record
 from agent_swarm.cli.demonstration.repository import Repository
 from agent_swarm.cli.demonstration.story import tell
 from agent_swarm.cli.demonstration.swarm import DemoSwarm, running
-from agent_swarm.cli.extras import needs_extra
+from agent_swarm.cli.extras import require
 from agent_swarm.cli.output import say
 from agent_swarm.domain.errors import SwarmError
 
@@ -36,8 +37,7 @@ def demo(*, keep: bool, stay: bool, timeout: int) -> int:
       agent-swarm demo
       agent-swarm demo --stay
     """
-    with needs_extra("server"):
-        import fastapi  # noqa: F401 - say so before anything is started
+    require("server")
     signal.signal(signal.SIGTERM, _leave)
     orphans.adopt()
     folder = Path(tempfile.mkdtemp(prefix="agent-swarm-demo-"))
@@ -65,15 +65,23 @@ def _perform(folder: Path, *, keep: bool, stay: bool, seconds: float) -> bool:
     with running(folder / "swarm") as swarm:
         say(f"The swarm is up at {swarm.server.url}")
         checked = _work(swarm, repository, first_commit, seconds)
-        report.heading("Where to look")
-        report.how_to_look_further(folder, swarm.server.url, is_kept=keep, is_up=stay)
+        report.heading("Promises")
+        report.promises(checked)
         if stay:
-            signal.pause()
-        left = swarm.stop()
-    checked.append(promises.nothing_left(left))
-    report.heading("Promises")
-    report.promises(checked)
-    return not any(promise.broken_by for promise in checked)
+            _stay(folder, swarm)
+        ended = promises.nothing_left(swarm.stop())
+    report.promises([ended])
+    if not stay:
+        report.heading("Where to look")
+        report.how_to_look_further(folder, swarm.server.url, is_kept=keep, is_up=False)
+    return not any(promise.broken_by for promise in (*checked, ended))
+
+
+def _stay(folder: Path, swarm: DemoSwarm) -> None:
+    report.heading("Where to look")
+    report.how_to_look_further(folder, swarm.server.url, is_kept=False, is_up=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.pause()
 
 
 def _work(swarm: DemoSwarm, repository: Repository, first_commit: str, seconds: float) -> list[promises.Promise]:

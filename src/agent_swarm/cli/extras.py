@@ -1,20 +1,27 @@
 """Parts of the program that a lean installation leaves out."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from importlib.util import find_spec
 
 from agent_swarm.cli.failures import CommandFailed
 
+# What pyproject.toml lists under each extra, as far as nothing works without it.
+MODULES = {"server": ("fastapi", "uvicorn", "sqlalchemy", "alembic", "orjson", "prometheus_client")}
 
-@contextmanager
-def needs_extra(extra: str) -> Iterator[None]:
-    """Around imports: says which extra to install where something outside this package is missing."""
-    try:
-        yield
-    except ModuleNotFoundError as exc:
-        if exc.name is None or exc.name.partition(".")[0] == "agent_swarm":
-            raise
+
+def missing_modules(extra: str) -> list[str]:
+    """What of an extra is not installed here."""
+    return [name for name in MODULES[extra] if find_spec(name) is None]
+
+
+def how_to_install(extra: str) -> str:
+    """The command that brings it."""
+    return f'pip install "agent-swarm[{extra}]"'
+
+
+def require(extra: str) -> None:
+    """Raise CommandFailed, saying what to install, unless the extra is here."""
+    if missing := missing_modules(extra):
         raise CommandFailed(
-            f"this installation has no {exc.name}, which this command needs",
-            hint=f'install it with: pip install "agent-swarm[{extra}]"',
-        ) from exc
+            f"this installation has no {', '.join(missing)}, which this command needs",
+            hint=f"install the extra: {how_to_install(extra)}",
+        )

@@ -11,16 +11,11 @@ import click
 from agent_swarm import __version__
 from agent_swarm.cli import failures
 from agent_swarm.cli.address import DEFAULT_URL, server_data_dir
-from agent_swarm.cli.child import Log
 from agent_swarm.cli.environment import env_file_option
-from agent_swarm.cli.extras import needs_extra
-from agent_swarm.cli.log_text import readable
-from agent_swarm.cli.output import say
+from agent_swarm.cli.extras import require
+from agent_swarm.cli.process_log import ProcessLog
 from agent_swarm.cli.supervisor import Stage, Supervisor
 from agent_swarm.cli.swarm_processes import Swarm, environment, free_port, stages
-
-COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "bright_cyan", "bright_magenta", "bright_yellow")
-QUIET_TAIL = 10
 
 
 @click.command()
@@ -59,8 +54,8 @@ def up(
       agent-swarm up --workers 4 --harness claude
       agent-swarm up --data-dir ./swarm --port 0 --quiet
     """
-    with needs_extra("server"):
-        from agent_swarm.server.settings import load_settings
+    require("server")
+    from agent_swarm.server.settings import load_settings
 
     settings = load_settings(flags={"port": port, "host": host, "data_dir": data_dir and data_dir.absolute()})
     environ = environment()
@@ -78,18 +73,25 @@ def up(
         environ=environ,
     )
     log = ProcessLog(["server", *swarm.agents], quiet=quiet)
-    return asyncio.run(supervise(stages(swarm), log, on_up=lambda: greet(swarm)))
+
+    def greet() -> None:
+        for line in greeting(swarm):
+            log.tell(line)
+
+    return asyncio.run(supervise(stages(swarm), log, on_up=greet))
 
 
-def greet(swarm: Swarm) -> None:
-    """Say where the swarm is and what to do with it."""
+def greeting(swarm: Swarm) -> list[str]:
+    """Where the swarm is and what to do with it."""
     agents = f"{'a lead and ' if swarm.has_lead else ''}{swarm.workers} worker{'' if swarm.workers == 1 else 's'}"
-    say(f"{click.style('Agent Swarm', bold=True)} {__version__} is up at {swarm.url} with {agents}")
-    if settings := other_terminals_need(swarm):
-        say(f"  in other terminals first:  export {settings}")
-    say('  give it work:              agent-swarm task add "…" --wait')
-    say("  see what it does:          agent-swarm overview --watch")
-    say("  end it:                    Ctrl-C")
+    settings = other_terminals_need(swarm)
+    return [
+        f"{click.style('Agent Swarm', bold=True)} {__version__} is up at {swarm.url} with {agents}",
+        *([f"  in other terminals first:  export {settings}"] if settings else []),
+        '  give it work:              agent-swarm task add "…" --wait',
+        "  see what it does:          agent-swarm overview --watch",
+        "  end it:                    Ctrl-C",
+    ]
 
 
 def other_terminals_need(swarm: Swarm) -> str:
@@ -101,42 +103,20 @@ def other_terminals_need(swarm: Swarm) -> str:
     return " ".join([*(f"{name}={shlex.quote(value)}" for name, value in variables.items()), *key])
 
 
-async def supervise(planned: Sequence[Stage], log: Log, *, on_up: Callable[[], None] = lambda: None) -> int:
+async def supervise(planned: Sequence[Stage], log: ProcessLog, *, on_up: Callable[[], None]) -> int:
     """Run the stages until a signal comes; the exit code. SIGTERM and SIGHUP are orderly ends, Ctrl-C answers 130."""
     supervisor = Supervisor(planned, log=log, on_up=on_up)
     received: list[int] = []
 
     def on_signal(number: int) -> None:
         received.append(number)
-        if len(received) == 1:
-            say("stopping: workers first, then the server; once more to end everything now", to_errors=True)
         supervisor.stop()
+        if len(received) == 1:
+            log.tell("stopping: workers first, then the server; once more to end everything now", to_errors=True)
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, on_signal, number)
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
+            loop.add_signal_handler(number, on_signal, number)
     await supervisor.run()
     return failures.INTERRUPTED if received[:1] == [signal.SIGINT] else failures.DONE
-
-
-class ProcessLog:
-    """What the children print, each line behind the child's name in its colour."""
-
-    def __init__(self, names: Sequence[str], *, quiet: bool) -> None:
-        self._width = max(map(len, names))
-        self._colours = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}
-        self._quiet = quiet
-
-    def output(self, name: str, line: str) -> None:
-        """A line of a child."""
-        if not self._quiet:
-            say(f"{self._prefix(name)} {readable(line)}")
-
-    def note(self, name: str, text: str, last_words: Sequence[str] = ()) -> None:
-        """What happened to a child; its last lines too where they were not shown before."""
-        say(f"{self._prefix(name)} {click.style(text, fg='red')}", to_errors=True)
-        for line in last_words[-QUIET_TAIL:] if self._quiet else ():
-            say(f"{self._prefix(name)}   {readable(line)}", to_errors=True)
-
-    def _prefix(self, name: str) -> str:
-        return click.style(f"{name:<{self._width}} |", fg=self._colours.get(name))

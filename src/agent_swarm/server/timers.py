@@ -20,7 +20,7 @@ from agent_swarm.store.operations import RunTimers
 LEASE = int(LEASE_SECONDS * SECOND)
 BATCH = 500
 STANDSTILL = int(3 * SWEEP_SECONDS * SECOND)  # so long without a sweep, nothing else of this process ran either
-SOONEST_SECONDS = 0.001
+SOONEST_SECONDS = 0.02
 
 
 class LeapingClock(Protocol):
@@ -55,6 +55,7 @@ class TimerService(Service):
         self._looked_at: int | None = None
         self._is_away = False
         self._next: int | None = None
+        self._news: int | None = None  # the earliest timer told since the read began
         self._unsubscribe: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
@@ -77,18 +78,25 @@ class TimerService(Service):
         """Carry out every due timer; answers the seconds until the next one, at most one sweep."""
         leases = self._may_judge_leases()
         try:
-            while await self._store.apply(RunTimers(jitter=self._jitter(), leases=leases, limit=BATCH)) >= BATCH:
+            while await self._run_batch(leases) >= BATCH:
                 pass
-            self._next = await self._store.read(lambda queries: queries.next_timer(leases=leases))
+            self._news = None
+            on_record = await self._store.read(lambda queries: queries.next_timer(leases=leases))
         except ShuttingDown:
             return SWEEP_SECONDS
         except Exception:
             self._is_away = True
             raise
+        self._next = min((at for at in (on_record, self._news) if at is not None), default=None)
         if self._is_away:
             self._is_away = False
             self.grant_grace()
         return self._delay()
+
+    async def _run_batch(self, leases: bool) -> int:
+        done = await self._store.apply(RunTimers(jitter=self._jitter(), leases=leases, limit=BATCH))
+        self._metrics.timers.inc(done)
+        return done
 
     def _may_judge_leases(self) -> bool:
         """Not while workers could not renew: after a start, an outage, a leap of the clock, a standstill."""
@@ -106,7 +114,11 @@ class TimerService(Service):
         return min(SWEEP_SECONDS, max(SOONEST_SECONDS, (self._next - self._store.now()) / SECOND))
 
     def _rearm(self, committed: Committed) -> None:
-        """A batch set a timer: wake earlier if it is the next one."""
-        if committed.timer_at is not None and (self._next is None or committed.timer_at < self._next):
-            self._next = committed.timer_at
+        """A batch set a timer: wake earlier if it is the next one. A read under way may not have seen it."""
+        at = committed.timer_at
+        if at is None:
+            return
+        self._news = at if self._news is None else min(self._news, at)
+        if self._next is None or at < self._next:
+            self._next = at
             self.hurry()

@@ -1,7 +1,8 @@
 """The server side of the worker protocol, in this process, on loopback, with faults on command.
 
-It keeps the rules of the real one by using the same pure functions (`domain.commands.decide`): fences, repeats of the same, contiguous
-transcripts, one live process per agent. What it leaves out is everything around them: matching, priorities, dependencies.
+It keeps the rules of the real one by using the same pure functions (`domain.commands.decide`): fences, repeats of the
+same, contiguous transcripts, one live process per agent. What it leaves out is everything around them: matching,
+priorities, dependencies.
 """
 
 import asyncio

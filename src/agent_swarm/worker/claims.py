@@ -33,8 +33,8 @@ def snapshot_name(snapshot: workspace.Snapshot, task_id: str, attempt: int) -> s
 def going_on(claim: Claimed, agent_id: str) -> GoingOn | None:
     """The work to go on with; None where the task starts afresh.
 
-    That is the work of a paused attempt; or work that an attempt should have gone on with and did not get to, which it handed on
-    under its old name. A conversation can be taken up only by the agent that had it.
+    That is the work of a paused attempt; or work that an attempt should have gone on with and did not get to, which it
+    handed on under its old name. A conversation can be taken up only by the agent that had it.
     """
     previous = claim.previous
     if previous is None:

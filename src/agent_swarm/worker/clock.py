@@ -1,6 +1,7 @@
 """The clock that leases are measured with.
 
-It counts on while the machine sleeps, so that a laptop that was closed for an hour knows on waking that its leases are over.
+It counts on while the machine sleeps, so that a laptop that was closed for an hour knows on waking that its leases are
+over.
 """
 
 import time

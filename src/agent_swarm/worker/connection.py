@@ -1,8 +1,8 @@
 """The one conversation with the server, over as many connections as it takes.
 
-Whoever uses it sees `request` and what the server sends on its own; connecting, registering, greeting and coming back after a loss
-happen here. A request whose answer does not come in time ends the connection: every frame may be sent again, so a new
-connection is the one remedy for everything.
+Whoever uses it sees `request` and what the server sends on its own; connecting, registering, greeting and coming back
+after a loss happen here. A request whose answer does not come in time ends the connection: every frame may be sent
+again, so a new connection is the one remedy for everything.
 """
 
 import asyncio

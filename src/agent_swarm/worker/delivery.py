@@ -67,12 +67,21 @@ class Delivery:
     """One spool's way to the server."""
 
     def __init__(
-        self, spool: Spool, request: Request, wait_connected: Callable[[], Awaitable[None]], observer: Observer
+        self,
+        spool: Spool,
+        request: Request,
+        wait_connected: Callable[[], Awaitable[None]],
+        observer: Observer,
+        *,
+        busy: Backoff = BUSY,
+        linger_seconds: float = LINGER_SECONDS,
     ) -> None:
         self._spool = spool
         self._request = request
         self._wait_connected = wait_connected
         self._observer = observer
+        self._busy = busy
+        self._linger_seconds = linger_seconds
         self._wanted: Set[Kind] = EVERYTHING
 
     async def run(self) -> None:
@@ -81,7 +90,7 @@ class Delivery:
             if not await self.run_once():
                 await self._spool.more()
             else:
-                await self._spool.wait_closed(LINGER_SECONDS)
+                await self._spool.wait_closed(self._linger_seconds)
 
     async def run_once(self) -> bool:
         """Deliver the next window; False where there was none."""
@@ -103,7 +112,7 @@ class Delivery:
             pending = tuple(frame for frame, verdict in zip(pending, verdicts, strict=True) if verdict is Verdict.AGAIN)
             if pending:
                 tries += 1
-                await asyncio.sleep(BUSY.delay(tries, random.uniform(0.5, 1)) / SECOND)
+                await asyncio.sleep(self._busy.delay(tries, random.uniform(0.5, 1)) / SECOND)
                 await self._wait_connected()
         return True
 

@@ -31,7 +31,8 @@ def agent_environment(
 ) -> dict[str, str]:
     """The whole environment: a few variables of the worker's own, those the operator passes on, git's, and the run's.
 
-    The server's key does not get in: not under its names, not inside another variable, and not because the operator lists it.
+    The server's key does not get in: not under its names, not inside another variable, and not because the operator
+    lists it.
     """
     inherited = {name: worker[name] for name in worker if name in _INHERITED or name.startswith("LC_")}
     passed = {name: worker[name] for name in settings.pass_env if name in worker}

@@ -1,7 +1,8 @@
 """HTTP for the two places where the worker needs it: registration, and the long poll where no WebSocket gets through.
 
-The standard library's blocking client, in a thread of its own: a worker host installs as little as possible. A request that is
-cancelled has its socket shut down, which ends the thread's wait.
+The standard library's blocking client, in a thread of its own: a worker host installs as little as possible. A request
+that is cancelled has its socket shut down, which ends the thread's wait; the threads are daemons, so none holds up the
+end of the worker.
 """
 
 import asyncio
@@ -9,15 +10,18 @@ import contextlib
 import http.client
 import json
 import socket
+import threading
 import urllib.request
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from agent_swarm.worker.link import MAX_MESSAGE_BYTES, LinkLost, headers, refusal
 
+T = TypeVar("T")
+
+CONNECT_SECONDS = 10.0
 _GONE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -61,7 +65,7 @@ class HttpLane:
 
     def __init__(self, url: str, name: str) -> None:
         self._endpoint = Endpoint.of(url)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"http-{name}")
+        self._name = f"http-{name}"
         self._connection: http.client.HTTPConnection | None = None
         self._is_closed = False
 
@@ -73,14 +77,10 @@ class HttpLane:
         `again`: where a connection kept from before turns out to be closed, try once on a new one.
         """
         encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        call = asyncio.get_running_loop().run_in_executor(
-            self._thread, self._post, path, encoded, token, timeout, again
-        )
         try:
-            status, answer = await asyncio.shield(call)
+            status, answer = await self._in_thread(lambda: self._post(path, encoded, token, timeout, again))
         except asyncio.CancelledError:
             self._abort()
-            call.add_done_callback(lambda done: done.cancelled() or done.exception())
             raise
         except (OSError, http.client.HTTPException) as exc:
             raise LinkLost(
@@ -92,7 +92,30 @@ class HttpLane:
         """End the connection and the thread; idempotent."""
         self._is_closed = True
         self._abort()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _in_thread(self, call: Callable[[], T]) -> "asyncio.Future[T]":
+        """What `call` answers or raises, without holding up the event loop."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def settle(answer: T | None, error: BaseException | None) -> None:
+            if future.done():
+                return  # cancelled: nobody waits any more
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(cast(T, answer))
+
+        def run() -> None:
+            try:
+                outcome: tuple[T | None, BaseException | None] = (call(), None)
+            except BaseException as exc:
+                outcome = (None, exc)
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(settle, *outcome)
+
+        threading.Thread(target=run, name=self._name, daemon=True).start()
+        return future
 
     def _post(self, path: str, body: bytes, token: str, timeout: float, again: bool) -> tuple[int, bytes]:
         is_reused = self._connection is not None
@@ -108,9 +131,10 @@ class HttpLane:
         return self._post_once(path, body, token, timeout)
 
     def _post_once(self, path: str, body: bytes, token: str, timeout: float) -> tuple[int, bytes]:
-        connection = self._connection = self._connection or self._connect(timeout)
-        if connection.sock is not None:
-            connection.sock.settimeout(timeout)
+        connection = self._connection = self._connection or self._connect()
+        if connection.sock is None:
+            connection.connect()
+        connection.sock.settimeout(timeout)
         target = f"{self._endpoint.prefix}{path}"
         if self._endpoint.scheme == "http" and self._endpoint.proxy():
             target = f"http://{self._endpoint.authority}{target}"
@@ -121,12 +145,12 @@ class HttpLane:
             self._drop()
         return response.status, answer
 
-    def _connect(self, timeout: float) -> http.client.HTTPConnection:
+    def _connect(self) -> http.client.HTTPConnection:
         end, proxy = self._endpoint, self._endpoint.proxy()
         kind = http.client.HTTPSConnection if end.scheme == "https" else http.client.HTTPConnection
         if proxy is None:
-            return kind(end.host, end.port, timeout=timeout)
-        connection = kind(proxy, timeout=timeout)
+            return kind(end.host, end.port, timeout=CONNECT_SECONDS)
+        connection = kind(proxy, timeout=CONNECT_SECONDS)
         if end.scheme == "https":
             connection.set_tunnel(end.host, end.port)
         return connection

@@ -1,13 +1,15 @@
 """What this worker may still believe about the leases it was given. Pure: fed with events and the time, it answers what to do.
 
-A lease counts from the *sending* of the renewal that the server answered, never from the answer: the server's clock cannot have
-started earlier. A new claim counts as not confirmed until its first renewal is answered, because nobody here knows how long it
-lay in a buffer. Rule T7: a lease that could not be renewed for 80 % of its time cuts external effects; what runs goes on,
-and ends only when the server calls the lease stale, somebody cancels, or nothing was heard for `max_offline`.
+A lease counts from the *sending* of the renewal that the server answered, never from the answer: the server's clock
+cannot have started earlier. A new claim counts as not confirmed until its first renewal is answered, because nobody
+here knows how long it lay in a buffer. Rule T7: a lease that could not be renewed for 80 % of its time cuts external
+effects; what runs goes on, and ends only when the server calls the lease stale, somebody cancels, or nothing was heard
+for `max_offline`.
 """
 
 from dataclasses import dataclass
 
+from agent_swarm.protocol import limits
 from agent_swarm.protocol.pool import LeaseRef
 
 CUT_AT = 0.8  # of the lease; what is left is for the effects already under way
@@ -89,7 +91,7 @@ class LeaseBook:
             if held.sent_at is not None and not held.is_cut and now >= held.cut_at:
                 held.is_cut = True
                 actions.append(Cut(lease))
-            if not held.is_abandoned and now >= held.since + self._max_offline:
+            if not held.is_abandoned and now >= self._abandon_at(held):
                 held.is_abandoned = True
                 actions.append(Abandon(lease))
         return actions
@@ -99,5 +101,10 @@ class LeaseBook:
         return min((instant for held in self._held.values() for instant in self._waits(held)), default=None)
 
     def _waits(self, held: _Held) -> list[float]:
-        waits = [] if held.is_abandoned else [held.since + self._max_offline]
+        waits = [] if held.is_abandoned else [self._abandon_at(held)]
         return [*waits, held.cut_at] if held.sent_at is not None and not held.is_cut else waits
+
+    def _abandon_at(self, held: _Held) -> float:
+        """Never before a renewal is overdue, however short `max_offline` is."""
+        overdue_at = held.since + CUT_AT * limits.LEASE_SECONDS if held.sent_at is None else held.cut_at
+        return max(held.since + self._max_offline, overdue_at)

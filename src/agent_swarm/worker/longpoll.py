@@ -1,8 +1,9 @@
 """The link where no WebSocket gets through: plain POSTs that carry the same frames.
 
-Two lanes, so that what the worker sends never waits behind what it listens for: one posts frames and takes their answers, the other
-one waits for what the server sends on its own. Frames that come up while a post is under way travel together in the next.
-A listening post is never repeated silently: where it fails the server may have been restarted, and wants to be greeted anew.
+Two lanes, so that what the worker sends never waits behind what it listens for: one posts frames and takes their
+answers, the other one waits for what the server sends on its own. Frames that come up while a post is under way travel
+together in the next. A listening post is never repeated silently: where it fails the server may have been restarted,
+and wants to be greeted anew.
 """
 
 import asyncio

@@ -7,6 +7,7 @@ import structlog
 
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.worker import logs
+from agent_swarm.worker.privacy import hide_process
 from agent_swarm.worker.redaction import Redactor
 from agent_swarm.worker.settings import WorkerSettings
 from agent_swarm.worker.worker import REFUSED, Worker
@@ -17,9 +18,10 @@ log = structlog.get_logger(__name__)
 def run_worker(settings: WorkerSettings) -> int:
     """Be a worker until told to stop; answers the exit code.
 
-    0: left in good order, after SIGTERM or Ctrl-C. 1: could not work, with one line on standard error that says why. 3: another process
-    runs under this AGENT_ID. 128 and more: ended at once by a second signal.
+    0: left in good order, after SIGTERM or Ctrl-C. 1: could not work, with one line on standard error that says why. 3:
+    another process runs under this AGENT_ID. 128 and more: ended at once by a second signal.
     """
+    hide_process()
     logs.configure(Redactor((settings.api_key, settings.github_token)))
     return asyncio.run(_run(settings))
 

@@ -1,8 +1,8 @@
 """Removes secrets from what an agent says, before it is written to disk or sent.
 
-`Redactor` replaces whole secrets in a text or a JSON value: those the worker knows, and tokens of well-known shape. `SplitGuard` is for
-texts that arrive in pieces: an end that is likely the beginning of a secret is held back until the next piece shows what it is.
-The server redacts again.
+`Redactor` replaces whole secrets in a text or a JSON value: those the worker knows, and tokens of well-known shape.
+`SplitGuard` is for texts that arrive in pieces: an end that is likely the beginning of a secret is held back until the
+next piece shows what it is. The server redacts again.
 """
 
 import json
@@ -83,14 +83,19 @@ class Redactor:
         shaped = _OPEN_SHAPE.search(text, max(0, len(text) - HELD_BACK))
         if shaped is not None and not _SHAPED.fullmatch(shaped.group()):
             start = min(start, shaped.start())
-        return start
+        return max(start, self._whole_until(text))
+
+    def _whole_until(self, text: str) -> int:
+        """Where the last whole secret in `text` ends; 0 where there is none."""
+        patterns = (_SHAPED,) if self._known is None else (_SHAPED, self._known)
+        return max((match.end() for pattern in patterns for match in pattern.finditer(text)), default=0)
 
 
 class SplitGuard:
     """Lets pieces of one text through so that a secret cut in two by their borders does not show.
 
-    A short beginning is let through, because almost everything begins like some secret; when the next piece completes the
-    secret, only that beginning has been seen.
+    A short beginning is let through, because almost everything begins like some secret; when the next piece completes
+    the secret, only that beginning has been seen.
     """
 
     def __init__(self, redactor: Redactor) -> None:

@@ -32,7 +32,8 @@ class Registrar:
     async def register(self, held: Sequence[LeaseRef]) -> RegisterReply:
         """Report for work with the leases held. Raises LinkLost, KeyRefused, or what the server said.
 
-        Once registered, a key that is refused is no reason to give up what runs: the operator may be changing it right now.
+        Once registered, a key that is refused is no reason to give up what runs: the operator may be changing it right
+        now.
         """
         request = self._profile.model_copy(update={"held": tuple(held)})
         lane = HttpLane(self._url, "register")

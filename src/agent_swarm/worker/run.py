@@ -23,13 +23,9 @@ from agent_swarm.worker.redaction import Redactor
 from agent_swarm.worker.settings import WorkerSettings
 from agent_swarm.worker.spool import Kind, Spool
 from agent_swarm.worker.stops import Ending, Stop, Whereabouts
+from agent_swarm.worker.work import Work
 from agent_swarm.worker.workspace import AttemptResult, Folders, Workspace, Workspaces
-from agent_swarm.worker.workspace.errors import (
-    GitTimedOut,
-    MirrorBusy,
-    PreviousWorkMissing,
-    RepositoryUnreachable,
-)
+from agent_swarm.worker.workspace.errors import GitTimedOut, MirrorBusy, RepositoryUnreachable
 
 log = structlog.get_logger(__name__)
 
@@ -74,14 +70,10 @@ class Run:
         self._spool = spool
         self._site = site
         self._recorder = Recorder(spool, redactor)
-        self._going_on = claims.going_on(claim, site.agent_id)
-        self._where = self._going_on.where if self._going_on else Whereabouts()
-        self._workspace: Workspace | None = None
+        self._work = Work(claim, site.agent_id, site.workspaces, site.settings.github_token)
+        self._where = self._work.going_on.where if self._work.going_on else Whereabouts()
         self._is_started = False
-        self._is_held = False  # the workspace waits for the attempt that goes on in it
         self._log = log.bind(task_id=claim.task_id, attempt=claim.attempt)
-
-    # --- heartbeats.Holder ---
 
     def cut(self) -> None:
         """No external effects from here on: nothing is pushed until the lease is renewed. The agent goes on."""
@@ -93,10 +85,9 @@ class Run:
 
     def lost(self, reason: str) -> None:
         """End the run and discard it; no news where it has ended, for then its lease ends with it."""
-        if self._spool.ending is not None:
-            return
-        self._log.warning("lease_lost", reason=reason)
-        self.stop.give(Stop.LOST)
+        if self._spool.ending is None:
+            self._log.warning("lease_lost", reason=reason)
+            self.stop.give(Stop.LOST)
 
     def abandoned(self) -> None:
         """The server was silent for too long."""
@@ -106,14 +97,12 @@ class Run:
         """Somebody asked for it."""
         self.stop.give(Stop.PAUSE if what == "pause" else Stop.CANCEL)
 
-    # --- the attempt ---
-
     async def execute(self) -> None:
         """Run the attempt, spool how it ended, and clear up.
 
         Cancelled, it ends the agent and leaves the rest as a killed worker would: to the next one's start.
         """
-        self._log.info("run_begins", harness=self._harness_name, going_on=self._going_on is not None)
+        self._log.info("run_begins", harness=self._harness_name, going_on=self._work.going_on is not None)
         ending = await self._ending()
         if ending is None or self.stop.reason.is_hard:
             self._spool.close()
@@ -121,31 +110,30 @@ class Run:
         else:
             await self._spool.end(ending.kind, ending.body)
             self._log.info("run_ended", ending=ending.kind.value, code=ending.body.get("code", ""))
-        if not self._is_held:
-            await self._discard()
+        await self._work.discard()
 
     async def _ending(self) -> Ending | None:
         """Do the work; None where nothing is to be told about how it ended."""
         try:
-            outcome = await self._work()
-            return await self._deliver(outcome)
+            outcome = await self._agent_runs()
+            return await self._finished(outcome)
         except _Stopped:
             return await self._unfinished(None)
         except SwarmError as exc:
             self._log.warning("run_failed", code=exc.code, reason=exc.message)
-            return stops.trouble(exc, await self._saved())
+            return stops.trouble(exc, await self._work.save(self._where))
         except Exception as exc:
             self._log.exception("run_crashed")
             reason = f"the worker failed: {type(exc).__name__}: {exc}"
-            return stops.fail(FailureClass.INFRASTRUCTURE, "workerError", reason, await self._saved())
+            where = await self._work.save(self._where)
+            return stops.fail(FailureClass.INFRASTRUCTURE, "workerError", reason, where)
 
-    async def _work(self) -> Outcome | None:
+    async def _agent_runs(self) -> Outcome | None:
         """Prepare everything, let the agent run to its end, and leave no process of it."""
         harness = self._harness()
-        workspace = self._workspace = await self._unless_stopped(self._prepare())
+        workspace = await self._unless_stopped(self._work.prepare())
         self._where = Whereabouts(branch=workspace.branch or "", session=self._where.session)
-        if not await self._unless_stopped(self._site.heartbeats.until_may_act(self._spool.head.lease)):
-            raise _Stopped
+        await self._until_may_act()
         async with self._sandbox(workspace) as sandbox:
             self._spool.append(Kind.START, {"branch": self._where.branch})
             self._is_started = True
@@ -157,18 +145,6 @@ class Run:
                 self._recorder.note_session(session.handle or "")
                 self._recorder.flush()
                 self._where = replace(self._where, session=self._recorder.session or self._where.session)
-
-    async def _prepare(self) -> Workspace:
-        project = claims.project_of(self.claim, self._site.settings.github_token)
-        where = (project, self.claim.task_id, self.claim.attempt)
-        dependencies = claims.results_of(self.claim)
-        if self._going_on is not None:
-            try:
-                previous = self._going_on.previous()
-                return await self._site.workspaces.prepare(*where, dependencies=dependencies, previous=previous)
-            except PreviousWorkMissing as exc:  # it was paused on a host that could not push it and has not come back
-                self._log.warning("starts_over", reason=exc.message)
-        return await self._site.workspaces.prepare(*where, dependencies=dependencies)
 
     @asynccontextmanager
     async def _sandbox(self, workspace: Workspace) -> AsyncIterator[Sandbox]:
@@ -209,9 +185,6 @@ class Run:
             dependencies=self._dependencies_file(workspace),
         )
         settings = self._site.settings
-        goes_on = (
-            workspace.resumed and self._going_on is not None
-        )  # a conversation belongs to the folder it was held in
         return Turn(
             task_id=self.claim.task_id,
             attempt=self.claim.attempt,
@@ -221,7 +194,7 @@ class Run:
             env=agent_environment(settings, facts, worker=self._site.environ, git=workspace.env),
             model=self.claim.model,
             system_prompt=settings.system_prompt or None,
-            session=(self._going_on.where.session or None) if goes_on and self._going_on else None,
+            session=self._work.session or None,
         )
 
     def _dependencies_file(self, workspace: Workspace) -> Path | None:
@@ -231,33 +204,25 @@ class Run:
         path.write_text(claims.dependencies_page(self.claim), encoding="utf-8", errors="replace")
         return path
 
-    # --- how it ends ---
-
-    async def _deliver(self, outcome: Outcome | None) -> Ending | None:
+    async def _finished(self, outcome: Outcome | None) -> Ending | None:
         """Work that is done goes out even when a shutdown is under way; it was asked for."""
         if outcome is None or not outcome.ok or self.stop.reason.is_hard:
             return await self._unfinished(outcome)
-        result = await self._collect()
-        where = replace(self._where, branch=result.branch or "", commit=result.commit or "")
-        return stops.complete(outcome, where)
+        result = await self._collected()
+        return stops.complete(outcome, replace(self._where, branch=result.branch or "", commit=result.commit or ""))
 
-    async def _collect(self) -> AttemptResult:
+    async def _collected(self) -> AttemptResult:
         """Commit and push, under a lease that allows it; raises _Stopped where that has to wait longer than the run may."""
-        workspace = self._workspace
-        if workspace is None or workspace.project is None:
-            return AttemptResult()
-        message = f"{self.claim.title}\n\nTask: {self.claim.task_id}\nAttempt: {self.claim.attempt}\n"
         for pause in (*COLLECT_AGAIN_AFTER, None):
-            if not self._site.heartbeats.may_act(self._spool.head.lease):
-                await self._unless_stopped(self._site.heartbeats.until_may_act(self._spool.head.lease))
+            await self._until_may_act()
             try:
-                return await self._unless_stopped(self._site.workspaces.collect(workspace, message=message), hard=True)
+                return await self._unless_stopped(self._work.collect(), hard=True)
             except _PASSING as exc:
                 if pause is None:
                     raise
                 self._log.warning("collect_again", reason=exc.message, seconds=pause)
                 await self._unless_stopped(asyncio.sleep(pause))
-        raise AssertionError("unreachable")
+        raise AssertionError("the last round returns or raises")
 
     async def _unfinished(self, outcome: Outcome | None) -> Ending | None:
         """The run did not come to a good end; what it did is kept for the next attempt, or for people."""
@@ -265,47 +230,17 @@ class Run:
         if reason.is_hard:
             return None
         is_pause = reason in (Stop.SHUTDOWN, Stop.PAUSE)
-        is_untouched = not self._is_started and (self._workspace is None or self._going_on is None)
+        is_untouched = not self._is_started and (self._work.workspace is None or self._work.going_on is None)
         if is_pause and is_untouched:
             return turned_back(self.claim, self._site.agent_id, reason)
-        where = await self._held() if is_pause else await self._saved()
+        where = await (self._work.hold(self._where) if is_pause else self._work.save(self._where))
         return stops.unfinished(reason, outcome, where, timeout=self.claim.timeout_seconds)
 
-    async def _held(self) -> Whereabouts:
-        """Keep the workspace for the attempt that goes on in it."""
-        workspace = self._workspace
-        if workspace is None:
-            return self._where
-        self._is_held = True
-        try:
-            snapshot = await self._site.workspaces.pause(workspace)
-        except (SwarmError, OSError) as exc:  # it is held all the same: this host can go on
-            self._log.warning("snapshot_failed", reason=str(exc))
-            return replace(self._where, snapshot=f"folder:{workspace.task_id}/{workspace.attempt}")
-        name = claims.snapshot_name(snapshot, workspace.task_id, workspace.attempt)
-        return replace(self._where, commit=snapshot.commit or "", snapshot=name)
-
-    async def _saved(self) -> Whereabouts:
-        """Make the work safe for people, before the workspace goes."""
-        workspace = self._workspace
-        if workspace is None or workspace.project is None:
-            return self._where
-        try:
-            snapshot = await self._site.workspaces.snapshot(workspace)
-        except (SwarmError, OSError) as exc:
-            self._log.warning("snapshot_failed", reason=str(exc))
-            return self._where
-        name = claims.snapshot_name(snapshot, workspace.task_id, workspace.attempt)
-        return replace(self._where, commit=snapshot.commit or "", snapshot=name)
-
-    async def _discard(self) -> None:
-        """Remove the workspace; what is in it stays on a ref. Where that fails the next start of the worker tries again."""
-        if self._workspace is None:
-            return
-        try:
-            await self._site.workspaces.discard(self._workspace)
-        except (SwarmError, OSError) as exc:
-            self._log.warning("workspace_stays", path=str(self._workspace.path), reason=str(exc))
+    async def _until_may_act(self) -> None:
+        """Wait until the lease allows external effects; raises _Stopped where a stop comes first, or the lease is lost."""
+        lease, heartbeats = self._spool.head.lease, self._site.heartbeats
+        if not heartbeats.may_act(lease) and not await self._unless_stopped(heartbeats.until_may_act(lease)):
+            raise _Stopped
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, T], *, hard: bool = False) -> T:
         """Do `work`; where a stop comes first (`hard`: a hard one), undo it and raise _Stopped."""
@@ -323,7 +258,7 @@ class Run:
 
 
 def turned_back(claim: Claimed, agent_id: str, reason: Stop) -> Ending:
-    """The ending of an attempt that did not get to start: the task goes back, and with it the work it should have gone on with."""
+    """The ending of an attempt that did not start: the task goes back, with the work that it should have gone on with."""
     going_on = claims.going_on(claim, agent_id)
     if reason is Stop.PAUSE:
         return stops.pause(PauseReason.PERSON, going_on.where if going_on else Whereabouts())

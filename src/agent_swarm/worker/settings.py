@@ -1,7 +1,7 @@
 """What a worker can be told, and where it is read from.
 
-defaults < `[worker]` of `~/.agent-swarm/workers/config.toml` < environment < flags; later wins. The names of the variables are those
-of the deployment guide that people already have; our own ones start with AGENT_SWARM_.
+defaults < `[worker]` of `~/.agent-swarm/workers/config.toml` < environment < flags; later wins. The names of the
+variables are those of the deployment guide that people already have; our own ones start with AGENT_SWARM_.
 """
 
 import os

@@ -3,9 +3,10 @@
     {"task_id", "attempt", "fence"}                  the first line
     {"k": kind, "b": body, "n": number?}             then one line a record; transcript lines and usage are numbered from 0
 
-Records are appended, never changed. A record has reached the kernel when `append` returns, so it survives the worker; an ending has
-reached the disk when `end` returns, so it survives the machine. How far the server has acknowledged is in `acked` beside it, and may
-lag behind: what is sent twice is recognised by the server. A line that a crash cut in half is dropped when the file is opened again.
+Records are appended, never changed. A record has reached the kernel when `append` returns, so it survives the worker;
+an ending has reached the disk when `end` returns, so it survives the machine. How far the server has acknowledged is in
+`acked` beside it, and may lag behind: what is sent twice is recognised by the server. A line that a crash cut in half
+is dropped when the file is opened again.
 
 Nothing is kept in memory but positions. Every text is redacted on its way in.
 """

@@ -1,7 +1,8 @@
 """What to send next of a spool: as many of its records as may travel together. Pure.
 
-A start and an ending travel alone, because the server has to have taken what comes before them. Between two of those, transcript
-lines go into one frame, of several lines of progress the last one, and usage as it is; these frames do not depend on each other.
+A start and an ending travel alone, because the server has to have taken what comes before them. Between two of those,
+transcript lines go into one frame, of several lines of progress the last one, and usage as it is; these frames do not
+depend on each other.
 """
 
 from collections.abc import Iterable, Set
@@ -43,7 +44,9 @@ class Window:
 
 
 EVERYTHING = frozenset(Kind)
-OF_NO_LEASE = frozenset({Kind.LINE, Kind.USAGE})  # what happened and what it cost is of interest when the lease is over, too
+OF_NO_LEASE = frozenset(
+    {Kind.LINE, Kind.USAGE}
+)  # what happened and what it cost is of interest when the lease is over, too
 
 
 def next_window(head: SpoolHead, records: Iterable[Record], *, wanted: Set[Kind] = EVERYTHING) -> Window | None:

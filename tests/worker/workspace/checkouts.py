@@ -5,13 +5,15 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from agent_swarm.worker.workspace import Workspace, Workspaces
 from agent_swarm.worker.workspace.git import GitTimeouts
 from agent_swarm.worker.workspace.steps import Reached
 
 AGENT = "11111111-2222-4333-8444-555555555555"
+_WHO = {"NAME": "Grace", "EMAIL": "grace@example.org"}
+GRACE = {f"GIT_{role}_{part}": _WHO[part] for role in ("AUTHOR", "COMMITTER") for part in _WHO}
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class Checkout:
         )
         assert done.returncode in accept, f"git {args}: {done.returncode}\n{os.fsdecode(done.stderr)}"
         return os.fsdecode(done.stdout).strip()
+
+    def begin(self, *, bare: bool = False) -> Self:
+        """Make the directory a repository."""
+        self.git("init", "--quiet", "--initial-branch=main", *(["--bare"] if bare else []))
+        return self
 
     def write(self, name: str, content: str | bytes = "") -> Path:
         path = self.path / name

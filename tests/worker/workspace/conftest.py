@@ -1,6 +1,7 @@
 """Real repositories, real workers' directories, and agents with the environment they were given."""
 
 import os
+import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,7 +13,7 @@ from agent_swarm.worker.workspace import Identity, Project, Workspace, Workspace
 from agent_swarm.worker.workspace.git import GitTimeouts
 from agent_swarm.worker.workspace.steps import Reached, go_on
 
-from .checkouts import AGENT, AgentIn, Checkout, MakeCheckout, OpenHost
+from .checkouts import AGENT, GRACE, AgentIn, Checkout, MakeCheckout, OpenHost
 
 
 @pytest.fixture
@@ -26,30 +27,39 @@ def environ(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def person(environ: dict[str, str]) -> dict[str, str]:
     """The environment of a person at a terminal."""
-    parts = {"NAME": "Grace", "EMAIL": "grace@example.org"}
-    return {**environ, **{f"GIT_{role}_{part}": parts[part] for role in ("AUTHOR", "COMMITTER") for part in parts}}
+    return {**environ, **GRACE}
 
 
 @pytest.fixture
 def make_checkout(person: dict[str, str]) -> MakeCheckout:
     def make(path: Path, *, bare: bool = False) -> Checkout:
         path.mkdir(parents=True)
-        checkout = Checkout(path, person)
-        checkout.git("init", "--quiet", "--initial-branch=main", *(["--bare"] if bare else []))
-        return checkout
+        return Checkout(path, person).begin(bare=bare)
 
     return make
 
 
-@pytest.fixture
-def origin(tmp_path: Path, make_checkout: MakeCheckout) -> Checkout:
-    """A bare repository, as a server has it, with two files on `main`."""
-    desk = make_checkout(tmp_path / "desk")
+@pytest.fixture(scope="session")
+def server_and_desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository `origin.git`, as a server has it, with two files on `main`, and a person's clone of it, `desk`."""
+    place = tmp_path_factory.mktemp("template")
+    env = {"PATH": os.environ["PATH"], "HOME": str(place), "GIT_CONFIG_NOSYSTEM": "1", **GRACE}
+    origin, desk = Checkout(place / "origin.git", env), Checkout(place / "desk", env)
+    for checkout in (origin, desk):
+        checkout.path.mkdir()
+        checkout.begin(bare=checkout is origin)
     desk.commit({"README": "hello\n", "src/app.py": "print(1)\n"}, "Begin")
-    bare = make_checkout(tmp_path / "origin.git", bare=True)
-    desk.git("remote", "add", "origin", str(bare.path))
+    desk.git("remote", "add", "origin", "../origin.git")
     desk.git("push", "--quiet", "origin", "main")
-    return bare
+    return place
+
+
+@pytest.fixture
+def origin(server_and_desk: Path, tmp_path: Path, person: dict[str, str]) -> Checkout:
+    """The server's repository."""
+    for name in ("origin.git", "desk"):
+        shutil.copytree(server_and_desk / name, tmp_path / name, symlinks=True)
+    return Checkout(tmp_path / "origin.git", person)
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ async def test_given_no_git_when_a_worker_starts_then_the_error_says_how_to_get_
 async def test_given_an_old_git_when_a_worker_starts_then_the_error_names_both_versions(
     open_host: OpenHost, tmp_path: Path
 ) -> None:
-    with pytest.raises(GitMissing, match="found 'git version 2.25.1', need 2.29 or newer"):
+    with pytest.raises(GitMissing, match=r"found 'git version 2\.25\.1', need 2\.29 or newer"):
         await open_host(more=script_git(tmp_path, "echo git version 2.25.1"))
 
 

@@ -96,7 +96,7 @@ async def test_given_much_in_a_mirror_when_it_is_maintained_then_it_is_packed_an
     desk.git("push", "--quiet", "--force", "origin", "main")
     await host.prepare(project, str(uuid4()), 1)
     unreachable = mirror.git("hash-object", "-w", "--stdin", stdin="held by nothing")
-    await host._host.mirrors.of(project.id).maintain(loose_objects=3)
+    await host._host.mirrors.of(project.id).maintain(packs=1)
     counts = dict(line.split(": ") for line in mirror.git("count-objects", "-v").splitlines())
     assert (counts["count"], counts["packs"]) == ("0", "1")
     assert mirror.git("cat-file", "-p", unreachable) == "held by nothing"

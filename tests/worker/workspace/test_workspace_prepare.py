@@ -1,5 +1,7 @@
 """What an attempt finds when it starts."""
 
+# ruff: noqa: ASYNC240 - a test may wait for its files
+
 import asyncio
 from dataclasses import replace
 from pathlib import Path
@@ -166,7 +168,7 @@ async def test_given_a_run_of_a_killed_worker_when_its_attempt_is_prepared_again
 async def test_given_an_id_that_is_none_when_an_attempt_is_prepared_then_it_is_refused(
     task_id: str, attempt: int, host: Workspaces, project: Project
 ) -> None:
-    with pytest.raises(InvalidInput, match="is not a UUID|expected 1 or more"):
+    with pytest.raises(InvalidInput, match=r"is not a UUID|expected 1 or more"):
         await host.prepare(project, task_id, attempt)
 
 

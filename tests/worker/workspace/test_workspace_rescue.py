@@ -43,7 +43,12 @@ STEPS = {
         Step.THROWN_AWAY,
     ),
 }
-CASES = [(story, step) for story, steps in STEPS.items() for step in steps]
+QUICK = {Step.RESULT_NAMED, Step.SNAPSHOT_NAMED, Step.HELD, Step.TAKEN_OVER, Step.FILES_CHECKED_OUT}
+CASES = [
+    pytest.param(story, step, marks=() if step in QUICK else pytest.mark.slow)
+    for story, steps in STEPS.items()
+    for step in steps
+]
 WORK = {"README": "changed", "committed": "1", "untracked": "2"}
 
 
@@ -114,6 +119,7 @@ async def test_given_a_worker_killed_at_any_step_when_the_next_one_rescues_then_
 SAVING = (Step.WORK_COMMITTED, Step.WORK_FETCHED, Step.SNAPSHOT_NAMED, Step.SNAPSHOT_PUSHED, Step.THROWN_AWAY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", SAVING)
 @pytest.mark.parametrize("again", SAVING)
 async def test_given_a_rescue_killed_at_any_step_when_it_is_killed_again_then_the_next_one_loses_nothing(

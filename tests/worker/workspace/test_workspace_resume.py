@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from agent_swarm.worker.workspace import PreviousAttempt, Project, Workspaces
+from agent_swarm.worker.workspace import DependencyResult, PreviousAttempt, Project, Workspaces
 from agent_swarm.worker.workspace.errors import PreviousWorkMissing
 
 from .checkouts import AgentIn, Checkout, OpenHost
@@ -95,6 +95,39 @@ async def test_given_only_the_attempts_number_when_it_is_resumed_elsewhere_then_
     workspace = await (await open_host("there")).prepare(project, task, 2, previous=PreviousAttempt(attempt=1))
     assert (workspace.path / "untracked").read_text() == "3\n"
     assert workspace.base == desk.head
+
+
+async def test_given_an_attempt_on_merged_results_when_it_is_resumed_elsewhere_then_only_its_own_changes_are_counted(
+    open_host: OpenHost, project: Project, agent_in: AgentIn
+) -> None:
+    here, results = await open_host("here"), []
+    for name in ("one", "two"):
+        workspace = await here.prepare(project, str(uuid4()), 1)
+        agent_in(workspace).write(name, "1\n")
+        done = await here.collect(workspace, message=name)
+        results.append(
+            DependencyResult(task_id=workspace.task_id, title=name, branch=done.branch or "", commit=done.commit or "")
+        )
+    workspace = await here.prepare(project, task := str(uuid4()), 1, dependencies=results)
+    agent_in(workspace).write("three", "1\n")
+    snapshot = await here.pause(workspace)
+    previous, there = PreviousAttempt(attempt=1, commit=snapshot.commit), await open_host("there")
+    resumed = await there.prepare(project, task, 2, previous=previous, dependencies=results)
+    assert resumed.base == workspace.base
+    assert (await there.collect(resumed, message="done")).files_changed == 1
+
+
+async def test_given_an_ordinary_commit_of_an_earlier_attempt_when_it_is_gone_on_with_then_it_counts_from_the_branch(
+    open_host: OpenHost, project: Project, task: str, agent_in: AgentIn, desk: Checkout
+) -> None:
+    here = await open_host("here")
+    workspace = await here.prepare(project, task, 1)
+    agent_in(workspace).write("file", "1\n")
+    result = await here.collect(workspace, message="done")
+    previous = PreviousAttempt(attempt=1, commit=result.commit)
+    resumed = await (await open_host("there")).prepare(project, task, 2, previous=previous)
+    assert agent_in(resumed).head == result.commit
+    assert resumed.base == desk.head
 
 
 async def test_given_an_attempt_paused_with_all_committed_when_it_is_resumed_elsewhere_then_it_starts_at_that_commit(

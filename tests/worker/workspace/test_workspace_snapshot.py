@@ -59,12 +59,16 @@ async def test_given_work_in_every_state_when_it_is_snapshot_then_neither_worktr
     assert agent.git("status", "--porcelain=v2") == status
 
 
-async def test_given_nothing_uncommitted_when_it_is_snapshot_then_the_rescue_ref_names_the_agents_own_commit(
+async def test_given_nothing_uncommitted_when_it_is_snapshot_then_it_says_so_with_the_same_files_and_its_base(
     host: Workspaces, project: Project, task: str, agent_in: AgentIn, origin: Checkout
 ) -> None:
     workspace = await host.prepare(project, task, 1)
     own = agent_in(workspace).commit({"file": "1\n"})
-    assert (await host.snapshot(workspace)).commit == own == origin.git("rev-parse", f"refs/swarm/rescue/{task}/1")
+    snapshot = await host.snapshot(workspace)
+    assert origin.parents(snapshot.commit or "") == [own]
+    assert origin.git("diff", own, snapshot.commit or "") == ""
+    trailers = origin.git("log", "-1", "--format=%(trailers)", snapshot.commit or "").splitlines()
+    assert trailers == [f"Swarm-Snapshot: {task}/1", f"Swarm-Base: {workspace.base}"]
 
 
 async def test_given_an_unchanged_workspace_when_it_is_snapshot_twice_then_it_is_one_commit(

@@ -1,5 +1,7 @@
 """The kinds of repositories a project can have."""
 
+# ruff: noqa: ASYNC221, ASYNC240 - a test may wait for its files
+
 import asyncio
 import os
 import subprocess

@@ -70,7 +70,8 @@ class Conversation:
         self.refusal, self.is_over = reason, True
         self._keep()
         self.on_end()
-        self.settled()
+        if reason is not None:  # else a goodbye is being answered, which the worker has to hear first
+            self.settled()
 
     # --- requests -------------------------------------------------------------------------------------------------
 

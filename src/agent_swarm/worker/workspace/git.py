@@ -20,7 +20,7 @@ from agent_swarm.worker.workspace.urls import redact
 
 MINIMUM_VERSION = (2, 29)  # negative refspecs and `fetch --no-write-fetch-head`
 _STDERR_TAIL = 8192  # characters of git's words kept in an error
-_TERMINATION_GRACE = 5.0  # seconds git gets to remove its lock files
+_TERMINATION_GRACE = 2.0  # seconds git gets to remove its lock files
 _PASSED_ON = frozenset((
     "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "KRB5CCNAME",
     "SSH_AUTH_SOCK", "DBUS_SESSION_BUS_ADDRESS", "SSL_CERT_FILE", "SSL_CERT_DIR",
@@ -53,6 +53,7 @@ _OPTIONS = (
     ("gc.auto", "0"),  # `Mirrors.maintain` packs when there is time
     ("maintenance.auto", "false"),
     ("fetch.recurseSubmodules", "false"),
+    ("fetch.unpackLimit", "1"),  # packs appear whole; loose objects of a killed fetch would be there in part
     ("push.recurseSubmodules", "no"),
     ("push.followTags", "false"),
     ("push.gpgSign", "false"),

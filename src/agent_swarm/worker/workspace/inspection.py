@@ -22,7 +22,7 @@ from agent_swarm.worker.workspace.run_repository import RunPaths
 
 _HEAD = re.compile(r"ref: (refs/[^\x00-\x20\x7f]{1,1000})\n?|[0-9a-f]{40}\n?|[0-9a-f]{64}\n?")
 _HEAD_LIMIT = 2048  # bytes
-_AGENT_RULES = ("exclude", "attributes", "sparse-checkout")  # data that says which files count
+_AGENT_RULES = ("exclude", "attributes")  # data that says which files count
 # Serve any commit to ourselves: the commits to save need not be on a branch.
 _SETTINGS = {"core.bare": "true", "uploadpack.allowAnySHA1InWant": "true"}
 
@@ -74,7 +74,7 @@ def inspecting(git: Git, scratch: Path, mirror: Mirror, paths: RunPaths) -> Iter
     view = scratch / f"view-{uuid4().hex}"
     try:
         stores = [path for path in (paths.git_dir / "objects", mirror.objects) if path.is_dir()]
-        make_git_dir(view, head="refs/heads/unknown", settings=_SETTINGS, borrows=[path.resolve() for path in stores])
+        make_git_dir(view, head="refs/unreadable/HEAD", settings=_SETTINGS, borrows=[path.resolve() for path in stores])
         _copy_head(paths.git_dir / "HEAD", view / "HEAD")
         _copy_index(paths.git_dir / "index", view / "index")
         _link(paths.git_dir, view)

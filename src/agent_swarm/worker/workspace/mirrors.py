@@ -172,9 +172,7 @@ class Mirror:
             counts = dict(line.split(": ") for line in (await repo.run("count-objects", "-v")).text.splitlines())
             if int(counts["count"]) > loose_objects or int(counts["packs"]) > packs:
                 await repo.run("pack-refs", "--all")
-                await repo.run(
-                    "repack", "-d", "-l", "--quiet"
-                )  # unreachable objects join packs only where there is one
+                await repo.run("repack", "-d", "-l", "--quiet")  # unreachable objects only join a pack there is
                 await repo.run("repack", "-a", "-d", "--keep-unreachable", "-l", "--quiet")
 
     def _create(self) -> None:
@@ -202,7 +200,7 @@ class Mirror:
         return Upstream(default_branch=branch, head=None)
 
     async def _default_branch(self, listing: str) -> str | None:
-        """What HEAD of the repository names; where that does not exist, the usual names, then the only branch there is."""
+        """What HEAD of the repository names; where that does not exist, a usual name, else the only branch there is."""
         prefix, suffix = "ref: refs/heads/", "\tHEAD"
         named = [line[len(prefix) : -len(suffix)] for line in listing.splitlines() if line.startswith(prefix)]
         branches = await self._branches()

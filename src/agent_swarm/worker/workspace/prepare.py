@@ -17,7 +17,7 @@ from agent_swarm.worker.workspace.mirrors import Mirror, Upstream
 from agent_swarm.worker.workspace.names import branch_name, one_line, rescue_ref, result_ref
 from agent_swarm.worker.workspace.records import RunRecord, RunStatus
 from agent_swarm.worker.workspace.run_repository import RunPaths, fresh_repository, make_repository
-from agent_swarm.worker.workspace.snapshot import wip_parent
+from agent_swarm.worker.workspace.snapshot import unwrap
 from agent_swarm.worker.workspace.steps import Step
 from agent_swarm.worker.workspace.urls import Remote
 from agent_swarm.worker.workspace.values import DependencyResult, PreviousAttempt, Project
@@ -99,11 +99,15 @@ async def _previous_work(
             hint="let the host that has it resume the task, or start over without the earlier work",
             details={"ref": refs[0], "commit": commit},
         )
-    counted_from = previous.base
-    if counted_from is None and upstream.head is not None:
-        output = await mirror.repo.run("merge-base", commit, upstream.head, accept=(0, 1))
+    work = await unwrap(mirror, commit)
+    if previous.base is not None and await mirror.repo.has(previous.base):
+        counted_from: str | None = previous.base
+    elif work is not None:
+        counted_from = work.base
+    else:
+        output = await mirror.repo.run("merge-base", commit, upstream.head or commit, accept=(0, 1))
         counted_from = output.text or None
-    return Start(commit=commit, parent=await wip_parent(mirror, commit) or commit, base=counted_from)
+    return Start(commit=commit, parent=work.head if work else commit, base=counted_from)
 
 
 async def _obtain_dependencies(mirror: Mirror, project: Project, dependencies: Sequence[DependencyResult]) -> None:
@@ -152,8 +156,8 @@ async def _merge(host: Host, repo: Repository, dependencies: Sequence[Dependency
         try:
             await repo.run(
                 "merge", "--quiet", "--ff", "--no-edit", "--no-verify", "--no-gpg-sign", "--no-verify-signatures",
-                "--no-autostash", "--no-rerere-autoupdate", "--allow-unrelated-histories", "-m", subject, dependency.commit,
-                env=host.identity.env(),
+                "--no-autostash", "--no-rerere-autoupdate", "--allow-unrelated-histories", "-m", subject,
+                dependency.commit, env=host.identity.env(),
             )  # fmt: skip
         except GitFailed:
             files = (await repo.staged()).unmerged

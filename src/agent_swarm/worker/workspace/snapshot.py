@@ -5,7 +5,7 @@ snapshot of the same attempt builds on the earlier one.
 """
 
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -15,7 +15,7 @@ from agent_swarm.worker.workspace.host import Host
 from agent_swarm.worker.workspace.inspection import Inspection, inspecting
 from agent_swarm.worker.workspace.layout import RunKey
 from agent_swarm.worker.workspace.mirrors import Mirror
-from agent_swarm.worker.workspace.names import RESCUED, branch_name, rescue_ref, result_ref
+from agent_swarm.worker.workspace.names import RESCUED, branch_name, is_commit, rescue_ref, result_ref
 from agent_swarm.worker.workspace.run_repository import RunPaths
 from agent_swarm.worker.workspace.steps import Step
 from agent_swarm.worker.workspace.urls import Remote
@@ -23,7 +23,7 @@ from agent_swarm.worker.workspace.values import Project, Snapshot
 
 log = structlog.get_logger()
 
-_TRAILER = "Swarm-Snapshot"
+_SNAPSHOT, _BASE = "Swarm-Snapshot", "Swarm-Base"  # trailers of the commit message
 
 
 async def save_work(
@@ -87,10 +87,23 @@ async def holds(mirror: Mirror, ref: str, state: WorkState) -> bool:
     return all(present) and await mirror.repo.reaches(commit, state.commits)
 
 
-async def wip_parent(mirror: Mirror, commit: str) -> str | None:
-    """Where `commit` is a snapshot of uncommitted work: the commit the agent stood on. None for any other commit."""
-    output = await mirror.repo.run("show", "--no-patch", f"--format=%(trailers:key={_TRAILER},valueonly)", commit)
-    return await mirror.repo.commit_of(f"{commit}^1") if output.text else None
+@dataclass(frozen=True, slots=True)
+class Unwrapped:
+    """What a snapshot stands for: the commit the agent was at, and the base of its attempt."""
+
+    head: str
+    base: str
+
+
+async def unwrap(mirror: Mirror, commit: str) -> Unwrapped | None:
+    """What is in a snapshot; None where `commit` is an ordinary commit."""
+    keys = (f"%(trailers:key={key},valueonly)" for key in (_SNAPSHOT, _BASE))
+    output = await mirror.repo.run("show", "--no-patch", f"--format={'%x00'.join(keys)}", commit)
+    attempt, _, base = (part.strip() for part in output.text.partition("\0"))
+    if not attempt or not is_commit(base):
+        return None
+    head = await mirror.repo.commit_of(f"{commit}^1")
+    return Unwrapped(head, base) if head is not None and await mirror.repo.has(base) else None
 
 
 async def _commit_work(
@@ -99,34 +112,35 @@ async def _commit_work(
     branch = branch_name(key.task_id, key.attempt)
     try:
         state = await capture(inspection, mirror, base=base, branch=branch, with_nested=True)
-        return state, await _to_mirror(host, mirror, inspection, key, state)
+        return state, await _to_mirror(host, mirror, inspection, key, state, base)
     except GitFailed as failure:
         state = await salvage(inspection, mirror, base=base, branch=branch, reason=failure.message)
-        return state, await _to_mirror(host, mirror, inspection, key, state)
+        return state, await _to_mirror(host, mirror, inspection, key, state, base)
 
 
-async def _to_mirror(host: Host, mirror: Mirror, inspection: Inspection, key: RunKey, state: WorkState) -> str:
+async def _to_mirror(
+    host: Host, mirror: Mirror, inspection: Inspection, key: RunKey, state: WorkState, base: str
+) -> str:
     ref = rescue_ref(key.task_id, key.attempt)
     earlier = await mirror.repo.commit_of(ref)
     if earlier is not None and await holds(mirror, ref, state):
         return earlier
-    commit = await _commit(host, inspection, key, state, earlier)
+    commit = await _commit(host, inspection, key, state, base, earlier)
     host.reached(Step.WORK_COMMITTED)
     await mirror.take_in(inspection.repo.git_dir, commit)
     host.reached(Step.WORK_FETCHED)
     return commit
 
 
-async def _commit(host: Host, inspection: Inspection, key: RunKey, state: WorkState, earlier: str | None) -> str:
-    """One commit whose parents are all that must be kept; the agent's own HEAD where that says it all."""
+async def _commit(
+    host: Host, inspection: Inspection, key: RunKey, state: WorkState, base: str, earlier: str | None
+) -> str:
+    """One commit of all files, whose parents are all commits that must be kept: first the one the agent is at."""
     parents = list(dict.fromkeys(state.commits))
     if earlier is not None and not await inspection.repo.reaches(state.head, [earlier]):
         parents.append(earlier)
-    if parents == [state.head] and await inspection.repo.tree_of(state.head) == state.tree:
-        return state.head
-    message = (
-        f"Unfinished work of task {key.task_id}, attempt {key.attempt}\n\n{_TRAILER}: {key.task_id}/{key.attempt}\n"
-    )
+    trailers = f"{_SNAPSHOT}: {key.task_id}/{key.attempt}\n{_BASE}: {base}\n"
+    message = f"Unfinished work of task {key.task_id}, attempt {key.attempt}\n\n{trailers}"
     return await write_commit(inspection, host, tree=state.tree, parents=parents, message=message)
 
 

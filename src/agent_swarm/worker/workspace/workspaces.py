@@ -117,9 +117,9 @@ class Workspaces:
                 record = await prepare_run(
                     self._host, project, key, dependencies=dependencies, previous=previous, base=base
                 )
+                await self._settle(key, project)
             finally:
                 await self._host.layout.empty_trash()
-            await drop_older_runs(self._host, key, project)
             return self._workspace(self._host.layout.run(key), record, project)
 
     async def collect(self, workspace: Workspace, *, message: str) -> AttemptResult:
@@ -207,6 +207,13 @@ class Workspaces:
             yield
         except BaseException:
             self._host.live.discard(key)
+            raise
+
+    async def _settle(self, key: RunKey, project: Project | None) -> None:
+        try:
+            await drop_older_runs(self._host, key, project)
+        except BaseException:
+            self._host.layout.throw_away(self._host.layout.run(key))  # cancelled: no agent has been in it
             raise
 
     def _workspace(

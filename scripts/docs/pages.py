@@ -1,0 +1,43 @@
+"""Which pages, and which parts of pages, come from the code."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from scripts.docs import commands, errors, events, life_cycle, routes, script_harness, settings, worker_protocol
+
+Render = Callable[[], str]
+
+PAGES: Mapping[str, Render] = {
+    "docs/reference/commands.md": commands.render,
+    "docs/reference/errors.md": errors.render,
+    "docs/reference/events.md": events.render,
+    "docs/reference/routes.md": routes.render,
+    "docs/reference/script-harness.md": script_harness.render,
+    "docs/reference/settings.md": settings.render,
+    "docs/reference/worker-protocol.md": worker_protocol.render,
+}
+
+# Parts of pages that people write: what stands between `<!-- begin NAME -->` and `<!-- end NAME -->`.
+PARTS: Mapping[str, Mapping[str, Render]] = {
+    "docs/life-cycle.md": {"diagram": life_cycle.diagram, "transitions": life_cycle.transitions},
+}
+
+
+def current(root: Path, path: str) -> str:
+    """A page of PAGES or PARTS as it has to be; raises LookupError where a part's marks are missing."""
+    if path in PAGES:
+        return PAGES[path]()
+    text = (root / path).read_text(encoding="utf-8")
+    for name, render in PARTS[path].items():
+        marks = re.compile(rf"(<!-- begin {name}\b[^>]*-->\n).*?(\n<!-- end {name} -->)", re.DOTALL)
+        content = render()
+        text, found = marks.subn(lambda match, content=content: f"{match[1]}{content}{match[2]}", text)
+        if found != 1:
+            raise LookupError(f"{path} has to have the marks of {name!r} once, and has them {found} times")
+    return text
+
+
+def all_paths() -> tuple[str, ...]:
+    """Every page with something in it that comes from the code."""
+    return (*PAGES, *PARTS)
