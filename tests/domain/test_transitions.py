@@ -181,7 +181,8 @@ def test_given_the_table_then_every_open_status_can_be_cancelled_and_reached() -
 def test_given_an_illegal_verb_when_it_is_tried_then_the_error_names_what_is_allowed() -> None:
     with pytest.raises(IllegalTransition, match="cannot start task 'x': it is pending") as refusal:
         after("x", TaskStatus.PENDING, Verb.START)
-    assert "claim" in refusal.value.hint
+    assert refusal.value.hint == "a pending task can be told to: backlog, cancel"
+    assert "claim" in refusal.value.details["allowed"]
 
 
 @pytest.mark.parametrize(

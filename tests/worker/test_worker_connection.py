@@ -41,8 +41,8 @@ WORST_FAULTS_ON_LONG_POLLS = [
     ids=lambda value: ("long-poll" if value else "websocket") if isinstance(value, bool) else value.name.lower(),
 )
 async def test_given_any_fault_at_any_frame_when_the_worker_goes_on_then_the_result_is_accepted_once(
-    start_worker, kind, fault, refuses_upgrade
-):
+    start_worker: StartWorker, kind: FrameType, fault: Fault, refuses_upgrade: bool
+) -> None:
     async with FakePool(heartbeat_seconds=0.3) as server:
         server.refuses_upgrade = refuses_upgrade
         server.go_wrong(kind, fault)
@@ -60,8 +60,8 @@ async def test_given_any_fault_at_any_frame_when_the_worker_goes_on_then_the_res
 
 @pytest.mark.parametrize("fault", [Fault.LOSE_REPLY, Fault.DOUBLE_REPLY], ids=["lost", "doubled"])
 async def test_given_a_claim_that_gets_lost_or_doubled_when_the_worker_reconnects_then_the_attempt_runs_once(
-    start_worker, fault
-):
+    start_worker: StartWorker, fault: Fault
+) -> None:
     async with FakePool() as server, start_worker(server.url):
         await server.until(lambda: server.agents)
         server.go_wrong(FrameType.CLAIMED, fault)
@@ -74,8 +74,8 @@ async def test_given_a_claim_that_gets_lost_or_doubled_when_the_worker_reconnect
 
 
 async def test_given_a_server_that_is_away_for_a_while_when_it_comes_back_then_nothing_of_the_run_is_lost(
-    start_worker, tmp_path
-):
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
     go_on = tmp_path / "go-on"
     async with FakePool() as server, start_worker(server.url):
         task_id = server.add_task(f"echo before; while [ ! -e {go_on} ]; do sleep 0.01; done; echo meanwhile")
@@ -91,7 +91,9 @@ async def test_given_a_server_that_is_away_for_a_while_when_it_comes_back_then_n
         assert (task.results, len(task.attempts)) == (1, 1)
 
 
-async def test_given_a_server_that_answers_503_when_it_recovers_then_the_worker_registers_and_works(start_worker):
+async def test_given_a_server_that_answers_503_when_it_recovers_then_the_worker_registers_and_works(
+    start_worker: StartWorker,
+) -> None:
     async with FakePool() as server:
         server.is_unavailable = True
         async with start_worker(server.url) as working:
@@ -102,8 +104,8 @@ async def test_given_a_server_that_answers_503_when_it_recovers_then_the_worker_
 
 
 async def test_given_a_revoked_token_when_a_run_is_under_way_then_the_worker_registers_again_with_it_and_finishes(
-    start_worker, tmp_path
-):
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
     go_on = tmp_path / "go-on"
     async with FakePool() as server, start_worker(server.url):
         task_id = server.add_task(f"echo up; while [ ! -e {go_on} ]; do sleep 0.01; done")
@@ -120,8 +122,8 @@ async def test_given_a_revoked_token_when_a_run_is_under_way_then_the_worker_reg
 
 @pytest.mark.parametrize("refuses_upgrade", [False, True], ids=["websocket", "long poll"])
 async def test_given_another_process_of_the_agent_when_it_registers_then_this_one_ends_everything_with_exit_code_3(
-    start_worker, refuses_upgrade, tmp_path
-):
+    start_worker: StartWorker, refuses_upgrade: bool, tmp_path: Path
+) -> None:
     async with FakePool(heartbeat_seconds=0.2, long_poll_seconds=0.2) as server:
         server.refuses_upgrade = refuses_upgrade
         async with start_worker(server.url) as working:
@@ -131,14 +133,16 @@ async def test_given_another_process_of_the_agent_when_it_registers_then_this_on
             assert await working.until_ended() == 3
 
 
-async def test_given_a_wrong_key_when_the_worker_starts_then_it_ends_with_exit_code_1(start_worker):
+async def test_given_a_wrong_key_when_the_worker_starts_then_it_ends_with_exit_code_1(
+    start_worker: StartWorker,
+) -> None:
     async with FakePool() as server, start_worker(server.url, api_key="not-the-key") as working:
         assert await working.until_ended() == 1
 
 
 async def test_given_no_server_when_the_worker_may_wait_only_so_long_then_it_ends_with_exit_code_1(
-    start_worker, unused_port
-):
+    start_worker: StartWorker, unused_port: int
+) -> None:
     from datetime import timedelta
 
     url = f"http://127.0.0.1:{unused_port}"
@@ -147,8 +151,8 @@ async def test_given_no_server_when_the_worker_may_wait_only_so_long_then_it_end
 
 
 async def test_given_a_result_the_server_cannot_take_when_refused_then_the_attempt_fails_instead_of_hanging(
-    start_worker,
-):
+    start_worker: StartWorker,
+) -> None:
     async with FakePool() as server, start_worker(server.url):
         server.go_wrong(FrameType.COMPLETE, TooLarge("this result is too large"))
         task_id = server.add_task("echo fine")
@@ -157,7 +161,7 @@ async def test_given_a_result_the_server_cannot_take_when_refused_then_the_attem
         assert (attempt.outcome, attempt.code) == (AttemptOutcome.FAILED, "resultRefused")
 
 
-async def test_given_a_refused_frame_when_more_follow_then_the_queue_goes_on(start_worker):
+async def test_given_a_refused_frame_when_more_follow_then_the_queue_goes_on(start_worker: StartWorker) -> None:
     async with FakePool() as server, start_worker(server.url, harness="script"):
         server.go_wrong(FrameType.PROGRESS, InvalidInput("no such progress"))
         server.go_wrong(FrameType.USAGE, InvalidInput("no such usage"))
@@ -165,7 +169,9 @@ async def test_given_a_refused_frame_when_more_follow_then_the_queue_goes_on(sta
         assert task.results == 1
 
 
-async def test_given_lines_the_server_lost_when_it_names_the_gap_then_they_are_sent_again(start_worker, tmp_path):
+async def test_given_lines_the_server_lost_when_it_names_the_gap_then_they_are_sent_again(
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
     go_on = tmp_path / "go-on"
     async with FakePool() as server, start_worker(server.url):
         task_id = server.add_task(f"echo one; echo two; while [ ! -e {go_on} ]; do sleep 0.01; done; echo three")
@@ -177,8 +183,8 @@ async def test_given_lines_the_server_lost_when_it_names_the_gap_then_they_are_s
 
 
 async def test_given_a_lease_that_was_taken_away_when_the_worker_hears_of_it_then_the_run_ends_and_the_next_starts_over(
-    start_worker, tmp_path
-):
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
     async with FakePool(heartbeat_seconds=0.1) as server, start_worker(server.url):
         task_id = server.add_task(f"if mkdir {tmp_path}/seen; then echo up; sleep 1000; else echo over; fi")
         await server.until(lambda: server.tasks[task_id].attempts and "up" in server.tasks[task_id].attempt.texts())

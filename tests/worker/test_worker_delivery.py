@@ -107,8 +107,8 @@ FAULTS = st.lists(st.sampled_from(["fine", "lost before", "lost after", "busy", 
 @settings(max_examples=150, deadline=None)
 @given(records=RECORDS, faults=FAULTS, crash_after=st.integers(0, 40))
 def test_given_any_records_and_faults_and_a_crash_when_delivered_then_the_server_has_everything_once_and_in_order(
-    tmp_path_factory, records, faults, crash_after
-):
+    tmp_path_factory: pytest.TempPathFactory, records: list[Kind], faults: list[str], crash_after: int
+) -> None:
     folder = tmp_path_factory.mktemp("attempt")
     server = Server(faults)
 
@@ -149,8 +149,8 @@ def _body(kind, number):
 
 @pytest.mark.anyio
 async def test_given_a_lease_that_is_over_when_delivered_then_only_lines_and_usage_go_on_and_the_result_is_told_as_refused(
-    tmp_path,
-):
+    tmp_path: Path,
+) -> None:
     class Fenced(Server):
         def apply(self, kind, body):
             if kind in (FrameType.START, FrameType.PROGRESS, FrameType.COMPLETE):
@@ -172,7 +172,7 @@ async def test_given_a_lease_that_is_over_when_delivered_then_only_lines_and_usa
 
 
 @pytest.mark.anyio
-async def test_given_many_lines_when_delivered_then_they_travel_in_full_frames(tmp_path):
+async def test_given_many_lines_when_delivered_then_they_travel_in_full_frames(tmp_path: Path) -> None:
     spool = Spool.create(tmp_path, HEAD, as_it_is)
     spool.append(Kind.START, {})
     for number in range(1200):
@@ -189,7 +189,7 @@ async def test_given_many_lines_when_delivered_then_they_travel_in_full_frames(t
 
 
 @pytest.mark.anyio
-async def test_given_much_progress_when_the_server_is_slow_then_only_the_latest_is_sent(tmp_path):
+async def test_given_much_progress_when_the_server_is_slow_then_only_the_latest_is_sent(tmp_path: Path) -> None:
     spool = Spool.create(tmp_path, HEAD, as_it_is)
     for number in range(100):
         spool.append(Kind.PROGRESS, {"text": f"{number} %"})
@@ -200,8 +200,8 @@ async def test_given_much_progress_when_the_server_is_slow_then_only_the_latest_
 
 @pytest.mark.anyio
 async def test_given_a_text_that_redaction_made_too_long_when_sent_then_it_is_cut_instead_of_stopping_the_queue(
-    tmp_path,
-):
+    tmp_path: Path,
+) -> None:
     spool = Spool.create(tmp_path, HEAD, as_it_is)
     spool.append(Kind.PROGRESS, {"text": "x" * (limits.PROGRESS_CHARS + 50)})
     window = next_window(HEAD, spool.records())
@@ -226,5 +226,7 @@ async def test_given_a_text_that_redaction_made_too_long_when_sent_then_it_is_cu
     ],
     ids=lambda value: getattr(value, "code", None) or value.value,
 )
-def test_given_a_refusal_when_judged_then_it_is_known_what_to_do(kind, error, verdict):
+def test_given_a_refusal_when_judged_then_it_is_known_what_to_do(
+    kind: FrameType, error: SwarmError, verdict: Verdict
+) -> None:
     assert judge(kind, error) is verdict

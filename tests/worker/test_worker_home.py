@@ -15,17 +15,17 @@ from agent_swarm.worker.identity import agent_id_for
 ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 
 
-def test_given_an_agent_id_when_asked_for_then_it_is_used_in_lower_case(tmp_path):
+def test_given_an_agent_id_when_asked_for_then_it_is_used_in_lower_case(tmp_path: Path) -> None:
     assert agent_id_for(ID.upper(), "ada", tmp_path) == ID
 
 
-def test_given_no_agent_id_when_asked_for_by_name_then_the_same_name_gets_the_same_id_again(tmp_path):
+def test_given_no_agent_id_when_asked_for_by_name_then_the_same_name_gets_the_same_id_again(tmp_path: Path) -> None:
     ada = agent_id_for("", "ada", tmp_path)
     assert agent_id_for("", "ada", tmp_path) == ada
     assert agent_id_for("", "bob/../bob", tmp_path) != ada
 
 
-def test_given_a_locked_folder_when_another_process_wants_it_then_it_is_told_which_one_has_it(tmp_path):
+def test_given_a_locked_folder_when_another_process_wants_it_then_it_is_told_which_one_has_it(tmp_path: Path) -> None:
     home = WorkerHome(tmp_path / ID)
     with home.locked(), pytest.raises(HomeInUse, match=rf"already runs as agent {ID} \(process \d+\)"), home.locked():
         pass
@@ -33,7 +33,9 @@ def test_given_a_locked_folder_when_another_process_wants_it_then_it_is_told_whi
         pass
 
 
-def test_given_many_refusals_when_noted_then_the_files_stay_bounded(tmp_path, monkeypatch):
+def test_given_many_refusals_when_noted_then_the_files_stay_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("agent_swarm.worker.home.REFUSED_BYTES", 1000)
     home = WorkerHome(tmp_path)
     for number in range(200):
@@ -43,7 +45,9 @@ def test_given_many_refusals_when_noted_then_the_files_stay_bounded(tmp_path, mo
 
 
 @pytest.mark.anyio
-async def test_given_a_worker_when_its_health_is_asked_for_then_it_says_who_it_is_and_what_runs(start_worker):
+async def test_given_a_worker_when_its_health_is_asked_for_then_it_says_who_it_is_and_what_runs(
+    start_worker: StartWorker,
+) -> None:
     async with FakePool() as server, free_port() as port, start_worker(server.url, port=port):
         task_id = server.add_task("echo up; sleep 1000")
         task = server.tasks[task_id]
@@ -55,7 +59,7 @@ async def test_given_a_worker_when_its_health_is_asked_for_then_it_says_who_it_i
 
 
 @pytest.mark.anyio
-async def test_given_nonsense_when_it_is_sent_to_the_health_page_then_the_connection_is_closed():
+async def test_given_nonsense_when_it_is_sent_to_the_health_page_then_the_connection_is_closed() -> None:
     async with free_port() as port, serving_health("127.0.0.1", port, dict):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"x" * 20_000)
@@ -64,7 +68,7 @@ async def test_given_nonsense_when_it_is_sent_to_the_health_page_then_the_connec
 
 
 @pytest.mark.anyio
-async def test_given_a_port_that_is_taken_when_health_is_served_then_the_message_names_it():
+async def test_given_a_port_that_is_taken_when_health_is_served_then_the_message_names_it() -> None:
     async with free_port() as port, serving_health("127.0.0.1", port, dict):
         with pytest.raises(SettingError, match=f"127.0.0.1:{port}"):
             async with serving_health("127.0.0.1", port, dict):

@@ -19,7 +19,7 @@ def confirmed_at(instant: float) -> LeaseBook:
     return book
 
 
-def test_given_a_new_claim_when_no_renewal_was_answered_then_nothing_may_act_under_it():
+def test_given_a_new_claim_when_no_renewal_was_answered_then_nothing_may_act_under_it() -> None:
     book = LeaseBook(max_offline=MAX_OFFLINE)
     book.hold(LEASE, now=0)
     assert not book.may_act(LEASE, now=0)
@@ -27,7 +27,7 @@ def test_given_a_new_claim_when_no_renewal_was_answered_then_nothing_may_act_und
     assert book.leases == (LEASE,)
 
 
-def test_given_a_renewal_when_80_percent_of_the_lease_are_over_then_effects_are_cut_once():
+def test_given_a_renewal_when_80_percent_of_the_lease_are_over_then_effects_are_cut_once() -> None:
     book = confirmed_at(100)
     assert book.next_due() == 124
     assert (book.due(now=123.9), book.may_act(LEASE, now=123.9)) == ([], True)
@@ -36,7 +36,7 @@ def test_given_a_renewal_when_80_percent_of_the_lease_are_over_then_effects_are_
     assert book.is_entitled(LEASE, now=129.9) and not book.is_entitled(LEASE, now=130)
 
 
-def test_given_cut_effects_when_a_renewal_is_answered_then_they_are_restored_and_can_be_cut_again():
+def test_given_cut_effects_when_a_renewal_is_answered_then_they_are_restored_and_can_be_cut_again() -> None:
     book = confirmed_at(0)
     assert book.due(now=24) == [Cut(LEASE)]
     assert book.renewed(LEASE, sent_at=25, lease_seconds=SECONDS, now=26)
@@ -44,21 +44,21 @@ def test_given_cut_effects_when_a_renewal_is_answered_then_they_are_restored_and
     assert book.due(now=49) == [Cut(LEASE)]
 
 
-def test_given_an_answer_that_took_too_long_when_it_comes_then_effects_stay_cut():
+def test_given_an_answer_that_took_too_long_when_it_comes_then_effects_stay_cut() -> None:
     book = confirmed_at(0)
     assert book.due(now=24) == [Cut(LEASE)]
     assert not book.renewed(LEASE, sent_at=10, lease_seconds=SECONDS, now=40)
     assert book.due(now=41) == []
 
 
-def test_given_answers_out_of_order_when_the_older_one_comes_last_then_it_changes_nothing():
+def test_given_answers_out_of_order_when_the_older_one_comes_last_then_it_changes_nothing() -> None:
     book = confirmed_at(0)
     book.renewed(LEASE, sent_at=20, lease_seconds=SECONDS, now=21)
     book.renewed(LEASE, sent_at=10, lease_seconds=SECONDS, now=22)
     assert book.may_act(LEASE, now=43)
 
 
-def test_given_no_word_from_the_server_when_max_offline_is_over_then_the_lease_is_abandoned_once():
+def test_given_no_word_from_the_server_when_max_offline_is_over_then_the_lease_is_abandoned_once() -> None:
     book = confirmed_at(0)
     assert book.due(now=24) == [Cut(LEASE)]
     assert book.next_due() == MAX_OFFLINE
@@ -66,7 +66,7 @@ def test_given_no_word_from_the_server_when_max_offline_is_over_then_the_lease_i
     assert (book.due(now=MAX_OFFLINE + 1), book.next_due()) == ([], None)
 
 
-def test_given_no_patience_at_all_when_renewals_are_answered_then_nothing_is_abandoned():
+def test_given_no_patience_at_all_when_renewals_are_answered_then_nothing_is_abandoned() -> None:
     book = LeaseBook(max_offline=0)
     book.hold(LEASE, now=0)
     assert book.due(now=1) == []
@@ -75,7 +75,7 @@ def test_given_no_patience_at_all_when_renewals_are_answered_then_nothing_is_aba
     assert book.due(now=25) == [Cut(LEASE), Abandon(LEASE)]
 
 
-def test_given_a_lease_that_was_let_go_when_an_answer_to_its_renewal_comes_then_it_stays_gone():
+def test_given_a_lease_that_was_let_go_when_an_answer_to_its_renewal_comes_then_it_stays_gone() -> None:
     book = confirmed_at(0)
     book.let_go(LEASE)
     assert not book.renewed(LEASE, sent_at=5, lease_seconds=SECONDS, now=6)

@@ -21,7 +21,9 @@ async def is_up(server: FakePool, task_id: str) -> None:
     await server.until(lambda: task.attempts and "up" in task.attempt.texts())
 
 
-async def test_given_a_short_run_when_the_worker_leaves_then_the_run_finishes_first(start_worker, tmp_path):
+async def test_given_a_short_run_when_the_worker_leaves_then_the_run_finishes_first(
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
     go_on = tmp_path / "go-on"
     async with FakePool() as server, start_worker(server.url) as working:
         task_id = server.add_task(f"echo up; while [ ! -e {go_on} ]; do sleep 0.01; done; echo done")
@@ -36,8 +38,8 @@ async def test_given_a_short_run_when_the_worker_leaves_then_the_run_finishes_fi
 
 
 async def test_given_a_long_run_when_the_time_is_over_then_it_is_paused_and_the_next_process_goes_on_in_its_workspace(
-    start_worker,
-):
+    start_worker: StartWorker,
+) -> None:
     async with FakePool() as server:
         async with start_worker(server.url, shutdown_timeout=AT_ONCE) as working:
             task_id = server.add_task(GOES_ON)
@@ -52,8 +54,8 @@ async def test_given_a_long_run_when_the_time_is_over_then_it_is_paused_and_the_
 
 
 async def test_given_a_conversation_when_it_was_paused_by_a_shutdown_then_the_next_attempt_goes_on_with_it(
-    start_worker,
-):
+    start_worker: StartWorker,
+) -> None:
     script = "progress first\nrun echo up >> said\nwait-for go-on\nresult done"
     async with FakePool() as server:
         async with start_worker(server.url, shutdown_timeout=AT_ONCE, harness="script") as working:
@@ -73,8 +75,8 @@ async def test_given_a_conversation_when_it_was_paused_by_a_shutdown_then_the_ne
 
 
 async def test_given_no_server_when_the_worker_leaves_then_the_next_process_delivers_the_pause_and_gets_the_task_back(
-    start_worker, monkeypatch
-):
+    start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("agent_swarm.worker.service.ACK_SECONDS", 0.1)
     async with FakePool() as server:
         async with start_worker(server.url, shutdown_timeout=AT_ONCE) as working:
@@ -90,7 +92,7 @@ async def test_given_no_server_when_the_worker_leaves_then_the_next_process_deli
         assert task.result is not None and task.result.text == "was here"
 
 
-async def test_given_a_claim_on_its_way_when_the_worker_leaves_then_it_is_given_back(start_worker):
+async def test_given_a_claim_on_its_way_when_the_worker_leaves_then_it_is_given_back(start_worker: StartWorker) -> None:
     async with FakePool() as server, start_worker(server.url) as working:
         await until(lambda: working.worker.health()["connected"])
         server.go_wrong(FrameType.CLAIMED, Fault.LOSE_REPLY)  # still in a buffer somewhere
@@ -106,8 +108,8 @@ async def test_given_a_claim_on_its_way_when_the_worker_leaves_then_it_is_given_
 
 
 async def test_given_a_second_signal_when_the_worker_is_leaving_then_it_ends_at_once_with_its_agents(
-    start_worker, tmp_path
-):
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
     async with FakePool() as server, start_worker(server.url) as working:
         task_id = server.add_task(f"echo $$ > {tmp_path}/pid; echo up; sleep 1000")
         await is_up(server, task_id)
@@ -121,7 +123,9 @@ async def test_given_a_second_signal_when_the_worker_is_leaving_then_it_ends_at_
         assert not {FrameType.PAUSE, FrameType.BYE, FrameType.FAIL} & kinds
 
 
-async def test_given_an_agent_that_does_not_stop_when_the_worker_leaves_then_it_is_killed_and_paused(start_worker):
+async def test_given_an_agent_that_does_not_stop_when_the_worker_leaves_then_it_is_killed_and_paused(
+    start_worker: StartWorker,
+) -> None:
     async with FakePool() as server, start_worker(server.url, shutdown_timeout=AT_ONCE) as working:
         task_id = server.add_task("trap '' TERM INT; echo up; while :; do sleep 0.1; done")
         await is_up(server, task_id)
@@ -129,7 +133,9 @@ async def test_given_an_agent_that_does_not_stop_when_the_worker_leaves_then_it_
         assert server.tasks[task_id].status is TaskStatus.PAUSED
 
 
-async def test_given_a_worker_that_never_reached_a_server_when_it_is_told_to_leave_then_it_goes(start_worker):
+async def test_given_a_worker_that_never_reached_a_server_when_it_is_told_to_leave_then_it_goes(
+    start_worker: StartWorker,
+) -> None:
     listener = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     async with start_worker(url) as working:

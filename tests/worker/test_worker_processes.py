@@ -77,8 +77,8 @@ def home(tmp_path: Path) -> Path:
 
 
 async def test_given_a_worker_killed_in_the_middle_when_it_starts_again_then_its_agents_are_dead_and_the_task_is_done_over(
-    spawn, tmp_path
-):
+    spawn: Spawn, tmp_path: Path
+) -> None:
     with Lifeline(tmp_path) as lifeline:
         async with FakePool() as server:
             script = f"if mkdir {tmp_path}/seen; then echo begun; cd {tmp_path}; {HOLD}{FAMILY}wait; fi; echo over"
@@ -97,8 +97,8 @@ async def test_given_a_worker_killed_in_the_middle_when_it_starts_again_then_its
 
 
 async def test_given_a_result_that_was_spooled_when_the_worker_is_killed_before_it_was_acknowledged_then_the_next_start_delivers_it(
-    spawn, tmp_path
-):
+    spawn: Spawn, tmp_path: Path
+) -> None:
     go_on = tmp_path / "go-on"
     async with FakePool() as server:
         async with spawn(server.url) as first:
@@ -120,8 +120,8 @@ async def test_given_a_result_that_was_spooled_when_the_worker_is_killed_before_
 
 
 async def test_given_a_result_of_a_lease_that_is_over_when_the_next_start_delivers_it_then_it_is_noted_and_work_goes_on(
-    spawn, tmp_path
-):
+    spawn: Spawn, tmp_path: Path
+) -> None:
     go_on = tmp_path / "go-on"
     async with FakePool() as server:
         async with spawn(server.url) as first:
@@ -145,8 +145,8 @@ async def test_given_a_result_of_a_lease_that_is_over_when_the_next_start_delive
 
 
 async def test_given_a_running_worker_when_a_second_process_starts_as_the_same_agent_then_it_says_so_in_one_line_and_ends(
-    spawn,
-):
+    spawn: Spawn,
+) -> None:
     async with FakePool() as server, spawn(server.url) as first:
         await server.until(lambda: server.agents)
         async with spawn(server.url) as second:
@@ -157,7 +157,7 @@ async def test_given_a_running_worker_when_a_second_process_starts_as_the_same_a
         assert len(server.registrations) == 1
 
 
-async def test_given_ctrl_c_when_nothing_runs_then_the_worker_leaves_with_exit_code_0(spawn):
+async def test_given_ctrl_c_when_nothing_runs_then_the_worker_leaves_with_exit_code_0(spawn: Spawn) -> None:
     async with FakePool() as server, spawn(server.url) as worker:
         await server.until(lambda: any(agent.credits for agent in server.agents.values()))
         worker.process.send_signal(signal.SIGINT)
@@ -166,7 +166,9 @@ async def test_given_ctrl_c_when_nothing_runs_then_the_worker_leaves_with_exit_c
         assert "Traceback" not in worker.said
 
 
-async def test_given_the_servers_key_when_agents_look_for_it_then_it_is_nowhere_a_run_can_see_or_leave(spawn, tmp_path):
+async def test_given_the_servers_key_when_agents_look_for_it_then_it_is_nowhere_a_run_can_see_or_leave(
+    spawn: Spawn, tmp_path: Path
+) -> None:
     """Environment, command lines, files of the worker's folder, log, and what was sent."""
     secret = "canary-7f3a9c1e5b"
     look = "env; cat /proc/$$/environ | tr '\\0' '\\n'; cat /proc/$PPID/environ | tr '\\0' '\\n'; ps -eo args || true"
@@ -191,7 +193,7 @@ async def test_given_the_servers_key_when_agents_look_for_it_then_it_is_nowhere_
         assert secret not in json.dumps([frame.body for frame in server.frames])
 
 
-def test_given_a_worker_host_when_the_worker_is_imported_then_nothing_of_the_server_comes_with_it():
+def test_given_a_worker_host_when_the_worker_is_imported_then_nothing_of_the_server_comes_with_it() -> None:
     foreign = ("fastapi", "starlette", "uvicorn", "sqlalchemy", "alembic", "orjson", "prometheus_client", "psycopg")
     ours = tuple(f"agent_swarm.{name}" for name in ("server", "services", "store", "cli", "pool", "vault"))
     program = (

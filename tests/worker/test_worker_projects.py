@@ -41,8 +41,8 @@ def project(repository: Path) -> dict[str, str]:
 
 
 async def test_given_a_project_when_the_agent_changes_files_then_the_result_is_a_commit_in_its_repository(
-    start_worker, repository
-):
+    start_worker: StartWorker, repository: Path
+) -> None:
     async with FakePool() as server, start_worker(server.url, github_name="Ada L", github_email="ada@example.org"):
         task_id = server.add_task("cat notes.txt; echo second >> notes.txt", project=project(repository))
         task = await server.until_status(task_id, TaskStatus.COMPLETED)
@@ -54,8 +54,8 @@ async def test_given_a_project_when_the_agent_changes_files_then_the_result_is_a
 
 
 async def test_given_results_to_build_on_when_the_next_task_starts_then_they_are_in_its_workspace(
-    start_worker, repository
-):
+    start_worker: StartWorker, repository: Path
+) -> None:
     async with FakePool() as server, start_worker(server.url):
         upstreams = []
         for name in ("one", "two"):
@@ -71,8 +71,8 @@ async def test_given_results_to_build_on_when_the_next_task_starts_then_they_are
 
 
 async def test_given_results_that_conflict_when_they_are_merged_then_the_attempt_fails_and_says_which(
-    start_worker, repository
-):
+    start_worker: StartWorker, repository: Path
+) -> None:
     async with FakePool() as server, start_worker(server.url):
         upstreams = []
         for name in ("one", "two"):
@@ -90,8 +90,8 @@ async def test_given_results_that_conflict_when_they_are_merged_then_the_attempt
 
 
 async def test_given_an_agent_that_fails_when_it_has_changed_files_then_they_are_kept_on_a_ref(
-    start_worker, repository
-):
+    start_worker: StartWorker, repository: Path
+) -> None:
     async with FakePool() as server, start_worker(server.url):
         task = server.tasks[server.add_task("echo half > half; exit 1", project=project(repository))]
         await server.until(lambda: task.attempts and task.attempts[0].outcome)
@@ -101,8 +101,8 @@ async def test_given_an_agent_that_fails_when_it_has_changed_files_then_they_are
 
 
 async def test_given_a_repository_that_is_not_there_when_claimed_then_the_attempt_fails_as_the_infrastructures_fault(
-    start_worker, tmp_path
-):
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
     async with FakePool() as server, start_worker(server.url):
         task = server.tasks[server.add_task("true", project=project(tmp_path / "nowhere"))]
         await server.until(lambda: task.attempts and task.attempts[0].outcome)
@@ -111,8 +111,8 @@ async def test_given_a_repository_that_is_not_there_when_claimed_then_the_attemp
 
 
 async def test_given_a_project_when_its_attempt_was_paused_by_a_shutdown_then_the_next_one_delivers_the_work_of_both(
-    start_worker, repository
-):
+    start_worker: StartWorker, repository: Path
+) -> None:
     script = "if [ -e mine ]; then echo two >> mine; exit 0; fi\necho one > mine; echo up; sleep 1000"
     async with FakePool() as server:
         async with start_worker(server.url, shutdown_timeout=timedelta()) as working:
@@ -127,8 +127,8 @@ async def test_given_a_project_when_its_attempt_was_paused_by_a_shutdown_then_th
 
 
 async def test_given_a_server_out_of_reach_when_80_percent_of_the_lease_are_over_then_nothing_is_pushed_until_it_is_renewed(
-    start_worker, repository, tmp_path
-):
+    start_worker: StartWorker, repository: Path, tmp_path: Path
+) -> None:
     go_on = tmp_path / "go-on"
     async with FakePool(lease_seconds=1, heartbeat_seconds=0.2) as server, start_worker(server.url) as working:
         task_id = server.add_task(
@@ -149,8 +149,8 @@ async def test_given_a_server_out_of_reach_when_80_percent_of_the_lease_are_over
 
 
 async def test_given_a_server_that_stays_away_when_max_offline_is_over_then_the_run_ends_and_says_so_later(
-    start_worker, tmp_path
-):
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
     async with FakePool(lease_seconds=1, heartbeat_seconds=0.2) as server:
         async with start_worker(server.url, max_offline=timedelta()) as working:
             task_id = server.add_task(f"mkdir {tmp_path}/seen || exit 0; echo up; sleep 1000")

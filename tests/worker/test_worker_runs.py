@@ -13,7 +13,7 @@ from agent_swarm.testing.waiting import until
 pytestmark = pytest.mark.anyio
 
 
-async def test_given_a_script_when_it_ends_well_then_its_last_output_is_the_result(start_worker):
+async def test_given_a_script_when_it_ends_well_then_its_last_output_is_the_result(start_worker: StartWorker) -> None:
     async with FakePool() as server, start_worker(server.url):
         task_id = server.add_task("echo one\necho two")
         task = await server.until_status(task_id, TaskStatus.COMPLETED)
@@ -23,7 +23,9 @@ async def test_given_a_script_when_it_ends_well_then_its_last_output_is_the_resu
         assert [line["kind"] for line in task.attempt.lines] == ["started", "log", "log", "ended"]
 
 
-async def test_given_a_script_when_it_fails_then_the_attempt_fails_as_the_agents_fault(start_worker):
+async def test_given_a_script_when_it_fails_then_the_attempt_fails_as_the_agents_fault(
+    start_worker: StartWorker,
+) -> None:
     async with FakePool() as server, start_worker(server.url):
         task_id = server.add_task("echo oh no >&2\nexit 3")
         attempt = (await server.until(lambda: server.tasks[task_id].attempts))[0]
@@ -33,7 +35,9 @@ async def test_given_a_script_when_it_fails_then_the_attempt_fails_as_the_agents
         assert "exit code 3" in attempt.message and "oh no" in attempt.message
 
 
-async def test_given_two_slots_when_two_tasks_wait_for_each_other_then_both_run_at_once(start_worker, tmp_path):
+async def test_given_two_slots_when_two_tasks_wait_for_each_other_then_both_run_at_once(
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
     async with FakePool() as server, start_worker(server.url, slots=2):
         meet = "touch {me}; while [ ! -e {other} ]; do sleep 0.01; done"
         first, second = tmp_path / "first", tmp_path / "second"
@@ -45,7 +49,9 @@ async def test_given_two_slots_when_two_tasks_wait_for_each_other_then_both_run_
             await server.until_status(task_id, TaskStatus.COMPLETED)
 
 
-async def test_given_a_time_limit_when_the_agent_runs_longer_then_it_is_ended_and_fails(start_worker):
+async def test_given_a_time_limit_when_the_agent_runs_longer_then_it_is_ended_and_fails(
+    start_worker: StartWorker,
+) -> None:
     async with FakePool() as server, start_worker(server.url):
         task_id = server.add_task("echo begun; sleep 1000", timeout_seconds=0.3)
         attempt = (await server.until(lambda: server.tasks[task_id].attempts))[0]
@@ -55,8 +61,8 @@ async def test_given_a_time_limit_when_the_agent_runs_longer_then_it_is_ended_an
 
 
 async def test_given_an_agent_with_daemons_when_the_task_is_cancelled_then_all_of_them_end_and_nothing_is_reported(
-    start_worker, tmp_path
-):
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
     with Lifeline(tmp_path) as lifeline:
         async with FakePool() as server, start_worker(server.url) as working:
             task_id = server.add_task(f"cd {tmp_path}\n{HOLD}{FAMILY}wait")
@@ -71,8 +77,8 @@ async def test_given_an_agent_with_daemons_when_the_task_is_cancelled_then_all_o
 
 @pytest.mark.parametrize("by_command", [True, False], ids=["by command", "by heartbeat"])
 async def test_given_a_running_agent_when_a_pause_is_asked_for_then_it_is_paused_and_goes_on_in_its_workspace_when_resumed(
-    start_worker, by_command
-):
+    start_worker: StartWorker, by_command: bool
+) -> None:
     async with FakePool(heartbeat_seconds=0.1) as server, start_worker(server.url):
         task_id = server.add_task("if [ -e here ]; then cat here; else echo was here > here; echo up; sleep 1000; fi")
         await server.until(lambda: server.tasks[task_id].attempts and "up" in server.tasks[task_id].attempt.texts())
@@ -85,7 +91,9 @@ async def test_given_a_running_agent_when_a_pause_is_asked_for_then_it_is_paused
         assert [attempt.outcome for attempt in task.attempts] == [AttemptOutcome.PAUSED, AttemptOutcome.COMPLETED]
 
 
-async def test_given_a_prompt_of_900_kb_when_it_is_claimed_then_the_agent_gets_all_of_it(start_worker):
+async def test_given_a_prompt_of_900_kb_when_it_is_claimed_then_the_agent_gets_all_of_it(
+    start_worker: StartWorker,
+) -> None:
     prompt = "wc -c < $0\n: '" + "x" * 900_000 + "'"
     async with FakePool() as server, start_worker(server.url):
         task = await server.until_status(server.add_task(prompt), TaskStatus.COMPLETED)
@@ -93,8 +101,8 @@ async def test_given_a_prompt_of_900_kb_when_it_is_claimed_then_the_agent_gets_a
 
 
 async def test_given_a_harness_that_is_not_here_when_claimed_then_the_attempt_fails_as_the_infrastructures_fault(
-    start_worker,
-):
+    start_worker: StartWorker,
+) -> None:
     async with FakePool() as server, start_worker(server.url):
         task_id = server.add_task("hello", harness="codex")
         attempt = (await server.until(lambda: server.tasks[task_id].attempts))[0]
@@ -104,8 +112,8 @@ async def test_given_a_harness_that_is_not_here_when_claimed_then_the_attempt_fa
 
 
 async def test_given_dependencies_when_the_agent_starts_then_their_results_are_in_a_file_outside_the_workspace(
-    start_worker,
-):
+    start_worker: StartWorker,
+) -> None:
     upstream = {"task_id": "11111111-1111-4111-8111-111111111111", "title": "Measure", "text": "it is 42 long"}
     async with FakePool() as server, start_worker(server.url):
         task_id = server.add_task(
@@ -117,7 +125,9 @@ async def test_given_dependencies_when_the_agent_starts_then_their_results_are_i
         assert "Measure" in task.result.text and "it is 42 long" in task.result.text
 
 
-async def test_given_a_script_agent_when_it_reports_usage_and_progress_then_the_server_has_both(start_worker):
+async def test_given_a_script_agent_when_it_reports_usage_and_progress_then_the_server_has_both(
+    start_worker: StartWorker,
+) -> None:
     async with FakePool() as server, start_worker(server.url, harness="script"):
         task_id = server.add_task("progress half way\nusage input=10 output=20 cost=0.5", harness=None)
         attempt = (await server.until(lambda: server.tasks[task_id].attempts))[0]
@@ -126,7 +136,7 @@ async def test_given_a_script_agent_when_it_reports_usage_and_progress_then_the_
         assert [(one.seq, one.input_tokens, one.output_tokens) for one in attempt.usage.values()] == [(0, 10, 20)]
 
 
-async def test_given_an_agent_when_it_prints_its_token_then_the_server_never_sees_it(start_worker):
+async def test_given_an_agent_when_it_prints_its_token_then_the_server_never_sees_it(start_worker: StartWorker) -> None:
     async with FakePool() as server, start_worker(server.url):
         task_id = server.add_task("echo token is $AGENT_SWARM_TOKEN; echo $AGENT_SWARM_TASK_ID")
         task = await server.until_status(task_id, TaskStatus.COMPLETED)
@@ -134,7 +144,9 @@ async def test_given_an_agent_when_it_prints_its_token_then_the_server_never_see
         assert task.result is not None and task.result.text == f"token is [redacted]\n{task_id}"
 
 
-async def test_given_a_finished_attempt_when_the_server_has_it_then_nothing_of_it_stays_on_disk(start_worker):
+async def test_given_a_finished_attempt_when_the_server_has_it_then_nothing_of_it_stays_on_disk(
+    start_worker: StartWorker,
+) -> None:
     async with FakePool() as server, start_worker(server.url) as working:
         await server.until_status(server.add_task("echo > file"), TaskStatus.COMPLETED)
         assert await working.leave() == 0

@@ -30,7 +30,7 @@ def kinds(spool: Spool) -> list[Kind]:
     return [record.kind for record in spool.records()]
 
 
-def test_given_records_when_the_file_is_opened_again_then_they_are_there_in_order_and_numbered(tmp_path):
+def test_given_records_when_the_file_is_opened_again_then_they_are_there_in_order_and_numbered(tmp_path: Path) -> None:
     filled(tmp_path).release()
     spool = Spool.reopen(tmp_path, as_it_is)
     assert spool.head == HEAD
@@ -45,7 +45,9 @@ def test_given_records_when_the_file_is_opened_again_then_they_are_there_in_orde
     assert list(spool.records())[-1].number == 3
 
 
-def test_given_a_crash_at_any_byte_when_the_file_is_opened_again_then_it_holds_the_records_that_were_whole(tmp_path):
+def test_given_a_crash_at_any_byte_when_the_file_is_opened_again_then_it_holds_the_records_that_were_whole(
+    tmp_path: Path,
+) -> None:
     filled(tmp_path).release()
     content = (tmp_path / FILE).read_bytes()
     head_bytes = content.index(b"\n") + 1
@@ -67,7 +69,9 @@ def test_given_a_crash_at_any_byte_when_the_file_is_opened_again_then_it_holds_t
 
 
 @given(st.binary(max_size=12))
-def test_given_any_acknowledged_position_on_disk_when_opened_then_delivery_starts_at_a_record(tmp_path_factory, told):
+def test_given_any_acknowledged_position_on_disk_when_opened_then_delivery_starts_at_a_record(
+    tmp_path_factory: pytest.TempPathFactory, told: bytes
+) -> None:
     folder = tmp_path_factory.mktemp("spool")
     filled(folder).release()
     (folder / ACKED).write_bytes(told)
@@ -79,7 +83,7 @@ def test_given_any_acknowledged_position_on_disk_when_opened_then_delivery_start
     assert spool.is_delivered == (not list(spool.records(spool.position)))
 
 
-def test_given_an_acknowledged_position_when_opened_again_then_delivery_goes_on_there(tmp_path):
+def test_given_an_acknowledged_position_when_opened_again_then_delivery_goes_on_there(tmp_path: Path) -> None:
     spool = filled(tmp_path)
     middle = list(spool.records())[1].end
     spool.acknowledge(middle)
@@ -89,7 +93,7 @@ def test_given_an_acknowledged_position_when_opened_again_then_delivery_goes_on_
 
 
 @pytest.mark.anyio
-async def test_given_an_ending_when_more_is_added_then_it_is_dropped(tmp_path):
+async def test_given_an_ending_when_more_is_added_then_it_is_dropped(tmp_path: Path) -> None:
     spool = filled(tmp_path)
     await spool.end(Kind.COMPLETE, {"text": "done"})
     spool.append(Kind.LINE, {})
@@ -100,21 +104,21 @@ async def test_given_an_ending_when_more_is_added_then_it_is_dropped(tmp_path):
     assert Spool.reopen(tmp_path, as_it_is).ending is Kind.COMPLETE
 
 
-def test_given_secrets_when_records_are_added_then_they_are_not_in_the_file(tmp_path):
+def test_given_secrets_when_records_are_added_then_they_are_not_in_the_file(tmp_path: Path) -> None:
     spool = Spool.create(tmp_path, HEAD, lambda value: json.loads(json.dumps(value).replace("hunter2", "*")))
     spool.append(Kind.LINE, {"data": {"text": "hunter2"}})
     assert "hunter2" not in (tmp_path / FILE).read_text()
 
 
-def test_given_half_a_character_when_it_is_added_then_the_file_stays_readable(tmp_path):
+def test_given_half_a_character_when_it_is_added_then_the_file_stays_readable(tmp_path: Path) -> None:
     spool = filled(tmp_path)
     spool.append(Kind.LINE, {"data": {"text": "\ud800"}})
     assert len(list(spool.records())) == 6
 
 
 def test_given_a_full_disk_when_records_are_added_then_what_is_there_stays_whole_and_it_goes_on_when_there_is_room(
-    tmp_path,
-):
+    tmp_path: Path,
+) -> None:
     spool = filled(tmp_path)
     before = kinds(spool)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -130,7 +134,7 @@ def test_given_a_full_disk_when_records_are_added_then_what_is_there_stays_whole
     assert kinds(Spool.reopen(tmp_path, as_it_is)) == [*before, Kind.PROGRESS]
 
 
-def test_given_a_line_the_server_misses_when_rewound_then_delivery_starts_at_it(tmp_path):
+def test_given_a_line_the_server_misses_when_rewound_then_delivery_starts_at_it(tmp_path: Path) -> None:
     spool = filled(tmp_path)
     spool.acknowledge(list(spool.records())[-1].end)
     assert spool.rewind(1)

@@ -45,24 +45,24 @@ def previous(outcome: str, snapshot: str = "", agent_id: str = ME, session: str 
 # --- claims ---
 
 
-def test_given_a_paused_attempt_when_its_agent_claims_the_task_then_it_goes_on_with_work_and_conversation():
+def test_given_a_paused_attempt_when_its_agent_claims_the_task_then_it_goes_on_with_work_and_conversation() -> None:
     going_on = claims.going_on(claim(previous=previous("paused", f"refs/swarm/rescue/{TASK}/1")), ME)
     assert going_on is not None
     assert (going_on.attempt, going_on.where.session, going_on.previous().commit) == (1, "s-1", COMMIT)
 
 
-def test_given_a_paused_attempt_when_another_agent_claims_the_task_then_it_goes_on_without_the_conversation():
+def test_given_a_paused_attempt_when_another_agent_claims_the_task_then_it_goes_on_without_the_conversation() -> None:
     going_on = claims.going_on(claim(previous=previous("paused")), ANOTHER)
     assert going_on is not None and going_on.where.session == ""
 
 
 @pytest.mark.parametrize("outcome", ["failed", "lost", "released", "cancelled"])
-def test_given_an_attempt_that_did_not_pause_when_the_task_is_claimed_then_it_starts_afresh(outcome):
+def test_given_an_attempt_that_did_not_pause_when_the_task_is_claimed_then_it_starts_afresh(outcome: str) -> None:
     assert claims.going_on(claim(previous=previous(outcome, f"refs/swarm/rescue/{TASK}/1")), ME) is None
     assert claims.going_on(claim(), ME) is None
 
 
-def test_given_an_attempt_that_could_not_take_up_paused_work_when_it_failed_then_the_next_one_takes_it_up():
+def test_given_an_attempt_that_could_not_take_up_paused_work_when_it_failed_then_the_next_one_takes_it_up() -> None:
     handed_on = pool.PreviousAttempt(
         number=3, outcome="failed", agent_id=ME, commit=COMMIT, snapshot=f"refs/swarm/rescue/{TASK}/1"
     )
@@ -71,7 +71,7 @@ def test_given_an_attempt_that_could_not_take_up_paused_work_when_it_failed_then
 
 
 @pytest.mark.parametrize("reason", [Stop.SHUTDOWN, Stop.PAUSE])
-def test_given_a_claim_that_goes_on_when_it_is_turned_back_then_the_work_is_handed_on(reason):
+def test_given_a_claim_that_goes_on_when_it_is_turned_back_then_the_work_is_handed_on(reason: Stop) -> None:
     ending = turned_back(claim(previous=previous("paused", f"refs/swarm/rescue/{TASK}/1")), ME, reason)
     assert ending.kind is Kind.PAUSE
     assert ending.body["snapshot"] == f"refs/swarm/rescue/{TASK}/1"
@@ -79,7 +79,7 @@ def test_given_a_claim_that_goes_on_when_it_is_turned_back_then_the_work_is_hand
     assert ending.body["reason"] == expected
 
 
-def test_given_a_fresh_claim_when_it_is_turned_back_at_a_shutdown_then_it_is_released():
+def test_given_a_fresh_claim_when_it_is_turned_back_at_a_shutdown_then_it_is_released() -> None:
     assert turned_back(claim(), ME, Stop.SHUTDOWN).kind is Kind.RELEASE
 
 
@@ -93,7 +93,9 @@ def test_given_a_fresh_claim_when_it_is_turned_back_at_a_shutdown_then_it_is_rel
         ("git@github.com:a/b.git", "git@github.com:a/b.git"),
     ],
 )
-def test_given_a_github_token_when_a_project_is_opened_then_only_github_over_https_gets_it(url, expected):
+def test_given_a_github_token_when_a_project_is_opened_then_only_github_over_https_gets_it(
+    url: str, expected: str
+) -> None:
     project = claims.project_of(claim(project=pool.Project(id=TASK, name="b", repo_url=url)), "ghp_x")
     assert project is not None and project.url == expected
 
@@ -114,7 +116,7 @@ FACTS = RunFacts(
 )
 
 
-def test_given_a_worker_environment_when_the_agents_is_built_then_only_what_is_named_gets_in():
+def test_given_a_worker_environment_when_the_agents_is_built_then_only_what_is_named_gets_in() -> None:
     worker = {
         "PATH": "/bin",
         "HOME": "/h",
@@ -137,7 +139,7 @@ def test_given_a_worker_environment_when_the_agents_is_built_then_only_what_is_n
     }
 
 
-def test_given_a_list_of_variables_to_pass_when_it_names_the_key_or_copies_of_it_then_these_stay_out():
+def test_given_a_list_of_variables_to_pass_when_it_names_the_key_or_copies_of_it_then_these_stay_out() -> None:
     worker = {"API_KEY": "secret-key", "agent_swarm_api_key": "x", "COPY": "Bearer secret-key", "MODEL_KEY": "fine"}
     settings = WorkerSettings(api_key="secret-key", pass_env=tuple(worker))
     env = agent_environment(settings, FACTS, worker=worker, git={})
@@ -145,7 +147,7 @@ def test_given_a_list_of_variables_to_pass_when_it_names_the_key_or_copies_of_it
     assert not {"API_KEY", "agent_swarm_api_key", "COPY"} & set(env)
 
 
-def test_given_variables_to_pass_when_they_have_names_of_the_run_then_the_runs_own_win():
+def test_given_variables_to_pass_when_they_have_names_of_the_run_then_the_runs_own_win() -> None:
     settings = WorkerSettings(api_key="secret-key", pass_env=("AGENT_SWARM_TOKEN",))
     env = agent_environment(settings, FACTS, worker={"AGENT_SWARM_TOKEN": "other"}, git={})
     assert env["AGENT_SWARM_TOKEN"] == "the-attempt-token"
@@ -160,7 +162,7 @@ def test_given_variables_to_pass_when_they_have_names_of_the_run_then_the_runs_o
         lambda x: st.lists(x) | st.dictionaries(st.text(max_size=5), x),
     )
 )
-def test_given_any_data_when_it_is_made_to_fit_then_it_is_json_within_the_limit(data):
+def test_given_any_data_when_it_is_made_to_fit_then_it_is_json_within_the_limit(data: Any) -> None:
     assert (
         len(json.dumps(fitting(data), allow_nan=False).encode("utf-8", "replace")) <= 6 * limits.TRANSCRIPT_LINE_BYTES
     )
@@ -177,13 +179,13 @@ def test_given_any_data_when_it_is_made_to_fit_then_it_is_json_within_the_limit(
     ],
     ids=["one long text", "many long texts", "too many pieces", "wide characters"],
 )
-def test_given_too_much_data_when_it_is_made_to_fit_then_it_is_cut_and_says_so(data):
+def test_given_too_much_data_when_it_is_made_to_fit_then_it_is_cut_and_says_so(data: Any) -> None:
     fitted = fitting(data)
     assert len(json.dumps(fitted, ensure_ascii=False).encode()) <= limits.TRANSCRIPT_LINE_BYTES
     assert "cut" in json.dumps(fitted)
 
 
-def test_given_data_nested_without_end_when_it_is_made_to_fit_then_it_ends_somewhere():
+def test_given_data_nested_without_end_when_it_is_made_to_fit_then_it_ends_somewhere() -> None:
     data: list[object] = []
     for _ in range(100_000):
         data = [data]
@@ -196,12 +198,12 @@ def test_given_data_nested_without_end_when_it_is_made_to_fit_then_it_ends_somew
         st.integers() | st.floats() | st.text() | st.booleans(),
     )
 )
-def test_given_any_usage_when_it_is_read_then_the_protocol_takes_it(data):
+def test_given_any_usage_when_it_is_read_then_the_protocol_takes_it(data: Any) -> None:
     pool.Usage(task_id=TASK, fence=1, attempt=1, seq=0, **usage_of(data))
 
 
 @pytest.mark.anyio
-async def test_given_a_secret_spread_over_texts_when_recorded_then_it_does_not_reach_the_spool(tmp_path):
+async def test_given_a_secret_spread_over_texts_when_recorded_then_it_does_not_reach_the_spool(tmp_path: Path) -> None:
     secret = "hunter2-and-3-for-me-42"
     redactor = Redactor([secret])
     spool = Spool.create(tmp_path, SpoolHead(task_id=TASK, attempt=1, fence=1), redactor.value)
@@ -228,24 +230,26 @@ async def test_given_a_secret_spread_over_texts_when_recorded_then_it_does_not_r
     ],
     ids=lambda value: getattr(value, "code", value),
 )
-def test_given_trouble_when_the_attempt_fails_then_the_right_side_is_blamed(error, failure):
+def test_given_trouble_when_the_attempt_fails_then_the_right_side_is_blamed(
+    error: SwarmError, failure: FailureClass
+) -> None:
     ending = stops.trouble(error, Whereabouts())
     assert (ending.body["failure"], ending.body["code"]) == (failure, error.code)
 
 
-def test_given_a_very_long_result_when_it_is_told_then_its_beginning_and_end_are_kept():
+def test_given_a_very_long_result_when_it_is_told_then_its_beginning_and_end_are_kept() -> None:
     ending = stops.complete(Outcome(ok=True, result="begin" + "x" * 500_000 + "end"), Whereabouts())
     text = ending.body["text"]
     assert len(text) <= limits.RESULT_CHARS and text.startswith("begin") and text.endswith("end")
 
 
-def test_given_a_structured_result_that_is_too_large_when_it_is_told_then_the_attempt_fails():
+def test_given_a_structured_result_that_is_too_large_when_it_is_told_then_the_attempt_fails() -> None:
     ending = stops.complete(Outcome(ok=True, data={"x": "y" * 2_000_000}), Whereabouts())
     assert (ending.kind, ending.body["code"]) == (Kind.FAIL, "resultTooLarge")
 
 
 @given(st.lists(st.sampled_from(Stop), min_size=1))
-def test_given_several_reasons_to_stop_when_one_weighs_most_then_it_stands(reasons):
+def test_given_several_reasons_to_stop_when_one_weighs_most_then_it_stands(reasons: list[Stop]) -> None:
     signal = StopSignal()
     for reason in reasons:
         signal.give(reason)
@@ -255,7 +259,7 @@ def test_given_several_reasons_to_stop_when_one_weighs_most_then_it_stands(reaso
 # --- settings ---
 
 
-def test_given_the_variables_of_the_deployment_guide_when_loaded_then_they_are_understood():
+def test_given_the_variables_of_the_deployment_guide_when_loaded_then_they_are_understood() -> None:
     environ = {
         "API_KEY": "k",
         "AGENT_ID": ME.upper(),
@@ -288,17 +292,17 @@ def test_given_the_variables_of_the_deployment_guide_when_loaded_then_they_are_u
         ("PORT", "70000"),
     ],
 )
-def test_given_a_variable_that_makes_no_sense_when_loaded_then_the_message_names_it(name, value):
+def test_given_a_variable_that_makes_no_sense_when_loaded_then_the_message_names_it(name: str, value: str) -> None:
     with pytest.raises(SettingError, match=name):
         load_settings(environ={"API_KEY": "k", name: value})
 
 
-def test_given_no_key_when_the_server_is_elsewhere_then_the_message_says_what_to_set():
+def test_given_no_key_when_the_server_is_elsewhere_then_the_message_says_what_to_set() -> None:
     with pytest.raises(SettingError, match="API_KEY is not set"):
         load_settings(environ={"MCP_BASE_URL": "http://api:3013"})
 
 
-def test_given_a_host_when_capabilities_are_advertised_then_they_say_what_works_here():
+def test_given_a_host_when_capabilities_are_advertised_then_they_say_what_works_here() -> None:
     settings = WorkerSettings(capabilities=("gpu.h100", "role.worker"))
     found = advertised(settings, harnesses=("noop", "shell"), sandboxes=("process",))
     assert found[:4] == ("role.worker", "harness.noop", "harness.shell", "sandbox.process")

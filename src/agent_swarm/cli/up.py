@@ -51,7 +51,7 @@ def up(
     \b
     Examples:
       agent-swarm up
-      agent-swarm up --workers 4 --harness claude
+      agent-swarm up --workers 4 --harness script
       agent-swarm up --data-dir ./swarm --port 0 --quiet
     """
     require("server")

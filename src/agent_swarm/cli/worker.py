@@ -48,7 +48,7 @@ def worker(**flags: Any) -> int:
 
     \b
     Examples:
-      agent-swarm worker --harness claude --slots 2
+      agent-swarm worker --harness script --slots 2
       API_KEY=… MCP_BASE_URL=https://swarm.example.com AGENT_ID=$(cat id) agent-swarm worker --tags gpu
     """
     return _run(flags)
@@ -63,7 +63,7 @@ def lead(**flags: Any) -> int:
 
     \b
     Example:
-      agent-swarm lead --harness claude --name lead
+      agent-swarm lead --harness script --name lead
     """
     return _run({**flags, "agent_role": "lead"})
 

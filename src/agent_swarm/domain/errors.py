@@ -28,6 +28,16 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 
+# What people can tell a task, by the verb of the transition table; the other verbs are the swarm's own.
+_FOR_PEOPLE = {
+    "shelve": "backlog",
+    "promote": "promote",
+    "pause": "pause",
+    "resume": "resume",
+    "cancel": "cancel",
+}
+
+
 class SwarmError(Exception):
     """Root of all refusals."""
 
@@ -121,10 +131,10 @@ class IllegalTransition(Conflict):
     code = "illegalTransition"
 
     def __init__(self, task_id: str, *, status: str, command: str, allowed: tuple[str, ...]) -> None:
-        can = ", ".join(allowed) or "nothing: it has ended"
+        can = ", ".join(_FOR_PEOPLE[verb] for verb in allowed if verb in _FOR_PEOPLE)
         super().__init__(
             f"cannot {command} task {task_id!r}: it is {status}",
-            hint=f"a {status} task allows: {can}",
+            hint=f"a {status} task can be told to: {can}" if can else "it has ended; retry files it anew",
             details={"taskId": task_id, "status": status, "command": command, "allowed": list(allowed)},
         )
 

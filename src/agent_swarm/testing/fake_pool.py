@@ -160,10 +160,10 @@ class FakePool:
             agent.client, agent.credits = None, {}
         await self._wire.stop()
 
-    async def until(self, predicate: Callable[[], T], timeout: float = 20.0) -> T:
+    async def until(self, predicate: Callable[[], T], seconds: float = 20.0) -> T:
         """Wait until something the server knows is so; answers what `predicate` answered."""
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 while not (answer := predicate()):
                     self._changed.clear()
                     await self._changed.wait()
@@ -171,12 +171,12 @@ class FakePool:
         except TimeoutError:
             states = {task_id: task.state.status.value for task_id, task in self.tasks.items()}
             kinds = [frame.type.value for frame in self.frames[-30:]]
-            raise AssertionError(f"waited {timeout} s in vain; tasks: {states}; last frames: {kinds}") from None
+            raise AssertionError(f"waited {seconds} s in vain; tasks: {states}; last frames: {kinds}") from None
 
-    async def until_status(self, task_id: str, status: TaskStatus, timeout: float = 20.0) -> FakeTask:
+    async def until_status(self, task_id: str, status: TaskStatus, seconds: float = 20.0) -> FakeTask:
         """Wait until the task stands there; AssertionError where it has ended otherwise."""
         task = self.tasks[task_id]
-        await self.until(lambda: task.status is status or task.state.is_terminal, timeout)
+        await self.until(lambda: task.status is status or task.state.is_terminal, seconds)
         told = [(attempt.outcome, attempt.code, attempt.message) for attempt in task.attempts]
         assert task.status is status, f"expected {status.value}, found {task.status.value}: {told}"
         return task

@@ -1,1 +1,1 @@
-"""The worker: claims tasks, runs agents in sandboxes, and brings what they did to the server. Never imports the server."""
+"""The worker: claims tasks, runs agents in sandboxes, and delivers what they did. Never imports the server."""

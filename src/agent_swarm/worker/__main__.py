@@ -12,7 +12,7 @@ def main() -> int:
     try:
         settings = load_settings()
     except SwarmError as exc:
-        print(f"error: {exc.message} ({exc.hint})", file=sys.stderr)
+        sys.stderr.write(f"error: {exc.message} ({exc.hint})\n")
         return 1
     return run_worker(settings)
 

@@ -35,12 +35,12 @@ class StopSignal:
         await (self._hard if hard else self._any).wait()
 
 
-async def follow(session: Session, emit: Emit, stop: StopSignal, *, timeout: float | None) -> Outcome | None:
-    """How the agent's run ended; None where it had to be killed and nothing came after that."""
+async def follow(session: Session, emit: Emit, stop: StopSignal, *, limit: float | None) -> Outcome | None:
+    """How the agent's run ended, after at most `limit` seconds; None where it was killed and said nothing more."""
     running = asyncio.create_task(session.run(emit))
     stopping = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({running, stopping}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({running, stopping}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         if not running.done():
             stop.give(stop.reason or Stop.TIMEOUT)
             if not stop.reason.is_hard:

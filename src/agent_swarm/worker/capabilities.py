@@ -18,7 +18,7 @@ def providers() -> Mapping[str, SandboxProvider]:
 
 
 async def usable_provider(name: str, known: Mapping[str, SandboxProvider]) -> SandboxProvider:
-    """The provider that runs will use. Raises SettingError where there is none of this name, or it does not work here."""
+    """The provider that runs will use. Raises SettingError where there is none, or it does not work here."""
     provider = known.get(name)
     if provider is None:
         raise SettingError(
@@ -31,7 +31,7 @@ async def usable_provider(name: str, known: Mapping[str, SandboxProvider]) -> Sa
 
 
 def advertised(settings: WorkerSettings, *, harnesses: Sequence[str], sandboxes: Sequence[str]) -> tuple[str, ...]:
-    """All capabilities, without repetition: `role.*`, `harness.*`, `sandbox.*`, `host.*`, and those the operator adds."""
+    """All capabilities, each once: `role.*`, `harness.*`, `sandbox.*`, `host.*`, and those the operator adds."""
     host = _HOSTS.get(platform.system(), "other")
     found = [
         f"role.{settings.agent_role}",

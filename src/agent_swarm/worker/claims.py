@@ -1,4 +1,4 @@
-"""What a claim means for the workspace: which repository, which results go in, and whose unfinished work goes on. Pure."""
+"""What a claim means for the workspace: which repository, which results, whose unfinished work. Pure."""
 
 import re
 from dataclasses import dataclass

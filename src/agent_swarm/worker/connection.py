@@ -93,7 +93,7 @@ class Connection:
             await self._link.close()
 
     async def run(self) -> None:
-        """Stay connected for ever. Raises Superseded, KeyRefused, ProtocolVersion or Unreachable, after which nothing helps."""
+        """Stay connected. Raises Superseded, KeyRefused, ProtocolVersion or Unreachable; nothing helps then."""
         began = self._clock()
         while True:
             try:
@@ -111,7 +111,8 @@ class Connection:
                     f"no server could be reached within {self._give_up_after:g} s",
                     hint="check MCP_BASE_URL and the server",
                 )
-            await asyncio.sleep(RECONNECT.delay(self._failures, random.uniform(0.5, 1)) / SECOND)
+            jitter = random.uniform(0.5, 1)  # noqa: S311 - spreads reconnections, guards nothing
+            await asyncio.sleep(RECONNECT.delay(self._failures, jitter) / SECOND)
 
     async def _converse(self) -> None:
         """Over one link, until it breaks; always raises."""

@@ -112,7 +112,8 @@ class Delivery:
             pending = tuple(frame for frame, verdict in zip(pending, verdicts, strict=True) if verdict is Verdict.AGAIN)
             if pending:
                 tries += 1
-                await asyncio.sleep(self._busy.delay(tries, random.uniform(0.5, 1)) / SECOND)
+                jitter = random.uniform(0.5, 1)  # noqa: S311 - spreads repetitions, guards nothing
+                await asyncio.sleep(self._busy.delay(tries, jitter) / SECOND)
                 await self._wait_connected()
         return True
 

@@ -1,4 +1,4 @@
-"""How a new link comes about: register where there is no token, then a WebSocket, and plain HTTP where none gets through."""
+"""How a new link comes about: register without a token, then a WebSocket, then plain HTTP where none gets through."""
 
 from collections.abc import Callable
 

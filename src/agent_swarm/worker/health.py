@@ -1,4 +1,4 @@
-"""The worker's own `GET /health`, for container probes and people. Answers nothing else, and on loopback unless told otherwise."""
+"""The worker's own `GET /health`, for container probes and people. On loopback unless told otherwise."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ HEAD_BYTES = 8 * 1024
 
 @asynccontextmanager
 async def serving_health(host: str, port: int, report: Callable[[], dict[str, Any]]) -> AsyncIterator[int | None]:
-    """Serve it inside the block; gives the port, None where `port` is 0. Raises SettingError where the port is taken."""
+    """Serve it inside the block; gives the port, None where that is 0. Raises SettingError where it is taken."""
     if port == 0:
         yield None
         return
@@ -62,8 +62,8 @@ def _response(head: bytes, report: Callable[[], dict[str, Any]]) -> bytes:
     else:
         status, body = "200 OK", report()
     content = json.dumps(body).encode()
-    headers = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\nConnection: close\r\n\r\n"
-    return headers.encode() + (b"" if method == b"HEAD" else content)
+    about = f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\nConnection: close"
+    return f"HTTP/1.1 {status}\r\n{about}\r\n\r\n".encode() + (b"" if method == b"HEAD" else content)
 
 
 def _error(code: str, message: str) -> dict[str, Any]:

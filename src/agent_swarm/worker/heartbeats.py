@@ -1,4 +1,4 @@
-"""Renews every lease by timer, in one frame, whatever the agents do or do not do; and tells each holder what that means for it."""
+"""Renews every lease by timer, whatever the agents do, and tells each holder what that means for it."""
 
 import asyncio
 import itertools

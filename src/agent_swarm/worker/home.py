@@ -71,7 +71,7 @@ class WorkerHome:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder; raises HomeInUse where another process has it. The lock goes with the process, however it ends."""
+        """Hold the folder; raises HomeInUse where another process does. The lock goes with the process."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (self.path / "lock").open("a+", encoding="ascii") as file:
             try:

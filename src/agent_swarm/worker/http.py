@@ -70,15 +70,15 @@ class HttpLane:
         self._is_closed = False
 
     async def post(
-        self, path: str, body: Mapping[str, Any], *, token: str, timeout: float, again: bool = True
+        self, path: str, body: Mapping[str, Any], *, token: str, patience: float, again: bool = True
     ) -> dict[str, Any]:
         """The JSON object that the server answers. Raises LinkLost, or what the server refused with.
 
-        `again`: where a connection kept from before turns out to be closed, try once on a new one.
+        `patience` is in seconds. `again`: where a connection kept from before proves to be closed, try once on a new one.
         """
         encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
         try:
-            status, answer = await self._in_thread(lambda: self._post(path, encoded, token, timeout, again))
+            status, answer = await self._in_thread(lambda: self._post(path, encoded, token, patience, again))
         except asyncio.CancelledError:
             self._abort()
             raise
@@ -117,10 +117,10 @@ class HttpLane:
         threading.Thread(target=run, name=self._name, daemon=True).start()
         return future
 
-    def _post(self, path: str, body: bytes, token: str, timeout: float, again: bool) -> tuple[int, bytes]:
+    def _post(self, path: str, body: bytes, token: str, patience: float, again: bool) -> tuple[int, bytes]:
         is_reused = self._connection is not None
         try:
-            return self._post_once(path, body, token, timeout)
+            return self._post_once(path, body, token, patience)
         except _GONE:
             self._drop()
             if not (is_reused and again) or self._is_closed:
@@ -128,13 +128,13 @@ class HttpLane:
         except BaseException:
             self._drop()
             raise
-        return self._post_once(path, body, token, timeout)
+        return self._post_once(path, body, token, patience)
 
-    def _post_once(self, path: str, body: bytes, token: str, timeout: float) -> tuple[int, bytes]:
+    def _post_once(self, path: str, body: bytes, token: str, patience: float) -> tuple[int, bytes]:
         connection = self._connection = self._connection or self._connect()
         if connection.sock is None:
             connection.connect()
-        connection.sock.settimeout(timeout)
+        connection.sock.settimeout(patience)
         target = f"{self._endpoint.prefix}{path}"
         if self._endpoint.scheme == "http" and self._endpoint.proxy():
             target = f"http://{self._endpoint.authority}{target}"

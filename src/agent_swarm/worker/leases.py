@@ -1,4 +1,4 @@
-"""What this worker may still believe about the leases it was given. Pure: fed with events and the time, it answers what to do.
+"""What this worker may still believe about its leases. Pure: fed with events and the time, it answers what to do.
 
 A lease counts from the *sending* of the renewal that the server answered, never from the answer: the server's clock
 cannot have started earlier. A new claim counts as not confirmed until its first renewal is answered, because nobody

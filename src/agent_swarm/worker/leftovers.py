@@ -1,4 +1,4 @@
-"""What an earlier process of this worker did not get to tell the server. Each such attempt gets an ending, and is delivered."""
+"""What an earlier process of this worker did not get to tell the server: each attempt gets an ending, and goes out."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""What the worker says, on standard error: JSON lines for machines, coloured lines at a terminal. No secret gets into either."""
+"""What the worker says, on standard error: JSON lines, or coloured ones at a terminal. No secret gets into either."""
 
 import logging
 import sys

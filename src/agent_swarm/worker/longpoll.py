@@ -80,7 +80,7 @@ class PollLink:
             PATH,
             request.model_dump(mode="json"),
             token=self._token,
-            timeout=wait_seconds + PATIENCE_SECONDS,
+            patience=wait_seconds + PATIENCE_SECONDS,
             again=bool(frames),
         )
         try:

@@ -1,4 +1,4 @@
-"""Keeps other processes of the same user out of this one: agents run as the worker's user, and the server's key is in its memory."""
+"""Keeps the server's key, which is in the worker's memory, from agents, which run as the worker's user."""
 
 import ctypes
 import sys
@@ -7,7 +7,7 @@ _PR_SET_DUMPABLE = 4  # prctl(2)
 
 
 def hide_process() -> bool:
-    """Have the kernel refuse to show this process's environment and memory to its user's other processes; whether it does.
+    """Have the kernel hide this process's environment and memory from its user's other processes; whether it does.
 
     Root sees them all the same: give a worker that runs as root a sandbox that does not.
     """

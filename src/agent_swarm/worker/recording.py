@@ -90,7 +90,7 @@ def usage_of(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fitting(data: Any) -> Any:
-    """`data` as JSON that fits into a transcript line: long texts are cut, and all of them shorter until the whole fits."""
+    """`data` as JSON that fits into a transcript line: texts are cut, the longest first, until the whole fits."""
     longest = LONGEST_TEXT
     cut = _cut(data, longest, DEEPEST)
     while longest > 64 and (size := _size(cut)) > _ROOM:

@@ -17,7 +17,7 @@ LIKELY = 8  # so many characters of the beginning of a secret are no coincidence
 HELD_BACK = 4096  # characters that a text may hold back at most
 DEEPEST = 200  # levels of nesting that are looked into
 
-# Tokens whose issuers gave them a shape to be found by: a fixed beginning, then at least so many characters of an alphabet.
+# Tokens whose issuers gave them a shape to be found by: a fixed beginning, then so many characters of an alphabet.
 _SHAPES: tuple[tuple[str, str], ...] = (
     ("asw_", r"[a-z]{2,16}_[0-9a-f]{4,32}_[A-Za-z0-9_-]{20,}"),
     ("sk-ant-", r"[A-Za-z0-9_-]{8,}"),
@@ -38,7 +38,8 @@ _SHAPES: tuple[tuple[str, str], ...] = (
     ("eyJ", r"[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
 )
 _SHAPED = re.compile("|".join(rf"\b{re.escape(head)}{rest}" for head, rest in _SHAPES))
-_OPEN_SHAPE = re.compile(rf"\b(?:{'|'.join(re.escape(head) for head, _ in _SHAPES)})[A-Za-z0-9_.-]{{0,{HELD_BACK}}}\Z")
+_HEADS = "|".join(re.escape(head) for head, _ in _SHAPES)
+_OPEN_SHAPE = re.compile(rf"\b(?:{_HEADS})[A-Za-z0-9_.-]{{0,{HELD_BACK}}}\Z")
 _URL_PASSWORD = re.compile(r"(?<=://)[^/\s:@\"']{0,100}:[^/\s@\"']{1,200}(?=@)")
 
 

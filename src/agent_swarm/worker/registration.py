@@ -39,7 +39,7 @@ class Registrar:
         lane = HttpLane(self._url, "register")
         try:
             answer = await lane.post(
-                PATH, request.model_dump(mode="json"), token=self._api_key, timeout=PATIENCE_SECONDS
+                PATH, request.model_dump(mode="json"), token=self._api_key, patience=PATIENCE_SECONDS
             )
             reply = RegisterReply.model_validate(answer)
         except ValidationError as exc:

@@ -139,7 +139,7 @@ class Run:
             self._is_started = True
             session = await self._unless_stopped(harness.open(sandbox, self._turn(workspace)))
             try:
-                return await follow(session, self._recorder, self.stop, timeout=self.claim.timeout_seconds)
+                return await follow(session, self._recorder, self.stop, limit=self.claim.timeout_seconds)
             finally:
                 await session.close()
                 self._recorder.note_session(session.handle or "")
@@ -212,7 +212,7 @@ class Run:
         return stops.complete(outcome, replace(self._where, branch=result.branch or "", commit=result.commit or ""))
 
     async def _collected(self) -> AttemptResult:
-        """Commit and push, under a lease that allows it; raises _Stopped where that has to wait longer than the run may."""
+        """Commit and push, under a lease that allows it; raises _Stopped where that takes longer than the run may."""
         for pause in (*COLLECT_AGAIN_AFTER, None):
             await self._until_may_act()
             try:
@@ -237,7 +237,7 @@ class Run:
         return stops.unfinished(reason, outcome, where, timeout=self.claim.timeout_seconds)
 
     async def _until_may_act(self) -> None:
-        """Wait until the lease allows external effects; raises _Stopped where a stop comes first, or the lease is lost."""
+        """Wait until the lease allows external effects; raises _Stopped where it is lost, or a stop comes first."""
         lease, heartbeats = self._spool.head.lease, self._site.heartbeats
         if not heartbeats.may_act(lease) and not await self._unless_stopped(heartbeats.until_may_act(lease)):
             raise _Stopped
@@ -258,7 +258,7 @@ class Run:
 
 
 def turned_back(claim: Claimed, agent_id: str, reason: Stop) -> Ending:
-    """The ending of an attempt that did not start: the task goes back, with the work that it should have gone on with."""
+    """The ending of an attempt that did not start: the task goes back, with the work it should have gone on with."""
     going_on = claims.going_on(claim, agent_id)
     if reason is Stop.PAUSE:
         return stops.pause(PauseReason.PERSON, going_on.where if going_on else Whereabouts())

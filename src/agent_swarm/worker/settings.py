@@ -213,7 +213,7 @@ class WorkerSettings:
 def load_settings(
     *, environ: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None, toml: Path | None = None
 ) -> WorkerSettings:
-    """The settings of this process; the key of a server on the same host is found in its data folder. Raises SettingError."""
+    """The settings of this process; a server on the same host has its key in a file. Raises SettingError."""
     settings = config.load(
         WorkerSettings,
         section="worker",

@@ -1,4 +1,4 @@
-"""How many tasks this worker takes. A free slot is a credit: a claim id made here, which the server answers when it has work."""
+"""How many tasks this worker takes. A free slot is a credit: a claim id, answered when the server has work."""
 
 from collections.abc import Callable
 

@@ -1,7 +1,7 @@
 """The file in which everything about an attempt waits until the server has it.
 
     {"task_id", "attempt", "fence"}                  the first line
-    {"k": kind, "b": body, "n": number?}             then one line a record; transcript lines and usage are numbered from 0
+    {"k": kind, "b": body, "n": number?}             then one line a record; transcript lines and usage have numbers
 
 Records are appended, never changed. A record has reached the kernel when `append` returns, so it survives the worker;
 an ending has reached the disk when `end` returns, so it survives the machine. How far the server has acknowledged is in

@@ -56,7 +56,7 @@ class Whereabouts:
 
 
 def complete(outcome: Outcome, where: Whereabouts) -> Ending:
-    """The run ended well, and its work is where `where` says; a structured result that cannot travel makes it a failure."""
+    """The run ended well, with its work at `where`; a structured result that cannot travel makes it a failure."""
     encoded = json.dumps(None if outcome.data is None else dict(outcome.data), default=str)
     if len(encoded) > DATA_CHARS:
         said = f"the structured result has {len(encoded)} characters of JSON, at most {DATA_CHARS} can be delivered"

@@ -1,4 +1,4 @@
-"""The files of one attempt, from an empty folder to a pushed result, or to a snapshot that the next attempt goes on from."""
+"""The files of one attempt, from an empty folder to a pushed result, or to a snapshot to go on from."""
 
 from dataclasses import replace
 
@@ -56,7 +56,7 @@ class Work:
         return await self._workspaces.collect(self.workspace, message=message)
 
     async def hold(self, where: Whereabouts) -> Whereabouts:
-        """Keep the workspace for the attempt that goes on in it; with a snapshot for other hosts, where that succeeds."""
+        """Keep the workspace for the attempt that goes on in it; with a snapshot for other hosts where possible."""
         if self.workspace is None:
             return where
         self.is_held = True

@@ -107,7 +107,7 @@ class Worker:
         }
 
     async def _set_up(self, stack: AsyncExitStack) -> tuple[Bench, list[Spool]]:
-        """Everything before the server is asked for work: the folder, what a killed predecessor left in it, and the tools."""
+        """Everything before the server is asked for work: the folder, what a killed process left in it, the tools."""
         settings = self.settings
         self._check_harness()
         stack.enter_context(self.home.locked())

@@ -26,7 +26,7 @@ CAPABILITY_FAMILIES = ("harness.", "sandbox.", "role.", "host.", "tool.")
     "--needs",
     multiple=True,
     type=Labels(),
-    help="What its worker must have, as a,b: tags, or capabilities such as harness.claude or sandbox.*.",
+    help="What its worker must have, as a,b: tags, or capabilities such as harness.script or sandbox.*.",
 )
 @click.option("--priority", "-p", type=Priority(), metavar="PRIORITY", help="0 to 100, or urgent, high, medium, low.")
 @click.option("--project", metavar="REPO", help="The repository to work on: a name of `agent-swarm repo ls`.")
@@ -54,7 +54,7 @@ def add(client: Client, /, *, wait: bool, quiet: bool, as_json: bool, **given: A
     \b
     Examples:
       agent-swarm task add "Fix the flaky login test" --project shop --wait
-      agent-swarm task add --file prompt.md --needs gpu,harness.claude --priority high
+      agent-swarm task add --file prompt.md --needs gpu,harness.script --priority high
       id=$(agent-swarm task add -q "Build the docs")
       agent-swarm task add "Publish the docs" --depends-on $id:skip
     """
