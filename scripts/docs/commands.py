@@ -1,12 +1,13 @@
 """`docs/reference/commands.md`: the help of every command, as it is printed."""
 
+import copy
 from collections.abc import Iterator
 
 import click
+from scripts.docs.markdown import anchor, block, codes, page
 
 from agent_swarm.cli.lazy import LazyGroup
 from agent_swarm.cli.main import cli
-from scripts.docs.markdown import anchor, block, codes, page
 
 WIDTH = 100
 PROGRAM = "agent-swarm"
@@ -53,14 +54,15 @@ def help_of(path: tuple[str, ...], command: click.Command) -> str:
     parent: click.Context | None = None
     for name in path[:-1]:
         parent = click.Context(click.Group(name), info_name=name, parent=parent)
-    settings = command.context_settings
+    fresh = copy.copy(command)
+    fresh._help_option = None  # click keeps the first one it makes, with the names of the context of that moment
     context = click.Context(
-        command,
+        fresh,
         info_name=path[-1],
         parent=parent,
         terminal_width=WIDTH,
         max_content_width=WIDTH,
-        help_option_names=settings.get("help_option_names", cli.context_settings["help_option_names"]),
+        help_option_names=cli.context_settings["help_option_names"],
     )
-    lines = command.get_help(context).splitlines()
+    lines = fresh.get_help(context).splitlines()
     return "\n".join(line.rstrip() for line in lines)

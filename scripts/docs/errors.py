@@ -5,11 +5,12 @@ import inspect
 import pkgutil
 from collections.abc import Iterator
 
+from scripts.docs.markdown import block, code, page, sentence, table
+
 import agent_swarm
 from agent_swarm.cli import failures
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.protocol.errors import REGISTRY
-from scripts.docs.markdown import block, code, page, sentence, table
 
 SHAPE = '{"error": {"code": "staleLease", "message": "…", "hint": "…", "details": {…}}}'
 
@@ -18,16 +19,16 @@ Every refusal, over HTTP and in the worker protocol, has one shape:
 
 {block(SHAPE, "json")}
 
-`code` is stable; programs decide by it. `message` says what happened and what was expected, `hint` what to do, `details`
-holds the values behind it. An HTTP 503 comes with `Retry-After`. A client that meets a code it does not know treats it as
-`remote`.
+`code` is stable; programs decide by it. `message` says what happened and what was expected, `hint` what to do,
+`details` holds the values behind it. An HTTP 503 comes with `Retry-After`. A client that meets a code it does not
+know treats it as `remote`.
 """
 
 LOCAL = """
 ## Local to one machine
 
-These are raised by the command line, the worker or the server's start, and never travel as a refusal of the server. Those
-of a worker that made an attempt fail are told as `failure.code` of the task and its attempt.
+These are raised by the command line, the worker or the server's start, and never travel as a refusal of the server.
+Those of a worker that made an attempt fail are told as `failure.code` of the task and its attempt.
 """
 
 EXIT_CODES = """

@@ -1,7 +1,8 @@
 """The diagram and the table of `docs/life-cycle.md`, drawn from the one table of transitions."""
 
-from agent_swarm.domain.tasks import TERMINAL, TRANSITIONS, TaskStatus, Verb
 from scripts.docs.markdown import block, code, codes, table
+
+from agent_swarm.domain.tasks import TERMINAL, TRANSITIONS, TaskStatus, Verb
 
 FIRST = (TaskStatus.BACKLOG, TaskStatus.BLOCKED, TaskStatus.PENDING)  # store.rows.new_state
 

@@ -31,11 +31,15 @@ def current(root: Path, path: str) -> str:
     text = (root / path).read_text(encoding="utf-8")
     for name, render in PARTS[path].items():
         marks = re.compile(rf"(<!-- begin {name}\b[^>]*-->\n).*?(\n<!-- end {name} -->)", re.DOTALL)
-        content = render()
-        text, found = marks.subn(lambda match, content=content: f"{match[1]}{content}{match[2]}", text)
+        text, found = marks.subn(_between(render()), text)
         if found != 1:
             raise LookupError(f"{path} has to have the marks of {name!r} once, and has them {found} times")
     return text
+
+
+def _between(content: str) -> Callable[[re.Match[str]], str]:
+    """Put `content` between the marks."""
+    return lambda match: f"{match[1]}{content}{match[2]}"
 
 
 def all_paths() -> tuple[str, ...]:

@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from scripts.docs import schemas
+from scripts.docs.markdown import anchor, code, codes, page, sentence, table
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from agent_swarm.domain.matching import AgentRole
@@ -16,8 +18,6 @@ from agent_swarm.services.tokens import Scope, scopes_of
 from agent_swarm.store.batcher import BatchingStore
 from agent_swarm.store.memory import MemoryEngine
 from agent_swarm.store.records import TokenKind
-from scripts.docs import schemas
-from scripts.docs.markdown import anchor, code, codes, page, sentence, table
 
 WHO: tuple[tuple[str, TokenKind, AgentRole], ...] = (
     ("operators", TokenKind.OPERATOR, AgentRole.WORKER),
@@ -27,10 +27,10 @@ WHO: tuple[tuple[str, TokenKind, AgentRole], ...] = (
 )
 
 INTRODUCTION = """
-Every call but the public ones needs `Authorization: Bearer <token>`. JSON is camelCase, except under `/v1/pool`, which is
-snake_case. Instants are RFC 3339 UTC with milliseconds and `Z`, spans are `…Seconds`, ids are lower-case UUIDs. Lists
-take `limit` and `cursor` and answer `nextCursor`, null at the end. Unknown fields and parameters are refused, except
-under `/v1/pool`. A refusal is `{"error": {code, message, hint, details}}`: see [errors](errors.md). HEAD is answered as
+Every call but the public ones needs `Authorization: Bearer <token>`. JSON is camelCase, except under `/v1/pool`,
+which is snake_case. Instants are RFC 3339 UTC with milliseconds and `Z`, spans are `…Seconds`, ids are lower-case
+UUIDs. Lists take `limit` and `cursor` and answer `nextCursor`, null at the end. Unknown fields and parameters are
+refused, except under `/v1/pool`. A refusal is `{"error": {code, message, hint, details}}`: see [errors](errors.md). HEAD is answered as
 GET, OPTIONS with what a path allows. The running server describes itself at `/openapi.json` and `/docs`.
 
 A route that does not declare who may call it is closed to everyone.
@@ -48,8 +48,8 @@ POOL_PAGE = "worker-protocol.md#routes"
 SCOPES = """
 ## Who may do what
 
-A token has the scopes below; its kind alone implies nothing. Operators hold the API key. A worker process gets its token
-when it registers, and each attempt gets one with its claim, which counts while the attempt lasts.
+A token has the scopes below; its kind alone implies nothing. Operators hold the API key. A worker process gets its
+token when it registers, and each attempt gets one with its claim, which counts while the attempt lasts.
 """
 
 

@@ -2,13 +2,14 @@
 
 import inspect
 
-from agent_swarm.harness import script_agent, script_grammar
 from scripts.docs.markdown import block, page, plain
+
+from agent_swarm.harness import script_agent, script_grammar
 
 INTRODUCTION = """
 `--harness script` runs a small deterministic agent that does what the script in the task's prompt says. It is a real
-process with a real stream: it writes files, runs commands, commits, files tasks for others, fails and can be interrupted
-and resumed. The demo and many tests are made of it. Try it:
+process with a real stream: it writes files, runs commands, commits, files tasks for others, fails, and can be
+interrupted and resumed. The demo and many tests are made of it. Try it:
 """
 
 EXAMPLE = """

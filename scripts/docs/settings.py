@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from scripts.docs.markdown import code, codes, page, sentence, table
+
 from agent_swarm import config
 from agent_swarm.cli import address, completion
 from agent_swarm.config import Setting, settings_of
@@ -13,7 +15,6 @@ from agent_swarm.sandbox import records
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.worker.environment import KEY_VARIABLES
 from agent_swarm.worker.settings import WorkerSettings
-from scripts.docs.markdown import code, codes, page, sentence, table
 
 SECTIONS: Mapping[str, tuple[type[Any], str]] = {
     "server": (ServerSettings, "`<data-dir>/config.toml`"),
@@ -21,13 +22,13 @@ SECTIONS: Mapping[str, tuple[type[Any], str]] = {
 }
 
 INTRODUCTION = """
-Defaults < `config.toml` < environment < command-line flags; later wins. An empty variable counts as unset. Where several
-variables are listed the first one that is set wins. A value that does not parse, and a key of `config.toml` that does not
-exist, are refused with the setting's name and what was expected. Secrets are never shown.
+Defaults < `config.toml` < environment < command-line flags; later wins. An empty variable counts as unset. Where
+several variables are listed the first one that is set wins. A value that does not parse, and a key of `config.toml`
+that does not exist, are refused with the setting's name and what was expected. Secrets are never shown.
 
-`--env-file FILE` reads `KEY=value` and `export KEY="value"` lines first, on every command. `agent-swarm up` hands the
-environment on to the server and the workers it runs, except what concerns one process alone (`PORT`, `HOST`, `AGENT_ID`,
-`AGENT_NAME`, `AGENT_ROLE`).
+`--env-file FILE` reads `KEY=value` and `export KEY="value"` lines first, on every command. `agent-swarm up` hands
+the environment on to the server and the workers it runs, except what concerns one process alone (`PORT`, `HOST`,
+`AGENT_ID`, `AGENT_NAME`, `AGENT_ROLE`).
 """
 
 # What is no setting of a class. Names that the code has as constants are taken from there.
@@ -38,7 +39,8 @@ OTHER: tuple[tuple[str, tuple[tuple[tuple[str, ...], str], ...]], ...] = (
             (address.URL_VARIABLES, f"the server that commands talk to; default `{address.DEFAULT_URL}`"),
             (
                 address.KEY_VARIABLES,
-                "the key that commands show; for a server of this machine else the file `api-key` of its data directory",
+                "the key that commands show; for a server of this machine else the file `api-key` in its data "
+                "directory",
             ),
             (("DATA_DIR",), "where commands look for that file; default `~/.agent-swarm/server`"),
             (("AGENT_SWARM_HOME",), "where everything lives by default, instead of `~/.agent-swarm`"),
@@ -56,8 +58,14 @@ OTHER: tuple[tuple[str, tuple[tuple[tuple[str, ...], str], ...]], ...] = (
             (("AGENT_SWARM_TASK_ID", "AGENT_SWARM_ATTEMPT", "AGENT_SWARM_AGENT_ID"), "what it works on, and as whom"),
             (("AGENT_SWARM_SHARED_DIR",), "the folder that all agents of this host read"),
             (("AGENT_SWARM_PERSONAL_DIR",), "the folder of this agent alone"),
-            (("AGENT_SWARM_DEPENDENCIES",), "a page with the results of the tasks it builds on; only where there are some"),
-            ((records.RUN_VARIABLE, records.PROCESS_VARIABLE), "the marks by which what belongs to a run is found again"),
+            (
+                ("AGENT_SWARM_DEPENDENCIES",),
+                "a page with the results of the tasks it builds on; only where there are some",
+            ),
+            (
+                (records.RUN_VARIABLE, records.PROCESS_VARIABLE),
+                "the marks by which what belongs to a run is found again",
+            ),
             (
                 ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "LC_*"),
                 "as the worker has them; all else of the worker's environment stays out unless `AGENT_SWARM_PASS_ENV` "

@@ -1,15 +1,17 @@
 """`docs/reference/worker-protocol.md`: how workers and the server talk."""
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
 
 from pydantic import BaseModel
+from scripts.docs import schemas
+from scripts.docs.markdown import block, codes, page, sentence, table
 
 from agent_swarm.domain.errors import Superseded, Unauthenticated
+from agent_swarm.domain.tasks import FailureClass, PauseReason
 from agent_swarm.protocol import limits, pool
 from agent_swarm.protocol.pool import FrameType
-from scripts.docs import schemas
-from scripts.docs.markdown import block, code, page, sentence, table
 
 FROM_SERVER = (FrameType.REPLY, FrameType.ERROR, FrameType.CLAIMED, FrameType.COMMAND)
 BODIES: dict[FrameType, type[BaseModel]] = {
@@ -42,8 +44,8 @@ REPLY_TO_COMMANDS = '`{"status": "…", "repeated": false}`: the task\'s status,
 WITHOUT_BODY = {
     FrameType.BYE: "The worker leaves in good order.",
     FrameType.REPLY: "The answer to a frame, with its `id`; what it holds depends on that frame.",
-    FrameType.ERROR: "The refusal of a frame, with its `id`; the body is an [error](errors.md). A credit that can never "
-    "be answered is refused under its claim id.",
+    FrameType.ERROR: "The refusal of a frame, with its `id`; the body is an [error](errors.md). A credit that can "
+    "never be answered is refused under its claim id.",
 }
 OTHERS = (
     *(pool.RegisterRequest, pool.RegisterReply, pool.Timing, pool.HeartbeatReply, pool.LeaseStatus, pool.LeaseRef),
@@ -53,9 +55,9 @@ OTHERS = (
 ROUTES = f"""
 ## Routes
 
-`POST /v1/pool/register` first, with the API key or the agent's own token: a worker says who it is and what it can do, and
-gets its token. Then one WebSocket at `/v1/pool/socket` with that token; the first frame is `hello`, within 10 s. Where no
-WebSocket gets through, `POST /v1/pool/poll` carries the same frames in both directions.
+`POST /v1/pool/register` first, with the API key or the agent's own token: a worker says who it is and what it can
+do, and gets its token. Then one WebSocket at `/v1/pool/socket` with that token; the first frame is `hello`, within
+10 s. Where no WebSocket gets through, `POST /v1/pool/poll` carries the same frames in both directions.
 
 The header `{pool.VERSION_HEADER}: {pool.VERSION}` names the version; another one is refused with 426 and the list of
 versions that the server speaks. No header means {pool.VERSION}.
@@ -64,21 +66,25 @@ versions that the server speaks. No header means {pool.VERSION}.
 ORDER = f"""
 ## How a conversation goes
 
-1. `hello` names the leases held and the credits not answered yet; what was lost on the way is sent again.
-2. `credit` offers free slots: one claim id each, made by the worker, unique for ever.
-3. The server answers a credit with `claimed` as soon as there is a task for it. It may take a while; no poll is needed.
-4. `heartbeat` every {limits.HEARTBEAT_SECONDS:g} s renews all leases; each lasts {limits.LEASE_SECONDS:g} s. Its answer
+1. `hello` names the leases held and the credits not answered yet; what was lost on the way is sent again. 2.
+`credit` offers free slots: one claim id each, made by the worker, unique for ever. 3. The server answers a credit
+with `claimed` as soon as there is a task for it. It may take a while; no poll is needed. 4. `heartbeat` every
+{limits.HEARTBEAT_SECONDS:g} s renews all leases; each lasts {limits.LEASE_SECONDS:g} s. Its answer
    says which are stale, and whether a person wants a pause.
 5. `start`, then `progress`, `events` and `usage`, and at the end one of `complete`, `fail`, `pause`, `release`.
 6. `withdraw` takes credits back before leaving, `bye` ends it.
 
-Every frame of a worker may be sent again after a broken connection: the same again is answered as the first time. A write
-that carries an old fencing token is refused with `staleLease`: stop the run and discard its result. Only `usage` is booked
-all the same.
+Every frame of a worker may be sent again after a broken connection: the same again is answered as the first time. A
+write that carries an old fencing token is refused with `staleLease`: stop the run and discard its result. Only
+`usage` is booked all the same.
 """
 
 CLOSES = (
-    (pool.CLOSE_PROTOCOL, "the first frame was no `hello`, or a message was no frame", "a fault of the client: correct it"),
+    (
+        pool.CLOSE_PROTOCOL,
+        "the first frame was no `hello`, or a message was no frame",
+        "a fault of the client: correct it",
+    ),
     (pool.CLOSE_UNAUTHENTICATED, sentence(Unauthenticated.__doc__ or ""), "register again"),
     (pool.CLOSE_SUPERSEDED, sentence(Superseded.__doc__ or ""), "stop"),
     (1000, "after `bye`, or because the same process has connected again", "nothing"),
@@ -89,13 +95,18 @@ CLOSES = (
 )
 
 
+_ENUMERATIONS: Mapping[str, type[StrEnum]] = {cls.__name__: cls for cls in (FailureClass, PauseReason)}
+
+
 def render() -> str:
     """The page."""
     by_worker = [kind for kind in FrameType if kind not in FROM_SERVER]
     return page(
         "Worker protocol",
         *(inspect.getdoc(pool) or "").split("\n\n"),
-        block('{"v": 1, "id": "17", "type": "heartbeat", "body": {"leases": [{"task_id": "0197…", "fence": 3}]}}', "json"),
+        block(
+            '{"v": 1, "id": "17", "type": "heartbeat", "body": {"leases": [{"task_id": "0197…", "fence": 3}]}}', "json"
+        ),
         ROUTES,
         ORDER,
         "## Close codes of the WebSocket\n\n" + table(("Code", "Why", "What to do"), _closes()),
@@ -132,7 +143,8 @@ def _fields(model: type[BaseModel]) -> str:
 
 def _link(name: str) -> str:
     """Enumerations are shown by their values; models have a section, under their frame's name where they have one."""
-    if name in ("FailureClass", "PauseReason", "FrameType"):
-        cls = {"FailureClass": pool.FailureClass, "PauseReason": pool.PauseReason, "FrameType": FrameType}[name]
-        return "a type of frame" if cls is FrameType else " or ".join(code(member.value) for member in cls)
+    if name == FrameType.__name__:
+        return "a type of frame"
+    if name in _ENUMERATIONS:
+        return codes(_ENUMERATIONS[name], between=" or ")
     return schemas.link_here(name)

@@ -12,8 +12,6 @@ class TestNoop(HarnessContract):
     """The contract, and nothing else to say."""
 
     good = "anything"
-    failing = None
-    endless = None
 
     @pytest.fixture
     def harness(self) -> NoopHarness:

@@ -16,8 +16,8 @@ from agent_swarm.harness.script import ScriptHarness, parse_line
 from agent_swarm.sandbox.base import Sandbox
 from agent_swarm.testing.harness_contract import (
     EVENT_KEYS,
+    AgentContract,
     Finished,
-    HarnessContract,
     HarnessFixtures,
     MakeTurn,
     RunPrompt,
@@ -46,7 +46,7 @@ def repository(workspace: Path) -> Path:
     return workspace
 
 
-class TestContract(HarnessContract):
+class TestContract(AgentContract):
     """The suite that every harness passes."""
 
     good = "say hello\nprogress 50% half\nusage input=1 output=2 cost=0.5 model=m\nrun echo hi\nresult done"

@@ -8,12 +8,12 @@ import pytest
 
 from agent_swarm.harness.base import EventKind
 from agent_swarm.harness.shell import ShellHarness
-from agent_swarm.testing.harness_contract import HarnessContract, RunPrompt
+from agent_swarm.testing.harness_contract import AgentContract, RunPrompt
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 
 
-class TestShell(HarnessContract):
+class TestShell(AgentContract):
     """The contract, and what a shell adds to it."""
 
     good = "echo hello"

@@ -32,10 +32,12 @@ def test_given_every_class_of_settings_then_it_has_a_section() -> None:
 
 
 def test_given_every_setting_then_its_variables_and_its_key_have_an_entry() -> None:
-    entries = rows(page("docs/reference/settings.md"))
+    section_of = {cls: section for section, (cls, _) in settings_pages.SECTIONS.items()}
     for cls in settings_classes():
+        section = page("docs/reference/settings.md").split(f"\n## `[{section_of[cls]}]`\n")[1].split("\n## ")[0]
+        entries = {row[1]: row for row in rows(section)}
         for key, setting in settings_of(cls).items():
-            row = next(row for row in entries if f"`{key}`" in row[1:2] and f"`{setting.env[0]}`" in row[0])
+            row = entries[f"`{key}`"]
             assert all(f"`{name}`" in row[0] for name in setting.env), key
             assert setting.help.split("<")[0] in row[-1], key
 

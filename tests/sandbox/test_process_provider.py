@@ -229,17 +229,6 @@ class TestGuardsAreKilled(SandboxFixtures):
         assert not lifeline.is_held()
         assert traces_of(spec) == []
 
-    async def test_given_a_cgroup_when_the_supervisor_is_killed_then_a_daemon_without_environment_dies_too(
-        self, provider: ProcessProvider, start: StartScript, spec: SandboxSpec, lifeline: Lifeline
-    ) -> None:
-        if not uses_cgroups(provider):
-            pytest.skip("without a cgroup and without a marker it cannot be told from a stranger")
-        process = await start(HOLD + NAMELESS_DAEMON + "wait; sleep 1000")
-        await lifeline.heard_from(1)
-        os.kill(only_record(spec).supervisor.pid, signal.SIGKILL)
-        await process.wait()
-        assert not lifeline.is_held()
-
     async def test_given_a_supervisor_that_is_stopped_when_the_run_is_killed_then_nothing_of_it_is_left(
         self, start: StartScript, spec: SandboxSpec, lifeline: Lifeline
     ) -> None:
@@ -285,6 +274,21 @@ class TestGuardsAreKilled(SandboxFixtures):
         await until(lambda: not supervisor.is_running())
         assert await provider.sweep(spec.state_dir) == 0
         assert traces_of(spec) == []
+
+
+@pytest.mark.parametrize("provider", ["cgroup"], indirect=True)
+class TestGuardsAreKilledInACgroup(SandboxFixtures):
+    """A cgroup finds also what carries no marker; without one it could not be told from a stranger."""
+
+    async def test_given_a_cgroup_when_the_supervisor_is_killed_then_a_daemon_without_environment_dies_too(
+        self, provider: ProcessProvider, start: StartScript, spec: SandboxSpec, lifeline: Lifeline
+    ) -> None:
+        assert uses_cgroups(provider)
+        process = await start(HOLD + NAMELESS_DAEMON + "wait; sleep 1000")
+        await lifeline.heard_from(1)
+        os.kill(only_record(spec).supervisor.pid, signal.SIGKILL)
+        await process.wait()
+        assert not lifeline.is_held()
 
 
 class TestSweep(SandboxFixtures):

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.worker.crew import AGENT_ID, MakeSettings, StartWorker, Working
 
 from agent_swarm.testing.fake_pool import API_KEY
 from agent_swarm.worker.settings import WorkerSettings
 from agent_swarm.worker.worker import Worker
-from tests.worker.crew import AGENT_ID, MakeSettings, StartWorker, Working
 
 
 @pytest.fixture

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from tests.worker.crew import StartWorker
 
 from agent_swarm.domain.errors import InvalidInput, TooLarge
 from agent_swarm.domain.tasks import AttemptOutcome, TaskStatus
-from agent_swarm.protocol.errors import TranscriptGap
 from agent_swarm.protocol.pool import FrameType
 from agent_swarm.testing.fake_pool import FakePool, Fault
 from agent_swarm.testing.waiting import until
@@ -143,8 +145,6 @@ async def test_given_a_wrong_key_when_the_worker_starts_then_it_ends_with_exit_c
 async def test_given_no_server_when_the_worker_may_wait_only_so_long_then_it_ends_with_exit_code_1(
     start_worker: StartWorker, unused_port: int
 ) -> None:
-    from datetime import timedelta
-
     url = f"http://127.0.0.1:{unused_port}"
     async with start_worker(url, connect_timeout=timedelta(seconds=0.1)) as working:
         assert await working.until_ended() == 1
@@ -194,16 +194,16 @@ async def test_given_a_lease_that_was_taken_away_when_the_worker_hears_of_it_the
         assert task.attempt.texts() == ["over"]
 
 
-def _spooled(folder, kind: str) -> bool:
+def _spooled(folder: Path, kind: str) -> bool:
     with contextlib.suppress(OSError):
         return any(f'"k":"{kind}"' in path.read_text() for path in folder.rglob("spool.jsonl"))
     return False
 
 
 @pytest.fixture
-async def unused_port():
+async def unused_port() -> int:
     listener = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    port = listener.sockets[0].getsockname()[1]
+    port: int = listener.sockets[0].getsockname()[1]
     listener.close()
     await listener.wait_closed()
     return port

@@ -1,10 +1,14 @@
 """Spools reach the server: everything, in order, once; whatever the network, the server and the machine do."""
 
 import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from agent_swarm.domain.backoff import Backoff
 from agent_swarm.domain.errors import (
@@ -14,6 +18,7 @@ from agent_swarm.domain.errors import (
     ResultConflict,
     ShuttingDown,
     StaleLease,
+    SwarmError,
     UnknownTask,
 )
 from agent_swarm.protocol import limits
@@ -29,23 +34,23 @@ AT_ONCE = Backoff(base=1, cap=1)
 STALE = StaleLease(HEAD.task_id, presented=1, current=2)
 
 
-def as_it_is(value):
+def as_it_is(value: Any) -> Any:
     return value
 
 
 class Server:
     """Keeps the rules about one attempt; `faults` say for each frame what goes wrong with it."""
 
-    def __init__(self, faults):
+    def __init__(self, faults: Sequence[str]) -> None:
         self.faults = iter(faults)
         self.is_running = False
-        self.lines = []
-        self.usage = {}
-        self.progress = []
-        self.result = None
-        self.frames = []
+        self.lines: list[dict[str, Any]] = []
+        self.usage: dict[int, int] = {}
+        self.progress: list[str] = []
+        self.result: str | None = None
+        self.frames: list[tuple[FrameType, Any]] = []
 
-    async def request(self, kind, body):
+    async def request(self, kind: FrameType, body: BaseModel) -> dict[str, Any]:
         self.frames.append((kind, body))
         await asyncio.sleep(0)
         match next(self.faults, "fine"):
@@ -61,7 +66,7 @@ class Server:
         self.apply(kind, body)
         return {}
 
-    def apply(self, kind, body):
+    def apply(self, kind: FrameType, body: Any) -> None:
         match kind:
             case FrameType.START:
                 self.is_running = True
@@ -80,23 +85,23 @@ class Server:
                 assert self.result in (None, body.text)
                 self.result = body.text
 
-    async def connected(self):
+    async def connected(self) -> None:
         await asyncio.sleep(0)
 
 
 class Witness:
-    def __init__(self):
-        self.refusals = []
-        self.ends = []
+    def __init__(self) -> None:
+        self.refusals: list[tuple[FrameType, str]] = []
+        self.ends: list[str] = []
 
-    def refused(self, kind, error):
+    def refused(self, kind: FrameType, error: SwarmError) -> None:
         self.refusals.append((kind, error.code))
 
-    def over(self, error):
+    def over(self, error: SwarmError) -> None:
         self.ends.append(error.code)
 
 
-def delivery(spool, server, witness=None):
+def delivery(spool: Spool, server: Server, witness: Witness | None = None) -> Delivery:
     return Delivery(spool, server.request, server.connected, witness or Witness(), busy=AT_ONCE, linger_seconds=0.0001)
 
 
@@ -143,16 +148,17 @@ def test_given_any_records_and_faults_and_a_crash_when_delivered_then_the_server
     assert server.result == "the result"
 
 
-def _body(kind, number):
-    return {Kind.PROGRESS: {"text": str(number)}, Kind.USAGE: {"input_tokens": number}}.get(kind, {})
+def _body(kind: Kind, number: int) -> dict[str, Any]:
+    bodies: dict[Kind, dict[str, Any]] = {Kind.PROGRESS: {"text": str(number)}, Kind.USAGE: {"input_tokens": number}}
+    return bodies.get(kind, {})
 
 
 @pytest.mark.anyio
-async def test_given_a_lease_that_is_over_when_delivered_then_only_lines_and_usage_go_on_and_the_result_is_told_as_refused(
+async def test_given_a_lease_that_is_over_when_delivered_then_only_lines_and_usage_are_sent(
     tmp_path: Path,
 ) -> None:
     class Fenced(Server):
-        def apply(self, kind, body):
+        def apply(self, kind: FrameType, body: Any) -> None:
             if kind in (FrameType.START, FrameType.PROGRESS, FrameType.COMPLETE):
                 raise STALE
             self.is_running = True
@@ -195,7 +201,7 @@ async def test_given_much_progress_when_the_server_is_slow_then_only_the_latest_
         spool.append(Kind.PROGRESS, {"text": f"{number} %"})
     window = next_window(HEAD, spool.records())
     assert window is not None
-    assert [frame.body.text for frame in window.frames] == ["99 %"]
+    assert [frame.body.model_dump()["text"] for frame in window.frames] == ["99 %"]
 
 
 @pytest.mark.anyio
@@ -205,7 +211,7 @@ async def test_given_a_text_that_redaction_made_too_long_when_sent_then_it_is_cu
     spool = Spool.create(tmp_path, HEAD, as_it_is)
     spool.append(Kind.PROGRESS, {"text": "x" * (limits.PROGRESS_CHARS + 50)})
     window = next_window(HEAD, spool.records())
-    assert window is not None and len(window.frames[0].body.text) == limits.PROGRESS_CHARS
+    assert window is not None and len(window.frames[0].body.model_dump()["text"]) == limits.PROGRESS_CHARS
 
 
 @pytest.mark.parametrize(

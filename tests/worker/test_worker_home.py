@@ -3,8 +3,11 @@
 import asyncio
 import http.client
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.worker.crew import StartWorker
 
 from agent_swarm.config import SettingError
 from agent_swarm.testing.fake_pool import FakePool
@@ -48,7 +51,8 @@ def test_given_many_refusals_when_noted_then_the_files_stay_bounded(
 async def test_given_a_worker_when_its_health_is_asked_for_then_it_says_who_it_is_and_what_runs(
     start_worker: StartWorker,
 ) -> None:
-    async with FakePool() as server, free_port() as port, start_worker(server.url, port=port):
+    port = await free_port()
+    async with FakePool() as server, start_worker(server.url, port=port):
         task_id = server.add_task("echo up; sleep 1000")
         task = server.tasks[task_id]
         await server.until(lambda: task.attempts and "up" in task.attempt.texts())
@@ -60,7 +64,8 @@ async def test_given_a_worker_when_its_health_is_asked_for_then_it_says_who_it_i
 
 @pytest.mark.anyio
 async def test_given_nonsense_when_it_is_sent_to_the_health_page_then_the_connection_is_closed() -> None:
-    async with free_port() as port, serving_health("127.0.0.1", port, dict):
+    port = await free_port()
+    async with serving_health("127.0.0.1", port, dict):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"x" * 20_000)
         assert await reader.read() == b""
@@ -69,28 +74,24 @@ async def test_given_nonsense_when_it_is_sent_to_the_health_page_then_the_connec
 
 @pytest.mark.anyio
 async def test_given_a_port_that_is_taken_when_health_is_served_then_the_message_names_it() -> None:
-    async with free_port() as port, serving_health("127.0.0.1", port, dict):
+    port = await free_port()
+    async with serving_health("127.0.0.1", port, dict):
         with pytest.raises(SettingError, match=f"127.0.0.1:{port}"):
             async with serving_health("127.0.0.1", port, dict):
                 pass
 
 
-def get(port: int, path: str):
+def get(port: int, path: str) -> tuple[int, dict[str, Any]]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     connection.request("GET", path)
     response = connection.getresponse()
     return response.status, json.loads(response.read())
 
 
-class free_port:  # noqa: N801 - used like a function
+async def free_port() -> int:
     """A port that nobody has right now."""
-
-    async def __aenter__(self) -> int:
-        listener = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-        port: int = listener.sockets[0].getsockname()[1]
-        listener.close()
-        await listener.wait_closed()
-        return port
-
-    async def __aexit__(self, *_: object) -> None:
-        return
+    listener = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port: int = listener.sockets[0].getsockname()[1]
+    listener.close()
+    await listener.wait_closed()
+    return port

@@ -115,7 +115,7 @@ class TwoClocks(RuleBasedStateMachine):
 
     @precondition(lambda self: self.under_way)
     @rule(data=st.data())
-    def the_server_applies(self, data) -> None:
+    def the_server_applies(self, data: st.DataObject) -> None:
         sent_at = self.under_way.pop(data.draw(st.integers(0, len(self.under_way) - 1)))
         if self.server_until > self.now:  # else the lease has lapsed, and the answer is `stale`
             self.server_until = self.now + SECONDS
@@ -123,7 +123,7 @@ class TwoClocks(RuleBasedStateMachine):
 
     @precondition(lambda self: self.answers)
     @rule(data=st.data(), is_lost=st.booleans())
-    def an_answer_arrives(self, data, is_lost) -> None:
+    def an_answer_arrives(self, data: st.DataObject, is_lost: bool) -> None:
         sent_at = self.answers.pop(data.draw(st.integers(0, len(self.answers) - 1)))
         if not is_lost:
             may_act = self.book.renewed(LEASE, sent_at=sent_at, lease_seconds=SECONDS, now=self.now)

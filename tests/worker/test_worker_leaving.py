@@ -2,8 +2,10 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from tests.worker.crew import StartWorker
 
 from agent_swarm.domain.tasks import AttemptOutcome, PauseReason, TaskStatus
 from agent_swarm.protocol.pool import FrameType

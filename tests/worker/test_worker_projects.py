@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.worker.crew import StartWorker
 
 from agent_swarm.domain.tasks import AttemptOutcome, TaskStatus
 from agent_swarm.protocol.pool import FrameType
@@ -24,7 +25,7 @@ def git(folder: Path, *args: str) -> str:
 
 
 @pytest.fixture
-def repository(tmp_path) -> Path:
+def repository(tmp_path: Path) -> Path:
     """A bare repository with one commit on main."""
     work, bare = tmp_path / "source", tmp_path / "project.git"
     work.mkdir()
@@ -126,7 +127,7 @@ async def test_given_a_project_when_its_attempt_was_paused_by_a_shutdown_then_th
         assert git(repository, "show", f"{task.result.commit}:mine") == "one\ntwo"
 
 
-async def test_given_a_server_out_of_reach_when_80_percent_of_the_lease_are_over_then_nothing_is_pushed_until_it_is_renewed(
+async def test_given_no_server_when_80_percent_of_the_lease_are_over_then_nothing_is_pushed_until_it_is_renewed(
     start_worker: StartWorker, repository: Path, tmp_path: Path
 ) -> None:
     go_on = tmp_path / "go-on"

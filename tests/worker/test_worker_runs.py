@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tests.worker.crew import StartWorker
 
 from agent_swarm.domain.tasks import AttemptOutcome, PauseReason, TaskStatus
 from agent_swarm.protocol import pool
@@ -76,7 +77,7 @@ async def test_given_an_agent_with_daemons_when_the_task_is_cancelled_then_all_o
 
 
 @pytest.mark.parametrize("by_command", [True, False], ids=["by command", "by heartbeat"])
-async def test_given_a_running_agent_when_a_pause_is_asked_for_then_it_is_paused_and_goes_on_in_its_workspace_when_resumed(
+async def test_given_a_pause_that_a_person_asks_for_when_the_task_is_resumed_then_it_goes_on_in_its_workspace(
     start_worker: StartWorker, by_command: bool
 ) -> None:
     async with FakePool(heartbeat_seconds=0.1) as server, start_worker(server.url):
@@ -150,6 +151,5 @@ async def test_given_a_finished_attempt_when_the_server_has_it_then_nothing_of_i
     async with FakePool() as server, start_worker(server.url) as working:
         await server.until_status(server.add_task("echo > file"), TaskStatus.COMPLETED)
         assert await working.leave() == 0
-        home: Path = working.worker.home.path
-        assert not list(home.glob("attempts/*")) and not list(home.glob("runs/*"))
-        assert not list(home.glob("sandbox/processes/*"))
+        patterns = ("attempts/*", "runs/*", "sandbox/processes/*")
+        assert not [left for pattern in patterns for left in working.worker.home.path.glob(pattern)]

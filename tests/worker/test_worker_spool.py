@@ -3,6 +3,7 @@
 import json
 import resource
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from agent_swarm.worker.spool import ACKED, FILE, Kind, Spool, SpoolDamaged, Spo
 HEAD = SpoolHead(task_id="0197a1c2-5b7e-7c3d-9e4f-0123456789ab", attempt=2, fence=3)
 
 
-def as_it_is(value):
+def as_it_is(value: Any) -> Any:
     return value
 
 

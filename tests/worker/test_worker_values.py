@@ -3,13 +3,14 @@
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_swarm.config import SettingError
-from agent_swarm.domain.errors import InvalidInput
+from agent_swarm.domain.errors import InvalidInput, SwarmError
 from agent_swarm.domain.tasks import FailureClass, PauseReason
 from agent_swarm.harness.base import AgentEvent, EventKind, Outcome
 from agent_swarm.protocol import limits, pool
@@ -31,18 +32,22 @@ ME, ANOTHER = "0b5e3c1e-6f0a-4c57-9d5e-2f1a7c3b9e10", "7c9e6679-7425-40de-944b-e
 COMMIT = "a" * 40
 
 
-def claim(**more):
-    about = {"claim_id": TASK, "task_id": TASK, "attempt": 2, "fence": 5, "lease_seconds": 30, "token": "t" * 20}
+def claim(**more: Any) -> pool.Claimed:
+    about: dict[str, Any] = {
+        "claim_id": TASK,
+        "task_id": TASK,
+        "attempt": 2,
+        "fence": 5,
+        "lease_seconds": 30,
+        "token": "t" * 20,
+    }
     return pool.Claimed(**about, title="t", prompt="p", **more)
 
 
-def previous(outcome: str, snapshot: str = "", agent_id: str = ME, session: str = "s-1"):
+def previous(outcome: str, snapshot: str = "", agent_id: str = ME, session: str = "s-1") -> pool.PreviousAttempt:
     return pool.PreviousAttempt(
         number=1, outcome=outcome, agent_id=agent_id, session=session, commit=COMMIT, snapshot=snapshot
     )
-
-
-# --- claims ---
 
 
 def test_given_a_paused_attempt_when_its_agent_claims_the_task_then_it_goes_on_with_work_and_conversation() -> None:
@@ -100,9 +105,6 @@ def test_given_a_github_token_when_a_project_is_opened_then_only_github_over_htt
     assert project is not None and project.url == expected
 
 
-# --- environment ---
-
-
 FACTS = RunFacts(
     agent_id=ME,
     task_id=TASK,
@@ -151,9 +153,6 @@ def test_given_variables_to_pass_when_they_have_names_of_the_run_then_the_runs_o
     settings = WorkerSettings(api_key="secret-key", pass_env=("AGENT_SWARM_TOKEN",))
     env = agent_environment(settings, FACTS, worker={"AGENT_SWARM_TOKEN": "other"}, git={})
     assert env["AGENT_SWARM_TOKEN"] == "the-attempt-token"
-
-
-# --- transcript lines ---
 
 
 @given(
@@ -216,9 +215,6 @@ async def test_given_a_secret_spread_over_texts_when_recorded_then_it_does_not_r
     assert texts == ["the key is ", "[redacted], I think", "key=[redacted]", None]
 
 
-# --- endings ---
-
-
 @pytest.mark.parametrize(
     ("error", "failure"),
     [
@@ -254,9 +250,6 @@ def test_given_several_reasons_to_stop_when_one_weighs_most_then_it_stands(reaso
     for reason in reasons:
         signal.give(reason)
     assert signal.reason == max(reasons)
-
-
-# --- settings ---
 
 
 def test_given_the_variables_of_the_deployment_guide_when_loaded_then_they_are_understood() -> None:

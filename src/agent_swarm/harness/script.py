@@ -77,11 +77,11 @@ def _outcome(body: dict[str, Any]) -> Outcome:
     result = str(body.get("result", ""))
     if body.get("ok") is True:
         return Outcome(ok=True, result=result)
-    known = body.get("class") in set(FailureClass)
+    told = str(body.get("class", ""))
     return Outcome(
         ok=False,
         result=result,
-        failure=FailureClass(body["class"]) if known else FailureClass.AGENT,
+        failure=FailureClass(told) if told in set(FailureClass) else FailureClass.AGENT,
         failure_code=str(body.get("code", "")),
         message=str(body.get("message", "")),
     )

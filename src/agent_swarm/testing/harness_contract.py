@@ -1,8 +1,8 @@
 """What every harness promises, as tests.
 
 A test module for a harness subclasses `HarnessContract`, supplies the fixtures `harness` and `sandbox`, and says in
-class attributes what its agent has to be told to behave in a certain way. A prompt that a harness has no use for is
-None.
+class attributes what its agent has to be told to behave in a certain way. `AgentContract` is for those that run an
+agent, `HarnessContract` alone for those that run none.
 """
 
 import asyncio
@@ -105,8 +105,6 @@ class HarnessContract(HarnessFixtures):
     """Given a harness, when an agent does this, then that."""
 
     good: str  # succeeds
-    failing: str | None  # fails, by the agent's own fault
-    endless: str | None  # makes the file `up` in the workspace, then goes on for ever
     padding = "#"  # begins a line that means nothing
 
     def test_given_a_harness_when_it_is_looked_up_by_its_name_then_it_is_found(self, harness: Harness) -> None:
@@ -136,38 +134,9 @@ class HarnessContract(HarnessFixtures):
             required, optional = EVENT_KEYS[event.kind]
             assert required <= event.data.keys() <= required | optional
 
-    async def test_given_a_failing_prompt_when_it_is_run_then_the_outcome_says_whose_fault_and_what_happened(
-        self, run: RunPrompt
-    ) -> None:
-        outcome = (await run(self._or_skip(self.failing))).outcome
-        assert not outcome.ok
-        assert outcome.failure == "agent"
-        assert outcome.failure_code
-        assert outcome.message
-
     async def test_given_a_prompt_of_one_megabyte_when_it_is_run_then_it_is_good(self, run: RunPrompt) -> None:
         line = f"{self.padding} {'x' * 97}\n"
         assert (await run(line * 10_000 + self.good)).outcome.ok
-
-    async def test_given_an_endless_run_when_it_is_interrupted_then_it_returns_as_interrupted(
-        self, harness: Harness, sandbox: Sandbox, make_turn: MakeTurn, workspace: Path
-    ) -> None:
-        session = await harness.open(sandbox, make_turn(self._or_skip(self.endless)))
-        running = asyncio.create_task(session.run(Transcript()))
-        await until((workspace / "up").exists)
-        await session.interrupt()
-        outcome = await asyncio.wait_for(running, PATIENCE)
-        assert (outcome.ok, outcome.failure_code) == (False, "interrupted")
-
-    async def test_given_an_endless_run_when_it_is_closed_then_it_returns_and_closing_again_does_nothing(
-        self, harness: Harness, sandbox: Sandbox, make_turn: MakeTurn, workspace: Path
-    ) -> None:
-        session = await harness.open(sandbox, make_turn(self._or_skip(self.endless)))
-        running = asyncio.create_task(session.run(Transcript()))
-        await until((workspace / "up").exists)
-        await session.close()
-        assert not (await asyncio.wait_for(running, PATIENCE)).ok
-        await session.close()
 
     async def test_given_an_emit_that_fails_when_an_agent_runs_then_the_failure_comes_through_and_close_still_works(
         self, harness: Harness, sandbox: Sandbox, make_turn: MakeTurn
@@ -180,10 +149,41 @@ class HarnessContract(HarnessFixtures):
             await session.run(emit)
         await session.close()
 
-    def _or_skip(self, prompt: str | None) -> str:
-        if prompt is None:
-            pytest.skip("this harness has nothing that does this")
-        return prompt
+
+class AgentContract(HarnessContract):
+    """What holds beyond that for a harness whose agent can fail and can go on for ever."""
+
+    failing: str  # fails, by the agent's own fault
+    endless: str  # makes the file `up` in the workspace, then goes on for ever
+
+    async def test_given_a_failing_prompt_when_it_is_run_then_the_outcome_says_whose_fault_and_what_happened(
+        self, run: RunPrompt
+    ) -> None:
+        outcome = (await run(self.failing)).outcome
+        assert not outcome.ok
+        assert outcome.failure == "agent"
+        assert outcome.failure_code
+        assert outcome.message
+
+    async def test_given_an_endless_run_when_it_is_interrupted_then_it_returns_as_interrupted(
+        self, harness: Harness, sandbox: Sandbox, make_turn: MakeTurn, workspace: Path
+    ) -> None:
+        session = await harness.open(sandbox, make_turn(self.endless))
+        running = asyncio.create_task(session.run(Transcript()))
+        await until((workspace / "up").exists)
+        await session.interrupt()
+        outcome = await asyncio.wait_for(running, PATIENCE)
+        assert (outcome.ok, outcome.failure_code) == (False, "interrupted")
+
+    async def test_given_an_endless_run_when_it_is_closed_then_it_returns_and_closing_again_does_nothing(
+        self, harness: Harness, sandbox: Sandbox, make_turn: MakeTurn, workspace: Path
+    ) -> None:
+        session = await harness.open(sandbox, make_turn(self.endless))
+        running = asyncio.create_task(session.run(Transcript()))
+        await until((workspace / "up").exists)
+        await session.close()
+        assert not (await asyncio.wait_for(running, PATIENCE)).ok
+        await session.close()
 
 
 PATIENCE = timedelta(seconds=10).total_seconds()

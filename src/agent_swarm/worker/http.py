@@ -74,7 +74,7 @@ class HttpLane:
     ) -> dict[str, Any]:
         """The JSON object that the server answers. Raises LinkLost, or what the server refused with.
 
-        `patience` is in seconds. `again`: where a connection kept from before proves to be closed, try once on a new one.
+        `patience` is in seconds. `again`: where a connection kept from before proves to be closed, try a new one.
         """
         encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
         try:

@@ -78,6 +78,7 @@ class HaltingStore:
         self.applied: list[Operation[Any]] = []
         self.there: tuple[type, ...] = ()
         self.back: tuple[type, ...] = ()
+        self.failing_reads = 0
         self._gate = asyncio.Event()
 
     async def apply(self, operation: Operation[R], *, lane: object = None) -> R:
@@ -100,6 +101,9 @@ class HaltingStore:
         self._gate.set()
 
     async def read(self, query: Callable[[Queries], R]) -> R:
+        if self.failing_reads:
+            self.failing_reads -= 1
+            raise OSError("the disk is on fire")
         return await self.inner.read(query)
 
     def subscribe(self, listener: Callable[[Committed], None]) -> Callable[[], None]:

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Callable
 from typing import Any
 
 import orjson
 import pytest
-from tests.server.pool.house import API_KEY, House, Peer, hello, within
+from tests.server.pool.house import API_KEY, House, Peer, frame, hello, within
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from agent_swarm.domain.ids import new_id
@@ -384,6 +386,47 @@ async def test_given_a_flood_of_frames_when_the_store_is_slow_then_reading_stops
     for answer in answers:
         assert (await within(answer)).type.value == "reply"
     assert peer.answered[1:] == [str(number) for number in range(2, 2_002)]
+
+
+async def test_given_a_worker_that_does_not_read_when_too_much_waits_for_it_then_its_socket_is_closed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "OUTBOX_BYTES", 2_000_000)
+    worker = await house.register()
+    headers = {"authorization": f"Bearer {worker.token}"}
+    address = f"ws{house.url.removeprefix('http')}/v1/pool/socket"
+    async with connect(address, additional_headers=headers, max_queue=1, max_size=None, compression=None) as deaf:
+        claim_ids = [new_id() for _ in range(30)]
+        await deaf.send(json.dumps(frame("hello", **hello(worker, claim_ids=claim_ids))))
+        for _ in range(30):
+            await house.create(prompt="x" * 900_000)
+        await _until(lambda: not house.pool.dispatcher.seats_of(worker.agent_id))
+        deaf.transport.abort()
+
+
+async def test_given_a_claim_whose_background_cannot_be_read_then_the_worker_connects_again_and_gets_it(
+    house: House,
+) -> None:
+    worker = await house.register()
+    peer = await house.connect(worker)
+    [claim_id] = await peer.credit()
+    house.store.failing_reads = 1
+    task_id = await house.create()
+    assert await peer.closed() == socket.CLOSE_AGAIN_LATER
+    again = await house.connect(worker, claim_ids=[claim_id])
+    claim = await again.claim()
+    assert (claim.task_id, claim.attempt) == (task_id, 1)
+
+
+async def test_given_a_frame_that_fails_in_the_server_when_it_is_answered_then_the_socket_stays(house: House) -> None:
+    peer = await house.peer(credits=1)
+    task_id = await house.create()
+    claim = await peer.claim()
+    house.pool.owners._known.clear()
+    house.store.failing_reads = 1
+    refusal = await peer.refused("start", task_id=task_id, fence=claim.fence)
+    assert (refusal["code"], "fire" in refusal["message"]) == ("internal", False)
+    await peer.request("start", task_id=task_id, fence=claim.fence)
 
 
 async def test_given_big_frames_when_the_store_is_slow_then_reading_stops_by_their_size(

@@ -1,7 +1,7 @@
 """A dispatcher over the store in memory, with agents that only remember what they were told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -52,12 +52,15 @@ class HaltingStore:
         self.on_the_way_there: list[Held] | None = None
         self.on_the_way_back: list[Held] | None = None
         self.is_busy = False
+        self.failure: Exception | None = None
 
     async def apply(self, operation: Operation[R], *, lane: object = None) -> R:
         claim = operation if isinstance(operation, ClaimTask) else None
         if claim is not None:
             if self.is_busy:
                 raise Busy("full")
+            if self.failure is not None:
+                raise self.failure
             self.claims.append(claim)
             await self._stop(self.on_the_way_there, claim)
         answer = await self.inner.apply(operation, lane=lane)
@@ -189,9 +192,11 @@ class Swarm:
         assert record is not None
         return record
 
-    async def claimed_by(self, task_ids: Sequence[str]) -> list[str | None]:
-        """Who holds each task."""
-        return [(await self.task(task_id)).state.agent_id for task_id in task_ids]
+    async def until_claimed(self, task_id: str) -> None:
+        """Wait until somebody holds the task."""
+        async with asyncio.timeout(10):
+            while not (await self.task(task_id)).state.is_held:  # noqa: ASYNC110  # the store tells nobody of turns
+                await asyncio.sleep(0)
 
     async def quiet(self) -> None:
         """Until nothing is under way but what was halted."""

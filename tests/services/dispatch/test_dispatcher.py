@@ -1,16 +1,18 @@
 """Who gets a task, and that exactly one does."""
 
+import asyncio
 import itertools
 from typing import Any
 
 import pytest
-from tests.services.dispatch.swarm import Swarm
+from tests.services.dispatch.swarm import Swarm, Worker
 
 from agent_swarm.domain.commands import Cancel, Complete, Pause, Start
 from agent_swarm.domain.errors import Denied, StaleLease, TooLarge
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.matching import AgentRole
 from agent_swarm.domain.tasks import PauseReason
+from agent_swarm.services.dispatch import Dispatcher
 from agent_swarm.store.operations import RunTimers, SignOff, TaskCommand
 
 pytestmark = pytest.mark.anyio
@@ -140,17 +142,30 @@ async def test_given_a_lead_when_a_task_is_for_anyone_then_it_gets_only_what_is_
     assert lead.tasks == [addressed]
 
 
-async def test_given_a_lapsed_lease_when_the_old_agent_waits_then_it_is_preferred(swarm: Swarm) -> None:
-    ada = await swarm.worker(credits=1)
+async def test_given_a_lapsed_lease_when_its_agent_has_connected_again_then_it_is_preferred(swarm: Swarm) -> None:
+    agent = await swarm.agent()
+    swarm.offer(swarm.connect(agent))
     [task] = await swarm.create()
     await swarm.quiet()
     for _ in range(3):
         await swarm.worker(credits=1)
-    swarm.offer(ada)
+    swarm.time.advance(31)
+    again = swarm.connect(agent)
+    swarm.offer(again)
+    await swarm.store.apply(RunTimers(jitter=0.0))
+    await swarm.quiet()
+    assert again.tasks == [task]
+
+
+async def test_given_a_lapsed_lease_when_its_agent_has_not_connected_since_then_others_come_first(swarm: Swarm) -> None:
+    dead = await swarm.worker(credits=2)
+    [task] = await swarm.create()
+    await swarm.quiet()
+    ada = await swarm.worker(credits=1)
     swarm.time.advance(31)
     await swarm.store.apply(RunTimers(jitter=0.0))
     await swarm.quiet()
-    assert ada.tasks == [task, task]
+    assert (dead.tasks, ada.tasks) == ([task], [task])
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["credit", "task", "answer"])), ids="-".join)
@@ -221,6 +236,61 @@ async def test_given_work_nobody_told_of_when_one_sweep_runs_then_all_of_it_is_c
     await swarm.quiet()
     assert sorted(ada.tasks) == sorted(tasks)
     assert len(swarm.store.claims) <= 30
+
+
+async def test_given_a_class_that_another_node_made_when_it_is_said_to_have_work_then_its_task_is_claimed(
+    swarm: Swarm,
+) -> None:
+    ada = await swarm.worker(credits=1, tags=frozenset({"gpu"}))
+    swarm.dispatcher._missed = []  # deaf, as to another node
+    [task] = await swarm.create(tags=frozenset({"gpu"}))
+    swarm.dispatcher._missed = None
+    swarm.dispatcher.look(await swarm.store.read(lambda queries: queries.ready_classes()))
+    await swarm.quiet()
+    assert ada.tasks == [task]
+
+
+async def test_given_a_commit_while_the_classes_are_read_at_the_start_then_it_is_not_missed(swarm: Swarm) -> None:
+    other = Dispatcher(swarm.store)
+    opening = asyncio.create_task(other.open())
+    agent = await swarm.agent(tags=frozenset({"gpu"}))
+    [task] = await swarm.create(tags=frozenset({"gpu"}))
+    await opening
+    ada = Worker()
+    ada.sit_down(other, agent)
+    other.offer(ada.seat, [new_id()])
+    await swarm.until_claimed(task)
+    other.close()
+
+
+async def test_given_agents_that_come_and_go_when_there_is_a_sweep_then_what_is_kept_of_them_does_not_grow(
+    swarm: Swarm,
+) -> None:
+    await swarm.create()
+    for n in range(50):
+        worker = await swarm.worker(credits=1, tags=frozenset({f"host-{n}"}))
+        swarm.dispatcher.leave(worker.seat)
+        await swarm.dispatcher.sweep()
+    assert len(swarm.dispatcher._room._kinds) <= 2
+    await swarm.quiet()
+    ada = await swarm.worker(credits=1)
+    [task] = await swarm.create()
+    await swarm.quiet()
+    assert ada.tasks == [task]
+
+
+async def test_given_a_claim_that_fails_for_an_unknown_reason_then_its_credit_waits_for_the_next_sweep(
+    swarm: Swarm,
+) -> None:
+    ada = await swarm.worker(credits=1)
+    swarm.store.failure = RuntimeError("the disk is on fire")
+    [task] = await swarm.create()
+    await swarm.quiet()
+    assert (ada.tasks, swarm.dispatcher.waiting) == ([], 1)
+    swarm.store.failure = None
+    await swarm.dispatcher.sweep()
+    await swarm.quiet()
+    assert ada.tasks == [task]
 
 
 async def test_given_a_withdrawn_credit_when_a_task_becomes_ready_then_it_is_not_claimed(swarm: Swarm) -> None:

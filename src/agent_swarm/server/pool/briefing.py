@@ -48,8 +48,11 @@ class Briefings:
             while self._asked:
                 asked, self._asked = self._asked, []
                 tasks = [task for task, _ in asked]
-                for (_, deliver), background in zip(asked, await self._backgrounds(tasks), strict=True):
-                    deliver(background)
+                for (task, deliver), background in zip(asked, await self._backgrounds(tasks), strict=True):
+                    try:
+                        deliver(background)
+                    except Exception:  # one task that cannot be told must not keep the others from their workers
+                        log.exception("briefing_undelivered", task_id=task.spec.id)
         finally:
             self._reading = None
 

@@ -74,10 +74,10 @@ class PoolContext:
 
         Its token is looked up anew: a greeting may come seconds after the handshake.
         """
-        token_hash = hash_token(bearer_token(scope))
+        token_hash, now = hash_token(bearer_token(scope)), self.store.now()
 
         def reading(queries: Queries) -> tuple[Identity, AgentRecord | None]:
-            identity = authenticate(token_hash, now=self.store.now())(queries)
+            identity = authenticate(token_hash, now=now)(queries)
             return identity, queries.agent(identity.agent_id or "")
 
         identity, agent = await self.store.read(reading)
@@ -92,4 +92,5 @@ class PoolContext:
             dispatcher=self.dispatcher,
             briefings=self.briefings,
             owners=self.owners,
+            met_at=now,
         )

@@ -52,6 +52,7 @@ class Presence:
         "agent",
         "identity",
         "is_over",
+        "met_at",
         "way",
     )
 
@@ -64,7 +65,9 @@ class Presence:
         dispatcher: Dispatcher,
         briefings: Briefings,
         owners: Owners,
+        met_at: int,
     ) -> None:
+        self.met_at = met_at  # its token and process counted then
         self.identity = identity
         self.agent = agent
         self.way = way
@@ -119,9 +122,10 @@ class Presence:
 
     def offer(self, claim_ids: Sequence[str]) -> None:
         """Free slots. Raises TooLarge where there are too many."""
-        if len(self._open) + len(claim_ids) > CREDITS_PER_SEAT:
+        new = [claim_id for claim_id in claim_ids if claim_id not in self._open]
+        if len(self._open) + len(new) > CREDITS_PER_SEAT:
             raise TooLarge(
-                f"{len(claim_ids)} more credits would be over the limit of {CREDITS_PER_SEAT} per worker",
+                f"{len(new)} more credits would be over the limit of {CREDITS_PER_SEAT} per worker",
                 hint="send one credit per free slot",
                 details={"limit": CREDITS_PER_SEAT},
             )

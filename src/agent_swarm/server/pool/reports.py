@@ -43,7 +43,7 @@ class Reports:
 
     def start(self, body: wire.Start, actor: str) -> TaskCommand:
         """The agent is about to run."""
-        report = AttemptReport(session=body.session, branch=body.branch)
+        report = clean_report(AttemptReport(session=body.session, branch=body.branch))
         return self._command(commands.Start(task_id=body.task_id, fence=body.fence), actor, report)
 
     def progress(self, body: wire.Progress, actor: str) -> ReportProgress:

@@ -24,7 +24,7 @@ class Roster:
         self._store = store
         self._by_agent: dict[str, Presence] = {}
         self._unsubscribe: Callable[[], None] | None = None
-        self._ended: dict[str, SwarmError] = {}  # tokens and processes, lately: some may be on their way in
+        self._ended: dict[str, tuple[int, SwarmError]] = {}  # tokens and processes, lately: some may be coming in
 
     def open(self) -> None:
         """Follow what is committed."""
@@ -41,9 +41,10 @@ class Roster:
 
     def enter(self, presence: Presence) -> None:
         """This is where the agent is from now on. Raises where its token or process came to an end on its way in."""
-        ended = self._ended.get(presence.identity.token_id) or self._ended.get(presence.instance_id)
-        if ended is not None:
-            raise ended
+        for what in (presence.identity.token_id, presence.instance_id):
+            ended_at, refusal = self._ended.get(what, (-1, None))
+            if refusal is not None and ended_at >= presence.met_at:
+                raise refusal
         before = self._by_agent.get(presence.agent.id)
         self._by_agent[presence.agent.id] = presence
         if before is not None:
@@ -74,9 +75,9 @@ class Roster:
                 case "token.revoked":
                     self._revoke(event)
                 case "agent.superseded":
-                    self._note_end(event.data["instanceId"], superseded(event.subject_id))
+                    self._note_end(event.data["instanceId"], event.at, superseded(event.subject_id))
                 case "agent.signedOff":
-                    self._note_end(event.data["instanceId"], _revoked())
+                    self._note_end(event.data["instanceId"], event.at, _revoked())
 
     def _command(self, event: Event) -> None:
         """Tell the agent that runs it; one that is not connected hears of it by its next heartbeat."""
@@ -94,13 +95,14 @@ class Roster:
             presence.end(superseded(event.subject_id))
 
     def _revoke(self, event: Event) -> None:
-        self._note_end(event.subject_id, _revoked())
+        self._note_end(event.subject_id, event.at, _revoked())
         for presence in tuple(self._by_agent.values()):
             if presence.identity.token_id == event.subject_id:
                 presence.end(_revoked())
 
-    def _note_end(self, what: str, refusal: SwarmError) -> None:
-        self._ended[what] = refusal
+    def _note_end(self, what: str, at: int, refusal: SwarmError) -> None:
+        self._ended.pop(what, None)  # so that the oldest stays first
+        self._ended[what] = (at, refusal)
         if len(self._ended) > ENDS_REMEMBERED:
             del self._ended[next(iter(self._ended))]
 

@@ -53,11 +53,11 @@ class Connection:
     __slots__ = (
         "_bytes_under_way",
         "_closing",
-        "_exchange",
         "_is_gone",
         "_outbox",
         "_outbox_bytes",
         "_pool",
+        "_presence",
         "_receive",
         "_room",
         "_scope",
@@ -70,7 +70,7 @@ class Connection:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._exchange: Exchange | None = None
+        self._presence: Presence | None = None
         self._outbox: deque[bytes] = deque()
         self._outbox_bytes = 0
         self._bytes_under_way = 0
@@ -81,20 +81,19 @@ class Connection:
 
     async def serve(self) -> None:
         """Greet, then take frames until either side ends it."""
-        presence: Presence | None = None
         try:
             hello = await self._first_frame()
             if hello is not None:
-                presence = await self._come_in()
-                self._exchange = Exchange(self._pool, presence, self.push)
-                await self._exchange.take(hello, 0)
-                await self._take_frames(self._exchange)
+                self._presence = await self._come_in()
+                exchange = Exchange(self._pool, self._presence, self.push)
+                await exchange.take(hello, 0)
+                await self._take_frames(exchange)
         except SwarmError as exc:
             self.end(exc)
         finally:
-            if presence is not None:
-                presence.get_up()
-                self._pool.roster.leave(presence)
+            if self._presence is not None:
+                self._presence.get_up()
+                self._pool.roster.leave(self._presence)
             if self._sending is not None:
                 await asyncio.wait([self._sending])
 
@@ -131,7 +130,9 @@ class Connection:
                 self.close(CLOSE_NORMAL, reason.message)
 
     def close(self, code: int, reason: str) -> None:
-        """Close after what is in the outbox; the first reason given stands."""
+        """Close after what is in the outbox, however long that takes; the first reason given stands."""
+        if self._presence is not None:
+            self._presence.get_up()
         if self._closing is None:
             self._closing = (code, reason.encode()[:120].decode(errors="ignore"))  # RFC 6455 §5.5: at most 123 bytes
             self._send_soon()

@@ -30,7 +30,7 @@ from agent_swarm.store.refusals import superseded
 log = structlog.get_logger()
 
 CREDITS_PER_SEAT = 1_000
-RETURNING = frozenset({"leaseExpired", "superseded"})  # the agent that lost the task is the best one to go on
+LOSSES = frozenset({"leaseExpired", "superseded"})  # after which the same agent is the best one to go on (rule T4)
 
 
 class Dispatcher:
@@ -38,6 +38,7 @@ class Dispatcher:
 
     def __init__(self, store: Store, *, lease: int = LEASE) -> None:
         self._store = store
+        self._lease = lease
         self._demands = Demands()
         self._room = WaitingRoom()
         self._claims = Claims(store, self._settle, lease=lease)
@@ -66,7 +67,7 @@ class Dispatcher:
 
     def join(self, agent: AgentProfile, instance_id: str, receiver: Receiver) -> Seat:
         """A connection of an agent's process; its credits are answered to `receiver`."""
-        return self._room.sit_down(agent, instance_id, receiver)
+        return self._room.sit_down(agent, instance_id, receiver, now=self._store.now())
 
     def leave(self, seat: Seat) -> None:
         """The connection is gone, and its waiting credits with it; idempotent.
@@ -96,14 +97,15 @@ class Dispatcher:
 
     def offer(self, seat: Seat, claim_ids: Sequence[str]) -> None:
         """New credits for free slots; one that is known already moves to this seat and is not counted twice."""
-        if len(seat.waiting) + seat.claiming + len(claim_ids) > CREDITS_PER_SEAT:
+        new = [claim_id for claim_id in dict.fromkeys(claim_ids) if not self._is_known(seat, claim_id)]
+        if len(seat.waiting) + seat.claiming + len(new) > CREDITS_PER_SEAT:
             raise TooLarge(
-                f"{len(claim_ids)} more credits would be over the limit of {CREDITS_PER_SEAT} per connection",
+                f"{len(new)} more credits would be over the limit of {CREDITS_PER_SEAT} per connection",
                 hint="send one credit per free slot",
                 details={"limit": CREDITS_PER_SEAT},
             )
-        for claim_id in claim_ids:
-            if seat.is_open and not self._is_known(seat, claim_id):
+        for claim_id in new:
+            if seat.is_open:
                 self._place(self._new(seat, claim_id))
 
     async def redeem(self, seat: Seat, claim_ids: Sequence[str]) -> None:
@@ -111,10 +113,11 @@ class Dispatcher:
         # What is under way here is adopted before the read; of the rest the read sees the outcome.
         unknown = [claim_id for claim_id in claim_ids if not self._is_known(seat, claim_id)]
         claimed = await self._claimed_under(seat.agent.id, unknown) if unknown else ()
-        for claim_id in claimed:
-            if seat.is_open and not self._is_known(seat, claim_id):
+        for claim_id in unknown:
+            if claim_id not in claimed:
+                self.offer(seat, (claim_id,))
+            elif seat.is_open and not self._is_known(seat, claim_id):
                 self._claims.start(self._new(seat, claim_id), None, (), self._demands.moment)
-        self.offer(seat, [claim_id for claim_id in unknown if claim_id not in claimed])
 
     async def withdraw(self, agent_id: str, claim_ids: Sequence[str]) -> list[str]:
         """Take back credits of an agent; answers those that have a claim all the same."""
@@ -170,8 +173,8 @@ class Dispatcher:
         for event in committed.events:
             if event.type == "task.claimed":
                 self._claims.hear(event)
-            elif event.type == "task.requeued" and event.data.get("reason") in RETURNING:
-                favourites.append(str(event.data.get("agentId")))
+            elif event.type == "task.requeued" and event.data.get("reason") in LOSSES:
+                favourites += self._judge_loser(str(event.data.get("agentId")), event.at)
             elif event.type == "agent.registered":
                 self._supersede(event)
         # All news first: a claim started for one class has to look at the others, too.
@@ -184,6 +187,13 @@ class Dispatcher:
     def _learn(self, classes: Mapping[int, Requirements]) -> None:
         for demand in self._demands.learn(classes):
             self._room.learn(demand.id, demand.needs)
+
+    def _judge_loser(self, agent_id: str, at: int) -> list[str]:
+        """An agent that lost a task goes on with it where it has come back; else it may be dead, and comes last."""
+        if any(seat.since > at - self._lease for seat in self._room.seats_of(agent_id)):
+            return [agent_id]
+        self._room.put_last(agent_id)
+        return []
 
     def _supersede(self, event: Event) -> None:
         """Rule T11: a new process of the agent takes the place of the old one."""

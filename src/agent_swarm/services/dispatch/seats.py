@@ -53,6 +53,7 @@ class Seat:
     instance_id: str
     receiver: Receiver
     kind: Kind
+    since: int  # when it sat down, by the store's clock
     own: frozenset[int] = NOTHING  # classes for this very agent
     waiting: "dict[str, Credit]" = field(default_factory=dict)  # by claim id, oldest first
     turn: int = 0  # order of seats: grows each time this one is given work or sits down

@@ -53,9 +53,9 @@ class WaitingRoom:
 
     # --- seats ----------------------------------------------------------------------------------------------------
 
-    def sit_down(self, agent: AgentProfile, instance_id: str, receiver: Receiver) -> Seat:
+    def sit_down(self, agent: AgentProfile, instance_id: str, receiver: Receiver, *, now: int) -> Seat:
         """A connection of an agent, without credits yet."""
-        seat = Seat(agent, instance_id, receiver, self._kind_of(agent), own=self._own(agent))
+        seat = Seat(agent, instance_id, receiver, self._kind_of(agent), now, self._own(agent))
         seat.turn = self._next_turn()
         seat.kind.seats += 1
         self._seats_of.setdefault(agent.id, []).append(seat)
@@ -119,6 +119,13 @@ class WaitingRoom:
             present = (self._idle_seat_of(agent_id, class_id) for agent_id in favourites)
             seat = next((seat for seat in present if seat is not None), None) or self._longest_idle(class_id)
         return None if seat is None else self._take_from(seat)
+
+    def put_last(self, agent_id: str) -> None:
+        """Let all others have a turn before this agent."""
+        for seat in self._seats_of.get(agent_id, ()):
+            seat.turn = self._next_turn()
+            if seat.waiting:
+                seat.kind.idle.move_to_end(seat)
 
     def compact(self) -> None:
         """Forget kinds that nobody is of any more, once they are the greater part."""
