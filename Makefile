@@ -56,6 +56,10 @@ format: dev ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+.PHONY: docs
+docs: dev ## write the generated pages anew
+	$(BIN)/python scripts/make-docs
+
 .PHONY: bench
 bench: dev ## measure, print the table, write benchmarks/results.json
 	$(BIN)/python -m benchmarks

@@ -8,7 +8,7 @@ from benchmarks.scale import Scale
 from benchmarks.server import agent_swarm
 
 CLIENTS = 1_000
-STEADY, FLOOD = 120.0, 300.0  # events per second: just above the bound, and as in the study (stack.md §1.3)
+STEADY, FLOOD = 120.0, 300.0  # events per second: just above the bound, and as in the study
 
 
 def measure(scale: Scale) -> list[Row]:

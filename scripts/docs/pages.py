@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from scripts.docs import commands, errors, events, life_cycle, routes, script_harness, settings, worker_protocol
+from scripts.docs import arrows, commands, errors, events, life_cycle, routes, script_harness, settings, worker_protocol
 
 Render = Callable[[], str]
 
@@ -20,6 +20,7 @@ PAGES: Mapping[str, Render] = {
 
 # Parts of pages that people write: what stands between `<!-- begin NAME -->` and `<!-- end NAME -->`.
 PARTS: Mapping[str, Mapping[str, Render]] = {
+    "docs/architecture.md": {"arrows": arrows.render},
     "docs/life-cycle.md": {"diagram": life_cycle.diagram, "transitions": life_cycle.transitions},
 }
 

@@ -30,8 +30,9 @@ INTRODUCTION = """
 Every call but the public ones needs `Authorization: Bearer <token>`. JSON is camelCase, except under `/v1/pool`,
 which is snake_case. Instants are RFC 3339 UTC with milliseconds and `Z`, spans are `…Seconds`, ids are lower-case
 UUIDs. Lists take `limit` and `cursor` and answer `nextCursor`, null at the end. Unknown fields and parameters are
-refused, except under `/v1/pool`. A refusal is `{"error": {code, message, hint, details}}`: see [errors](errors.md). HEAD is answered as
-GET, OPTIONS with what a path allows. The running server describes itself at `/openapi.json` and `/docs`.
+refused, except under `/v1/pool`. A refusal is `{"error": {code, message, hint, details}}`: see [errors](errors.md).
+HEAD is answered as GET, OPTIONS with what a path allows. The running server describes itself at `/openapi.json` and
+`/docs`.
 
 A route that does not declare who may call it is closed to everyone.
 """

@@ -10,7 +10,7 @@ from agent_swarm import __version__
 from agent_swarm.cli.lazy import LazyGroup
 from agent_swarm.cli.main import cli
 
-# Seed 003: each of these is a command of its own there.
+# Each of these is kept for the VM commands.
 VM_COMMANDS = (
     *("init-base", "project", "create", "list", "ssh", "run", "code", "start", "stop", "delete"),
     *("cp", "bulk", "env", "checkpoint", "restore", "status", "providers"),

@@ -1,4 +1,4 @@
-"""What the everyday commands cost: they import nothing heavy (DESIGN §11)."""
+"""What the everyday commands cost: they import nothing heavy."""
 
 import subprocess
 import sys

@@ -20,7 +20,7 @@ def script(ref: str, *lines: str, after: tuple[str, ...] = (), **more: Any) -> d
 
 def graph(project: str) -> list[dict[str, Any]]:
     """Six tasks: two side by side in the middle, one that fails once, one that needs them all."""
-    more = {"project": project}
+    more: dict[str, Any] = {"project": project}
     return [
         script("design", "write design.md <<END\nTwo parts.\nEND", "commit Design", **more),
         script("left", "write left.txt <<END\nleft\nEND", "sleep 1.5", "commit Left", after=("design",), **more),
@@ -119,7 +119,7 @@ def test_given_a_draining_worker_when_it_comes_back_then_its_conversation_goes_o
     swarm.call("POST", "/api/projects", {"name": "demo", "repoUrl": project})
     lines = ("write first.txt <<END\none\nEND", "wait-for go", "run cat first.txt")
     refs = swarm.file(script("long", *lines, project="demo"))
-    swarm.wait_until(lambda: (place(swarm, worker, refs) / "first.txt").exists(), "its first step is done")
+    swarm.wait_until(partial(has_written, swarm, worker, refs), "its first step is done")
     assert swarm.stop_worker(worker) == 0
     paused = swarm.task(refs["long"])
     assert (paused["status"], paused["pauseReason"]) == ("paused", "shutdown")
@@ -134,8 +134,16 @@ def test_given_a_draining_worker_when_it_comes_back_then_its_conversation_goes_o
     assert [call["data"]["name"] for call in written] == ["run"], "what was done before is not done again"
 
 
+def has_completed(swarm: RealSwarm, number: float) -> bool:
+    return swarm.statuses()["completed"] >= number
+
+
 def nothing_runs_below(folder: Path) -> bool:
     return not processes_below(folder)
+
+
+def has_written(swarm: RealSwarm, worker: str, refs: dict[str, str]) -> bool:
+    return (place(swarm, worker, refs) / "first.txt").exists()
 
 
 def place(swarm: RealSwarm, worker: str, refs: dict[str, str]) -> Path:
@@ -166,7 +174,7 @@ def test_given_1000_tasks_on_8_slots_when_workers_are_killed_at_random_then_none
             )
         )
     for share in (0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9):
-        swarm.wait_until(lambda share=share: swarm.statuses()["completed"] >= share * number, f"{share:.0%}", 300)
+        swarm.wait_until(partial(has_completed, swarm, share * number), f"{share:.0%} are completed", 300)
         victim = dice.choice(workers)
         swarm.kill_worker(victim)
         swarm.start_worker(agent_id=victim)

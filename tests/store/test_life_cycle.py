@@ -1,4 +1,4 @@
-"""The rules of a task's life, on every store (DESIGN rules T1 to T12)."""
+"""The rules of a task's life, on every store (rules T1 to T12)."""
 
 import pytest
 

@@ -40,7 +40,8 @@ def test_given_an_open_store_when_a_second_process_opens_it_then_the_holder_is_n
     engine = SqliteEngine(tmp_path / "swarm.sqlite")
     engine.open()
     script = (
-        "import sys; from pathlib import Path; from agent_swarm.store.sql.sqlite import SqliteEngine, StoreLockedError\n"
+        "import sys; from pathlib import Path\n"
+        "from agent_swarm.store.sql.sqlite import SqliteEngine, StoreLockedError\n"
         "try: SqliteEngine(Path(sys.argv[1])).open()\n"
         "except StoreLockedError as refusal: print(refusal.message, '|', refusal.hint)"
     )
@@ -61,7 +62,7 @@ def test_given_a_closed_store_when_it_is_opened_again_then_the_lock_is_free(tmp_
         engine.close()
 
 
-def test_given_a_writer_that_is_killed_when_the_store_is_opened_again_then_no_acknowledged_task_is_missing(
+def test_given_a_killed_writer_when_the_store_is_opened_again_then_no_acknowledged_task_is_missing(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "swarm.sqlite"

@@ -1,7 +1,7 @@
 """Random histories: the same batches go to the memory store and to an SQL store, which must agree after each of them.
 
-The batches hold several operations at once, as they do in production. Beside agreement, the named invariants of
-DESIGN §5 hold after every step.
+The batches hold several operations at once, as they do in production. Beside agreement, the invariants of a task's life
+hold after every step.
 """
 
 import os

@@ -13,6 +13,7 @@ from agent_swarm.domain.tasks import AttemptOutcome, TaskStatus
 from agent_swarm.protocol.pool import FrameType
 from agent_swarm.testing.fake_pool import FakePool, Fault
 from agent_swarm.testing.waiting import until
+from agent_swarm.worker.link import LinkLost, readable
 
 pytestmark = pytest.mark.anyio
 
@@ -122,6 +123,18 @@ async def test_given_a_revoked_token_when_a_run_is_under_way_then_the_worker_reg
         assert len(task.attempts) == 1
 
 
+async def test_given_a_token_that_was_revoked_while_the_worker_was_away_when_it_comes_back_then_it_registers_again(
+    start_worker: StartWorker,
+) -> None:
+    async with FakePool() as server, start_worker(server.url):
+        await server.until(lambda: any(agent.credits for agent in server.agents.values()))
+        await server.stop()
+        server.forget_tokens()
+        await server.start()
+        await server.until_status(server.add_task("true"), TaskStatus.COMPLETED)
+        assert len(server.registrations) == 2
+
+
 @pytest.mark.parametrize("refuses_upgrade", [False, True], ids=["websocket", "long poll"])
 async def test_given_another_process_of_the_agent_when_it_registers_then_this_one_ends_everything_with_exit_code_3(
     start_worker: StartWorker, refuses_upgrade: bool, tmp_path: Path
@@ -133,6 +146,33 @@ async def test_given_another_process_of_the_agent_when_it_registers_then_this_on
             await server.until(lambda: server.tasks[task_id].attempts and server.tasks[task_id].attempt.lines)
             server.supersede(working.worker.agent_id)
             assert await working.until_ended() == 3
+
+
+async def test_given_a_proxy_that_knows_no_websockets_when_it_is_the_only_way_then_the_worker_works_through_it(
+    start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with FakePool() as server:
+        monkeypatch.setenv("http_proxy", server.url)
+        async with start_worker("http://pool.invalid"):
+            await server.until_status(server.add_task("echo through"), TaskStatus.COMPLETED)
+    assert FrameType.HEARTBEAT in {frame.type for frame in server.frames}
+
+
+async def test_given_a_profile_the_server_does_not_accept_when_the_worker_registers_then_it_ends_with_exit_code_1(
+    start_worker: StartWorker,
+) -> None:
+    async with FakePool() as server:
+        server.refuses_registration = InvalidInput("no such template")
+        async with start_worker(server.url) as working:
+            assert await working.until_ended() == 1
+
+
+async def test_given_a_setting_that_the_protocol_does_not_take_when_the_worker_starts_then_it_ends_with_exit_code_1(
+    start_worker: StartWorker,
+) -> None:
+    async with FakePool() as server, start_worker(server.url, role="x" * 200) as working:
+        assert await working.until_ended() == 1
+        assert server.registrations == []
 
 
 async def test_given_a_wrong_key_when_the_worker_starts_then_it_ends_with_exit_code_1(
@@ -192,6 +232,13 @@ async def test_given_a_lease_that_was_taken_away_when_the_worker_hears_of_it_the
         task = await server.until_status(task_id, TaskStatus.COMPLETED)
         assert [attempt.outcome for attempt in task.attempts] == [AttemptOutcome.LOST, AttemptOutcome.COMPLETED]
         assert task.attempt.texts() == ["over"]
+
+
+def test_given_a_frame_that_only_newer_workers_know_when_received_then_it_is_ignored_and_nonsense_is_not() -> None:
+    assert readable({"id": "1", "type": "confetti", "body": {}, "v": 1}) is None
+    for nonsense in ("x", {}, {"type": "claimed"}, {"id": 1, "type": 2}):
+        with pytest.raises(LinkLost):
+            readable(nonsense)
 
 
 def _spooled(folder: Path, kind: str) -> bool:

@@ -24,7 +24,7 @@ from agent_swarm.domain.errors import (
 from agent_swarm.protocol import limits
 from agent_swarm.protocol.errors import RemoteError, TranscriptGap
 from agent_swarm.protocol.pool import FrameType
-from agent_swarm.worker.delivery import Delivery, Verdict, judge
+from agent_swarm.worker.delivery import STUMBLES, Delivery, Verdict, judge
 from agent_swarm.worker.link import LinkLost
 from agent_swarm.worker.spool import Kind, Spool, SpoolHead
 from agent_swarm.worker.windows import next_window
@@ -212,6 +212,13 @@ async def test_given_a_text_that_redaction_made_too_long_when_sent_then_it_is_cu
     spool.append(Kind.PROGRESS, {"text": "x" * (limits.PROGRESS_CHARS + 50)})
     window = next_window(HEAD, spool.records())
     assert window is not None and len(window.frames[0].body.model_dump()["text"]) == limits.PROGRESS_CHARS
+
+
+def test_given_a_frame_the_server_stumbles_over_when_it_was_tried_often_enough_then_it_is_given_up() -> None:
+    stumbled = SwarmError("an error of ours")
+    assert judge(FrameType.EVENTS, stumbled, 0) is Verdict.AGAIN
+    assert judge(FrameType.EVENTS, stumbled, STUMBLES) is Verdict.REFUSED
+    assert judge(FrameType.EVENTS, Busy("full"), 1000) is Verdict.AGAIN
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ Query = Mapping[str, object]
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
-RETRY_SECONDS = (0.1, 0.4, 1.0, 2.0)  # a restarting server is back within 1.5 s (DESIGN §11)
+RETRY_SECONDS = (0.1, 0.4, 1.0, 2.0)  # a restarting server is back within 1.5 s
 REPLY_BYTES = 256 * 1024 * 1024
 
 

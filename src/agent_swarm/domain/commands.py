@@ -23,7 +23,7 @@ from agent_swarm.domain.tasks import (
 )
 from agent_swarm.domain.time import SECOND, to_wire
 
-RESUME_PIN = 600 * SECOND  # DESIGN §13: how long a task paused by a shutdown waits for its own agent
+RESUME_PIN = 600 * SECOND  # how long a task paused by a shutdown waits for its own agent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

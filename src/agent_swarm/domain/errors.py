@@ -27,7 +27,6 @@ A message says what happened and what was expected; the hint says what to do.
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-
 # What people can tell a task, by the verb of the transition table; the other verbs are the swarm's own.
 _FOR_PEOPLE = {
     "shelve": "backlog",

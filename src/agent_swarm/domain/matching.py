@@ -74,7 +74,7 @@ class Gap:
 
 
 def gap(agent: AgentProfile, needs: Requirements) -> Gap:
-    """What `agent` lacks for `needs` (rules of DESIGN §6: tags ⊆ tags, every pattern matched, pinned agent)."""
+    """What `agent` lacks for `needs` (tags ⊆ tags, every pattern matched, pinned agent)."""
     return Gap(
         missing_tags=tuple(sorted(needs.tags - agent.tags)),
         missing_capabilities=tuple(

@@ -16,10 +16,16 @@ EVENT_TYPES: dict[str, str] = {
     "task.started": "The run began: {agentId, branch?}",
     "task.progressed": "The agent told how far it is: {text}",
     "task.completed": "The task has its result: {agentId, branch?, commit?}",
-    "task.failed": "The task failed for good: {reason?, failureClass?, code?, message?, upstream?}",
-    "task.requeued": "The attempt is over and the task is queued again: {reason, agentId?, retryAt?, code?, message?}",
+    "task.failed": (
+        "The task failed for good: "
+        "{agentId?, reason?, failureClass?, code?, message?, lost?, upstream?, branch?, commit?}"
+    ),
+    "task.requeued": (
+        "The attempt is over and the task is queued again: "
+        "{reason, agentId?, failureClass?, retryAt?, code?, message?, branch?, commit?}"
+    ),
     "task.pauseRequested": "A person asked for a pause: {agentId, fence}",
-    "task.paused": "The attempt was interrupted and can go on: {reason, agentId?}",
+    "task.paused": "The attempt was interrupted and can go on: {reason, agentId?, lost?, branch?, commit?}",
     "task.resumed": "A paused task is queued again: {}",
     "task.cancelled": "The task is not wanted any more: {reason?, agentId?, endedFence?, upstream?}",
     "task.shelved": "The task went to the backlog: {}",

@@ -1,4 +1,4 @@
-"""Bounds that both ends of the wire keep (DESIGN §13)."""
+"""Bounds that both ends of the wire keep."""
 
 PROMPT_BYTES = 1_000_000
 BODY_BYTES = 4 * 1024 * 1024

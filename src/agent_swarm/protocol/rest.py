@@ -36,7 +36,7 @@ Text = Annotated[str, AfterValidator(_without_nul)]
 Id = Annotated[str, AfterValidator(_uuid)]
 Label = Annotated[Text, Field(min_length=1, max_length=limits.LABEL_CHARS)]
 Labels = Annotated[list[Label], Field(max_length=limits.LABELS)]
-Priority = Annotated[int, BeforeValidator(_priority), Field(ge=0, le=100, strict=True)]
+Priority = Annotated[int, Field(ge=0, le=100, strict=True), BeforeValidator(_priority)]
 
 
 class Input(BaseModel):
@@ -128,6 +128,8 @@ class ProjectInput(Input):
 
 
 class Requires(Output):
+    """The hard requirements of a task."""
+
     tags: list[str]
     capabilities: list[str]
     agent_id: str | None
@@ -188,6 +190,8 @@ class TaskDetail(Task):
 
 
 class TaskPage(Output):
+    """Some tasks, newest first."""
+
     tasks: list[Task]
     next_cursor: str | None
 
@@ -223,6 +227,8 @@ class Attempt(Output):
 
 
 class AttemptList(Output):
+    """The tries at a task, first one first."""
+
     attempts: list[Attempt]
 
 
@@ -274,10 +280,14 @@ class Agent(Output):
 
 
 class AgentList(Output):
+    """All agents, by name."""
+
     agents: list[Agent]
 
 
 class Project(Output):
+    """A git repository that tasks work on."""
+
     id: str
     name: str
     repo_url: str
@@ -286,6 +296,8 @@ class Project(Output):
 
 
 class ProjectList(Output):
+    """All projects, by name."""
+
     projects: list[Project]
 
 
@@ -299,6 +311,8 @@ class Overview(Output):
 
 
 class Subject(Output):
+    """What an event is about."""
+
     kind: str
     id: str
 

@@ -1,6 +1,6 @@
 """The outermost part of the server: every request gets an id, an answer in good shape, a line in the log and a count.
 
-Pure ASGI, as are all layers here: `BaseHTTPMiddleware` costs several times the request (stack.md §1.1).
+Pure ASGI, as are all layers here: `BaseHTTPMiddleware` costs several times the request.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Routes that cost little: validated straight from JSON text and rendered straight to it.
 
 FastAPI reads the signature and writes the OpenAPI document; at run time the body goes through
-`TypeAdapter.validate_json`, the answer through `to_json`, and nothing in between (stack.md §1.1). Parameters are what
+`TypeAdapter.validate_json`, the answer through `to_json`, and nothing in between. Parameters are what
 FastAPI found: path, query and header parameters, one body, and the request itself.
 """
 

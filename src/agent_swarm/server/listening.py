@@ -14,7 +14,7 @@ from agent_swarm.config import SettingError
 from agent_swarm.protocol.limits import FRAME_BYTES
 from agent_swarm.server.stopping import Stopping
 
-BACKLOG = 4096  # a burst of reconnecting workers must not be turned away (stack.md §1.4)
+BACKLOG = 4096  # a burst of reconnecting workers must not be turned away
 GRACE_SECONDS = 5
 KEEP_ALIVE_SECONDS = 30
 

@@ -30,7 +30,7 @@ class HeldRequest:
     """A request that waits for something to happen.
 
     It sleeps on one future of its own, woken by whatever it waits for, by the client's going and by the server's end: a
-    handler that only waited would learn of neither (stack.md §1.4). Whoever wakes says nothing about why: look at the
+    handler that only waited would learn of neither. Whoever wakes says nothing about why: look at the
     state and sleep again.
     """
 

@@ -101,6 +101,7 @@ class Batch:
     # --- tokens, agents, projects ---------------------------------------------------------------------------------
 
     def put_token(self, op: ops.PutToken) -> None:
+        """Add a token, unless it counts already; an operator's replaces the one with the same label."""
         if self._rows.token_valid(op.token.hash):
             return
         if op.token.kind is TokenKind.OPERATOR:
@@ -109,12 +110,14 @@ class Batch:
         self.drafts.append(events.token_created(op.token))
 
     def revoke_token(self, op: ops.RevokeToken) -> bool:
+        """Revoke a token; whether it counted until now."""
         revoked = self._rows.revoke_tokens(self.now, token_id=op.token_id)
         if revoked:
             self.drafts.append(events.token_revoked(op))
         return revoked > 0
 
     def register_agent(self, op: ops.RegisterAgent) -> ops.Registration:
+        """Rule T11: an agent's process reports for work."""
         agent_id = op.agent.profile.id
         old = self._rows.agent(agent_id)
         registered_at = old.registered_at if old else self.now
@@ -158,6 +161,7 @@ class Batch:
         return tuple(mine)
 
     def sign_off(self, op: ops.SignOff) -> None:
+        """An agent's process goes, in good order."""
         agent = self._current_instance(op.agent_id, op.instance_id)
         self._rows.put_agent(replace(agent, offline_at=self.now, last_seen_at=self.now))
         self._rows.revoke_tokens(self.now, kind=TokenKind.AGENT, agent_id=op.agent_id)
@@ -172,6 +176,7 @@ class Batch:
         return agent
 
     def create_project(self, op: ops.CreateProject) -> ProjectRecord:
+        """Add a project; the same again is no harm."""
         existing = self._rows.project_named(op.project.name)
         if existing is not None:
             if existing.repo_url == op.project.repo_url:
@@ -185,6 +190,7 @@ class Batch:
     # --- tasks ------------------------------------------------------------------------------------------------------
 
     def create_tasks(self, op: ops.CreateTasks) -> ops.Created:
+        """Create tasks together or not at all, once per idempotency key."""
         asked = op.idempotency
         earlier = self._rows.remembered(asked) if asked else None
         if asked and earlier and self.now - earlier.created_at < IDEMPOTENCY_TTL:
@@ -230,6 +236,7 @@ class Batch:
         self._note(None, state, entry)
 
     def command(self, op: ops.TaskCommand) -> ops.CommandReply:
+        """Carry out one of `domain.commands`."""
         return self._decide(op.command, actor=op.actor, report=op.report, note=op.note)
 
     def _decide(
@@ -325,6 +332,7 @@ class Batch:
                 self._change(entry, change, actor=events.SYSTEM)
 
     def reprioritize(self, op: ops.Reprioritize) -> ops.CommandReply:
+        """Give an open task another priority."""
         entry = self._must(op.task_id)
         refusals.require_open(entry.state, "reprioritize")
         if entry.priority == op.priority:
@@ -336,6 +344,7 @@ class Batch:
         return ops.CommandReply(state=entry.state)
 
     def run_timers(self, op: ops.RunTimers) -> int:
+        """Carry out what is due."""
         due = self._rows.due(self.now, leases=op.leases, limit=op.limit)
         self._rows.prefetch(tasks=due)
         for index, task_id in enumerate(due):
@@ -348,6 +357,7 @@ class Batch:
     # --- leases -----------------------------------------------------------------------------------------------------
 
     def heartbeat(self, op: ops.Heartbeat) -> tuple[ops.LeaseVerdict, ...]:
+        """Renew the leases of a process (rule T3: those it still holds)."""
         self._current_instance(op.agent_id, op.instance_id)
         self._rows.seen(op.agent_id, self.now)
         return tuple(self._renew(op, held) for held in op.leases)
@@ -372,6 +382,7 @@ class Batch:
         )
 
     def report_progress(self, op: ops.ReportProgress) -> ops.CommandReply:
+        """Set the progress text of a running attempt; no status changes."""
         entry = self._must(op.task_id)
         require_lease(entry.state, op.fence, "report progress of")
         entry.columns |= {"progress": op.text, "updated_at": self.now}
@@ -380,6 +391,7 @@ class Batch:
         return ops.CommandReply(state=entry.state)
 
     def book_usage(self, op: ops.BookUsage) -> bool:
+        """Book money and tokens once, whatever became of the lease."""
         agent_id = self._rows.has_attempt(op.task_id, op.attempt)
         if agent_id is None:
             raise refusals.unknown_attempt(op.task_id, op.attempt)

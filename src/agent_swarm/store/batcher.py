@@ -1,4 +1,4 @@
-"""From single operations to batches (DESIGN §6).
+"""From single operations to batches.
 
 Operations queue up while a batch is under way; the next batch takes those that do not touch the same things and
 applies them in one transaction. One batch is in flight per store. Order is kept within a lane (a connection) and
@@ -23,7 +23,7 @@ from agent_swarm.store.operations import CreateTasks, Operation
 R = TypeVar("R")
 log = structlog.get_logger()
 
-BATCH_WEIGHT = 256  # DESIGN §13; a graph counts one per task
+BATCH_WEIGHT = 256  # bounds the wait of the first; a graph counts one per task
 QUEUE_LIMIT = 20_000
 LOOK_AHEAD = 1_024  # how far past operations that have to wait a batch looks for others
 

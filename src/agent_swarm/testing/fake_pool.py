@@ -123,6 +123,7 @@ class FakePool:
         self.registrations: list[pool.RegisterRequest] = []
         self.frames: list[Frame] = []  # of workers, in the order they arrived
         self.refuses_upgrade = False
+        self.refuses_registration: SwarmError | None = None
         self.is_unavailable = False
         self._superseded: set[str] = set()
         self._faults: dict[FrameType, list[Fault | SwarmError]] = defaultdict(list)
@@ -245,6 +246,8 @@ class FakePool:
 
     def register(self, request: pool.RegisterRequest) -> pool.RegisterReply:
         """Rule T11: one live process per agent; what it does not hold is taken from it."""
+        if self.refuses_registration is not None:
+            raise self.refuses_registration
         if request.instance_id in self._superseded:
             raise Superseded("another process runs under this AGENT_ID")
         self.registrations.append(request)

@@ -92,8 +92,11 @@ class Wire:
                 return False
             body = json.loads(await reader.readexactly(int(headers.get("content-length", 0))))
             return await _respond(writer, 200, await self._post(path, token, body))
+        except ValidationError as exc:
+            refusal: SwarmError = InvalidInput(f"{exc.error_count()} fields are not acceptable")
         except SwarmError as exc:
-            return await _respond(writer, status_of(exc), error_body(exc))
+            refusal = exc
+        return await _respond(writer, status_of(refusal), error_body(refusal))
 
     async def _post(self, path: str, token: str, body: dict[str, Any]) -> dict[str, Any]:
         if path == "/v1/pool/register":
@@ -224,6 +227,7 @@ def _parsed_head(head: bytes) -> tuple[str, str, Mapping[str, str]]:
     first, *lines = head.decode("latin-1").strip().split("\r\n")
     method, path, _ = first.split(" ", 2)
     fields = (line.partition(":") for line in lines)
+    path = path.removeprefix("http://pool.invalid")  # what a proxy is asked for
     return method, path, {name.strip().lower(): value.strip() for name, _, value in fields}
 
 

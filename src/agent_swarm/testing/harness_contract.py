@@ -44,12 +44,15 @@ class Transcript:
         self.events.append(event)
 
     def kinds(self) -> list[EventKind]:
+        """The kinds of the events, in order."""
         return [event.kind for event in self.events]
 
     def of(self, kind: EventKind) -> list[AgentEvent]:
+        """The events of one kind."""
         return [event for event in self.events if event.kind is kind]
 
     def texts(self) -> list[str]:
+        """The texts of the events that have one."""
         return [str(event.data["text"]) for event in self.events if "text" in event.data]
 
 

@@ -72,10 +72,17 @@ def _start(found: Path, folder: Path, *, durable: bool) -> "subprocess.Popen[byt
     subprocess.run([found / "initdb", *arguments], check=True, stdout=subprocess.DEVNULL, **options)
     settings = ["listen_addresses=", "shared_buffers=64MB"]
     settings += [] if durable else ["fsync=off", "full_page_writes=off", "synchronous_commit=off"]
-    command = [found / "postgres", "-D", "data", "-k", folder, *(f"-c{setting}" for setting in settings)]
+    command: list[str | Path] = [
+        found / "postgres",
+        "-D",
+        "data",
+        "-k",
+        folder,
+        *(f"-c{setting}" for setting in settings),
+    ]
     guard = ["setpriv", "--pdeathsig", "INT", "--"] if sys.platform == "linux" else []
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([*guard, *command], stderr=log, stdout=log, **options)
+        process: subprocess.Popen[bytes] = subprocess.Popen([*guard, *command], stderr=log, stdout=log, **options)
     _wait_until_ready(process, folder)
     return process
 

@@ -1,7 +1,8 @@
 """All attempts of this worker: those that run, and those that have ended and wait for the server to know."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -43,9 +44,9 @@ class _Witness:
         """Keep it for people: the server never will."""
         about = {"taskId": self.head.task_id, "attempt": self.head.attempt, "fence": self.head.fence}
         log.warning("not_accepted", frame=kind.value, code=error.code, reason=error.message, **about)
-        self.home.note_refused(
-            {"at": wall_clock(), **about, "frame": kind.value, "code": error.code, "message": error.message}
-        )
+        entry = {"at": wall_clock(), **about, "frame": kind.value, "code": error.code, "message": error.message}
+        with suppress(OSError):
+            self.home.note_refused(entry)
 
     def over(self, error: SwarmError) -> None:
         """Nothing more of the attempt is wanted: what runs must end."""
@@ -122,29 +123,32 @@ class Attempts:
         for task in self._all.values():
             task.cancel()
 
-    def _track(self, lease: LeaseRef, work: Any) -> None:
-        task = self._all[lease] = self._group.create_task(work)
+    def _track(self, lease: LeaseRef, work: Coroutine[Any, Any, None]) -> None:
+        task = self._all[lease] = self._group.create_task(self._guarded(lease, work))
         task.add_done_callback(lambda _: self._forget(lease))
 
     def _forget(self, lease: LeaseRef) -> None:
         self._all.pop(lease, None)
         self._note_change()
 
-    async def _attempt(self, claim: Claimed, lease: LeaseRef) -> None:
-        redactor = self._redactor.also(claim.token)
+    async def _guarded(self, lease: LeaseRef, work: Coroutine[Any, Any, None]) -> None:
         try:
-            spool = self._new_spool(claim, redactor)
-            run = self._runs[lease] = Run(claim, spool, redactor, self._site)
-            self._site.heartbeats.hold(lease, run)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._delivered(spool, run, lambda: None))
-                await run.execute()
-                self._finish(lease)
+            await work
         except Exception:  # one attempt must not take the others with it; its spool is found at the next start
-            log.exception("attempt_crashed", task_id=claim.task_id, attempt=claim.attempt)
+            log.exception("attempt_crashed", task_id=lease.task_id, fence=lease.fence)
         finally:
             self._finish(lease)
             self._site.heartbeats.let_go(lease)
+
+    async def _attempt(self, claim: Claimed, lease: LeaseRef) -> None:
+        redactor = self._redactor.also(claim.token)
+        spool = self._new_spool(claim, redactor)
+        run = self._runs[lease] = Run(claim, spool, redactor, self._site)
+        self._site.heartbeats.hold(lease, run)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._delivered(spool, run, lambda: None))
+            await run.execute()
+            self._finish(lease)
 
     def _finish(self, lease: LeaseRef) -> None:
         if self._runs.pop(lease, None) is not None:
@@ -168,7 +172,6 @@ class Attempts:
             self._home.forget(spool.path)
         finally:
             spool.release()
-            self._site.heartbeats.let_go(lease)
         then()
 
     def _new_spool(self, claim: Claimed, redactor: Redactor) -> Spool:

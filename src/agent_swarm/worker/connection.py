@@ -20,12 +20,12 @@ from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol.errors import ProtocolVersion, error_from_wire
 from agent_swarm.protocol.pool import Frame, FrameType, Hello
 from agent_swarm.worker.clock import Clock
-from agent_swarm.worker.link import KeyRefused, Link, LinkLost, Unreachable
+from agent_swarm.worker.link import KeyRefused, Link, LinkLost, ProfileRefused, Unreachable
 
 log = structlog.get_logger(__name__)
 
 RECONNECT = Backoff(base=SECOND // 4, cap=15 * SECOND)
-_FINAL = (Superseded, ProtocolVersion, KeyRefused)
+_FINAL = (Superseded, ProtocolVersion, KeyRefused, ProfileRefused)
 
 
 class Listener(Protocol):
@@ -93,7 +93,7 @@ class Connection:
             await self._link.close()
 
     async def run(self) -> None:
-        """Stay connected. Raises Superseded, KeyRefused, ProtocolVersion or Unreachable; nothing helps then."""
+        """Stay connected, until something is wrong that no further try can help; raises that."""
         began = self._clock()
         while True:
             try:
@@ -171,8 +171,8 @@ class Connection:
         frame = Frame(id=str(next(self._numbers)), type=kind, body=body.model_dump(mode="json"))
         answer = self._waiting[frame.id] = asyncio.get_running_loop().create_future()
         try:
-            await link.send((frame,))
             async with asyncio.timeout(self.reply_seconds):
+                await link.send((frame,))
                 told: dict[str, Any] = await answer
                 return told
         except TimeoutError:
@@ -190,5 +190,5 @@ class Connection:
                 answer.set_exception(LinkLost("the connection broke before the answer came"))
 
     def _note(self, exc: SwarmError) -> None:
-        """One line when a connection is lost, then one for every further failure in a row."""
+        """Say in one line why there is no connection; `failures` counts those in a row before this one."""
         log.warning("not_connected", reason=exc.message, code=exc.code, failures=self._failures)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Set
+from contextlib import closing
 from enum import Enum
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ from agent_swarm.worker.windows import EVERYTHING, OF_NO_LEASE, Outgoing, Window
 log = structlog.get_logger(__name__)
 
 BUSY = Backoff(base=SECOND // 5, cap=10 * SECOND)
+STUMBLES = 8  # some 30 s
 LINGER_SECONDS = 0.05  # between two frames of lines: a talkative agent fills frames instead of making many
 _ENDINGS = frozenset({FrameType.COMPLETE, FrameType.FAIL, FrameType.PAUSE, FrameType.RELEASE})
 
@@ -38,8 +40,13 @@ class Verdict(Enum):
     MISSING = "missing"  # earlier transcript lines did not arrive
 
 
-def judge(kind: FrameType, error: SwarmError) -> Verdict:
-    """What it means that the server refused a frame with `error`."""
+def judge(kind: FrameType, error: SwarmError, tries: int = 0) -> Verdict:
+    """What it means that the server refused a frame with `error`, after as many `tries` before.
+
+    A frame over which the server stumbles again and again is given up, lest it hold up all that follow it.
+    """
+    if error.code == SwarmError.code and tries >= STUMBLES:
+        return Verdict.REFUSED
     if isinstance(error, LinkLost) or is_retryable(error):
         return Verdict.AGAIN
     if isinstance(error, TranscriptGap):
@@ -95,7 +102,8 @@ class Delivery:
     async def run_once(self) -> bool:
         """Deliver the next window; False where there was none."""
         spool = self._spool
-        window = next_window(spool.head, spool.records(spool.position), wanted=self._wanted)
+        with closing(spool.records(spool.position)) as records:
+            window = next_window(spool.head, records, wanted=self._wanted)
         if window is None:
             return False
         if await self._deliver(window):
@@ -106,7 +114,7 @@ class Delivery:
         """Send until every frame has a final answer; False where the window has to be made anew."""
         pending, tries = window.frames, 0
         while pending:
-            verdicts = await asyncio.gather(*(self._send(frame) for frame in pending))
+            verdicts = await asyncio.gather(*(self._send(frame, tries) for frame in pending))
             if Verdict.MISSING in verdicts or (Verdict.OVER in verdicts and len(window.frames) > 1):
                 return False
             pending = tuple(frame for frame, verdict in zip(pending, verdicts, strict=True) if verdict is Verdict.AGAIN)
@@ -117,11 +125,11 @@ class Delivery:
                 await self._wait_connected()
         return True
 
-    async def _send(self, frame: Outgoing) -> Verdict:
+    async def _send(self, frame: Outgoing, tries: int) -> Verdict:
         try:
             await self._request(frame.kind, frame.body)
         except SwarmError as error:
-            verdict = judge(frame.kind, error)
+            verdict = judge(frame.kind, error, tries)
             if verdict is Verdict.MISSING and not self._rewind(frame, error):
                 verdict = Verdict.REFUSED
             await self._tell(frame, error, verdict)

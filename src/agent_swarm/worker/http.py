@@ -18,12 +18,12 @@ from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from agent_swarm.worker.link import MAX_MESSAGE_BYTES, LinkLost, headers, refusal
+from agent_swarm.worker.settings import LOOPBACK
 
 T = TypeVar("T")
 
 CONNECT_SECONDS = 10.0
 _GONE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True, slots=True)

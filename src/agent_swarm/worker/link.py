@@ -4,19 +4,26 @@
     ├── Unavailable
     │   ├── LinkLost             there is no connection, or it broke before the answer came: connect and send again
     │   └── Unreachable          the server could not be reached for as long as the worker was told to try
-    └── Denied
-        └── KeyRefused           the server does not know the API key
+    ├── Denied
+    │   └── KeyRefused           the server does not know the API key
+    └── InvalidInput
+        └── ProfileRefused       what the agent says about itself is not acceptable
 
 `refusal` reads what a server, or a proxy on the way to it, answers instead of what was asked for.
 """
 
 import json
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-from agent_swarm.domain.errors import Denied, SwarmError, Unavailable
+import structlog
+from pydantic import ValidationError
+
+from agent_swarm.domain.errors import Denied, InvalidInput, SwarmError, Unavailable
 from agent_swarm.protocol.errors import RemoteError, error_from_wire
-from agent_swarm.protocol.pool import VERSION, VERSION_HEADER, Frame
+from agent_swarm.protocol.pool import VERSION, VERSION_HEADER, Frame, FrameType
+
+log = structlog.get_logger(__name__)
 
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024  # of the server: a claim holds a prompt and the results it builds on
 
@@ -39,6 +46,12 @@ class KeyRefused(Denied):
     code = "keyRefused"
 
 
+class ProfileRefused(InvalidInput):
+    """What the agent says about itself is not acceptable; asking again does not help."""
+
+    code = "profileRefused"
+
+
 class Link(Protocol):
     """An established connection. All methods raise LinkLost, or what the server said, once it is broken."""
 
@@ -56,6 +69,19 @@ class Link(Protocol):
     async def close(self) -> None:
         """Idempotent; ends a `receive` that waits."""
         ...
+
+
+def readable(raw: Any) -> Frame | None:
+    """A frame of the server; None for one of a type that only newer workers know. Raises LinkLost for anything else."""
+    try:
+        return Frame.model_validate(raw)
+    except ValidationError as exc:
+        is_newer = isinstance(raw, dict) and isinstance(raw.get("type"), str) and raw["type"] not in set(FrameType)
+        if not is_newer:
+            said = "the server sent something that is no frame"
+            raise LinkLost(said, hint="is this an Agent Swarm server?") from exc
+        log.info("frame_ignored", type=raw["type"][:64])
+        return None
 
 
 def headers(token: str) -> dict[str, str]:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from agent_swarm.domain.errors import Denied, Unauthenticated
-from agent_swarm.protocol.errors import RemoteError
+from agent_swarm.domain.errors import Denied, InvalidInput, Unauthenticated
+from agent_swarm.protocol.errors import ProtocolVersion, RemoteError
 from agent_swarm.protocol.pool import LeaseRef, RegisterReply, RegisterRequest, Timing
 from agent_swarm.worker.http import HttpLane
-from agent_swarm.worker.link import KeyRefused, LinkLost
+from agent_swarm.worker.link import KeyRefused, LinkLost, ProfileRefused
 
 PATH = "/v1/pool/register"
 PATIENCE_SECONDS = 30.0
@@ -30,7 +30,7 @@ class Registrar:
         self.token = None
 
     async def register(self, held: Sequence[LeaseRef]) -> RegisterReply:
-        """Report for work with the leases held. Raises LinkLost, KeyRefused, or what the server said.
+        """Report for work with the leases held. Raises LinkLost, KeyRefused, ProfileRefused, or what the server said.
 
         Once registered, a key that is refused is no reason to give up what runs: the operator may be changing it right
         now.
@@ -50,6 +50,10 @@ class Registrar:
                 raise LinkLost(f"the server no longer takes the API key: {exc.message}", hint=hint) from exc
             kind = "does not know the API key" if isinstance(exc, Unauthenticated) else "does not let this key register"
             raise KeyRefused(f"the server at {self._url} {kind}", hint=hint) from exc
+        except ProtocolVersion:
+            raise
+        except InvalidInput as exc:
+            raise ProfileRefused(f"the server does not accept this agent: {exc.message}", hint=exc.hint) from exc
         finally:
             lane.close()
         self.token, self.timing, self._was_registered = reply.token, reply.timing, True

@@ -1,6 +1,7 @@
 """A worker at work: the conversation with the server, the slots, the attempts, and how it leaves."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -132,14 +133,11 @@ class Service:
         for service in self._services:
             service.cancel()
 
-    # --- connection.Listener ---
-
     def greeting(self) -> Hello:
-        """What is held and waited for right now."""
-        self._greeted = frozenset(self._slots.open)
-        return Hello(
-            instance_id=self._bench.profile.instance_id, held=self._heartbeats.leases, claim_ids=self._slots.open
-        )
+        """What is held and waited for right now; who is leaving waits for nothing."""
+        claim_ids = () if self._is_leaving else self._slots.open
+        self._greeted = frozenset(claim_ids)
+        return Hello(instance_id=self._bench.profile.instance_id, held=self._heartbeats.leases, claim_ids=claim_ids)
 
     def connected(self) -> None:
         """Renew at once, and offer what became free while the greeting was under way."""
@@ -163,17 +161,17 @@ class Service:
         except ValidationError as exc:
             log.error("invalid_frame", type=frame.type.value, errors=exc.error_count())
 
-    # --- slots and claims ---
-
     def _take(self, claim: Claimed) -> None:
-        lease = LeaseRef(task_id=claim.task_id, fence=claim.fence)
         is_ours = self._slots.take(claim.claim_id)
         self._taken.set()
-        if lease in self._attempts:
-            return  # the answer to a credit, sent again because the first one could have been lost
-        if normalize_id(claim.task_id) != claim.task_id or claim.attempt < 1:
-            log.error("invalid_claim", claim_id=claim.claim_id)
-            self._slot_free()
+        is_valid = normalize_id(claim.task_id) == claim.task_id and claim.fence >= 1 and claim.attempt >= 1
+        is_known = is_valid and LeaseRef(task_id=claim.task_id, fence=claim.fence) in self._attempts
+        if not is_valid or is_known:  # known: sent again, because the first one could have been lost
+            log.log(
+                logging.INFO if is_valid else logging.ERROR, "claim_ignored", claim_id=claim.claim_id, known=is_known
+            )
+            if is_ours:
+                self._slot_free()
         elif is_ours and not self._is_leaving:
             self._attempts.start(claim)
         else:
@@ -216,8 +214,6 @@ class Service:
         while claim_ids & set(self._slots.open):
             self._taken.clear()
             await self._taken.wait()
-
-    # --- the rest ---
 
     def _registered(self, reply: RegisterReply) -> None:
         self.connection.reply_seconds = self._heartbeats.heartbeat_seconds = reply.timing.heartbeat_seconds

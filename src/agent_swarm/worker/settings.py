@@ -4,6 +4,7 @@ defaults < `[worker]` of `~/.agent-swarm/workers/config.toml` < environment < fl
 variables are those of the deployment guide that people already have; our own ones start with AGENT_SWARM_.
 """
 
+import contextlib
 import os
 import platform
 from collections.abc import Mapping
@@ -214,22 +215,22 @@ def load_settings(
     *, environ: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None, toml: Path | None = None
 ) -> WorkerSettings:
     """The settings of this process; a server on the same host has its key in a file. Raises SettingError."""
+    environ = os.environ if environ is None else environ
     settings = config.load(
         WorkerSettings,
         section="worker",
         toml=toml or config.home() / "workers" / "config.toml",
-        environ=os.environ if environ is None else environ,
+        environ=environ,
         flags=flags,
     )
-    return settings if settings.api_key else replace(settings, api_key=_key_of_local_server(settings))
+    return settings if settings.api_key else replace(settings, api_key=_key_of_local_server(settings, environ))
 
 
-def _key_of_local_server(settings: WorkerSettings) -> str:
+def _key_of_local_server(settings: WorkerSettings, environ: Mapping[str, str]) -> str:
     if urlsplit(settings.server_url).hostname in LOOPBACK:
-        try:
-            return (config.home() / "server" / "api-key").read_text(encoding="utf-8").strip()
-        except OSError:
-            pass
+        data_dir = config.path(environ.get("DATA_DIR", "").strip() or str(config.home() / "server"))
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            return (data_dir / "api-key").read_text(encoding="utf-8").strip()
     raise SettingError(
         f"API_KEY is not set: the worker cannot register at {settings.server_url}",
         hint="set API_KEY to the key that the server was started with",

@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -192,8 +192,8 @@ class Spool:
             os.close(self._fd)
             self._fd = -1
 
-    def records(self, position: int | None = None) -> Iterator[Record]:
-        """The records from `position` on, all of them by default, one at a time."""
+    def records(self, position: int | None = None) -> Generator[Record]:
+        """The records from `position` on, by default all, one at a time; to be closed where not all are taken."""
         with (self._folder / FILE).open("rb") as file:
             position = self._start if position is None else position
             file.seek(position)
@@ -207,16 +207,18 @@ class Spool:
     def acknowledge(self, position: int) -> None:
         """The server has everything before `position`."""
         self._acked = max(self._acked, position)
-        _write_acked(self._folder / ACKED, self._acked)
+        with contextlib.suppress(OSError):  # the next process sends some of it again
+            _write_acked(self._folder / ACKED, self._acked)
 
     def rewind(self, line: int) -> bool:
         """Go back to transcript line `line`, which the server turned out to miss; False where it is not here."""
-        before = None
-        for record in self.records():
-            if record.kind is Kind.LINE and record.number == line:
-                self._acked = self._start if before is None else before
-                return True
-            before = record.end
+        before = self._start
+        with contextlib.closing(self.records()) as records:
+            for record in records:
+                if record.kind is Kind.LINE and record.number == line:
+                    self._acked = before
+                    return True
+                before = record.end
         return False
 
     async def more(self) -> None:

@@ -1,9 +1,9 @@
 """The usual link: one WebSocket, one frame a message."""
 
+import json
 import ssl
 from collections.abc import Sequence
 
-from pydantic import ValidationError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
 
@@ -11,7 +11,7 @@ from agent_swarm.domain.errors import Denied, Superseded, SwarmError, Unauthenti
 from agent_swarm.protocol.errors import ProtocolVersion
 from agent_swarm.protocol.pool import CLOSE_SUPERSEDED, CLOSE_UNAUTHENTICATED, Frame
 from agent_swarm.worker.http import Endpoint
-from agent_swarm.worker.link import MAX_MESSAGE_BYTES, LinkLost, headers, refusal
+from agent_swarm.worker.link import MAX_MESSAGE_BYTES, LinkLost, headers, readable, refusal
 
 PATH = "/v1/pool/socket"
 OPEN_SECONDS = 10.0
@@ -76,11 +76,12 @@ class WebSocketLink:
     async def receive(self) -> Sequence[Frame]:
         """Wait for the next frame of the server."""
         try:
-            return (Frame.model_validate_json(await self._connection.recv()),)
+            frame = readable(json.loads(await self._connection.recv()))
         except ConnectionClosed as exc:
             raise _closed(exc) from exc
-        except ValidationError as exc:
-            raise LinkLost("the server sent something that is no frame", hint="is this an Agent Swarm server?") from exc
+        except (ValueError, RecursionError) as exc:
+            raise LinkLost("the server sent something that is not JSON", hint="check MCP_BASE_URL") from exc
+        return () if frame is None else (frame,)
 
     async def close(self) -> None:
         """Say goodbye on the WebSocket's level; a peer that does not answer is cut off."""

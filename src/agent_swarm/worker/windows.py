@@ -44,9 +44,8 @@ class Window:
 
 
 EVERYTHING = frozenset(Kind)
-OF_NO_LEASE = frozenset(
-    {Kind.LINE, Kind.USAGE}
-)  # what happened and what it cost is of interest when the lease is over, too
+# What happened and what it cost is of interest when the lease is over, too.
+OF_NO_LEASE = frozenset({Kind.LINE, Kind.USAGE})
 
 
 def next_window(head: SpoolHead, records: Iterable[Record], *, wanted: Set[Kind] = EVERYTHING) -> Window | None:

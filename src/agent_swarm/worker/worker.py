@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from pydantic import ValidationError
 
 from agent_swarm.config import SettingError
 from agent_swarm.domain.errors import Superseded, SwarmError
@@ -34,9 +35,8 @@ log = structlog.get_logger(__name__)
 
 DRAINED, REFUSED, SUPERSEDED = 0, 1, 3
 KILLED_BY_SIGNAL = 128  # plus its number, as shells do
-_TIMEOUTS = GitTimeouts(
-    best_effort=timedelta(seconds=10)
-)  # a shutdown waits for it, and docker waits 60 s for a shutdown
+# A shutdown waits for the push of a snapshot, and Docker waits 60 s for a shutdown.
+_TIMEOUTS = GitTimeouts(best_effort=timedelta(seconds=10))
 
 
 class _KillNow(Exception):
@@ -151,20 +151,27 @@ class Worker:
 
     def _profile(self) -> RegisterRequest:
         settings = self.settings
-        return RegisterRequest(
-            agent_id=self.agent_id,
-            instance_id=self.instance_id,
-            name=settings.name,
-            agent_role=settings.agent_role,
-            role=settings.role,
-            description=settings.description,
-            template_id=settings.template_id,
-            harness=settings.harness,
-            skills=settings.skills,
-            tags=settings.tags,
-            capabilities=capabilities.advertised(settings, harnesses=self._harnesses, sandboxes=(settings.sandbox,)),
-            slots=settings.slots,
-        )
+        try:
+            return RegisterRequest(
+                agent_id=self.agent_id,
+                instance_id=self.instance_id,
+                name=settings.name,
+                agent_role=settings.agent_role,
+                role=settings.role,
+                description=settings.description,
+                template_id=settings.template_id,
+                harness=settings.harness,
+                skills=settings.skills,
+                tags=settings.tags,
+                capabilities=capabilities.advertised(
+                    settings, harnesses=self._harnesses, sandboxes=(settings.sandbox,)
+                ),
+                slots=settings.slots,
+            )
+        except ValidationError as exc:
+            first = exc.errors(include_input=False)[0]
+            field = ".".join(map(str, first["loc"]))
+            raise SettingError(f"setting {field}: {first['msg'].lower()}", hint="shorten it") from exc
 
     def _exit_code(self, exc: BaseException) -> int:
         """Say in one line what ended the worker; what is none of the known reasons is a bug of ours, and raised."""

@@ -1,15 +1,18 @@
 """The estimate of what is ready never falls below what is ready."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_swarm.domain.matching import Requirements
-from agent_swarm.services.dispatch.demand import Demand, Demands
+from agent_swarm.services.dispatch.demand import Demand, Demands, Look
 
 CLASSES = (1, 2, 3)
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["ready", "vanish", "suspect", "start", "look", "look", "answer", "answer", "fail", "repeat"]),
+        st.sampled_from(
+            ["ready", "vanish", "suspect", "foreign", "start", "look", "look", "answer", "answer", "fail", "repeat"]
+        ),
         st.integers(0, 1_000),
         st.sets(st.sampled_from(CLASSES)),
     ),
@@ -20,10 +23,9 @@ STEPS = st.lists(
 class Claim:
     """A claim on its way: started, then looked, then answered."""
 
-    def __init__(self, demand: Demand, looked_at: frozenset[int], since: int) -> None:
+    def __init__(self, demand: Demand, look: Look) -> None:
         self.demand = demand
-        self.looked_at = looked_at
-        self.since = since
+        self.look = look
         self.has_looked = False
         self.taken: int | None = None
 
@@ -45,14 +47,15 @@ class World:
                 self.demands.tell(class_id, 1 + pick % 2)
             case "vanish":
                 self.ready[class_id] = 0
+            case "foreign":
+                self.ready[class_id] += 1 + pick % 3
+                self.demands.suspect(class_id)
             case "suspect":
                 self.demands.suspect(class_id)
             case "start":
                 demand = self.demands.stocked_among(frozenset(served))
                 if demand is not None:
-                    self.demands.promise(demand)
-                    looked_at = self.demands.active_among(frozenset(served))
-                    self.claims.append(Claim(demand, looked_at, self.demands.moment))
+                    self.claims.append(Claim(demand, self.demands.promise(demand, [frozenset(served)])))
             case "look":
                 self.look(pick)
             case "answer" | "fail" | "repeat":
@@ -63,7 +66,7 @@ class World:
         if waiting:
             claim = waiting[pick % len(waiting)]
             claim.has_looked = True
-            found = sorted(class_id for class_id in claim.looked_at if self.ready[class_id])
+            found = sorted(class_id for class_id in claim.look.class_ids if self.ready[class_id])
             if found:
                 claim.taken = found[pick % len(found)]
                 self.ready[claim.taken] -= 1
@@ -75,7 +78,7 @@ class World:
         if what == "answer" and claim.has_looked:
             self.claims.remove(claim)
             if claim.taken is None:
-                self.demands.empty(claim.demand, claim.looked_at, since=claim.since)
+                self.demands.empty(claim.demand, claim.look)
             else:  # sometimes its class cannot be told
                 self.demands.kept(claim.demand, self.demands[claim.taken] if pick % 4 else None)
         elif what != "answer" and not claim.has_looked:  # refused, or an older answer again
@@ -100,36 +103,60 @@ def test_given_any_history_of_news_and_claims_then_backlog_and_promises_cover_wh
             assert (demand.backlog > 0) == (world.demands.stocked_among(frozenset({class_id})) is demand)
 
 
-def test_given_news_when_a_claim_that_looked_before_it_finds_nothing_then_the_news_stands() -> None:
+def known(count: int = 1) -> tuple[Demands, list[Demand]]:
     demands = Demands()
-    [demand] = demands.learn({1: Requirements()})
+    return demands, demands.learn({n: Requirements(tags=frozenset({str(n)})) for n in range(1, count + 1)})
+
+
+ONE, BOTH = [frozenset({1})], [frozenset({1, 2})]
+
+
+def test_given_news_when_a_claim_that_looked_before_it_finds_nothing_then_the_news_stands() -> None:
+    demands, [demand] = known()
     demands.tell(1, 1)
-    demands.promise(demand)
-    since = demands.moment
+    look = demands.promise(demand, ONE)
     demands.tell(1, 1)
-    demands.empty(demand, [1], since=since)
+    demands.empty(demand, look)
     assert demand.backlog >= 1
 
 
 def test_given_a_claim_robbed_by_another_one_when_news_came_in_between_then_the_news_stands() -> None:
-    demands = Demands()
-    ours, theirs = demands.learn({1: Requirements(tags=frozenset({"1"})), 2: Requirements(tags=frozenset({"2"}))})
+    demands, [ours, theirs] = known(2)
     demands.tell(1, 1)
     demands.tell(2, 1)
-    demands.promise(ours)
-    demands.promise(theirs)
-    since = demands.moment
+    look = demands.promise(ours, ONE)
+    demands.promise(theirs, BOTH)
     demands.tell(1, 1)  # after both have looked
     demands.kept(theirs, ours)
-    demands.empty(ours, [1], since=since)
+    demands.empty(ours, look)
     assert ours.backlog >= 1
 
 
 def test_given_no_news_when_a_claim_finds_nothing_then_nobody_is_sent_any_more() -> None:
-    demands = Demands()
-    [demand] = demands.learn({1: Requirements()})
+    demands, [demand] = known()
     demands.tell(1, 5)
-    demands.promise(demand)
-    demands.empty(demand, [1], since=demands.moment)
+    demands.empty(demand, demands.promise(demand, ONE))
     assert (demand.backlog, demand.promised) == (0, 0)
     assert demands.stocked_among(frozenset({1})) is None
+
+
+@pytest.mark.parametrize("cause", ["cancelled", "suspected"])
+def test_given_one_claim_too_many_when_news_keeps_coming_then_it_dies_out(cause: str) -> None:
+    """Else every waiting credit would try again with every commit."""
+    demands, [demand] = known()
+    if cause == "cancelled":
+        demands.tell(1, 1)
+    else:
+        demands.suspect(1)
+    vain = [demands.promise(demand, ONE)]
+    sent = 0
+    for _ in range(10):
+        demands.tell(1, 1)
+        demands.promise(demand, ONE)
+        while vain:
+            demands.empty(demand, vain.pop())
+        while demand.backlog:
+            vain.append(demands.promise(demand, ONE))
+            sent += 1
+        demands.kept(demand, demand)
+    assert (sent, demand.uncounted) == (0, False)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
 from agent_swarm.worker.workspace.errors import (
@@ -169,6 +170,22 @@ async def test_given_a_command_that_hangs_when_it_is_cancelled_then_it_is_ended(
     assert not is_running(pid)
 
 
+@pytest.mark.parametrize("turns", range(6))
+async def test_given_a_command_that_is_being_started_when_it_is_cancelled_then_neither_it_nor_its_children_go_on(
+    turns: int, tmp_path: Path
+) -> None:
+    block = tmp_path / "block"
+    os.mkfifo(block)
+    git = Git(environ=script_git(tmp_path, f"cat {block}"))
+    running = asyncio.create_task(git.run("fetch", cwd=tmp_path))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(running, timeout=20)
+    assert [process.pid for process in psutil.process_iter() if str(tmp_path) in " ".join(command_line(process))] == []
+
+
 async def test_given_a_command_that_ignores_being_asked_when_it_is_cancelled_then_it_is_killed(tmp_path: Path) -> None:
     started, block = tmp_path / "started", tmp_path / "block"
     os.mkfifo(started)
@@ -210,6 +227,13 @@ async def test_given_a_workers_environment_when_a_command_is_run_then_only_what_
 async def test_given_much_output_when_a_command_is_run_then_all_of_it_arrives(tmp_path: Path) -> None:
     git = Git(environ=script_git(tmp_path, "head -c 5000000 /dev/zero; head -c 5000000 /dev/zero >&2"))
     assert len((await git.run("x", cwd=tmp_path)).stdout) == 5_000_000
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def is_running(pid: int) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from agent_swarm.domain.tasks import FailureClass
 from agent_swarm.worker.workspace import Identity, Project, Workspaces
 from agent_swarm.worker.workspace.errors import MirrorBusy
-from agent_swarm.worker.workspace.git import GitTimeouts
+from agent_swarm.worker.workspace.git import Git, GitTimeouts
 
 from .checkouts import AgentIn, Checkout, OpenHost
 
@@ -71,6 +71,30 @@ async def test_given_a_mirror_that_another_process_frees_when_an_attempt_waits_t
     assert not done
     os.close(lock)
     assert (await preparing).base
+
+
+async def test_given_a_lock_whose_holder_is_gone_when_its_command_still_runs_then_the_lock_is_still_taken(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    started, block, script = tmp_path / "started", tmp_path / "block", tmp_path / "bin/git"
+    script.parent.mkdir()
+    script.write_text(f"#!/bin/sh\necho >{started}; cat {block}\n")
+    script.chmod(0o755)
+    for pipe in (started, block):
+        os.mkfifo(pipe)
+    ours, theirs = (os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR) for _ in range(2))
+    fcntl.flock(ours, fcntl.LOCK_EX)
+    git = Git(environ={**environ, "PATH": f"{script.parent}:{environ['PATH']}"}).holding(ours)
+    running = asyncio.create_task(git.run("fetch", cwd=tmp_path))
+    await asyncio.to_thread(started.read_text)
+    os.close(ours)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(theirs, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    fcntl.flock(theirs, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(theirs)
 
 
 async def test_given_a_prepare_that_is_cancelled_when_it_waits_then_nothing_is_left_and_the_next_one_succeeds(

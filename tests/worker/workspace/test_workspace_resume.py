@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from agent_swarm.worker.workspace import DependencyResult, PreviousAttempt, Project, Workspaces
-from agent_swarm.worker.workspace.errors import PreviousWorkMissing
+from agent_swarm.worker.workspace.errors import PreviousWorkMissing, RepositoryNotFound, WorkspaceInUse
 
 from .checkouts import AgentIn, Checkout, OpenHost
 
@@ -252,3 +252,42 @@ async def test_given_a_resumed_attempt_when_it_is_paused_and_resumed_again_then_
         await host.pause(workspace)
     assert len(origin.refs("refs/swarm/rescue")) == 3
     assert {"by-2", "by-3"} <= origin.files(f"refs/swarm/rescue/{task}/3").keys()
+
+
+async def test_given_a_directory_that_a_later_attempt_took_over_when_the_earlier_one_is_ended_then_it_stays(
+    host: Workspaces, project: Project, task: str, agent_in: AgentIn
+) -> None:
+    workspace = await host.prepare(project, task, 1)
+    agent_in(workspace).write("file", "1\n")
+    await host.pause(workspace)
+    later = await host.prepare(project, task, 2, previous=PreviousAttempt(attempt=1))
+    for end in (host.collect(workspace, message="late"), host.snapshot(workspace), host.pause(workspace)):
+        with pytest.raises(WorkspaceInUse, match="is over: attempt 2 goes on in"):
+            await end
+    assert await host.discard(workspace) is None
+    assert (later.path / "file").exists()
+
+
+async def test_given_a_paused_attempt_when_its_workspace_is_discarded_then_it_is_safe_and_gone(
+    host: Workspaces, project: Project, task: str, agent_in: AgentIn
+) -> None:
+    workspace = await host.prepare(project, task, 1)
+    agent_in(workspace).write("file", "1\n")
+    await host.pause(workspace)
+    assert await host.discard(workspace) is None
+    resumed = await host.prepare(project, task, 2, previous=PreviousAttempt(attempt=1))
+    assert not resumed.resumed
+    assert (resumed.path / "file").read_text() == "1\n"
+
+
+async def test_given_a_paused_attempt_when_its_mirror_cannot_be_had_then_it_stays_held_and_can_be_resumed_later(
+    open_host: OpenHost, project: Project, task: str, agent_in: AgentIn, mirror: Checkout, origin: Checkout
+) -> None:
+    host = await open_host()
+    await paused(host, project, task, agent_in)
+    for repository in (mirror, origin):
+        repository.path.rename(repository.path.with_name("lost"))
+    with pytest.raises(RepositoryNotFound):
+        await host.prepare(project, task, 2, previous=PreviousAttempt(attempt=1))
+    origin.path.with_name("lost").rename(origin.path)
+    assert (await host.prepare(project, task, 2, previous=PreviousAttempt(attempt=1))).resumed

@@ -1,12 +1,13 @@
 """What an agent sets up in its repository is never run by the worker."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from agent_swarm.worker.workspace import PreviousAttempt, Project, Workspaces
 
-from .checkouts import AgentIn, Checkout
+from .checkouts import AgentIn, Checkout, MakeCheckout
 
 pytestmark = pytest.mark.anyio
 
@@ -98,3 +99,55 @@ async def test_given_a_link_instead_of_head_when_work_is_snapshot_then_it_is_not
     head.symlink_to("/dev/zero")
     snapshot = await host.snapshot(workspace)
     assert snapshot.problems == ("HEAD names no commit: taken as work on the attempt's own branch",)
+
+
+@pytest.mark.parametrize("way", ["objects", "one object folder", "alternates", "refs", "one ref", "all"])
+async def test_given_links_to_another_repository_of_the_host_when_work_is_saved_then_nothing_of_that_gets_out(
+    way: str,
+    host: Workspaces,
+    project: Project,
+    task: str,
+    agent_in: AgentIn,
+    origin: Checkout,
+    make_checkout: MakeCheckout,
+    tmp_path: Path,
+) -> None:
+    private = make_checkout(tmp_path / "private")
+    secret = private.commit({"secret": "s\n"})
+    workspace = await host.prepare(project, task, 1)
+    agent, git_dir = agent_in(workspace), Path(workspace.git_dir or "")
+    agent.write("file", "1\n")
+    theirs = private.path / ".git"
+    if way in ("objects", "all"):
+        (git_dir / "objects").rename(git_dir / "moved")
+        (git_dir / "objects").symlink_to(theirs / "objects")
+    if way == "one object folder":
+        for folder in (theirs / "objects").glob("??"):
+            (git_dir / "objects" / folder.name).symlink_to(folder)
+    if way == "alternates":
+        (git_dir / "objects/info/alternates").write_text(f"{theirs}/objects\n{workspace.objects}\n")
+    if way in ("refs", "all"):
+        (git_dir / "refs").rename(git_dir / "moved-refs")
+        (git_dir / "refs").symlink_to(theirs / "refs")
+        (git_dir / "HEAD").write_text("ref: refs/heads/main\n")
+    elif way == "one ref":
+        (git_dir / "refs/heads/main").symlink_to(theirs / "refs/heads/main")
+        (git_dir / "HEAD").write_text("ref: refs/heads/main\n")
+    else:
+        (git_dir / "HEAD").write_text(f"{secret}\n")
+    snapshot = await host.snapshot(workspace)
+    assert origin.files(snapshot.ref or "") == {"README": "hello", "src/app.py": "print(1)", "file": "1"}
+    origin.git("cat-file", "-e", secret, accept=(1, 128))
+    await host.discard(workspace)
+    assert private.files("HEAD") == {"secret": "s"}
+
+
+async def test_given_a_pipe_among_the_refs_when_work_is_saved_then_nobody_waits_for_it(
+    host: Workspaces, project: Project, task: str, agent_in: AgentIn, origin: Checkout
+) -> None:
+    workspace = await host.prepare(project, task, 1)
+    agent_in(workspace).write("file", "1\n")
+    os.mkfifo(Path(workspace.git_dir or "") / "refs/heads/pipe")
+    os.mkfifo(workspace.path / "pipe")
+    snapshot = await host.snapshot(workspace)
+    assert origin.files(snapshot.ref or "")["file"] == "1"

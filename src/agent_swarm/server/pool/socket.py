@@ -219,7 +219,7 @@ class Connection:
             if self._closing is not None:
                 code, reason = self._closing
                 await self._send({"type": "websocket.close", "code": code, "reason": reason})
-        except (OSError, RuntimeError):  # the worker has gone; uvloop says so in its own way (stack.md §1.4)
+        except (OSError, RuntimeError):  # the worker has gone; uvloop says so in its own way
             self._is_gone = True
             self._outbox.clear()
         finally:

@@ -1,4 +1,4 @@
-"""Push dispatch: a task that becomes claimable is handed to exactly one waiting worker that may run it (DESIGN §6).
+"""Push dispatch: a task that becomes claimable is handed to exactly one waiting worker that may run it.
 
 `seats` are the workers' ends, `demand` what is ready, `waiting` who waits for it, `dispatcher` brings them together
 through the store. It is an accelerator: what is true is decided by the claim statement

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol.limits import LEASE_SECONDS
-from agent_swarm.services.dispatch.demand import Demand
+from agent_swarm.services.dispatch.demand import Demand, Look
 from agent_swarm.services.dispatch.seats import Credit
 from agent_swarm.services.tokens import mint
 from agent_swarm.store.base import Store
@@ -14,6 +14,7 @@ from agent_swarm.store.operations import ClaimTask
 from agent_swarm.store.records import ClaimedTask, Event, TokenKind
 
 LEASE = int(LEASE_SECONDS * SECOND)
+NOWHERE = Look()
 COMMITTED_REMEMBERED = 10_000  # one forgotten too early costs a claim that finds nothing
 
 
@@ -23,8 +24,7 @@ class Claim:
 
     credit: Credit
     demand: Demand | None
-    looked_at: tuple[int, ...]
-    since: int  # the moment of the demands when it was started
+    look: Look
     token: str  # the attempt's, in clear
     task: "asyncio.Task[ClaimedTask | None]"
     found: ClaimedTask | None = None
@@ -48,8 +48,8 @@ class Claims:
         """The claim under way with this id."""
         return self._under_way.get(claim_id)
 
-    def start(self, credit: Credit, demand: Demand | None, looked_at: tuple[int, ...], since: int) -> None:
-        """Claim a task of one of the classes `looked_at`, or what is held under this claim id already."""
+    def start(self, credit: Credit, demand: Demand | None = None, look: Look = NOWHERE) -> None:
+        """Claim a task of one of the classes to look at, or what is held under this claim id already."""
         seat = credit.seat
         minted = mint(
             TokenKind.ATTEMPT,
@@ -63,12 +63,12 @@ class Claims:
             claim_id=credit.claim_id,
             agent_id=seat.agent.id,
             instance_id=seat.instance_id,
-            class_ids=looked_at,
+            class_ids=look.class_ids,
             lease=self._lease,
             token=minted.record,
         )
         task = asyncio.ensure_future(self._store.apply(operation))
-        claim = Claim(credit, demand, looked_at, since, minted.text, task)
+        claim = Claim(credit, demand, look, minted.text, task)
         self._under_way[credit.claim_id] = claim
         seat.claiming += 1
         task.add_done_callback(lambda _: self._answered(claim))

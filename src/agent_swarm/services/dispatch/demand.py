@@ -1,9 +1,9 @@
 """What is ready, as far as this process knows: per requirement class an estimate that errs on the high side.
 
 With R the claimable tasks of a class, B its `backlog` and P its `promised` claims, every step keeps **B + P ≥ R**
-(counted over the news told so far), and B + P ≥ 1 while a class is `uncounted`. B too high costs one claim that finds
-nothing and corrects it; B too low would leave a task lying, so B only falls when a claim took a task, or looked and
-found none.
+(counted over the news told so far), and B + P ≥ 1 while a class is `uncounted`. B too low would leave a task lying, so
+B only falls when a claim took a task, or looked and found none. B too high costs claims that find nothing, and each of
+those corrects it: what is ready now can only be what was told since that claim set out.
 
 Pure: no store, no clock. `dispatcher` turns promises into claims, and `waiting` knows whom to give them to.
 """
@@ -22,19 +22,29 @@ class Demand:
     needs: Requirements
     backlog: int = 0  # ready tasks that no claim under way was promised
     promised: int = 0  # claims under way that were started for this class
+    told: int = 0  # tasks that ever became ready
     uncounted: bool = False  # there is work, nobody knows how much: feel forward until a claim finds nothing
-    told_at: int = 0  # the moment of the latest news
+    suspected_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a claim sets out to look at, and what had been told of it until then."""
+
+    class_ids: tuple[int, ...] = ()
+    told: tuple[int, ...] = ()
+    since: int = 0
 
 
 class Demands:
-    """All requirement classes known here. `moment` grows with every piece of news."""
+    """All requirement classes known here."""
 
     def __init__(self) -> None:
         self._by_id: dict[int, Demand] = {}
         self._by_needs: dict[Requirements, Demand] = {}
         self._stocked: set[int] = set()  # backlog > 0
         self._active: set[int] = set()  # backlog or promised > 0
-        self.moment = 0
+        self._suspicions = 0
 
     def __contains__(self, class_id: int) -> bool:
         return class_id in self._by_id
@@ -60,27 +70,36 @@ class Demands:
                 return self._by_id[class_id]
         return None
 
-    def active_among(self, served: frozenset[int]) -> frozenset[int]:
-        """The classes of `served` that may have work."""
-        return served & self._active
+    # --- news -----------------------------------------------------------------------------------------------------
 
     def tell(self, class_id: int, count: int) -> Demand:
         """`count` more tasks of the class became claimable."""
-        return self._news(class_id, backlog=count)
-
-    def suspect(self, class_id: int) -> Demand:
-        """The class has claimable tasks; how many, and whether somebody is on the way to them already, is not known."""
         demand = self._by_id[class_id]
-        if not demand.backlog:
-            demand.uncounted = True
-            demand = self._news(class_id, backlog=0 if demand.promised else 1)
+        demand.told += count
+        demand.backlog += count
+        self._note(demand)
         return demand
 
-    def promise(self, demand: Demand) -> None:
-        """A claim starts for one task of the class."""
+    def suspect(self, class_id: int) -> Demand:
+        """The class has claimable tasks, and how many is not known, nor whether somebody is on the way to them."""
+        demand = self._by_id[class_id]
+        self._suspicions += 1
+        demand.uncounted, demand.suspected_at = True, self._suspicions
+        if not demand.promised:
+            demand.backlog = max(1, demand.backlog)
+        self._note(demand)
+        return demand
+
+    # --- claims ---------------------------------------------------------------------------------------------------
+
+    def promise(self, demand: Demand, served: Iterable[frozenset[int]]) -> Look:
+        """A claim starts for one task of the class; answers all it has to look at of what it serves."""
         demand.backlog -= 1
         demand.promised += 1
         self._note(demand)
+        class_ids = sorted(class_id for classes in served for class_id in classes & self._active)
+        told = tuple(self._by_id[class_id].told for class_id in class_ids)
+        return Look(tuple(class_ids), told, self._suspicions)
 
     def kept(self, demand: Demand, taken: Demand | None) -> None:
         """A claim that was started for `demand` took a task of `taken`; None where its class cannot be told."""
@@ -100,29 +119,17 @@ class Demands:
         demand.backlog += 1
         self._note(demand)
 
-    def empty(self, demand: Demand, looked_at: Iterable[int], *, since: int) -> None:
-        """A claim that was started for `demand` at the moment `since` found nothing in any class it looked at.
-
-        Classes that had news in between keep their backlog: the claim may have looked before that.
-        """
+    def empty(self, demand: Demand, look: Look) -> None:
+        """A claim that was started for `demand` found nothing in any class it looked at."""
         demand.promised -= 1
-        if demand.told_at > since:
-            demand.backlog += 1
-        for class_id in looked_at:
+        demand.backlog += 1
+        for class_id, told in zip(look.class_ids, look.told, strict=True):
             seen = self._by_id[class_id]
-            if seen.told_at <= since:
-                seen.backlog = 0
+            if seen.suspected_at <= look.since:
                 seen.uncounted = False
-                self._note(seen)
-        self._note(demand)
-
-    def _news(self, class_id: int, *, backlog: int) -> Demand:
-        demand = self._by_id[class_id]
-        self.moment += 1
-        demand.told_at = self.moment
-        demand.backlog += backlog
-        self._note(demand)
-        return demand
+            if not seen.uncounted:
+                seen.backlog = min(seen.backlog, max(0, seen.told - told - seen.promised))
+            self._note(seen)
 
     def _note(self, demand: Demand) -> None:
         (self._stocked.add if demand.backlog else self._stocked.discard)(demand.id)

@@ -117,7 +117,7 @@ class Dispatcher:
             if claim_id not in claimed:
                 self.offer(seat, (claim_id,))
             elif seat.is_open and not self._is_known(seat, claim_id):
-                self._claims.start(self._new(seat, claim_id), None, (), self._demands.moment)
+                self._claims.start(self._new(seat, claim_id))
 
     async def withdraw(self, agent_id: str, claim_ids: Sequence[str]) -> list[str]:
         """Take back credits of an agent; answers those that have a claim all the same."""
@@ -226,11 +226,8 @@ class Dispatcher:
 
     def _send(self, credit: Credit, demand: Demand) -> None:
         """Claim for `credit` whatever comes first of all that it serves; because of `demand` there is something."""
-        self._demands.promise(demand)
-        active: set[int] = set()
-        for served in self._room.served_by(credit.seat):
-            active |= self._demands.active_among(served)
-        self._claims.start(credit, demand, tuple(sorted(active)), self._demands.moment)
+        look = self._demands.promise(demand, self._room.served_by(credit.seat))
+        self._claims.start(credit, demand, look)
 
     def _settle(self, claim: Claim, refusal: BaseException | None) -> None:
         """A claim has its answer: book it, hand it over, and send for what may still lie there."""
@@ -249,7 +246,7 @@ class Dispatcher:
         credit, demand, found = claim.credit, claim.demand, claim.found
         if found is None:
             if demand is not None:
-                self._demands.empty(demand, claim.looked_at, since=claim.since)
+                self._demands.empty(demand, claim.look)
             self._put_back(credit)
             return
         if demand is not None:
@@ -337,7 +334,7 @@ class Dispatcher:
         for credit in owed:
             if credit.seat.waiting.get(credit.claim_id) is credit:
                 self._room.forget(credit)
-                self._claims.start(credit, None, (), self._demands.moment)
+                self._claims.start(credit)
 
     async def _claimed_under(self, agent_id: str, claim_ids: Sequence[str]) -> set[str]:
         held = await self._store.read(lambda queries: queries.claimed_under(claim_ids))

@@ -78,9 +78,7 @@ async def salvage(inspection: Inspection, mirror: Mirror, *, base: str, branch: 
     work = _Capture(inspection, problems=[f"the agent's repository is broken, its files were read anew: {reason}"])
     head = await _head(work, base, branch)
     for candidate in dict.fromkeys((head, base)):
-        if (
-            await work.repo.run("rev-list", "--objects", "--quiet", candidate, "--", accept=(0, 1, 128))
-        ).exit_code == 0:
+        if await work.repo.is_whole(candidate):
             head = candidate
             break
         work.problems.append(f"commit {candidate} is broken and could not be saved")

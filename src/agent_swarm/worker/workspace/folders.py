@@ -14,7 +14,7 @@ from types import MappingProxyType
 from agent_swarm.worker.workspace.errors import FolderUnusable
 from agent_swarm.worker.workspace.names import valid_id
 
-SHARED_KINDS = ("thoughts", "memory", "downloads", "misc")  # seed 000, "How Workspaces Work"
+SHARED_KINDS = ("thoughts", "memory", "downloads", "misc")  # users know these names
 PERSONAL_VARIABLE = "AGENT_SWARM_PERSONAL_DIR"  # the container image sets it to /workspace/personal
 SHARED_VARIABLE = "AGENT_SWARM_SHARED_DIR"  # and this one to /workspace/shared
 

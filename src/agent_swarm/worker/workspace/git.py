@@ -208,6 +208,11 @@ class Repository:
         """Whether the commit is in the object store."""
         return (await self.run("cat-file", "-e", f"{commit}^{{commit}}", accept=(0, 1, 128))).exit_code == 0
 
+    async def is_whole(self, commit: str) -> bool:
+        """Whether everything the commit and its history consist of is in the object store."""
+        output = await self.run("rev-list", "--objects", "--quiet", commit, "--", accept=(0, 1, 128))
+        return output.exit_code == 0
+
     async def reaches(self, tip: str, commits: Collection[str]) -> bool:
         """Whether every one of `commits` is part of the history of `tip`."""
         return not await self.adds(commits, to=[tip])

@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +17,17 @@ from uuid import uuid4
 
 from agent_swarm.worker.workspace.bare import make_git_dir
 from agent_swarm.worker.workspace.git import Git, Repository
+from agent_swarm.worker.workspace.layout import replace_file
 from agent_swarm.worker.workspace.mirrors import Mirror
 from agent_swarm.worker.workspace.names import is_commit
 from agent_swarm.worker.workspace.run_repository import RunPaths
 
 _HEAD = re.compile(r"ref: (refs/[^\x00-\x20\x7f]{1,1000})\n?|[0-9a-f]{40}\n?|[0-9a-f]{64}\n?")
 _HEAD_LIMIT = 2048  # bytes
-_AGENT_RULES = ("exclude", "attributes")  # data that says which files count
+_AGENT_RULES = ("info/exclude", "info/attributes")  # data that says which files count
 # Serve any commit to ourselves: the commits to save need not be on a branch.
-_SETTINGS = {"core.bare": "true", "uploadpack.allowAnySHA1InWant": "true"}
+# The agent's commit-graph is not believed.
+_SETTINGS = {"core.bare": "true", "uploadpack.allowAnySHA1InWant": "true", "core.commitGraph": "false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,8 @@ def inspecting(git: Git, scratch: Path, mirror: Mirror, paths: RunPaths) -> Iter
     """Open a view of a run; it is gone afterwards, and nothing in the run has changed."""
     view = scratch / f"view-{uuid4().hex}"
     try:
-        stores = [path for path in (paths.git_dir / "objects", mirror.objects) if path.is_dir()]
-        make_git_dir(view, head="refs/unreadable/HEAD", settings=_SETTINGS, borrows=[path.resolve() for path in stores])
+        stores = [*_objects_of_agent(paths, mirror), *([mirror.objects.resolve()] if mirror.exists else [])]
+        make_git_dir(view, head="refs/unreadable/HEAD", settings=_SETTINGS, borrows=stores)
         _copy_head(paths.git_dir / "HEAD", view / "HEAD")
         _copy_index(paths.git_dir / "index", view / "index")
         _link(paths.git_dir, view)
@@ -105,15 +108,37 @@ def _copy_index(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
+def _objects_of_agent(paths: RunPaths, mirror: Mirror) -> list[Path]:
+    """The agent's object store, with the mirror as the only other one it leads to."""
+    store = paths.git_dir / "objects"
+    if not _is_plain(store):
+        return []
+    alternates = store / "info/alternates"
+    lent = os.fsencode(f"{mirror.objects.resolve()}\n")
+    if alternates.exists() and alternates.read_bytes() != lent:
+        replace_file(alternates, lent)
+    return [store.resolve()]
+
+
 def _link(git_dir: Path, view: Path) -> None:
-    if (git_dir / "refs").is_dir():  # else our own stay: the agent may have deleted its
+    if _is_plain(git_dir / "refs"):  # else our own stay, and are empty
         shutil.rmtree(view / "refs")
         (view / "refs").symlink_to(git_dir / "refs")
-    if (git_dir / "packed-refs").is_file():
-        (view / "packed-refs").symlink_to(git_dir / "packed-refs")
-    for name in _AGENT_RULES:
-        if (git_dir / "info" / name).is_file():
-            (view / "info" / name).symlink_to(git_dir / "info" / name)
+    for name in ("packed-refs", *_AGENT_RULES):
+        if (git_dir / name).is_file() and not (git_dir / name).is_symlink():
+            (view / name).symlink_to(git_dir / name)
+
+
+def _is_plain(directory: Path) -> bool:
+    """Whether there are only directories and files in it. A link could make us read, and push, another repository."""
+    if directory.is_symlink() or directory.parent.is_symlink() or not directory.is_dir():
+        return False
+    for parent, directories, files in os.walk(directory):
+        for name in (*directories, *files):
+            mode = os.lstat(os.path.join(parent, name)).st_mode
+            if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+                return False
+    return True
 
 
 def _commits_of_log(log: Path) -> tuple[str, ...]:

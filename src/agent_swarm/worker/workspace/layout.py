@@ -54,22 +54,27 @@ class Layout:
 
     @property
     def mirrors(self) -> Path:
+        """A bare mirror per project."""
         return self.root / "mirrors"
 
     @property
     def runs(self) -> Path:
+        """A folder per task, in it one per attempt."""
         return self.root / "runs"
 
     @property
     def rescued(self) -> Path:
+        """Folders of attempts without a project that were not empty."""
         return self.root / "rescued"
 
     @property
     def scratch(self) -> Path:
+        """For files that live as long as a command."""
         return self.root / "scratch"
 
     @property
     def trash(self) -> Path:
+        """What is about to be deleted."""
         return self.root / "trash"
 
     def mirror(self, project_id: str) -> Path:

@@ -59,7 +59,8 @@ def clear_lock_files(git_dir: Path) -> tuple[str, ...]:
 
     Objects are left out: a new object is written under a random name and needs no lock.
     """
-    candidates = [*git_dir.glob("*.lock"), *(git_dir / "refs").rglob("*.lock"), *(git_dir / "logs").rglob("*.lock")]
+    folders = [folder for name in ("refs", "logs") if not (folder := git_dir / name).is_symlink()]
+    candidates = [*git_dir.glob("*.lock"), *(path for folder in folders for path in folder.rglob("*.lock"))]
     removed = [path for path in candidates if path.is_file() or path.is_symlink()]
     for path in removed:
         path.unlink(missing_ok=True)

@@ -2,8 +2,8 @@
 
 The project's branches and tags live under `refs/upstream/`, which a fetch may prune. Our own refs live under
 `refs/heads/swarm/` (results), `refs/swarm/` (rescued work) and `refs/pushed/` (what of both was pushed), which no fetch
-ever writes or prunes. Nothing in a mirror is ever garbage
-collected away, because the repositories of running attempts borrow its objects. No URL is stored in it.
+ever writes or prunes. Nothing in a mirror is ever garbage collected away, because the repositories of running attempts
+borrow its objects. No URL is stored in it.
 """
 
 import asyncio

@@ -18,7 +18,7 @@ _NOT_IN_A_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/
 
 
 def branch_name(task_id: str, attempt: int) -> str:
-    """The branch an attempt works on, here and in the project's repository (DESIGN §13)."""
+    """The branch an attempt works on, here and in the project's repository."""
     return f"swarm/{task_id}/{attempt}"
 
 

@@ -102,7 +102,7 @@ async def _previous_work(
     work = await unwrap(mirror, commit)
     if previous.base is not None and await mirror.repo.has(previous.base):
         counted_from: str | None = previous.base
-    elif work is not None:
+    elif work is not None and work.base is not None:
         counted_from = work.base
     else:
         output = await mirror.repo.run("merge-base", commit, upstream.head or commit, accept=(0, 1))

@@ -45,6 +45,7 @@ class RunRecord:
 
     @property
     def key(self) -> RunKey:
+        """Task and attempt."""
         return RunKey(self.task_id, self.attempt)
 
     @property

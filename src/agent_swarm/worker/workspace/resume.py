@@ -35,19 +35,27 @@ def held_run(layout: Layout, task_id: str, previous: PreviousAttempt, project: P
     return None
 
 
+def successor(run_dir: Path, key: RunKey) -> int | None:
+    """The attempt that goes on in the directory of attempt `key`; None while that one has it."""
+    record = read_record(run_dir)
+    return record.attempt if record is not None and record.key != key else None
+
+
 async def take_over(host: Host, run_dir: Path, key: RunKey, project: Project | None) -> RunRecord:
     """Let attempt `key` go on in `run_dir`: its files, index and stashes as they are, its branch a new one."""
     record, paths = read_record(run_dir), RunPaths(run_dir)
     if record is None:
         raise WorkspaceDamaged(f"{run_dir} has lost its record", hint="discard it: everything in it is kept")
+    head = record.base or ""
+    if project is not None:
+        with looking_at(host, await mirror_of(host, project), paths) as inspection:
+            head = await inspection.repo.commit_of("HEAD") or head
     paths.create_folders()
     # First the record: killed after it, the work is rescued under the new attempt's name.
     taken = replace(record, attempt=key.attempt, status=RunStatus.ACTIVE).write(run_dir)
     host.reached(Step.TAKEN_OVER)
     if project is not None:
-        with looking_at(host, await mirror_of(host, project), paths) as inspection:
-            head = await inspection.repo.commit_of("HEAD")
         restore_link(paths)
-        branch_anew(paths, branch_name(key.task_id, key.attempt), head or record.base or "")
+        branch_anew(paths, branch_name(key.task_id, key.attempt), head)
     host.reached(Step.BRANCHED_ANEW)
     return taken

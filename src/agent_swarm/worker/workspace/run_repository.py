@@ -31,14 +31,17 @@ class RunPaths:
 
     @property
     def work(self) -> Path:
+        """The working tree, or a plain folder without a project."""
         return self.run_dir / "work"
 
     @property
     def git_dir(self) -> Path:
+        """The repository of the working tree."""
         return self.run_dir / "git"
 
     @property
     def state(self) -> Path:
+        """For the files of the harness."""
         return self.run_dir / "state"
 
     def create_folders(self) -> None:

@@ -89,21 +89,21 @@ async def holds(mirror: Mirror, ref: str, state: WorkState) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Unwrapped:
-    """What a snapshot stands for: the commit the agent was at, and the base of its attempt."""
+    """What a snapshot stands for: the commit the agent was at, and the base of its attempt where that is here."""
 
     head: str
-    base: str
+    base: str | None
 
 
 async def unwrap(mirror: Mirror, commit: str) -> Unwrapped | None:
     """What is in a snapshot; None where `commit` is an ordinary commit."""
-    keys = (f"%(trailers:key={key},valueonly)" for key in (_SNAPSHOT, _BASE))
-    output = await mirror.repo.run("show", "--no-patch", f"--format={'%x00'.join(keys)}", commit)
-    attempt, _, base = (part.strip() for part in output.text.partition("\0"))
-    if not attempt or not is_commit(base):
-        return None
+    message = (await mirror.repo.run("cat-file", "commit", commit)).text.rpartition("\n\n")[2]
+    trailers = dict(line.split(": ", 1) for line in message.splitlines() if ": " in line)
     head = await mirror.repo.commit_of(f"{commit}^1")
-    return Unwrapped(head, base) if head is not None and await mirror.repo.has(base) else None
+    if _SNAPSHOT not in trailers or head is None:
+        return None
+    base = trailers.get(_BASE, "")
+    return Unwrapped(head, base if is_commit(base) and await mirror.repo.has(base) else None)
 
 
 async def _commit_work(

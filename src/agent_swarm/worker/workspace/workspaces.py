@@ -18,7 +18,7 @@ from agent_swarm.worker.workspace.mirrors import Mirrors
 from agent_swarm.worker.workspace.prepare import prepare_run
 from agent_swarm.worker.workspace.records import RunRecord
 from agent_swarm.worker.workspace.rescue import drop_older_runs, rescue_runs
-from agent_swarm.worker.workspace.resume import held_run, hold, take_over
+from agent_swarm.worker.workspace.resume import held_run, hold, successor, take_over
 from agent_swarm.worker.workspace.run_repository import RunPaths
 from agent_swarm.worker.workspace.snapshot import push_pending, save_work
 from agent_swarm.worker.workspace.steps import Reached, go_on
@@ -132,13 +132,14 @@ class Workspaces:
         Raises WorkspaceDamaged or WorkUnfinished (fault of the agent; its work is on the rescue ref named in the
         details), PushRefused, and GitFailed in its other kinds; after those, `collect` can be called again.
         """
+        run_dir = _run_dir(workspace)
         if workspace.project is None:
             return AttemptResult()
         return await collect_work(
             self._host,
             workspace.project,
             _key(workspace),
-            RunPaths(_run_dir(workspace)),
+            RunPaths(run_dir),
             base=workspace.base or "",
             message=message,
         )
@@ -149,9 +150,9 @@ class Workspaces:
         Neither files nor index nor branches change. It is safe in the mirror when this returns; it is in the project's
         repository as well where `pushed` says so. Without a project nothing is copied.
         """
+        paths = RunPaths(_run_dir(workspace))
         if workspace.project is None:
             return Snapshot(folder=workspace.path)
-        paths = RunPaths(_run_dir(workspace))
         return await save_work(self._host, workspace.project, _key(workspace), paths, base=workspace.base or "")
 
     async def pause(self, workspace: Workspace) -> Snapshot:
@@ -169,11 +170,11 @@ class Workspaces:
         After `collect` that is nothing. Files of a run without a project move to `rescued/<task>/<attempt>`, if there
         are any. Raises, and leaves the workspace in place, when the work cannot be made safe. Twice is fine.
         """
-        run_dir = _run_dir(workspace)
+        run_dir = workspace.path.parent
         self._host.live.discard(_key(workspace))
-        if not run_dir.exists():
-            return None
-        return await discard_run(self._host, run_dir, workspace.project)
+        if successor(run_dir, _key(workspace)) is not None:
+            return None  # paused, and a later attempt goes on in it
+        return await discard_run(self._host, run_dir, workspace.project) if run_dir.exists() else None
 
     async def rescue_leftovers(
         self, *, resumable: Collection[tuple[str, int]] | None = None, projects: Iterable[Project] = ()
@@ -240,4 +241,10 @@ def _key(workspace: Workspace) -> RunKey:
 
 
 def _run_dir(workspace: Workspace) -> Path:
-    return workspace.path.parent
+    run_dir = workspace.path.parent
+    if (other := successor(run_dir, _key(workspace))) is not None:
+        raise WorkspaceInUse(
+            f"attempt {workspace.attempt} of task {workspace.task_id} is over: attempt {other} goes on in {run_dir}",
+            hint="use the workspace that prepare() returned for the later attempt",
+        )
+    return run_dir
