@@ -144,7 +144,8 @@ class StoreHistories(RuleBasedStateMachine):
         made: list[ops.NewTask] = []
         for requires in needs:
             waits_for = [*upstreams, *([made[-1].spec.id] if chained and made else [])]
-            spec = TaskSpec(id=new_id(), title="t", prompt="p", requires=requires, priority=priority)
+            labels = ("ui", "db")[: priority // 50]
+            spec = TaskSpec(id=new_id(), title="t", prompt="p", requires=requires, priority=priority, labels=labels)
             made.append(
                 ops.NewTask(
                     spec=spec,

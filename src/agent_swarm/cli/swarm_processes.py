@@ -20,7 +20,7 @@ from agent_swarm.domain.errors import Unavailable
 SERVER_GRACE_SECONDS = 15.0
 DRAIN_MILLISECONDS = 30_000  # default of SHUTDOWN_TIMEOUT
 SUPERSEDED = 3  # exit code of worker.worker: a newer process runs under this AGENT_ID
-AFTER_DRAIN_SECONDS = 10.0  # to interrupt what still runs, tell the server and leave
+AFTER_DRAIN_SECONDS = 29.0  # a worker may need 27 s to interrupt what still runs, tell the server and leave
 RECHECK_SECONDS = 0.05
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - what to dial instead
 # What concerns one process: a worker must not take the server's port, nor all of them one identity.

@@ -36,6 +36,7 @@ class Committed:
     at: int
     events: tuple[Event, ...] = ()
     ready: Mapping[int, int] = field(default_factory=dict)  # requirement class -> tasks that became claimable
+    labels: Mapping[int, tuple[frozenset[str], ...]] = field(default_factory=dict)  # of those that have soft labels
     classes: Mapping[int, Requirements] = field(default_factory=dict)  # interned by this batch
     timer_at: int | None = None  # the earliest timer this batch set
 

@@ -59,6 +59,7 @@ class Batch:
         self.now = now
         self.drafts: list[Draft] = []
         self._ready: dict[int, int] = defaultdict(int)
+        self._labels: dict[int, list[frozenset[str]]] = defaultdict(list)
         self._classes: dict[int, Requirements] = {}
         self._timer_at: int | None = None
         self._ended: dict[str, TaskStatus] = {}  # terminal since the last cascade
@@ -80,6 +81,7 @@ class Batch:
             at=self.now,
             events=tuple(happened),
             ready=dict(self._ready),
+            labels={class_id: tuple(labels) for class_id, labels in self._labels.items()},
             classes=self._classes,
             timer_at=self._timer_at,
         )
@@ -227,7 +229,7 @@ class Batch:
         upstream = {edge.upstream_id: self._must(edge.upstream_id).state.status for edge in new.edges}
         state, created = rows.new_state(new, upstream, actor=actor)
         class_id = self._intern(spec.requires)
-        entry = Entry(state, class_id, class_id, created_at=self.now, priority=spec.priority)
+        entry = Entry(state, class_id, class_id, created_at=self.now, priority=spec.priority, labels=spec.labels)
         entry.columns["updated_at"] = self.now
         if state.is_terminal:
             entry.columns["finished_at"] = self.now
@@ -286,6 +288,8 @@ class Batch:
         """Keep what others have to know: claimable, due, ended. `before` None: all of it is news."""
         if state.ready and (before is None or not before.ready):
             self._ready[entry.claim_class] += 1
+            if entry.labels:
+                self._labels[entry.claim_class].append(frozenset(entry.labels))
         timer = state.timer_at
         if timer is not None and (self._timer_at is None or timer < self._timer_at):
             self._timer_at = timer

@@ -94,7 +94,9 @@ class MemoryRows:
             return None
         class_id, claim_class = self._engine.class_of[task_id]
         spec = record.spec
-        return Entry(record.state, class_id, claim_class, spec.created_at, spec.priority, started_at=record.started_at)
+        return Entry(
+            record.state, class_id, claim_class, spec.created_at, spec.priority, record.started_at, spec.labels
+        )
 
     def save(self, entry: Entry) -> None:
         """Put a changed task back."""

@@ -52,6 +52,7 @@ class Entry:
     created_at: int
     priority: int
     started_at: int | None = None
+    labels: tuple[str, ...] = ()
     columns: dict[str, Any] = field(default_factory=dict)
 
 

@@ -10,7 +10,7 @@ from agent_swarm.worker.stops import Stop
 
 log = structlog.get_logger(__name__)
 
-INTERRUPT_SECONDS = 8.0  # a harness's own ladder takes up to 6 s; this is for one that hangs
+INTERRUPT_SECONDS = 7.0  # a harness's own ladder takes up to 6 s; this is for one that hangs
 CLOSE_SECONDS = 5.0
 
 

@@ -47,8 +47,8 @@ log = structlog.get_logger(__name__)
 
 CREDIT_AGAIN_SECONDS = 1.0
 MEANWHILE_SECONDS = 2.0  # for claims that were on their way when the credits were withdrawn
-STOP_SECONDS = 25.0  # for interrupted runs to save their work; what is not done then is left to the next start
-ACK_SECONDS = 10.0  # for the server to hear of it; the spool keeps what it did not
+STOP_SECONDS = 15.0  # for interrupted runs to save their work; what is not done then is left to the next start
+ACK_SECONDS = 8.0  # for the server to hear of it; the spool keeps what it did not
 BYE_SECONDS = 2.0
 UPKEEP_SECONDS = 3600.0
 

@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 DRAINED, REFUSED, SUPERSEDED = 0, 1, 3
 KILLED_BY_SIGNAL = 128  # plus its number, as shells do
 # A shutdown waits for the push of a snapshot, and Docker waits 60 s for a shutdown.
-_TIMEOUTS = GitTimeouts(best_effort=timedelta(seconds=10))
+_TIMEOUTS = GitTimeouts(best_effort=timedelta(seconds=6))
 
 
 class _KillNow(Exception):

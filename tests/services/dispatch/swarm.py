@@ -204,7 +204,9 @@ class Swarm:
         while calm < 5:  # an answer takes a few turns of the loop to arrive
             stopped = [*(self.store.on_the_way_there or ()), *(self.store.on_the_way_back or ())]
             under_way = len(self.dispatcher._claims) - sum(1 for held in stopped if not held.go.done())
-            calm = 0 if under_way or self.store.inner._flushing else calm + 1
+            sweep = self.dispatcher._extra_sweep
+            is_busy = under_way or self.store.inner._flushing or (sweep is not None and not sweep.done())
+            calm = 0 if is_busy else calm + 1
             await asyncio.sleep(0)
 
 

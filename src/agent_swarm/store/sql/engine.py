@@ -106,13 +106,17 @@ def _refusal(operation: Operation[Any]) -> SwarmError:
 
 def _together(news: Sequence[Committed], now: int) -> Committed:
     ready: dict[int, int] = {}
+    labels: dict[int, tuple[frozenset[str], ...]] = {}
     for one in news:
         for class_id, number in one.ready.items():
             ready[class_id] = ready.get(class_id, 0) + number
+        for class_id, more in one.labels.items():
+            labels[class_id] = (*labels.get(class_id, ()), *more)
     return Committed(
         at=now,
         events=tuple(event for one in news for event in one.events),
         ready=ready,
+        labels=labels,
         classes={class_id: needs for one in news for class_id, needs in one.classes.items()},
         timer_at=min((one.timer_at for one in news if one.timer_at is not None), default=None),
     )

@@ -79,6 +79,7 @@ class SqlRows:
             for row in self._connection.execute(statements.lock_tasks, {"ids": ids}):
                 state = coding.state_of(row)
                 entry = Entry(state, row.class_id, row.claim_class, row.created_at, row.priority, row.started_at)
+                entry.labels = () if row.labels == "[]" else tuple(coding.load(row.labels))
                 self._entries[state.id] = entry
                 self._written[state.id] = (state, row.claim_class)
         for ids in _chunks(sorted(set(agents) - self._agents.keys())):

@@ -25,6 +25,7 @@ lock_tasks = (
         task.c.created_at,
         task.c.priority,
         task.c.started_at,
+        task.c.labels,
     )
     .where(task.c.id.in_(sa.bindparam("ids", expanding=True)))
     .order_by(task.c.id)

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agent_swarm.worker.workspace.errors import GitFailed
-from agent_swarm.worker.workspace.git import Repository
 from agent_swarm.worker.workspace.inspection import Inspection
 from agent_swarm.worker.workspace.mirrors import Mirror
+from agent_swarm.worker.workspace.repository import Repository
 
 _ADDABLE = (0, 1)  # `add --ignore-errors` exits with 1 where it had to leave a file out
 _MARKER_LIMIT = 16 << 20  # bytes; larger files are not searched for conflict markers

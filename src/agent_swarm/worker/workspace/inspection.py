@@ -16,10 +16,11 @@ from pathlib import Path
 from uuid import uuid4
 
 from agent_swarm.worker.workspace.bare import make_git_dir
-from agent_swarm.worker.workspace.git import Git, Repository
+from agent_swarm.worker.workspace.git import Git
 from agent_swarm.worker.workspace.layout import replace_file
 from agent_swarm.worker.workspace.mirrors import Mirror
 from agent_swarm.worker.workspace.names import is_commit
+from agent_swarm.worker.workspace.repository import Repository
 from agent_swarm.worker.workspace.run_repository import RunPaths
 
 _HEAD = re.compile(r"ref: (refs/[^\x00-\x20\x7f]{1,1000})\n?|[0-9a-f]{40}\n?|[0-9a-f]{64}\n?")

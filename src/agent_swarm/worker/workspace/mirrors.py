@@ -14,10 +14,11 @@ from uuid import uuid4
 
 from agent_swarm.worker.workspace.bare import make_git_dir
 from agent_swarm.worker.workspace.errors import BaseNotFound, GitFailed
-from agent_swarm.worker.workspace.git import Git, GitOutput, Repository
+from agent_swarm.worker.workspace.git import Git, GitOutput
 from agent_swarm.worker.workspace.layout import Layout
 from agent_swarm.worker.workspace.locks import clear_lock_files, exclusive
 from agent_swarm.worker.workspace.names import UPSTREAM_HEADS, UPSTREAM_TAGS, is_commit, pushed_ref, valid_branch
+from agent_swarm.worker.workspace.repository import Repository
 from agent_swarm.worker.workspace.urls import Remote
 from agent_swarm.worker.workspace.values import Project
 

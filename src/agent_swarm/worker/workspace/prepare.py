@@ -10,12 +10,12 @@ from agent_swarm.worker.workspace.errors import (
     PreviousWorkMissing,
     WorkspaceInUse,
 )
-from agent_swarm.worker.workspace.git import Repository
 from agent_swarm.worker.workspace.host import Host
 from agent_swarm.worker.workspace.layout import RunKey
 from agent_swarm.worker.workspace.mirrors import Mirror, Upstream
 from agent_swarm.worker.workspace.names import branch_name, one_line, rescue_ref, result_ref
 from agent_swarm.worker.workspace.records import RunRecord, RunStatus
+from agent_swarm.worker.workspace.repository import Repository
 from agent_swarm.worker.workspace.run_repository import RunPaths, fresh_repository, make_repository
 from agent_swarm.worker.workspace.snapshot import unwrap
 from agent_swarm.worker.workspace.steps import Step

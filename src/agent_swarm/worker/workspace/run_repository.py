@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent_swarm.worker.workspace.bare import make_git_dir
-from agent_swarm.worker.workspace.git import Git, Repository
+from agent_swarm.worker.workspace.git import Git
 from agent_swarm.worker.workspace.identity import Identity
 from agent_swarm.worker.workspace.layout import replace_file
 from agent_swarm.worker.workspace.locks import clear_lock_files
 from agent_swarm.worker.workspace.mirrors import Mirror, Upstream
 from agent_swarm.worker.workspace.names import UPSTREAM_HEADS, UPSTREAM_TAGS
+from agent_swarm.worker.workspace.repository import Repository
 
 _LINK = "gitdir: ../git\n"  # relative: it also holds where a sandbox shows the run somewhere else
 _UNFINISHED = {"rebase-merge": "rebase", "rebase-apply": "rebase", "BISECT_LOG": "bisect"}
