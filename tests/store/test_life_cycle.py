@@ -389,6 +389,14 @@ def test_given_a_superseded_process_when_it_renews_or_claims_then_it_is_told_to_
         swarm.claim(ada)
 
 
+def test_given_a_superseded_process_when_it_registers_again_then_it_is_told_to_stop(swarm: Driver) -> None:
+    ada = swarm.register()
+    old = swarm.instances[ada]
+    swarm.register("ada", agent_id=ada)
+    with pytest.raises(Superseded):
+        swarm.register("ada", agent_id=ada, instance=old)
+
+
 def test_given_a_backlog_task_when_it_is_promoted_then_it_can_be_claimed(swarm: Driver) -> None:
     ada, task = swarm.register(), swarm.file(backlog=True)
     assert swarm.claim(ada) is None

@@ -75,8 +75,9 @@ class StoreHistories(RuleBasedStateMachine):
         self.results: dict[str, Any] = {}
         self.tasks: list[str] = []
         self.leases: list[tuple[ops.Held, ops.ClaimTask]] = []
+        self.first_instances = {profile.id: new_id() for profile in AGENTS}
         for profile in AGENTS:
-            self.apply(self.registration(profile, new_id()))
+            self.register_as(profile, self.first_instances[profile.id])
 
     def teardown(self) -> None:
         self.other.close()
@@ -89,10 +90,15 @@ class StoreHistories(RuleBasedStateMachine):
         assert actual.committed == expected.committed
         return expected.replies
 
+    def register_as(self, profile: AgentProfile, instance: str, held: tuple[ops.Held, ...] = ()) -> None:
+        (reply,) = self.apply(self.registration(profile, instance, held))
+        if not isinstance(reply, SwarmError):
+            self.instances[profile.id] = instance
+
     def registration(self, profile: AgentProfile, instance: str, held: tuple[ops.Held, ...] = ()) -> ops.RegisterAgent:
-        self.instances[profile.id] = instance
         agent = AgentRecord(profile=profile, name=profile.id[-4:], instance_id=instance)
-        return ops.RegisterAgent(agent=agent, token=token(TokenKind.AGENT, agent_id=profile.id), held=held, jitter=0.25)
+        own = replace(token(TokenKind.AGENT, agent_id=profile.id), instance_id=instance)
+        return ops.RegisterAgent(agent=agent, token=own, held=held, jitter=0.25)
 
     # --- moves ------------------------------------------------------------------------------------------------------
 
@@ -281,13 +287,13 @@ class StoreHistories(RuleBasedStateMachine):
         else:
             self.apply(*(ops.TaskCommand(command=kinds[move](task_id=task_id), actor="operator") for task_id in chosen))
 
-    @rule(data=st.data(), profile=st.sampled_from(AGENTS), same=st.booleans(), seldom=st.integers(0, 3))
-    def register(self, data: st.DataObject, profile: AgentProfile, same: bool, seldom: int) -> None:
+    @rule(data=st.data(), profile=st.sampled_from(AGENTS), which=st.integers(0, 2), seldom=st.integers(0, 3))
+    def register(self, data: st.DataObject, profile: AgentProfile, which: int, seldom: int) -> None:
         if seldom:
             return
         held = tuple(held for held, _ in self.some_leases(data, least=0)) if self.leases else ()
-        instance = self.instances[profile.id] if same else new_id()
-        self.apply(self.registration(profile, instance, held))
+        instance = [self.instances[profile.id], self.first_instances[profile.id], new_id()][which]
+        self.register_as(profile, instance, held)
 
     @rule(profile=st.sampled_from(AGENTS), seldom=st.integers(0, 5))
     def sign_off(self, profile: AgentProfile, seldom: int) -> None:

@@ -124,8 +124,10 @@ class Batch:
         old = self._rows.agent(agent_id)
         registered_at = old.registered_at if old else self.now
         agent = replace(op.agent, registered_at=registered_at, last_seen_at=self.now, offline_at=None)
-        self._rows.put_agent(agent)
         is_new = old is None or old.instance_id != agent.instance_id
+        if is_new and self._rows.had_instance(agent_id, agent.instance_id):
+            raise refusals.superseded(agent_id)  # it was replaced; two processes must not take turns for ever
+        self._rows.put_agent(agent)
         superseded = old.instance_id if old is not None and is_new and old.offline_at is None else None
         if superseded:
             self.drafts.append(events.agent_superseded(op, superseded))

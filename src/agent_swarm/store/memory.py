@@ -221,6 +221,11 @@ class MemoryRows:
         """The agent gave a sign of life."""
         self._engine.agents[agent_id] = replace(self._engine.agents[agent_id], last_seen_at=now, offline_at=None)
 
+    def had_instance(self, agent_id: str, instance_id: str) -> bool:
+        """Whether this process of the agent ever had a token."""
+        wanted = (TokenKind.AGENT, agent_id, instance_id)
+        return any((t.kind, t.agent_id, t.instance_id) == wanted for t in self._engine.tokens.values())
+
     def token_valid(self, token_hash: str) -> bool:
         """Whether a token with this hash counts."""
         return any(t.hash == token_hash and t.revoked_at is None for t in self._engine.tokens.values())

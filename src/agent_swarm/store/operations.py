@@ -96,9 +96,9 @@ class Registration:
 class RegisterAgent(Operation[Registration]):
     """An agent's process reports for work (rule T11).
 
-    A new instance supersedes the old one: its token is revoked and every lease under this agent that is not in `held`
-    is fenced. The same instance may register again. Tasks that a shutdown of this agent paused are queued for it
-    (rule T6).
+    A new instance supersedes the old one, which is refused from then on: its token is revoked and every lease under
+    this agent that is not in `held` is fenced. The same instance may register again. Tasks that a shutdown of this
+    agent paused are queued for it (rule T6).
     """
 
     agent: AgentRecord

@@ -1,6 +1,6 @@
 """Drives an `Engine` in the words of the domain: agents register, claim, finish; time moves when told to."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent_swarm.domain import commands
@@ -73,8 +73,12 @@ class Driver:
         profile = AgentProfile(id=agent_id, agent_role=role, tags=frozenset(tags), capabilities=frozenset(capabilities))
         self.profiles[agent_id] = profile
         agent = AgentRecord(profile=profile, name=name, instance_id=self.instances[agent_id])
-        self.do(ops.RegisterAgent(agent=agent, token=token(TokenKind.AGENT, agent_id=agent_id), held=held))
+        self.do(ops.RegisterAgent(agent=agent, token=self.agent_token(agent_id), held=held))
         return agent_id
+
+    def agent_token(self, agent_id: str) -> TokenRecord:
+        """A token for the agent's process."""
+        return replace(token(TokenKind.AGENT, agent_id=agent_id), instance_id=self.instances[agent_id])
 
     def file(
         self,

@@ -357,6 +357,17 @@ class SqlRows:
         """The agent gave a sign of life."""
         self._staged.seen[agent_id] = now
 
+    def had_instance(self, agent_id: str, instance_id: str) -> bool:
+        """Whether this process of the agent ever had a token."""
+        self.flush()
+        table = tables.token
+        same = sa.select(sa.literal(1)).where(
+            table.c.agent_id == agent_id,
+            table.c.kind == TokenKind.AGENT.value,
+            table.c.instance_id == instance_id,
+        )
+        return self._connection.execute(same.limit(1)).scalar() is not None
+
     def token_valid(self, token_hash: str) -> bool:
         """Whether a token with this hash counts."""
         self.flush()
