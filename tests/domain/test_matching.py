@@ -16,7 +16,6 @@ from agent_swarm.domain.matching import (
     AgentProfile,
     AgentRole,
     Requirements,
-    affinity,
     capability_matches,
     gap,
     serves,
@@ -78,9 +77,10 @@ def test_given_a_lead_when_tasks_are_for_anyone_then_it_takes_none_of_them() -> 
     assert serves(lead, Requirements(agent_id="l"))
 
 
-def test_given_soft_labels_when_agents_are_compared_then_skills_tags_and_role_count() -> None:
+def test_given_an_agent_when_its_soft_labels_are_asked_then_they_are_its_skills_tags_and_role() -> None:
     agent = AgentProfile(id="a", role="frontend", skills=frozenset({"react"}), tags=frozenset({"ui"}))
-    assert affinity(agent, frozenset({"frontend", "react", "ui", "db"})) == 3
+    assert agent.labels == {"frontend", "react", "ui"}
+    assert AgentProfile(id="b").labels == frozenset()
 
 
 @given(labels, labels, st.none() | st.just("ada"))

@@ -105,12 +105,12 @@ async def test_given_no_agent_that_fits_when_it_is_explained_then_the_nearest_an
 ) -> None:
     await world.register("far")
     await world.register("near", tags=("gpu",), capabilities=("harness.codex",))
-    task_id = await world.file(harness="claude", requires={"tags": ["gpu", "linux"], "capabilities": ["net.*"]})
+    task_id = await world.file(harness="script", requires={"tags": ["gpu", "linux"], "capabilities": ["net.*"]})
 
     reason = await only_reason(world, task_id, "noMatchingAgent")
 
     assert reason["details"]["missingTags"] == ["linux"]
-    assert reason["details"]["missingCapabilities"] == ["harness.claude", "net.*"]
+    assert reason["details"]["missingCapabilities"] == ["harness.script", "net.*"]
     assert reason["details"]["nearestAgent"]["name"] == "near"
     assert "near" in reason["message"]
 

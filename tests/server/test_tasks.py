@@ -26,7 +26,7 @@ async def test_given_a_prompt_when_it_is_filed_then_the_task_is_pending_and_titl
 
 
 async def test_given_every_field_when_it_is_filed_then_all_of_them_are_kept(world: World) -> None:
-    agent = await world.register(capabilities=("harness.claude",), tags=("gpu",))
+    agent = await world.register(capabilities=("harness.script",), tags=("gpu",))
     project = await world.post("/api/projects", {"name": "site", "repoUrl": "https://example.com/site.git"})
     parent = await world.file()
 
@@ -35,7 +35,7 @@ async def test_given_every_field_when_it_is_filed_then_all_of_them_are_kept(worl
         {
             "prompt": "p",
             "title": " a  title ",
-            "harness": "claude",
+            "harness": "script",
             "model": "opus",
             "priority": "high",
             "tags": ["ui", "ui", "web"],
@@ -51,7 +51,7 @@ async def test_given_every_field_when_it_is_filed_then_all_of_them_are_kept(worl
     )
 
     assert task["title"] == "a title"
-    assert task["requires"] == {"tags": ["gpu"], "capabilities": ["harness.claude", "net.*"], "agentId": agent.id}
+    assert task["requires"] == {"tags": ["gpu"], "capabilities": ["harness.script", "net.*"], "agentId": agent.id}
     assert (task["status"], task["openDependencies"]) == ("blocked", 1)
     assert (task["priority"], task["tags"], task["timeoutSeconds"]) == (75, ["ui", "web"], 1.5)
     assert (task["projectId"], task["parentTaskId"], task["rootTaskId"]) == (project["id"], parent, parent)
@@ -115,7 +115,7 @@ async def test_given_a_bad_field_when_it_is_filed_then_the_refusal_names_it_and_
 async def test_given_an_unknown_harness_when_it_is_filed_then_the_known_ones_are_named(world: World) -> None:
     answer = await world.call("POST", "/api/tasks", json={"prompt": "p", "harness": "emacs"})
 
-    assert answer.json()["error"]["details"]["known"] == ["acp", "claude", "codex", "noop", "pi", "script", "shell"]
+    assert answer.json()["error"]["details"]["known"] == ["noop", "script", "shell"]
 
 
 async def test_given_a_chain_of_parents_when_it_is_too_deep_then_the_next_is_refused(world: World) -> None:

@@ -55,6 +55,11 @@ class AgentProfile:
     capabilities: frozenset[str] = frozenset()
     skills: frozenset[str] = frozenset()
 
+    @property
+    def labels(self) -> frozenset[str]:
+        """The soft labels that fit it."""
+        return self.skills | self.tags | ({self.role} if self.role else set())
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:
@@ -90,11 +95,6 @@ def gap(agent: AgentProfile, needs: Requirements) -> Gap:
 def serves(agent: AgentProfile, needs: Requirements) -> bool:
     """Whether `agent` may run a task with these hard requirements."""
     return not gap(agent, needs)
-
-
-def affinity(agent: AgentProfile, labels: frozenset[str]) -> int:
-    """How many of a task's soft labels the agent's skills, tags and role cover (rule T12)."""
-    return len(labels & (agent.skills | agent.tags | {agent.role}))
 
 
 def capability_matches(pattern: str, capability: str) -> bool:

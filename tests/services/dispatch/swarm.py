@@ -176,13 +176,14 @@ class Swarm:
         self.dispatcher.offer(worker.seat, claim_ids)
         return claim_ids
 
-    async def create(self, count: int = 1, **requires: Any) -> list[str]:
+    async def create(self, count: int = 1, *, labels: tuple[str, ...] = (), **requires: Any) -> list[str]:
         """Ready tasks, in one batch; answers their ids."""
         needs = Requirements(**requires)
-        tasks = tuple(
-            NewTask(spec=TaskSpec(id=new_id(), title="build docs", prompt="build the docs", requires=needs))
+        specs = (
+            TaskSpec(id=new_id(), title="build docs", prompt="build the docs", requires=needs, labels=labels)
             for _ in range(count)
         )
+        tasks = tuple(NewTask(spec=spec) for spec in specs)
         created = await self.store.apply(CreateTasks(tasks=tasks, actor="operator"))
         return list(created.task_ids)
 

@@ -114,6 +114,29 @@ async def test_given_a_requirement_when_only_one_worker_meets_it_then_that_one_g
     assert len(swarm.store.claims) == 1
 
 
+async def test_given_soft_labels_when_several_wait_then_the_one_that_fits_most_of_them_is_served_first(
+    swarm: Swarm,
+) -> None:
+    plain = await swarm.worker(credits=1)
+    designer = await swarm.worker(credits=1, skills=frozenset({"ui"}))
+    frontend = await swarm.worker(credits=1, skills=frozenset({"ui"}), role="react")
+    tasks = [(await swarm.create(labels=("ui", "react")))[0]]
+    await swarm.quiet()
+    for _ in range(2):
+        tasks += await swarm.create(labels=("ui", "react"))
+        await swarm.quiet()
+    assert [frontend.tasks, designer.tasks, plain.tasks] == [[task] for task in tasks]
+
+
+async def test_given_soft_labels_when_the_one_that_fitted_has_left_then_somebody_else_is_served(swarm: Swarm) -> None:
+    plain = await swarm.worker(credits=1)
+    fitting = await swarm.worker(credits=1, skills=frozenset({"ui"}))
+    swarm.dispatcher.leave(fitting.seat)
+    tasks = await swarm.create(labels=("ui",))
+    await swarm.quiet()
+    assert plain.tasks == tasks
+
+
 async def test_given_a_requirement_nobody_meets_when_a_fitting_worker_comes_then_it_gets_the_task(swarm: Swarm) -> None:
     other = await swarm.worker(credits=1)
     [task] = await swarm.create(tags=frozenset({"gpu"}))

@@ -30,6 +30,7 @@ from agent_swarm.store.refusals import superseded
 log = structlog.get_logger()
 
 CREDITS_PER_SEAT = 1_000
+NO_LABELS: frozenset[str] = frozenset()
 LOSSES = frozenset({"leaseExpired", "superseded"})  # after which the same agent is the best one to go on (rule T4)
 
 
@@ -180,7 +181,7 @@ class Dispatcher:
         # All news first: a claim started for one class has to look at the others, too.
         told = [self._demands.tell(class_id, n) for class_id, n in committed.ready.items() if class_id in self._demands]
         for demand in told:
-            self._wake(demand, favourites)
+            self._wake(demand, favourites, committed.labels.get(demand.id, ()))
         if len(told) < len(committed.ready):  # another node made the class
             self._sweep_soon()
 
@@ -207,10 +208,12 @@ class Dispatcher:
 
     # --- matching ---------------------------------------------------------------------------------------------------
 
-    def _wake(self, demand: Demand, favourites: Sequence[str] = ()) -> None:
-        """Send as many waiting credits as there are tasks nobody was sent for."""
+    def _wake(self, demand: Demand, favourites: Sequence[str] = (), labels: Sequence[frozenset[str]] = ()) -> None:
+        """Send as many waiting credits as there are tasks nobody was sent for; `labels` are those of some of them."""
+        wishes = iter(labels)
         while demand.backlog:
-            credit = self._room.pick(demand.id, favourites)
+            fitting = self._room.fitting(next(wishes, NO_LABELS))
+            credit = self._room.pick(demand.id, (*favourites, *fitting))
             if credit is None:
                 return
             self._send(credit, demand)

@@ -5,7 +5,7 @@ nobody idle drops out of the line and comes back with its next idle seat, so tha
 many are waiting or busy.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 
 from agent_swarm.domain.matching import AgentProfile, Requirements, serves
@@ -23,6 +23,7 @@ class WaitingRoom:
         self._lines: dict[int, deque[Kind]] = {}
         self._classes_of: dict[str, set[int]] = {}  # classes that are for one agent
         self._seats_of: dict[str, list[Seat]] = {}
+        self._fans: dict[str, set[str]] = {}  # agents present, by soft label that fits them
         self._shared: dict[frozenset[int], frozenset[int]] = {}
         self._turn = 0
 
@@ -59,6 +60,7 @@ class WaitingRoom:
         seat.turn = self._next_turn()
         seat.kind.seats += 1
         self._seats_of.setdefault(agent.id, []).append(seat)
+        self._note_labels(agent)
         return seat
 
     def get_up(self, seat: Seat) -> list[Credit]:
@@ -70,6 +72,7 @@ class WaitingRoom:
         mine.remove(seat)
         if not mine:
             del self._seats_of[seat.agent.id]
+            self._forget_labels(seat.agent)
         waiting = list(seat.waiting.values())
         seat.waiting.clear()
         return waiting
@@ -78,17 +81,24 @@ class WaitingRoom:
         """The agent describes itself anew. Answers the credits that waited so far, to be placed again."""
         waiting: list[Credit] = []
         for seat in self._seats_of.get(agent.id, ()):
+            self._forget_labels(seat.agent)
             seat.kind.seats -= 1
             seat.kind.idle.pop(seat, None)
             waiting.extend(seat.waiting.values())
             seat.waiting.clear()
             seat.agent, seat.kind, seat.own = agent, self._kind_of(agent), self._own(agent)
             seat.kind.seats += 1
+            self._note_labels(agent)
         return waiting
 
     def seats_of(self, agent_id: str) -> tuple[Seat, ...]:
         """The connections of an agent."""
         return tuple(self._seats_of.get(agent_id, ()))
+
+    def fitting(self, labels: frozenset[str]) -> list[str]:
+        """Agents present that fit some of these soft labels, those that fit most of them first (rule T12)."""
+        fits = Counter(agent_id for label in labels for agent_id in self._fans.get(label, ()))
+        return [agent_id for agent_id, _ in fits.most_common(LOOK_AT)]
 
     # --- credits --------------------------------------------------------------------------------------------------
 
@@ -193,6 +203,16 @@ class WaitingRoom:
             for class_id in kind.served:
                 self._lines[class_id].append(kind)
         return kind
+
+    def _note_labels(self, agent: AgentProfile) -> None:
+        for label in agent.labels:
+            self._fans.setdefault(label, set()).add(agent.id)
+
+    def _forget_labels(self, agent: AgentProfile) -> None:
+        for label in agent.labels & self._fans.keys():
+            self._fans[label].discard(agent.id)
+            if not self._fans[label]:
+                del self._fans[label]
 
     def _own(self, agent: AgentProfile) -> frozenset[int]:
         mine = self._classes_of.get(agent.id, NOTHING)
