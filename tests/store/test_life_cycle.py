@@ -18,7 +18,7 @@ from agent_swarm.domain.matching import AgentRole, Requirements
 from agent_swarm.domain.tasks import AttemptOutcome, FailureClass, PauseReason, TaskStatus
 from agent_swarm.domain.time import SECOND
 from agent_swarm.store import operations as ops
-from agent_swarm.store.records import AttemptReport, Edge, TaskSpec
+from agent_swarm.store.records import AttemptReport, Edge, TaskSpec, TokenKind
 from agent_swarm.testing.driver import LEASE, Driver
 
 
@@ -589,6 +589,24 @@ def test_given_an_idempotency_key_when_another_body_comes_then_it_is_refused(swa
 def test_given_an_idempotency_key_when_a_day_has_passed_then_it_is_free_again(swarm: Driver) -> None:
     swarm.do(_create("k"))
     swarm.advance(seconds=24 * 3600)
+    assert not swarm.do(_create("k", body="other")).replayed
+
+
+def test_given_a_day_when_it_is_pruned_then_used_keys_and_tokens_of_ended_attempts_go_and_nothing_else(
+    swarm: Driver,
+) -> None:
+    ada = swarm.register()
+    swarm.do(_create("k"))
+    swarm.file()
+    swarm.complete(swarm.take(ada))
+    running = swarm.take(ada)
+    assert swarm.do(ops.Prune()) == 0
+    for _ in range(3):
+        swarm.advance(seconds=8 * 3600 + 1)
+        swarm.beat(ada, running)
+    assert swarm.do(ops.Prune()) == 2
+    tokens = swarm.engine.read(lambda q: q.tokens())
+    assert [token.task_id for token in tokens if token.kind is TokenKind.ATTEMPT] == [running.task_id]
     assert not swarm.do(_create("k", body="other")).replayed
 
 

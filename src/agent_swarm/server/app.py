@@ -14,12 +14,14 @@ from agent_swarm.server.access import guard_routes
 from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.boundary import Boundary
 from agent_swarm.server.context import Context
+from agent_swarm.server.housekeeping import Housekeeping
 from agent_swarm.server.methods import Methods
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.pool import PoolContext
 from agent_swarm.server.pool import routes as pool_routes
 from agent_swarm.server.ring import EventRing
 from agent_swarm.server.routes import agents, attempts, commands, events, health, projects, tasks
+from agent_swarm.server.service import Service
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.server.timers import TimerService
@@ -69,7 +71,7 @@ def build_app(
         stopping=stopping or Stopping(),
     )
     pool = PoolContext.build(store, redactor=redactor, transcripts=context.transcripts, stopping=context.stopping)
-    timers = TimerService(store, store.clock, metrics)
+    services = (TimerService(store, store.clock, metrics), Housekeeping(store))
     app = ControlPlane(
         title="Agent Swarm",
         version=__version__,
@@ -78,7 +80,7 @@ def build_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=lambda _: running(context, pool, timers),
+        lifespan=lambda _: running(context, pool, services),
     )
     app.context = context
     app.router.routes.extend(all_routes(app, context, pool))
@@ -92,18 +94,20 @@ def all_routes(app: ControlPlane, context: Context, pool: PoolContext) -> list[B
 
 
 @asynccontextmanager
-async def running(context: Context, pool: PoolContext, timers: TimerService) -> AsyncIterator[None]:
+async def running(context: Context, pool: PoolContext, services: Sequence[Service]) -> AsyncIterator[None]:
     """What works in the background while the app serves."""
     unsubscribe = context.store.subscribe(_followers_of(context))
     seq, _ = await context.store.read(lambda queries: queries.head())
     context.ring.head = max(context.ring.head, seq)
     async with pool.running():
-        await timers.start()
+        for service in services:
+            await service.start()
         try:
             yield
         finally:
             context.stopping.set()
-            await timers.stop()
+            for service in reversed(services):
+                await service.stop()
     context.ring.close()
     context.authenticator.close()
     unsubscribe()

@@ -406,6 +406,10 @@ class Batch:
         self.drafts.append(events.usage_booked(op, agent_id))
         return True
 
+    def prune(self, op: ops.Prune) -> int:
+        """Remove what can no longer matter."""
+        return self._rows.prune(self.now - IDEMPOTENCY_TTL, op.limit)
+
     # --- claims -----------------------------------------------------------------------------------------------------
 
     def _claim_all(self, chosen: Numbered, replies: list[Any]) -> None:
@@ -499,4 +503,5 @@ _HANDLERS: Mapping[type, Any] = {
     ops.Heartbeat: Batch.heartbeat,
     ops.ReportProgress: Batch.report_progress,
     ops.BookUsage: Batch.book_usage,
+    ops.Prune: Batch.prune,
 }

@@ -263,6 +263,24 @@ class MemoryRows:
         """Put a new project in."""
         self._engine.projects[project.id] = project
 
+    def prune(self, before: int, limit: int) -> int:
+        """Remove idempotency keys and tokens of ended attempts from before that instant; how many."""
+        keys = [slot for slot, kept in self._engine.idempotency.items() if kept.created_at < before]
+        over = [
+            token.id for token in self._engine.tokens.values() if token.created_at < before and self._is_over(token)
+        ]
+        for slot in sorted(keys)[:limit]:
+            del self._engine.idempotency[slot]
+        for token_id in sorted(over)[:limit]:
+            del self._engine.tokens[token_id]
+        return len(keys[:limit]) + len(over[:limit])
+
+    def _is_over(self, token: TokenRecord) -> bool:
+        if token.kind is not TokenKind.ATTEMPT or token.task_id is None:
+            return False
+        state = self._engine.records[token.task_id].state
+        return not (state.is_held and state.fence == token.fence)
+
     def remembered(self, asked: ops.Idempotency) -> Remembered | None:
         """What an earlier request under this key did."""
         return self._engine.idempotency.get((asked.subject, asked.route, asked.key))

@@ -307,6 +307,20 @@ class ClaimTask(Operation[ClaimedTask | None]):
         return (f"claim:{self.claim_id}",)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prune(Operation[int]):
+    """Remove what can no longer matter: idempotency keys over their day, tokens of attempts that ended a day ago.
+
+    Answers how many rows went, at most `limit` of each kind.
+    """
+
+    limit: int = 1_000
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return ("prune",)
+
+
 PHASES: tuple[type[Operation[Any]], ...] = (
     PutToken,
     RevokeToken,
@@ -321,4 +335,5 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     ReportProgress,
     BookUsage,
     ClaimTask,
+    Prune,
 )

@@ -410,6 +410,15 @@ class SqlRows:
         row = {name: getattr(project, name) for name in ("id", "name", "repo_url", "default_branch", "created_at")}
         self._connection.execute(sa.insert(tables.project), row)
 
+    def prune(self, before: int, limit: int) -> int:
+        """Remove idempotency keys and tokens of ended attempts from before that instant; how many."""
+        self.flush()
+        bounds = {"before": before, "limit": limit}
+        return sum(
+            self._connection.execute(statement, bounds).rowcount
+            for statement in (statements.prune_keys, statements.prune_tokens)
+        )
+
     def remembered(self, asked: Idempotency) -> Remembered | None:
         """What an earlier request under this key did."""
         return self._remembered.get((asked.subject, asked.route, asked.key))

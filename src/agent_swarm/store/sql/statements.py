@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from agent_swarm.domain.tasks import HELD, PauseReason, TaskStatus
+from agent_swarm.store.records import TokenKind
 from agent_swarm.store.sql import tables
 from agent_swarm.store.sql.coding import STATE_COLUMNS
 
@@ -155,6 +156,24 @@ add_usage_to_attempt = (
         cost_micros=attempt.c.cost_micros + sa.bindparam("more_cost"),
     )
 )
+
+_key = tables.idempotency
+_old_keys = (
+    sa.select(_key.c.subject, _key.c.route, _key.c.key)
+    .where(_key.c.created_at < sa.bindparam("before"))
+    .order_by(_key.c.subject, _key.c.route, _key.c.key)
+    .limit(sa.bindparam("limit"))
+)
+prune_keys = sa.delete(_key).where(sa.tuple_(_key.c.subject, _key.c.route, _key.c.key).in_(_old_keys))
+
+_goes_on = sa.exists().where(task.c.id == token.c.task_id, task.c.fence == token.c.fence, task.c.status.in_(_HELD))
+_ended_tokens = (
+    sa.select(token.c.id)
+    .where(token.c.kind == TokenKind.ATTEMPT.value, token.c.created_at < sa.bindparam("before"), ~_goes_on)
+    .order_by(token.c.id)
+    .limit(sa.bindparam("limit"))
+)
+prune_tokens = sa.delete(token).where(token.c.id.in_(_ended_tokens))
 
 # --- agents and the head ------------------------------------------------------------------------------------------
 

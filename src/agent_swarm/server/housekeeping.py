@@ -1,0 +1,26 @@
+"""Removes once an hour what can no longer matter, a bounded number of rows at a time."""
+
+from agent_swarm.domain.errors import ShuttingDown
+from agent_swarm.server.service import Service
+from agent_swarm.store.base import Store
+from agent_swarm.store.operations import Prune
+
+INTERVAL_SECONDS = 3600.0
+AGAIN_SECONDS = 1.0  # while there is more
+LIMIT = 1_000
+
+
+class Housekeeping(Service):
+    """Prunes idempotency keys and tokens of ended attempts after their day."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__("housekeeping")
+        self._store = store
+
+    async def run_once(self) -> float:
+        """Prune; answers the seconds until it is worth while again."""
+        try:
+            pruned = await self._store.apply(Prune(limit=LIMIT))
+        except ShuttingDown:
+            return INTERVAL_SECONDS
+        return AGAIN_SECONDS if pruned >= LIMIT else INTERVAL_SECONDS
