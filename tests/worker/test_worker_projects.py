@@ -86,7 +86,7 @@ async def test_given_results_that_conflict_when_they_are_merged_then_the_attempt
         task = server.tasks[server.add_task("true", project=project(repository), dependencies=upstreams)]
         await server.until(lambda: task.attempts and task.attempts[0].outcome)
         failed = next(frame for frame in server.frames if frame.type is FrameType.FAIL)
-        assert (failed.body["failure"], failed.body["code"]) == ("agent", "mergeConflict")
+        assert (failed.body["failure"], failed.body["code"]) == ("policy", "mergeConflict")
         assert "notes.txt" in failed.body["message"]
 
 

@@ -218,7 +218,7 @@ async def test_given_a_secret_spread_over_texts_when_recorded_then_it_does_not_r
 @pytest.mark.parametrize(
     ("error", "failure"),
     [
-        (MergeConflict(task_id=TASK, title="t", merged_before=(), files=("f",)), FailureClass.AGENT),
+        (MergeConflict(task_id=TASK, title="t", merged_before=(), files=("f",)), FailureClass.POLICY),
         (BaseNotFound("no such branch"), FailureClass.POLICY),
         (GitTimedOut("push", said="late", stderr="", exit_code=None), FailureClass.INFRASTRUCTURE),
         (SandboxError("no room"), FailureClass.INFRASTRUCTURE),

@@ -11,7 +11,7 @@ from agent_swarm.domain.tasks import FailureClass, PauseReason
 from agent_swarm.harness.base import Outcome
 from agent_swarm.protocol import limits
 from agent_swarm.worker.spool import Kind
-from agent_swarm.worker.workspace.errors import MergeConflict, WorkspaceError
+from agent_swarm.worker.workspace.errors import WorkspaceError
 
 DATA_CHARS = 1_000_000  # of a structured result: with its text it stays well below protocol.limits.BODY_BYTES
 
@@ -100,8 +100,6 @@ def trouble(error: SwarmError, where: Whereabouts) -> Ending:
 
 def failure_of(error: SwarmError) -> FailureClass:
     """Whose fault it is."""
-    if isinstance(error, MergeConflict):
-        return FailureClass.AGENT
     if isinstance(error, WorkspaceError):
         return error.failure
     return FailureClass.POLICY if isinstance(error, InvalidInput) else FailureClass.INFRASTRUCTURE
