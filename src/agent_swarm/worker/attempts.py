@@ -125,9 +125,10 @@ class Attempts:
 
     def _track(self, lease: LeaseRef, work: Coroutine[Any, Any, None]) -> None:
         task = self._all[lease] = self._group.create_task(self._guarded(lease, work))
-        task.add_done_callback(lambda _: self._forget(lease))
+        task.add_done_callback(lambda _: self._forget(lease, work))
 
-    def _forget(self, lease: LeaseRef) -> None:
+    def _forget(self, lease: LeaseRef, work: Coroutine[Any, Any, None]) -> None:
+        work.close()  # a task that is cancelled before its first step leaves it untouched
         self._all.pop(lease, None)
         self._note_change()
 
