@@ -1,7 +1,6 @@
 """What `doctor` looks at. Each check changes nothing and says what to do about what it finds."""
 
 import os
-import shutil
 import sqlite3
 import stat
 import subprocess
@@ -20,7 +19,6 @@ from agent_swarm.domain.errors import SwarmError
 OLDEST_PYTHON = (3, 11)
 OLDEST_GIT = (2, 20)  # worktree commands that workspaces use
 OLDEST_SQLITE = (3, 35)  # RETURNING
-AGENT_CLIS = ("claude", "codex", "gemini", "opencode", "copilot", "pi")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ class Check:
 
 def all_checks(server: Server) -> list[Check]:
     """Every finding about this machine and the server."""
-    return [python(), git(), sqlite(), server_parts(), cgroups(), agent_clis(), *key_file(), *reachable(server)]
+    return [python(), git(), sqlite(), server_parts(), cgroups(), harnesses(), *key_file(), *reachable(server)]
 
 
 def python() -> Check:
@@ -91,14 +89,15 @@ def cgroups() -> Check:
     return Check("cgroups", "ok", str(home))
 
 
-def agent_clis() -> Check:
-    """Which agents could run here."""
-    found = [name for name in AGENT_CLIS if shutil.which(name)]
-    if not found:
-        return Check(
-            "agents", "warn", "no agent CLI in PATH", f"install one of {', '.join(AGENT_CLIS)} where workers run"
-        )
-    return Check("agents", "ok", ", ".join(found))
+def harnesses() -> Check:
+    """What agents could run here."""
+    from agent_swarm.harness import registry
+
+    lacking = {name: registry.get(name).available() for name in registry.known_names()}
+    missing = [f"{name}: {reason}" for name, reason in lacking.items() if reason]
+    if missing:
+        return Check("harnesses", "warn", "; ".join(missing), "tasks that name them wait for another worker")
+    return Check("harnesses", "ok", ", ".join(lacking))
 
 
 def key_file() -> Iterable[Check]:
