@@ -580,6 +580,19 @@ def test_given_an_idempotency_key_when_the_request_comes_twice_then_it_acts_once
     assert swarm.engine.read(lambda q: q.counts()) == {TaskStatus.PENDING: 1}
 
 
+def test_given_tasks_that_were_created_when_they_are_read_then_they_are_as_the_answer_said(swarm: Driver) -> None:
+    gate = swarm.file()
+    swarm.cancel(gate)
+    specs = [TaskSpec(id=new_id(), title="t", prompt="p", labels=("ui",)) for _ in range(3)]
+    tasks = (
+        ops.NewTask(spec=specs[0]),
+        ops.NewTask(spec=specs[1], edges=(Edge(upstream_id=specs[0].id),), not_before=swarm.now + SECOND),
+        ops.NewTask(spec=specs[2], edges=(Edge(upstream_id=gate),)),
+    )
+    created = swarm.do(ops.CreateTasks(tasks=tasks, actor="x"))
+    assert list(created.records) == swarm.engine.read(lambda q: q.tasks(created.task_ids))
+
+
 def test_given_an_idempotency_key_when_another_body_comes_then_it_is_refused(swarm: Driver) -> None:
     swarm.do(_create("k"))
     with pytest.raises(IdempotencyMismatch):

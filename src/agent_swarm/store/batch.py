@@ -40,6 +40,7 @@ from agent_swarm.store.records import (
     AttemptReport,
     ClaimedTask,
     ProjectRecord,
+    TaskRecord,
     TokenKind,
 )
 from agent_swarm.store.rows import Entry, Rows
@@ -202,12 +203,11 @@ class Batch:
                 raise refusals.idempotency_mismatch(asked)
             return ops.Created(task_ids=earlier.task_ids, replayed=True)
         self._check_references(op)
-        for new in op.tasks:
-            self._create_task(new, op.actor)
-        created = tuple(new.spec.id for new in op.tasks)
+        records = tuple(self._create_task(new, op.actor) for new in op.tasks)
+        created = tuple(record.spec.id for record in records)
         if asked:
             self._rows.remember(asked, created, self.now)
-        return ops.Created(task_ids=created)
+        return ops.Created(task_ids=created, records=records)
 
     def _check_references(self, op: ops.CreateTasks) -> None:
         made: set[str] = set()
@@ -224,7 +224,7 @@ class Batch:
                 raise refusals.unknown_reference("agentId", "agent", spec.requires.agent_id)
             made.add(spec.id)
 
-    def _create_task(self, new: ops.NewTask, actor: str) -> None:
+    def _create_task(self, new: ops.NewTask, actor: str) -> TaskRecord:
         spec = replace(new.spec, created_at=self.now, root_id=new.spec.root_id or new.spec.id)
         if new.not_before is not None and new.not_before <= self.now:
             new = replace(new, not_before=None)
@@ -235,9 +235,11 @@ class Batch:
         entry.columns["updated_at"] = self.now
         if state.is_terminal:
             entry.columns["finished_at"] = self.now
+        record = TaskRecord(spec=spec, state=state, has_upstreams=bool(new.edges), **entry.columns)
         self._rows.add_task(replace(new, spec=spec), entry)
         self.drafts.extend(created)
         self._note(None, state, entry)
+        return record
 
     def command(self, op: ops.TaskCommand) -> ops.CommandReply:
         """Carry out one of `domain.commands`."""

@@ -108,7 +108,9 @@ class MemoryRows:
 
     def add_task(self, new: ops.NewTask, entry: Entry) -> None:
         """Put a new task in."""
-        self._engine.records[new.spec.id] = TaskRecord(spec=new.spec, state=entry.state, **entry.columns)
+        self._engine.records[new.spec.id] = TaskRecord(
+            spec=new.spec, state=entry.state, has_upstreams=bool(new.edges), **entry.columns
+        )
         self._engine.edges[new.spec.id] = new.edges
         self._engine.class_of[new.spec.id] = (entry.class_id, entry.claim_class)
         entry.columns.clear()

@@ -20,6 +20,7 @@ from agent_swarm.store.records import (
     ClaimedTask,
     Edge,
     ProjectRecord,
+    TaskRecord,
     TaskSpec,
     TokenRecord,
 )
@@ -149,12 +150,14 @@ class NewTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
-    """Answer of CreateTasks: the ids in the order asked for; `replayed` when an earlier request with this key made
-    them.
+    """Answer of CreateTasks: the ids in the order asked for, and the tasks as they were made.
+
+    `replayed` when an earlier request with this key made them; `records` is empty then.
     """
 
     task_ids: tuple[str, ...]
     replayed: bool = False
+    records: tuple[TaskRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,7 @@ class TaskRecord:
     result: Mapping[str, Any] | None = None
     failure: Mapping[str, Any] | None = None
     last_agent_id: str | None = None  # who has it, or had it last
+    has_upstreams: bool = False  # it was filed with dependencies
     updated_at: int = 0
     started_at: int | None = None
     finished_at: int | None = None

@@ -410,8 +410,9 @@ async def test_given_a_claim_whose_background_cannot_be_read_then_the_worker_con
     worker = await house.register()
     peer = await house.connect(worker)
     [claim_id] = await peer.credit()
+    project_id = await house.project()
     house.store.failing_reads = 1
-    task_id = await house.create()
+    task_id = await house.create(project_id=project_id)
     assert await peer.closed() == socket.CLOSE_AGAIN_LATER
     again = await house.connect(worker, claim_ids=[claim_id])
     claim = await again.claim()

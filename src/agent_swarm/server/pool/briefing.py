@@ -39,6 +39,9 @@ class Briefings:
 
     def ask(self, task: TaskRecord, deliver: Callable[[Background | None], None]) -> None:
         """Have `deliver` called with the background of `task`, or None where it cannot be read now."""
+        if task.spec.project_id is None and not task.has_upstreams and task.state.attempt == 1:
+            asyncio.get_running_loop().call_soon(deliver, Background())  # nothing to read
+            return
         self._asked.append((task, deliver))
         if self._reading is None:
             self._reading = asyncio.ensure_future(self._read_all())

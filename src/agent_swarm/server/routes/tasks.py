@@ -12,9 +12,9 @@ from agent_swarm.server import params
 from agent_swarm.server.access import identity_of, operators, operators_and_attempts
 from agent_swarm.server.context import Context
 from agent_swarm.server.fastroute import Reply, route
-from agent_swarm.services import explain, readings, tasks
+from agent_swarm.services import explain, readings, tasks, views
 from agent_swarm.services.tokens import Identity, Scope
-from agent_swarm.store.operations import Idempotency
+from agent_swarm.store.operations import Created, Idempotency
 from agent_swarm.store.records import TaskFilter
 
 AgentId = Annotated[rest.Id | None, Query(alias="agentId", json_schema_extra={"format": "uuid"})]
@@ -37,8 +37,7 @@ class TaskRoutes:
         asked = await _idempotency(request, by, idempotency_key)
         known = await self._look_up([body], by)
         created = await self._store.apply(tasks.create_task(body, known, by=by, idempotency=asked))
-        task = await self._tasks.get(created.task_ids[0])
-        return Reply(task, REPLAYED if created.replayed else {})
+        return await self._created(created)
 
     async def create_tasks(
         self, request: Request, body: rest.BatchInput, idempotency_key: params.IdempotencyKey = None
@@ -50,7 +49,8 @@ class TaskRoutes:
         graph = tasks.create_graph(body.tasks, known, by=by, idempotency=asked)
         created = await self._store.apply(graph.operation)
         ids = graph.ids(created)
-        shown = await self._store.read(readings.tasks(ids))
+        made = {record.spec.id: views.task(record) for record in created.records}
+        shown = [made[task_id] for task_id in ids] if made else await self._store.read(readings.tasks(ids))
         reply = rest.BatchReply(tasks=shown, refs={ref: ids[index] for ref, index in graph.refs.items()})
         return Reply(reply, REPLAYED if created.replayed else {})
 
@@ -93,8 +93,12 @@ class TaskRoutes:
             lambda queries: (readings.require_task(queries, task_id), queries.upstreams(task_id))
         )
         created = await self._store.apply(tasks.retry(ended, upstreams, by=by, idempotency=asked))
-        task = await self._tasks.get(created.task_ids[0])
-        return Reply(task, REPLAYED if created.replayed else {})
+        return await self._created(created)
+
+    async def _created(self, created: Created) -> Reply[rest.Task]:
+        if created.records:
+            return Reply(views.task(created.records[0]))
+        return Reply(await self._tasks.get(created.task_ids[0]), REPLAYED)
 
     async def _look_up(self, wanted: list[rest.TaskInput] | list[rest.BatchTaskInput], by: Identity) -> tasks.Known:
         if tasks.names_nothing(wanted, by=by):

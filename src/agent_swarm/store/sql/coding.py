@@ -78,7 +78,7 @@ def state_of(row: Any) -> TaskState:
 
 
 def task_of(row: Any, requires: Requirements) -> TaskRecord:
-    """The task in a row of all columns of `task` and `prompt.text` as `prompt`."""
+    """The task in a row of all columns of `task`, `has_upstreams`, and `prompt.text` as `prompt`."""
     values = row._mapping
     spec = TaskSpec(
         id=values["id"],
@@ -105,6 +105,7 @@ def task_of(row: Any, requires: Requirements) -> TaskRecord:
         result=load(values["result"]),
         failure=load(values["failure"]),
         last_agent_id=values["last_agent_id"],
+        has_upstreams=bool(values["has_upstreams"]),
         updated_at=values["updated_at"],
         started_at=values["started_at"],
         finished_at=values["finished_at"],

@@ -26,9 +26,9 @@ from agent_swarm.store.sql.classes import ClassCache
 
 task, dependency, attempt = tables.task, tables.dependency, tables.attempt
 
-_previews = sa.select(task, sa.func.substr(tables.prompt.c.text, 1, PREVIEW_CHARS).label("prompt")).join_from(
-    task, tables.prompt, tables.prompt.c.task_id == task.c.id
-)
+_previews = sa.select(
+    task, statements.has_upstreams, sa.func.substr(tables.prompt.c.text, 1, PREVIEW_CHARS).label("prompt")
+).join_from(task, tables.prompt, tables.prompt.c.task_id == task.c.id)
 
 
 class SqlQueries:

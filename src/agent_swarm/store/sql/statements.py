@@ -33,7 +33,8 @@ lock_tasks = (
     .with_for_update()
 )
 
-full_tasks = sa.select(task, tables.prompt.c.text.label("prompt")).join(
+has_upstreams = sa.exists().where(tables.dependency.c.task_id == task.c.id).label("has_upstreams")
+full_tasks = sa.select(task, has_upstreams, tables.prompt.c.text.label("prompt")).join(
     tables.prompt, tables.prompt.c.task_id == task.c.id
 )
 tasks_by_id = full_tasks.where(task.c.id.in_(sa.bindparam("ids", expanding=True)))
