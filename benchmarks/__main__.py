@@ -25,6 +25,7 @@ BENCHMARKS = {
     "startup": "start of the server, memory at rest",
     "cli": "processor time of the command line",
     "sandbox": "start and end of processes",
+    "runs": "start and cancel of a real run",
 }
 
 

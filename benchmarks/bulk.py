@@ -11,48 +11,71 @@ from agent_swarm.domain.matching import Requirements
 from agent_swarm.store.opening import open_store
 from agent_swarm.store.sql import tables
 
-YEAR_AGO = 1_760_000_000_000_000  # µs; an instant before any test run, so that new tasks are the newest
+LONG_AGO = 1_760_000_000_000_000  # µs, a year before this was written: tasks filed meanwhile are the newest
 AGENT = "00000000-0000-4000-8000-000000000001"
+CLASS_OF_ENDED = 1_000_000
 
-# Of task number i, as SQL; what is not named here is NULL.
+# Task number i, as SQL. What is not named is NULL.
+_ID = "printf('%08x-%04x-7000-8000-%012x', 26673152 + i / 65536, i % 65536, i)"  # a UUIDv7 that grows with i
+_AT = f"{LONG_AGO} + i * 1000"
 _TASK = {
-    "id": "printf('%08x-%04x-7000-8000-%012x', 26673152 + i / 65536, i % 65536, i)",
+    "id": _ID,
     "title": "'task number ' || i",
     "labels": "CASE WHEN i % 1000 = 7 THEN '[\"rare\"]' ELSE '[]' END",
     "priority": "50",
     "created_by": "'operator'",
-    "root_id": "printf('%08x-%04x-7000-8000-%012x', 26673152 + i / 65536, i % 65536, i)",
-    "depth": "0",
-    "created_at": f"{YEAR_AGO} + i * 1000",
+    "root_id": _ID,
+    "created_at": _AT,
     "max_attempts": "3",
     "max_losses": "10",
-    "failures": "0",
-    "losses": "0",
-    "unmet": "0",
     "progress": "''",
-    "updated_at": f"{YEAR_AGO} + i * 1000",
-    "sort_key": f"{YEAR_AGO} + i * 1000 - 50 * 300000000",
+    "updated_at": _AT,
+    "sort_key": f"{_AT} - 50 * 300000000",  # domain.priority.sort_key
+    **dict.fromkeys(("depth", "failures", "losses", "unmet"), "0"),
 }
 _READY = {
     "status": "'pending'",
-    "fence": "0",
-    "attempt": "0",
     "ready": "1",
-    "ended_fence": "0",
     "ended_digest": "''",
+    **dict.fromkeys(("fence", "attempt", "ended_fence"), "0"),
 }
-_DONE = {
+_ENDED = {
     "status": "'completed'",
-    "fence": "1",
-    "attempt": "1",
     "ready": "0",
-    "ended_fence": "1",
+    "class_id": f"{CLASS_OF_ENDED}",
+    "claim_class": f"{CLASS_OF_ENDED}",
     "ended_as": "'completed'",
     "ended_digest": "printf('%064x', i)",
     "result": '\'{"text":"done","data":null,"branch":"","commit":""}\'',
     "last_agent_id": f"'{AGENT}'",
-    "started_at": f"{YEAR_AGO} + i * 1000",
-    "finished_at": f"{YEAR_AGO} + i * 1000",
+    "started_at": _AT,
+    "finished_at": _AT,
+    **dict.fromkeys(("fence", "attempt", "ended_fence"), "1"),
+}
+_PROMPT = {"task_id": _ID, "text": "'Do what number ' || i || ' says.'"}
+_ATTEMPT = {
+    "task_id": _ID,
+    "number": "1",
+    "fence": "1",
+    "claim_id": "lower(hex(randomblob(18)))",
+    "agent_id": f"'{AGENT}'",
+    "instance_id": f"'{AGENT}'",
+    "claimed_at": _AT,
+    "outcome": "'completed'",
+    **dict.fromkeys(("session", "branch", "commit", "snapshot", "text", "failure_class", "failure_code"), "''"),
+    **dict.fromkeys(("input_tokens", "output_tokens", "cost_micros"), "0"),
+}
+_TOKEN = {
+    "id": "lower(hex(randomblob(18)))",
+    "kind": "'attempt'",
+    "hash": "lower(hex(randomblob(32)))",
+    "scopes": "'[]'",
+    "label": "''",
+    "agent_id": f"'{AGENT}'",
+    "task_id": _ID,
+    "fence": "1",
+    "epoch": "0",
+    "created_at": _AT,
 }
 
 
@@ -68,87 +91,51 @@ def make(path: Path, number: int, families: Sequence[Family]) -> list[tuple[int,
     """A database with so many tasks, the rest of which have ended; answers the class ids of each family."""
     asyncio.run(_prepare(path))
     engine = sa.create_engine(f"sqlite:///{path}")
-    ids: list[tuple[int, ...]] = []
     with engine.begin() as connection:
         connection.exec_driver_sql("PRAGMA synchronous=OFF")
-        filled = (tables.task, tables.prompt, tables.attempt, tables.token)
-        indexes = [index for table in filled for index in table.indexes]
+        indexes = [index for table in (tables.task, tables.attempt, tables.token) for index in table.indexes]
         for index in indexes:
             index.drop(connection)
-        first, first_class = 0, 1
-        for family in families:
-            count = int(number * family.share)
-            ids.append(_classes(connection, first_class, family.classes))
-            where = {"class_id": f"{first_class} + i % {family.classes}"}
-            _fill(connection, tables.task, {**_TASK, **_READY, **where, "claim_class": where["class_id"]}, first, count)
-            first, first_class = first + count, first_class + family.classes
-        _fill_ended(connection, first, number - first)
-        _fill(
-            connection, tables.prompt, {"task_id": _TASK["id"], "text": "'Do what number ' || i || ' says.'"}, 0, number
-        )
+        ids = _fill_all(connection, number, families)
         for index in indexes:
             index.create(connection)
     engine.dispose()
     return ids
 
 
-def _fill_ended(connection: sa.Connection, first: int, count: int) -> None:
-    """Tasks with the attempt and the token that each has left."""
-    one_class = _classes(connection, 1_000_000, 1)[0]
-    ended = {**_TASK, **_DONE, "class_id": str(one_class), "claim_class": str(one_class)}
-    _fill(connection, tables.task, ended, first, count)
-    attempt = {
-        **{
-            name: "''"
-            for name in ("session", "branch", '"commit"', "snapshot", "text", "failure_class", "failure_code")
-        },
-        **{name: "0" for name in ("input_tokens", "output_tokens", "cost_micros")},
-        "task_id": _TASK["id"],
-        "number": "1",
-        "fence": "1",
-        "claim_id": "lower(hex(randomblob(18)))",
-        "agent_id": f"'{AGENT}'",
-        "instance_id": f"'{AGENT}'",
-        "claimed_at": _TASK["created_at"],
-        "outcome": "'completed'",
-    }
-    _fill(connection, tables.attempt, {name.strip('"'): value for name, value in attempt.items()}, first, count)
-    token = {
-        "id": "lower(hex(randomblob(18)))",
-        "kind": "'attempt'",
-        "hash": "lower(hex(randomblob(32)))",
-        "scopes": "'[]'",
-        "label": "''",
-        "agent_id": f"'{AGENT}'",
-        "task_id": _TASK["id"],
-        "fence": "1",
-        "epoch": "0",
-        "created_at": _TASK["created_at"],
-    }
-    _fill(connection, tables.token, token, first, count)
+def _fill_all(connection: sa.Connection, number: int, families: Sequence[Family]) -> list[tuple[int, ...]]:
+    ids: list[tuple[int, ...]] = []
+    first, first_class = 0, 1
+    for family in families:
+        count, class_id = int(number * family.share), f"{first_class} + i % {family.classes}"
+        ids.append(_classes(connection, first_class, family.classes))
+        _fill(connection, tables.task, {**_TASK, **_READY, "class_id": class_id, "claim_class": class_id}, first, count)
+        first, first_class = first + count, first_class + family.classes
+    _classes(connection, CLASS_OF_ENDED, 1)
+    for table, columns in ((tables.task, {**_TASK, **_ENDED}), (tables.attempt, _ATTEMPT), (tables.token, _TOKEN)):
+        _fill(connection, table, columns, first, number - first)
+    _fill(connection, tables.prompt, _PROMPT, 0, number)
+    return ids
 
 
-def _fill(connection: sa.Connection, table: sa.Table, values: Mapping[str, str], first: int, count: int) -> None:
+def _fill(connection: sa.Connection, table: sa.Table, columns: Mapping[str, str], first: int, count: int) -> None:
     """Rows number `first` to `first + count` of `table`."""
-    if count <= 0:
-        return
-    numbers = sa.text(
-        f"WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {first + count})"
+    names = ", ".join(f'"{table.c[name].name}"' for name in columns)
+    numbers = f"WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n LIMIT {count})"
+    connection.exec_driver_sql(
+        f'INSERT INTO "{table.name}" ({names}) {numbers} SELECT {", ".join(columns.values())} FROM n'
     )
-    columns = ", ".join(f'"{table.c[name].name}"' for name in values)
-    statement = f'INSERT INTO "{table.name}" ({columns}) {numbers} SELECT {", ".join(values.values())} FROM n'
-    connection.exec_driver_sql(statement)
 
 
 def _classes(connection: sa.Connection, first: int, number: int) -> tuple[int, ...]:
-    """New requirement classes, one tag each; none where there is but one to make."""
+    """New requirement classes: one tag each."""
     ids = tuple(range(first, first + number))
-    needs = [Requirements(tags=frozenset({f"tag-{first}-{one}"})) for one in ids]
-    rows = [{"id": one, "key": need.key()} for one, need in zip(ids, needs, strict=True)]
+    rows = [{"id": one, "key": Requirements(tags=frozenset({f"tag-{one}"})).key()} for one in ids]
     connection.execute(sa.insert(tables.requirement_class), rows)
     return ids
 
 
 async def _prepare(path: Path) -> None:
+    """The tables, as the program makes them."""
     async with open_store(path):
         pass

@@ -40,7 +40,7 @@ def _scenario(server: Server, shape: str, scale: Scale, *, starts: bool) -> Cycl
         port=server.port,
         key=server.key,
         pid=server.pid,
-        seconds=scale.of(4.0, 1.5),
+        seconds=scale.of(3.0, 1.5),
         workers=scale.of(200, 50),
         creators=creators,
         batch=batch,

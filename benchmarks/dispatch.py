@@ -40,7 +40,7 @@ def _latencies(serve: Serve, workers: int, scale: Scale) -> list[float]:
                 pid=server.pid,
                 workers=workers,
                 rate=RATE,
-                seconds=scale.of(12.0, 3.0),
+                seconds=scale.of(8.0, 3.0),
                 settle_seconds=1.0,
             )
         )

@@ -25,8 +25,8 @@ def measure(scale: Scale) -> list[Row]:
                 pid=server.pid,
                 workers=number,
                 rate=RATE,
-                seconds=scale.of(10.0, 3.0),
-                settle_seconds=scale.of(10.0, 2.0),
+                seconds=scale.of(8.0, 3.0),
+                settle_seconds=scale.of(6.0, 2.0),
             )
         )
     if found["unclaimed"] or found["refused"]:

@@ -1,4 +1,4 @@
-"""From the start of `agent-swarm api` to its first 200, on a fresh directory and on one that is in use; memory at rest."""
+"""From the start of `agent-swarm api` to its first 200, on a fresh data directory and on a used one; memory at rest."""
 
 import os
 import time

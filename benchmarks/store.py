@@ -59,7 +59,7 @@ async def _rounds(openings: dict[str, Opening], scale: Scale) -> dict[tuple[str,
         for _ in range(scale.of(3, 1)):
             for at_once in scale.of((1, 64, 200), (1, 64)):
                 for name, store in stores.items():
-                    rate = await _rate(store, crews[name][:at_once], seconds=scale.of(1.5, 0.5))
+                    rate = await _rate(store, crews[name][:at_once], seconds=scale.of(1.0, 0.4))
                     found.setdefault((name, at_once), []).append(rate)
     return found
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A folder that is gone afterwards. On a real disk where TMPDIR is one: durable writes are part of what is measured."""
+    """A folder that is gone afterwards; TMPDIR has to be on a real disk, because durable writes are measured."""
     path = Path(tempfile.mkdtemp(prefix="agent-swarm-bench-"))
     try:
         yield path

@@ -84,7 +84,8 @@ class Fleet:
         self.on_completed: Callable[[], None] = lambda: None
         self.workers: list[Worker] = []
         self.refused: Counter[str] = Counter()
-        self._greeted = 0
+        self._ungreeted = 0
+        self._all_greeted = asyncio.Event()
 
     async def register(self, number: int) -> None:
         """Make workers known to the server."""
@@ -102,7 +103,7 @@ class Fleet:
 
     async def connect(self, *, credits: int) -> None:
         """Open every worker's socket, greet, and offer so many slots each."""
-        waiting = iter(self.workers)
+        waiting, self._ungreeted = iter(self.workers), len(self.workers)
         async with asyncio.TaskGroup() as group:
 
             async def connect_some() -> None:
@@ -111,8 +112,7 @@ class Fleet:
 
             for _ in range(AT_ONCE):
                 group.create_task(connect_some())
-        while self._greeted < len(self.workers):
-            await asyncio.sleep(TICK_SECONDS)
+        await self._all_greeted.wait()
 
     async def _connect(self, worker: Worker, credits: int) -> None:
         loop = asyncio.get_running_loop()
@@ -128,7 +128,9 @@ class Fleet:
         if frame_id.startswith("complete"):
             self.on_completed()
         elif frame_id.startswith("hello"):
-            self._greeted += 1
+            self._ungreeted -= 1
+            if not self._ungreeted:
+                self._all_greeted.set()
 
     def keep_alive(self) -> None:
         """Have every worker send its heartbeat, evenly spread."""

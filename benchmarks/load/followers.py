@@ -31,7 +31,8 @@ class Followers(Scenario):
     seconds: float
 
     async def run(self) -> Mapping[str, Any]:
-        followers = [_Follower(self.key, watches=number < WATCHED) for number in range(self.clients)]
+        expected = int(self.rate / EACH * self.seconds) * EACH
+        followers = [_Follower(self.key, expected, watches=number < WATCHED) for number in range(self.clients)]
         loop = asyncio.get_running_loop()
         for follower in followers:
             await loop.create_connection(lambda one=follower: one, "127.0.0.1", self.port)  # type: ignore[misc]
@@ -39,8 +40,7 @@ class Followers(Scenario):
         used, since = processes.cpu_seconds(self.pid), time.perf_counter()
         async with Client(self.port, self.key, connections=8) as client:
             await pace(self.rate / EACH, self.seconds, lambda _: self._create(client))
-        expected = int(self.rate / EACH * self.seconds) * EACH
-        await _until_all_seen(followers, expected)
+        await asyncio.wait([follower.done for follower in followers], timeout=LATE_SECONDS)
         seconds = max(follower.latest for follower in followers) - since
         delivered = sum(follower.seen for follower in followers)
         return {
@@ -56,16 +56,18 @@ class Followers(Scenario):
 
 
 class _Follower(asyncio.Protocol):
-    """One client; it reads until it is left alone."""
+    """One client; done when it has seen as many events as expected."""
 
-    def __init__(self, key: str, *, watches: bool) -> None:
+    def __init__(self, key: str, expected: int, *, watches: bool) -> None:
         self._request = (
             f"GET /api/events HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {key}\r\n"
             "accept: text/event-stream\r\n\r\n"
         ).encode()
+        self._expected = expected
         self._watches = watches
         self._rest = b""
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.seen = 0
         self.latest = 0.0
         self.times: list[float] = []
@@ -88,9 +90,5 @@ class _Follower(asyncio.Protocol):
         self.latest = time.perf_counter()
         if self._watches:
             self.times.extend(self.latest - int(sent) / 1e9 for sent in _SENT.findall(data))
-
-
-async def _until_all_seen(followers: list[_Follower], expected: int) -> None:
-    give_up_at = time.perf_counter() + LATE_SECONDS
-    while min(follower.seen for follower in followers) < expected and time.perf_counter() < give_up_at:
-        await asyncio.sleep(0.02)
+        if self.seen >= self._expected and not self.done.done():
+            self.done.set_result(None)

@@ -1,6 +1,7 @@
 """Workers that wait, and now and then a task for one of them."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +30,6 @@ class Waiting(Scenario):
     rate: float
     seconds: float
     settle_seconds: float
-    heartbeats: bool = True
 
     async def run(self) -> Mapping[str, Any]:
         before = processes.rss(self.pid)
@@ -37,7 +37,7 @@ class Waiting(Scenario):
         fleet = Fleet(self.port, self.key, tasks.claimed)
         since = time.perf_counter()
         await fleet.register(self.workers)
-        registered, registered_rss = time.perf_counter() - since, processes.rss(self.pid)
+        registered = time.perf_counter() - since
         since = time.perf_counter()
         await fleet.connect(credits=1)
         connected = time.perf_counter() - since
@@ -50,20 +50,18 @@ class Waiting(Scenario):
         fleet.close()
         return {
             "milliseconds": [1000 * tasks.times[number] for number in sorted(tasks.times) if number >= WARM_UP],
-            "unclaimed": tasks.created - len(tasks.times),
+            "unclaimed": tasks.unclaimed,
             "refused": dict(fleet.refused),
             "registerSeconds": registered,
             "connectSeconds": connected,
             "idleCpuShare": idle_cpu,
             "rssBefore": before,
-            "rssRegistered": registered_rss,
             "rssConnected": connected_rss,
         }
 
     async def _settle(self, fleet: Fleet) -> float:
         """Let the connections be; answers the share of a processor that the server needs for them."""
-        if self.heartbeats:
-            fleet.keep_alive()
+        fleet.keep_alive()
         used, since = processes.cpu_seconds(self.pid), time.perf_counter()
         await asyncio.sleep(self.settle_seconds)
         return (processes.cpu_seconds(self.pid) - used) / (time.perf_counter() - since)
@@ -74,25 +72,32 @@ class _Tasks:
 
     def __init__(self) -> None:
         self.client: Client | None = None
-        self.created = 0
         self.times: dict[int, float] = {}
         self._created_at: dict[int, float] = {}
+        self._news = asyncio.Event()
 
     async def create(self, number: int) -> None:
         """File a task that carries its number."""
         assert self.client is not None
         self._created_at[number] = time.perf_counter()
-        self.created += 1
         await self.client.post("/api/tasks", {"prompt": "wait for it", "title": str(number)})
 
     def claimed(self, worker: Worker, claimed: dict[str, Any]) -> None:
         """A worker has it, and is done with it at once."""
         now, number = time.perf_counter(), int(claimed["title"])
         self.times[number] = now - self._created_at[number]
+        self._news.set()
         worker.send(*worker.finish(claimed, progress=False))
 
+    @property
+    def unclaimed(self) -> int:
+        """How many nobody has."""
+        return len(self._created_at) - len(self.times)
+
     async def until_all_claimed(self) -> None:
-        """Wait for those on their way."""
-        give_up_at = time.perf_counter() + LATE_SECONDS
-        while len(self.times) < self.created and time.perf_counter() < give_up_at:
-            await asyncio.sleep(0.01)
+        """Wait for those on their way, for a while."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LATE_SECONDS):
+                while self.unclaimed:
+                    self._news.clear()
+                    await self._news.wait()
