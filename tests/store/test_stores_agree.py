@@ -41,6 +41,8 @@ from agent_swarm.store.sql.sqlite import SqliteEngine
 from agent_swarm.testing import postgres
 from agent_swarm.testing.driver import LEASE, START, snapshot, token
 
+pytestmark = pytest.mark.slow
+
 # Enough to find what a change breaks; a night's search sets more.
 _MOSTLY: st.SearchStrategy[Any] = st.sampled_from([True, True, True, False])
 EXAMPLES = int(os.environ.get("SWARM_HISTORIES", "60"))
