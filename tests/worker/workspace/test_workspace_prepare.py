@@ -163,7 +163,14 @@ async def test_given_a_run_of_a_killed_worker_when_its_attempt_is_prepared_again
 
 @pytest.mark.parametrize(
     ("task_id", "attempt"),
-    [("../../etc", 1), ("", 1), ("x" * 36, 1), (f"{uuid4()}/..", 1), (str(uuid4()), 0), (str(uuid4()), -1)],
+    [
+        ("../../etc", 1),
+        ("", 1),
+        ("x" * 36, 1),
+        ("0198b2a4-0000-7000-8000-000000000001/..", 1),
+        ("0198b2a4-0000-7000-8000-000000000001", 0),
+        ("0198b2a4-0000-7000-8000-000000000001", -1),
+    ],
 )
 async def test_given_an_id_that_is_none_when_an_attempt_is_prepared_then_it_is_refused(
     task_id: str, attempt: int, host: Workspaces, project: Project
