@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -31,7 +32,8 @@ class SandboxFixtures:
 
     @pytest.fixture
     def spec(self, tmp_path: Path, workspace: Path) -> SandboxSpec:
-        return SandboxSpec(run_id="task-1.attempt-1", workspace=workspace, state_dir=tmp_path / "state")
+        run_id = f"task-{uuid4().hex[:12]}.attempt-1"  # tests in other processes look for what theirs leave
+        return SandboxSpec(run_id=run_id, workspace=workspace, state_dir=tmp_path / "state")
 
     @pytest.fixture
     async def sandbox(self, provider: SandboxProvider, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
