@@ -165,7 +165,7 @@ def command_line(spec: SandboxSpec, launch: Launch) -> list[str]:
     return [
         *(bwrap, *_NAMESPACES, "--die-with-parent", "--as-pid-1"),
         *([] if spec.network.mode is NetworkMode.ON else ["--unshare-net"]),
-        *("--hostname", "sandbox", "--cap-drop", "ALL"),  # root would keep them all
+        *("--cap-drop", "ALL"),  # root would keep them
         *("--proc", "/proc", "--dev", "/dev"),
         *shown,
         *("--remount-ro", "/", "--chdir", "/", "--"),

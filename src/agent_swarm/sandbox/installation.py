@@ -1,8 +1,8 @@
 """Where programs are installed: what has to be readable so that they start.
 
 System folders are shown anyway. What people install below their home is found by PATH: its folders, and where the links
-in them lead. What a program loads besides is found by two well-known shapes, `node_modules` and a prefix with `bin` and
-`lib`; for anything else there is `SandboxSpec.readable`.
+in them lead. What a program loads besides is found by well-known shapes: `node_modules`, a prefix with `bin` and `lib`,
+version managers; for anything else there is `SandboxSpec.readable`.
 """
 
 import os
@@ -14,6 +14,8 @@ from pathlib import Path
 import agent_swarm
 
 _SYSTEM = frozenset({"/usr/bin", "/usr/sbin", "/bin", "/sbin"})  # shown, and too many to look at one by one
+_OF_VERSION_MANAGERS = "shims"  # folders of pyenv, rbenv, asdf, mise: what they stand for is beside them
+_RUST = (".cargo/bin", ".rustup")  # below the home: rustup's proxies, and what they stand for
 _MOST_ENTRIES = 5000  # of a folder in PATH
 
 
@@ -31,6 +33,10 @@ def of_path(search_path: str, *, home: str) -> Iterator[str]:
         if not os.path.isabs(folder) or folder in _SYSTEM or _is_too_wide(folder, home):
             continue
         yield folder
+        if os.path.basename(folder) == _OF_VERSION_MANAGERS and not _is_too_wide(os.path.dirname(folder), home):
+            yield os.path.dirname(folder)
+        if folder == os.path.join(home, _RUST[0]):
+            yield os.path.join(home, _RUST[1])
         yield from _linked_from(folder, home)
 
 

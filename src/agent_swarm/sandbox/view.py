@@ -55,12 +55,16 @@ class View:
         """For bubblewrap; folders before what is in them."""
         found: list[str] = []
         for path, (kind, target) in sorted(self._places.items(), key=lambda item: item[0].count("/")):
+            above = self._cover(os.path.dirname(path))
+            shown_by = self._places[above][0] if above else Kind.EMPTY
             match kind:
                 case Kind.EMPTY:
                     found += [kind, path]
                 case Kind.LINK:
-                    found += [] if self.shows(os.path.dirname(path)) else [kind, target, path]
-                case _:
+                    found += [kind, target, path] if shown_by is Kind.EMPTY else []
+                case Kind.READ:
+                    found += [kind, path, path] if shown_by is not Kind.READ else []
+                case Kind.WRITE:
                     found += [kind, path, path]
         return found
 

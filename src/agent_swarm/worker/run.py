@@ -13,8 +13,8 @@ from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.tasks import FailureClass, PauseReason
 from agent_swarm.harness.base import Harness, Outcome, Turn
 from agent_swarm.protocol.pool import Claimed
-from agent_swarm.sandbox.base import Sandbox, SandboxProvider, SandboxSpec
-from agent_swarm.worker import claims, stops
+from agent_swarm.sandbox.base import Sandbox, SandboxProvider
+from agent_swarm.worker import claims, confinement, stops
 from agent_swarm.worker.agent import StopSignal, follow
 from agent_swarm.worker.environment import RunFacts, agent_environment
 from agent_swarm.worker.heartbeats import Heartbeats
@@ -148,8 +148,14 @@ class Run:
 
     @asynccontextmanager
     async def _sandbox(self, workspace: Workspace) -> AsyncIterator[Sandbox]:
-        run_id = f"{self.claim.task_id}-{self.claim.attempt}"
-        spec = SandboxSpec(run_id=run_id, workspace=workspace.path, state_dir=self._site.sandboxes)
+        spec = confinement.sandbox_spec(
+            f"{self.claim.task_id}-{self.claim.attempt}",
+            workspace,
+            self._site.folders,
+            self._site.settings,
+            records=self._site.sandboxes,
+            environ=self._site.environ,
+        )
         sandbox = await self._unless_stopped(self._site.provider.open(spec))
         try:
             yield sandbox
