@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-APT_PACKAGES := git curl jq zsh fish python3-venv
+APT_PACKAGES := git curl jq zsh fish python3-venv bubblewrap
 
 .PHONY: help
 help: ## list the commands

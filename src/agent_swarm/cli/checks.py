@@ -33,7 +33,10 @@ class Check:
 
 def all_checks(server: Server) -> list[Check]:
     """Every finding about this machine and the server."""
-    return [python(), git(), sqlite(), server_parts(), cgroups(), harnesses(), *key_file(), *reachable(server)]
+    from agent_swarm.cli.sandbox_checks import sandboxes
+
+    here = [python(), git(), sqlite(), server_parts(), cgroups(), *sandboxes(), harnesses()]
+    return [*here, *key_file(), *reachable(server)]
 
 
 def python() -> Check:

@@ -50,6 +50,9 @@ _ETC = (
 )
 _EMPTY = ("/tmp", "/var/tmp")  # noqa: S108 - the run's own, in memory
 
+# Kernel settings belong to root, whatever capabilities it has given up; others cannot change them anyway.
+_FOR_ROOT = tuple(f for path in ("/proc/sys", "/proc/fs", "/proc/scsi") for f in ("--ro-bind-try", path, path))
+
 _NAMESPACES = ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
 
 # Exits with 3 where a file of the host can be seen, with 4 where the network has more than loopback.
@@ -167,6 +170,7 @@ def command_line(spec: SandboxSpec, launch: Launch) -> list[str]:
         *([] if spec.network.mode is NetworkMode.ON else ["--unshare-net"]),
         *("--cap-drop", "ALL"),  # root would keep them
         *("--proc", "/proc", "--dev", "/dev"),
+        *(_FOR_ROOT if os.geteuid() == 0 else ()),
         *shown,
         *("--remount-ro", "/", "--chdir", "/", "--"),
     ]
