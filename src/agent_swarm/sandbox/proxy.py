@@ -107,7 +107,7 @@ async def look_up(host: str, port: int) -> list[Address]:
 
 async def answer(client: Peer, status: str, text: str) -> None:
     """A whole answer of our own."""
-    body = f"agent-swarm sandbox: {text}\n".encode()
+    body = f"{text}\n".encode()
     head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     with suppress(OSError):
         client.writer.write(head.encode() + body)
