@@ -41,7 +41,7 @@ test: system-deps dev ## run everything
 
 .PHONY: test-fast
 test-fast: dev ## run what is quick
-	$(BIN)/python -m pytest -m "not slow" -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -m "not slow" -q -n 2 --dist worksteal
 
 .PHONY: check
 check: dev ## format, lint, types, import arrows, docs

@@ -31,7 +31,8 @@ class SandboxFixtures:
 
     @pytest.fixture
     def spec(self, tmp_path: Path, workspace: Path) -> SandboxSpec:
-        return SandboxSpec(run_id="task-1.attempt-1", workspace=workspace, state_dir=tmp_path / "state")
+        run_id = f"task-{os.urandom(4).hex()}.attempt-1"  # tests in several processes look at one host
+        return SandboxSpec(run_id=run_id, workspace=workspace, state_dir=tmp_path / "state")
 
     @pytest.fixture
     async def sandbox(self, provider: SandboxProvider, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
