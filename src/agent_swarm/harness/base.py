@@ -37,7 +37,7 @@ class AgentEvent:
     `usage`: {"model"?, "inputTokens", "outputTokens", "costUsd"?}, always the amount since the last one ·
     `log`: {"stream", "text"} · `ended`: {"exit"}
 
-    A tool call of a subagent names in "parent" the call that started it. "diff" is a unified diff.
+    A tool call of an agent that the agent itself started names in "parent" the call that did. "diff" is a unified diff.
     """
 
     kind: EventKind

@@ -19,7 +19,7 @@ from agent_swarm.sandbox.base import Exit
 AFTER_REQUEST = 2.0  # seconds: the CLI ends a tool within 0.1 s
 AFTER_SIGINT = 1.5
 AFTER_SIGTERM = timedelta(seconds=2)  # it cleans up for up to 1.5 s
-# After its last result the CLI may wait for subagents in the background. They say something every 30 s.
+# After its last result the CLI may wait for agents of its own in the background. They say something every 30 s.
 AFTER_RESULT = timedelta(seconds=90)
 EVICTION = 5.0  # seconds for an idle process to leave by itself
 
