@@ -5,6 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CLIS := build/clis
 APT_PACKAGES := git curl jq zsh fish python3-venv
 
 .PHONY: help
@@ -35,12 +36,18 @@ demo: setup ## run a real swarm on a small repository
 system-deps: ## install the Debian packages the tests want, where that is allowed
 	@scripts/system-deps $(APT_PACKAGES)
 
+.PHONY: clis
+clis: $(CLIS)/.ready ## the agent command lines that tests drive, with npm
+
+$(CLIS)/.ready: tests/clis/package.json tests/clis/package-lock.json tests/clis/.npmrc scripts/install-clis
+	@scripts/install-clis tests/clis $(CLIS)
+
 .PHONY: test
-test: system-deps dev ## run everything
+test: system-deps dev clis ## run everything
 	$(BIN)/python -m pytest
 
 .PHONY: test-fast
-test-fast: dev ## run what is quick
+test-fast: dev clis ## run what is quick
 	$(BIN)/python -m pytest -m "not slow" -q -n 2 --dist worksteal
 
 .PHONY: check

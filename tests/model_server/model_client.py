@@ -10,12 +10,24 @@ from agent_swarm.testing.model_server import ModelServer
 
 KEY = "a-key-for-the-stub"
 TOOLS = [{"name": "Bash", "description": "Run a command", "input_schema": {"type": "object"}}]
+REMINDER = {"type": "text", "text": "<system-reminder>\nnot what the user said\n</system-reminder>"}
 
 
 def turn(text: str = "hello", **more: Any) -> dict[str, Any]:
     """What a turn sends."""
     messages = [{"role": "user", "content": text}]
     return {"model": "claude-test", "max_tokens": 100, "messages": messages, "tools": TOOLS, **more}
+
+
+def text(words: str) -> dict[str, Any]:
+    """A block."""
+    return {"type": "text", "text": words}
+
+
+def tool_result(text: str, *, call_id: str = "toolu_1", is_error: bool = False) -> dict[str, Any]:
+    """A message that answers a call."""
+    block = {"type": "tool_result", "tool_use_id": call_id, "content": [{"type": "text", "text": text}]}
+    return {"role": "user", "content": [{**block, "is_error": is_error}, REMINDER]}
 
 
 @dataclass

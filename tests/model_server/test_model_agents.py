@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.model_server.model_client import ModelClient
-from tests.model_server.test_model_script import tool_result
+from tests.model_server.model_client import ModelClient, text, tool_result
 
 from agent_swarm.testing.model_server import ModelServer
 from agent_swarm.testing.model_server.agents import StepsError, parse_steps
@@ -67,6 +66,19 @@ async def test_given_a_second_prompt_with_steps_when_it_comes_then_its_steps_beg
 
 
 @pytest.mark.anyio
+async def test_given_a_word_in_the_middle_of_the_steps_when_the_agent_hears_it_then_it_confirms_and_goes_on(
+    client: ModelClient,
+) -> None:
+    result = tool_result("fine")
+    result["content"].append(text("The user sent a new message while you were working:\nhurry"))
+    async with ModelServer() as model:
+        messages = [{"role": "user", "content": STEPS}, result]
+        said, call = (await client.ask(model, messages=messages)).json()["content"]
+    assert said["text"] == "heard: hurry"
+    assert call["name"] == "Bash"
+
+
+@pytest.mark.anyio
 async def test_given_steps_without_a_last_word_when_they_are_done_then_the_agent_says_done(
     client: ModelClient,
 ) -> None:
@@ -85,7 +97,7 @@ async def test_given_lines_that_are_no_steps_when_they_are_asked_for_then_the_ag
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("steps", "message"),
     [
         ("run", "'run' is no step"),
         ("write a <<END\nx", "has no end"),
@@ -93,6 +105,6 @@ async def test_given_lines_that_are_no_steps_when_they_are_asked_for_then_the_ag
         ("call T {", "JSON"),
     ],
 )
-def test_given_a_step_that_lacks_something_when_it_is_read_then_the_error_says_what(text: str, message: str) -> None:
+def test_given_a_step_that_lacks_something_when_it_is_read_then_the_error_says_what(steps: str, message: str) -> None:
     with pytest.raises(StepsError, match=message):
-        parse_steps(text)
+        parse_steps(steps)

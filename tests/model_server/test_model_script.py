@@ -1,23 +1,15 @@
 """Which reply a request gets, and what is remembered of it."""
 
 import asyncio
-from typing import Any
 
 import pytest
-from tests.model_server.model_client import KEY, ModelClient, turn
+from tests.model_server.model_client import KEY, REMINDER, ModelClient, text, tool_result, turn
 
 from agent_swarm.testing.model_server import Fail, ModelRequest, ModelServer, Purpose, Say
 
 pytestmark = pytest.mark.anyio
 
 DELEGATE = {"x-claude-code-agent-id": "a1"}
-REMINDER = {"type": "text", "text": "<system-reminder>\nnot what the user said\n</system-reminder>"}
-
-
-def tool_result(text: str, *, call_id: str = "toolu_1", is_error: bool = False) -> dict[str, Any]:
-    """A message that answers a call."""
-    block = {"type": "tool_result", "tool_use_id": call_id, "content": [{"type": "text", "text": text}]}
-    return {"role": "user", "content": [{**block, "is_error": is_error}, REMINDER]}
 
 
 async def test_given_two_conversations_when_they_take_turns_then_each_plays_the_script_from_its_start(
@@ -55,7 +47,7 @@ async def test_given_a_spent_script_when_a_further_turn_comes_then_it_is_refused
     async with ModelServer([Say("all")]) as model:
         await client.ask(model)
         answer = await client.ask(model)
-    assert answer.status_code == 400
+    assert answer.status_code == 403
     assert "the script has no more replies" in answer.json()["error"]["message"]
 
 
@@ -106,7 +98,7 @@ async def test_given_a_function_that_raises_when_the_block_ends_then_the_test_le
 
     with pytest.raises(AssertionError, match="not expected: hello"):
         async with ModelServer(refuse) as model:
-            assert (await client.ask(model)).status_code == 400
+            assert (await client.ask(model)).status_code == 403
 
 
 async def test_given_a_server_when_it_is_stopped_and_started_then_it_is_at_the_same_address(
@@ -137,3 +129,19 @@ async def test_given_a_request_when_it_is_looked_at_then_it_tells_what_came_in_b
         ("toolu_1", "it broke", True)
     ]
     assert KEY not in repr(request)
+
+
+async def test_given_what_a_client_adds_when_a_request_is_looked_at_then_only_the_users_words_are_prompts(
+    client: ModelClient,
+) -> None:
+    interjected = "The user sent a new message while you were working:\nhurry\n\nThis is how Claude Code surfaces it."
+    interrupted = tool_result("stopped", is_error=True)
+    interrupted["content"] += [text("[Request interrupted by user for tool use]"), text("something else\n")]
+    steered = tool_result("fine")
+    steered["content"].append(text(interjected))
+    async with ModelServer() as model:
+        await client.ask(model, messages=[{"role": "user", "content": "first"}, interrupted, steered])
+        (request,) = model.requests
+    assert request.prompts == ["first", "something else"]
+    assert [result.text for result in request.results] == ["fine"]
+    assert request.interjections == ["hurry"]

@@ -21,11 +21,13 @@ from agent_swarm.testing.model_server.replies import (
     Message,
     Say,
     SlowStream,
+    Step,
     Think,
     Usage,
     rate_limited,
 )
 from agent_swarm.testing.model_server.requests import ModelRequest, Purpose, ToolResult
+from agent_swarm.testing.model_server.script import Script
 from agent_swarm.testing.model_server.server import ModelServer
 
 __all__ = [
@@ -41,7 +43,9 @@ __all__ = [
     "ModelServer",
     "Purpose",
     "Say",
+    "Script",
     "SlowStream",
+    "Step",
     "Think",
     "ToolResult",
     "Usage",

@@ -8,7 +8,8 @@ Steps stand in a fenced block of the language `steps`; their words are those of 
     say TEXT             speak; together with the next call, or as the last word   (TEXT may be <<END)
 
 Blank lines and lines that begin with `#` mean nothing. Each call is made when the one before it was answered; when a
-tool reports an error the agent says so and stops. After the last step it says what `say` left to say, else `done`.
+tool reports an error the agent says so and stops. What the user says meanwhile it confirms, and goes on. After the
+last step it says what `say` left to say, else `done`.
 """
 
 import json
@@ -56,7 +57,8 @@ def follow_steps(request: ModelRequest) -> Content:
     if results and results[-1].is_error:
         return Say(f"stopped: step {len(results)} failed: {results[-1].text}")
     stage = stages[min(len(results), len(stages) - 1)]
-    words: list[Block] = [Say(text) for text in stage.words]
+    heard = [f"heard: {text}" for text in request.interjections]
+    words: list[Block] = [Say(text) for text in (*heard, *stage.words)]
     if stage.call is not None:
         return Message([*words, stage.call])
     return Message(words or [Say("done")])

@@ -18,6 +18,11 @@ from functools import cached_property
 from typing import Any
 
 _REMINDER = re.compile(r"\s*<system-reminder>.*</system-reminder>\s*", re.DOTALL)
+_INTERRUPTED = "[Request interrupted by user"
+_INTERJECTION = re.compile(
+    r"The user sent a new message while you were working:\n(?P<text>.*?)(?:\n\nThis is how Claude Code .*)?\Z",
+    re.DOTALL,
+)
 
 
 class Purpose(Enum):
@@ -97,8 +102,8 @@ class ModelRequest:
 
     @property
     def prompts(self) -> list[str]:
-        """What the user said, message by message; reminders that the client adds left out."""
-        return [text for message in self.messages if (text := _spoken(message))]
+        """What the user said so far; what the client adds of its own left out. One message may hold several."""
+        return [text for block in self._of_user() if (text := _spoken(block))]
 
     @property
     def prompt(self) -> str:
@@ -109,11 +114,21 @@ class ModelRequest:
     def results(self) -> "list[ToolResult]":
         """What tools answered since the user last said something."""
         found: list[ToolResult] = []
-        for message in self.messages:
-            if _spoken(message):
+        for block in self._of_user():
+            if _spoken(block):
                 found = []
-            found += _results(message)
+            elif block.get("type") == "tool_result":
+                found.append(_result(block))
         return found
+
+    @property
+    def interjections(self) -> list[str]:
+        """What the user said in the middle of the turn, while the last call ran; no new prompt, the turn goes on."""
+        blocks = _blocks(self.messages[-1]) if self.messages else []
+        return [found["text"] for block in blocks if (found := _INTERJECTION.match(str(block.get("text", ""))))]
+
+    def _of_user(self) -> list[Mapping[str, Any]]:
+        return [block for message in self.messages if message.get("role") == "user" for block in _blocks(message)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,23 +140,24 @@ class ToolResult:
     is_error: bool
 
 
-def _spoken(message: Mapping[str, Any]) -> str:
-    """What the user said in a message; a message with tool results says nothing of the user's own."""
+def _blocks(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     content = message.get("content")
-    if message.get("role") != "user" or _results(message):
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+
+
+def _spoken(block: Mapping[str, Any]) -> str:
+    """The user's own words in a block; empty where there are none."""
+    if block.get("type") != "text":
         return ""
-    said = [_REMINDER.sub("", text) for text in _texts(content)]
-    return "\n".join(text for text in said if text.strip())
+    text = _REMINDER.sub("", str(block.get("text", ""))).strip()
+    return "" if text.startswith(_INTERRUPTED) or _INTERJECTION.match(text) else text
 
 
-def _results(message: Mapping[str, Any]) -> list[ToolResult]:
-    content = message.get("content")
-    blocks = content if isinstance(content, list) else []
-    return [
-        ToolResult(str(block["tool_use_id"]), "\n".join(_texts(block.get("content"))), bool(block.get("is_error")))
-        for block in blocks
-        if block.get("type") == "tool_result"
-    ]
+def _result(block: Mapping[str, Any]) -> ToolResult:
+    text = "\n".join(_texts(block.get("content")))
+    return ToolResult(str(block.get("tool_use_id", "")), text, bool(block.get("is_error")))
 
 
 def _texts(content: object) -> list[str]:

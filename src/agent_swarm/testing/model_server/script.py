@@ -19,9 +19,9 @@ class Player:
 
     A function answers every turn. A sequence is played per conversation, from its start in each one (all sessions get
     the same, a resumed one goes on where it was); with `is_shared` once, in the order in which turns of any
-    conversation arrive. A turn after the last step is refused with a 400, which clients do not repeat.
-    Delegates and background requests never move the script: delegates get what `delegates` answers, by default the
-    built-in agent; background requests get one word.
+    conversation arrive. A turn after the last step is refused with a 403: a 400 clients repeat without what is
+    optional. Delegates and background requests never move the script: delegates get what `delegates` answers, by
+    default the built-in agent; background requests get one word.
     """
 
     script: Script
@@ -50,7 +50,7 @@ class Player:
                 return step.step
             self._positions[conversation] = position + 1
             return step
-        return Fail(400, message=f"{EXHAUSTED}: all {len(self.script)} are spent")
+        return Fail(403, message=f"{EXHAUSTED}: all {len(self.script)} are spent")
 
 
 async def _computed(step: Step, request: ModelRequest) -> Reply:

@@ -143,7 +143,7 @@ class ModelServer:
             return await self._player.reply_to(request)
         except Exception as exc:  # an assertion of the test; raised again where the block ends
             self._failures.append(exc)
-            return Fail(400, message=f"the script's function raised {type(exc).__name__}: {exc}")
+            return Fail(403, message=f"the script's function raised {type(exc).__name__}: {exc}")
 
     @staticmethod
     async def _refuse(answer: Answer, fail: Fail) -> bool:
