@@ -17,6 +17,7 @@ _REMEDIES = {
     "maxTurns": "raise AGENT_SWARM_MAX_TURNS, or make the task smaller",
     "budget": "raise AGENT_SWARM_MAX_COST_USD, or make the task smaller",
 }
+_INTERNAL = "[ede_diagnostic]"  # what the CLI notes for its makers
 _NOT_LOGGED_IN = re.compile(r"/login|Invalid API key|OAuth token|authentication_error", re.IGNORECASE)
 
 
@@ -27,7 +28,7 @@ def outcome_of(result: Mapping[str, Any], *, resets_at: float | None = None) -> 
     if result.get("is_error") is False and result.get("terminal_reason", "completed") == "completed":
         return Outcome(ok=True, result=text, data=_data(result))
     failure, code = _cause(result, text)
-    errors = [str(error) for error in result.get("errors") or () if error]
+    errors = [str(error) for error in result.get("errors") or () if error and not str(error).startswith(_INTERNAL)]
     message = text or "; ".join(errors) or f"the turn ended with {result.get('terminal_reason') or 'an error'}"
     remedy = _REMEDIES.get(code)
     return Outcome(
