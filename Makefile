@@ -29,8 +29,8 @@ $(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.lock
 dev: $(VENV)/.ready-dev ## setup, and what tests and checks need
 
 .PHONY: demo
-demo: setup ## run a real swarm on a small repository
-	@$(BIN)/agent-swarm demo
+demo: setup ## run a real swarm on a small repository; HARNESS=claude lets Claude Code write in it
+	@$(BIN)/agent-swarm demo $(if $(HARNESS),--harness $(HARNESS))
 
 .PHONY: system-deps
 system-deps: ## install the Debian packages the tests want, where that is allowed

@@ -10,6 +10,7 @@ import pytest
 
 from agent_swarm.testing import claude_cli as claude
 from agent_swarm.testing.model_server import Always, Call, Fail, ModelServer, Say, Usage, rate_limited
+from agent_swarm.testing.model_server.script import Script
 from agent_swarm.testing.real_swarm import RealSwarm
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -38,8 +39,11 @@ class Host:
     async def start_server(self) -> None:
         await asyncio.to_thread(self.swarm.start_server)
 
-    async def start_worker(self, **more: str) -> str:
-        return await asyncio.to_thread(lambda: self.swarm.start_worker(**{**self.variables, **more}))
+    async def start_worker(self, *, agent_id: str | None = None, host: str = "workers", **more: str) -> str:
+        variables = {**self.variables, **more}
+        return await asyncio.to_thread(
+            lambda: self.swarm.start_worker(agent_id=agent_id, host=host, variables=variables)
+        )
 
     async def stop_worker(self, agent_id: str) -> int:
         return await asyncio.to_thread(self.swarm.stop_worker, agent_id)
@@ -86,7 +90,10 @@ class Host:
 async def test_given_a_worker_that_is_stopped_in_a_turn_when_it_starts_again_then_the_same_conversation_goes_on(
     swarm: RealSwarm, claude_cli: Path
 ) -> None:
-    script = [bash("echo half > half; while :; do sleep 0.1; done", Usage(1000, 50)), Say("went on", Usage(2000, 70))]
+    script: Script = [
+        bash("echo half > half; while :; do sleep 0.1; done", Usage(1000, 50)),
+        Say("went on", Usage(2000, 70)),
+    ]
     async with ModelServer(script, is_shared=True) as model:
         host = Host(swarm, claude_cli, model)
         await host.start_server()
@@ -130,7 +137,7 @@ async def test_given_a_worker_that_is_stopped_in_a_turn_when_it_starts_on_anothe
 async def test_given_a_worker_that_is_killed_in_a_turn_when_the_task_is_tried_again_then_all_is_booked(
     swarm: RealSwarm, claude_cli: Path
 ) -> None:
-    script = [bash("while :; do sleep 0.1; done", Usage(1000, 50)), Say("again", Usage(2000, 70))]
+    script: Script = [bash("while :; do sleep 0.1; done", Usage(1000, 50)), Say("again", Usage(2000, 70))]
     async with ModelServer(script, is_shared=True) as model:
         host = Host(swarm, claude_cli, model)
         await host.start_server()

@@ -35,6 +35,7 @@ from agent_swarm.testing.model_server import (
     rate_limited,
 )
 from agent_swarm.testing.model_server.replies import Reply
+from agent_swarm.testing.model_server.script import Script
 from agent_swarm.testing.tool_server import ToolServer
 from agent_swarm.testing.waiting import until
 
@@ -159,7 +160,7 @@ class TestWork:
     ) -> None:
         (workspace / "notes.txt").write_text("one\ntwo\n")
         notes = str(workspace / "notes.txt")
-        script = [
+        script: Script = [
             bash("echo made > made.txt; cat made.txt"),
             Call("Read", {"file_path": notes}),
             Call("Edit", {"file_path": notes, "old_string": "two", "new_string": "2"}),
@@ -215,7 +216,7 @@ class TestWork:
     async def test_given_an_mcp_server_when_the_agent_calls_its_tool_then_it_is_called_and_its_token_is_for_few_eyes(
         self, hire: Hire, tmp_path: Path
     ) -> None:
-        script = [Call("mcp__swarm__echo", {"text": "over there"}), Say("called")]
+        script: Script = [Call("mcp__swarm__echo", {"text": "over there"}), Say("called")]
         async with ToolServer("tool-token") as tools, ModelServer(script) as model:
             agent = hire(model)
             outcome = await agent.once(mcp_servers={"swarm": tools.config()})
@@ -456,7 +457,7 @@ class TestUsage:
     async def test_given_a_good_run_when_its_usage_is_added_up_then_it_is_what_the_model_counted(
         self, hire: Hire
     ) -> None:
-        script = [
+        script: Script = [
             Call("Bash", {"command": "true", "description": "x"}, usage=Usage(1000, 50, 100, 200)),
             Say("done", usage=Usage(2000, 70, 0, 1000)),
         ]
@@ -502,7 +503,7 @@ class TestPermissions:
     async def test_given_a_profile_of_edits_when_the_agent_wants_a_shell_then_it_is_refused_and_told_so(
         self, hire: Hire, workspace: Path
     ) -> None:
-        script = [
+        script: Script = [
             bash('python3 -c \'open("forbidden", "w")\''),
             Call("Write", {"file_path": str(workspace / "ok"), "content": "x"}),
             Say("done"),

@@ -1,18 +1,14 @@
 """Finds Claude Code on the host and begins conversations with it."""
 
-import shutil
 import uuid
 from pathlib import Path
 
 from agent_swarm.harness.base import Grants, Turn
-from agent_swarm.harness.claude import launch
+from agent_swarm.harness.claude import host, launch
 from agent_swarm.harness.claude.conversation import Conversation
 from agent_swarm.harness.claude.session import ClaudeSession
 from agent_swarm.harness.claude.usage import Meter
 from agent_swarm.sandbox.base import Launch, Process, Sandbox
-
-PROGRAM = "claude"
-HOW_TO_INSTALL = "npm install -g @anthropic-ai/claude-code"
 
 
 class ClaudeHarness:
@@ -21,7 +17,7 @@ class ClaudeHarness:
     name = "claude"
 
     def __init__(self, program: str | None = None) -> None:
-        self._program = program or shutil.which(PROGRAM)
+        self._program = program or host.find_program()
 
     @property
     def program(self) -> str | None:
@@ -39,7 +35,7 @@ class ClaudeHarness:
 
     def available(self) -> str | None:
         """Whether it can be logged in shows only when it is used."""
-        return None if self._program else f"Claude Code is not installed: {HOW_TO_INSTALL}"
+        return None if self._program else f"Claude Code is not installed: {host.HOW_TO_INSTALL}"
 
     async def open(self, sandbox: Sandbox, turn: Turn) -> ClaudeSession:
         """Start the CLI; what the agent is asked goes in with the first `run`."""
@@ -55,7 +51,7 @@ class ClaudeHarness:
         return session
 
     async def _start(self, sandbox: Sandbox, turn: Turn, home: launch.Home, *, session: str, resume: bool) -> Process:
-        argv = launch.arguments(self._program or PROGRAM, turn, home, session=session, resume=resume)
+        argv = launch.arguments(self._program or host.PROGRAM, turn, home, session=session, resume=resume)
         return await sandbox.start(Launch(argv=argv, cwd=turn.workspace, env=launch.environment(turn, home)))
 
 
