@@ -5,6 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CLIS := build/clis
 APT_PACKAGES := git curl jq zsh fish python3-venv bubblewrap
 
 .PHONY: help
@@ -28,20 +29,26 @@ $(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.lock
 dev: $(VENV)/.ready-dev ## setup, and what tests and checks need
 
 .PHONY: demo
-demo: setup ## run a real swarm on a small repository
-	@$(BIN)/agent-swarm demo
+demo: setup ## run a real swarm on a small repository; HARNESS=claude lets Claude Code write in it
+	@$(BIN)/agent-swarm demo $(if $(HARNESS),--harness $(HARNESS))
 
 .PHONY: system-deps
 system-deps: ## install the Debian packages the tests want, where that is allowed
 	@scripts/system-deps $(APT_PACKAGES)
 
+.PHONY: clis
+clis: $(CLIS)/.ready ## the agent command lines that tests drive, with npm
+
+$(CLIS)/.ready: tests/clis/package.json tests/clis/package-lock.json tests/clis/.npmrc scripts/install-clis
+	@scripts/install-clis tests/clis $(CLIS)
+
 .PHONY: test
-test: system-deps dev ## run everything
+test: system-deps dev clis ## run everything
 	$(BIN)/python -m pytest
 
 .PHONY: test-fast
-test-fast: dev ## run what is quick
-	$(BIN)/python -m pytest -m "not slow" -q -n 2 --dist loadgroup
+test-fast: dev clis ## run what is quick
+	$(BIN)/python -m pytest -m "not slow" -q -n 2 --dist worksteal
 
 .PHONY: check
 check: dev ## format, lint, types, import arrows, docs

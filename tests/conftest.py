@@ -1,8 +1,15 @@
 """Shared by all tests: async tests run on plain asyncio, as the program does."""
 
+import os
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
 import pytest
 
-ONE_AFTER_THE_OTHER = ("tests/sandbox/", "tests/harness/")  # they look at what runs leave on this host
+from agent_swarm.testing import claude_cli as claude
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -10,9 +17,22 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that watch the host together, where several processes share the work."""
-    for item in items:
-        if item.nodeid.startswith(ONE_AFTER_THE_OTHER):
-            item.add_marker(pytest.mark.xdist_group("host"))
+class ClaudeEnvironment(Protocol):
+    """`claude_environment(model.url, CLAUDE_CODE_MAX_RETRIES="1")`: what `claude_cli.environment` makes of it."""
+
+    def __call__(self, model_url: str, **more: str) -> dict[str, str]: ...
+
+
+@pytest.fixture(scope="session")
+def claude_cli() -> Path:
+    """The real Claude Code. Where it is missing the test is skipped, or fails where nothing may be skipped."""
+    program = claude.installed(ROOT)
+    if program is None:
+        (pytest.fail if os.environ.get("SKIP_NOTHING") else pytest.skip)("claude is not installed: make clis")
+    return program
+
+
+@pytest.fixture
+def claude_environment(tmp_path: Path) -> ClaudeEnvironment:
+    """Makes an environment for it, with a home of this test."""
+    return partial(claude.environment, tmp_path / "claude")

@@ -14,7 +14,10 @@ import psutil
 import pytest
 from tests.cli.conftest import Ended, clean_environment, started
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="process trees as Linux has them")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="process trees as Linux has them"),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +186,6 @@ def test_given_a_reader_of_the_log_that_leaves_then_the_swarm_goes_on(tmp_path: 
     assert up.process.returncode == 0
 
 
-@pytest.mark.slow
 def test_given_a_restart_then_the_agents_are_the_same_and_unfinished_work_goes_on(tmp_path: Path) -> None:
     with swarm(tmp_path) as up:
         ids = up.agents()
@@ -205,7 +207,6 @@ def test_given_a_restart_then_the_agents_are_the_same_and_unfinished_work_goes_o
         up.process.communicate(timeout=60)
 
 
-@pytest.mark.slow
 def test_given_a_data_directory_in_use_then_a_second_swarm_says_so_and_leaves_nothing(tmp_path: Path) -> None:
     with swarm(tmp_path) as up:
         command = [sys.executable, "-m", "agent_swarm", "up", "--port", "0", "--data-dir", str(tmp_path / "swarm")]

@@ -77,6 +77,7 @@ any_command = st.one_of(
         failure=st.sampled_from(FailureClass),
         digest=st.just("d"),
         jitter=st.floats(0, 0.99),
+        retry_after=st.integers(0, 10**12),
     ),
     st.builds(commands.Pause, task_id=st.just("t"), fence=fences, reason=st.sampled_from(PauseReason)),
     st.builds(commands.Release, task_id=st.just("t"), fence=fences),

@@ -1,6 +1,7 @@
 """Sources are tidy: described, of a sane size, and about nothing but the project."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -109,6 +110,15 @@ def test_given_the_lock_files_then_they_pin_by_hash_and_name_no_address() -> Non
         assert pins
         assert text.count("--hash=sha256:") >= len(pins)
         assert "://" not in text
+
+
+def test_given_the_lock_file_of_npm_then_it_pins_by_hash_and_names_no_address() -> None:
+    text = (ROOT / "tests/clis/package-lock.json").read_text(encoding="utf-8")
+    own, *locked = json.loads(text)["packages"].values()
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in own["dependencies"].values())
+    assert locked
+    assert all(package["integrity"].startswith("sha512-") for package in locked)
+    assert "://" not in text
 
 
 @pytest.mark.parametrize("name", ["LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", ".ci/run"])

@@ -19,6 +19,8 @@ from agent_swarm.store.batcher import BatchingStore
 from agent_swarm.store.memory import MemoryEngine
 from agent_swarm.store.operations import PutToken
 
+pytestmark = pytest.mark.slow
+
 DOCUMENTED = [call for call in MAY_CALL if "/docs" not in call and "/openapi.json" not in call]
 CASES = [
     (call, mode)

@@ -112,6 +112,7 @@ async def test_given_a_fresh_machine_when_the_server_runs_then_it_makes_its_key_
     assert server.returncode == 0
 
 
+@pytest.mark.slow
 async def test_given_the_most_talkative_log_when_secrets_and_prompts_are_sent_then_none_is_logged(
     tmp_path: Path,
 ) -> None:
@@ -143,6 +144,7 @@ def test_given_the_entry_of_the_server_when_it_is_imported_then_the_frameworks_a
     assert not {"fastapi", "sqlalchemy", "alembic", "structlog", "pydantic"} & set(run.stdout.split())
 
 
+@pytest.mark.slow
 async def test_given_another_api_key_when_the_server_starts_again_then_only_the_new_one_counts(tmp_path: Path) -> None:
     for key, other in (("first-key-of-all", "second-key-of-all"), ("second-key-of-all", "first-key-of-all")):
         async with process(tmp_path, API_KEY=key) as server:

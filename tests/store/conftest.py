@@ -29,7 +29,7 @@ def opened(engine: Engine) -> Iterator[Engine]:
         engine.close()
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     if request.param == "memory":
         with opened(MemoryEngine()) as memory:

@@ -202,6 +202,20 @@ def test_given_an_infrastructure_failure_when_it_is_told_then_no_agent_attempt_i
     assert (state.status, state.failures, state.losses) == (TaskStatus.PENDING, 0, 1)
 
 
+def test_given_a_limit_of_an_account_when_an_attempt_fails_for_it_then_the_task_waits_for_its_end(
+    swarm: Driver,
+) -> None:
+    ada, task = swarm.register(), swarm.file()
+    swarm.fail(swarm.take(ada), FailureClass.INFRASTRUCTURE, retry_after=3600 * SECOND)
+    assert swarm.state(task).not_before == swarm.now + 3600 * SECOND
+    swarm.advance(seconds=3599)
+    swarm.timers()
+    assert swarm.claim(ada) is None
+    swarm.advance(seconds=1)
+    swarm.timers()
+    assert swarm.claim(ada) is not None
+
+
 def test_given_a_policy_failure_when_it_is_told_then_it_is_final(swarm: Driver) -> None:
     ada, task = swarm.register(), swarm.file()
     swarm.fail(swarm.take(ada), FailureClass.POLICY)

@@ -38,6 +38,7 @@ WORST_FAULTS_ON_LONG_POLLS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "fault", "refuses_upgrade"),
     EVERY_FAULT_ON_A_WEBSOCKET + WORST_FAULTS_ON_LONG_POLLS,

@@ -19,7 +19,7 @@ from agent_swarm.testing.fake_pool import API_KEY, FakePool
 from agent_swarm.testing.lifeline import FAMILY, FAMILY_SIZE, HOLD, Lifeline
 from agent_swarm.testing.waiting import until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 AGENT_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 

@@ -101,6 +101,22 @@ async def test_given_an_agent_that_fails_when_it_has_changed_files_then_they_are
         assert git(repository, "rev-parse", where["snapshot"]) == where["commit"]
 
 
+async def test_given_work_that_could_not_be_pushed_when_the_next_attempt_finds_the_repository_open_then_it_is_pushed(
+    start_worker: StartWorker, repository: Path
+) -> None:
+    refuse = repository / "hooks" / "pre-receive"
+    refuse.write_text("#!/bin/sh\nexit 1\n")
+    refuse.chmod(0o755)
+    async with FakePool() as server, start_worker(server.url):
+        failing = server.tasks[server.add_task("echo half > half; exit 1", project=project(repository))]
+        await server.until(lambda: failing.attempts and failing.attempts[0].outcome)
+        snapshot = failing.attempts[0].where["snapshot"]
+        assert git(repository, "for-each-ref", snapshot) == ""
+        refuse.unlink()
+        await server.until_status(server.add_task("true", project=project(repository)), TaskStatus.COMPLETED)
+        assert git(repository, "show", f"{snapshot}:half") == "half"
+
+
 async def test_given_a_repository_that_is_not_there_when_claimed_then_the_attempt_fails_as_the_infrastructures_fault(
     start_worker: StartWorker, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """What `doctor` looks at. Each check changes nothing and says what to do about what it finds."""
 
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -10,12 +11,14 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
+from agent_swarm import config
 from agent_swarm.cli.address import KEY_FILE, Server, server_data_dir
 from agent_swarm.cli.client import Client
 from agent_swarm.cli.extras import how_to_install, missing_modules
 from agent_swarm.cli.failures import Unreachable
 from agent_swarm.domain.errors import SwarmError
 
+ROOM_BYTES = 2 * 2**30
 OLDEST_PYTHON = (3, 11)
 OLDEST_GIT = (2, 20)  # worktree commands that workspaces use
 OLDEST_SQLITE = (3, 35)  # RETURNING
@@ -33,9 +36,10 @@ class Check:
 
 def all_checks(server: Server) -> list[Check]:
     """Every finding about this machine and the server."""
+    from agent_swarm.cli.claude_checks import claude
     from agent_swarm.cli.sandbox_checks import sandboxes
 
-    here = [python(), git(), sqlite(), server_parts(), cgroups(), *sandboxes(), harnesses()]
+    here = [python(), git(), sqlite(), disk(), server_parts(), cgroups(), *sandboxes(), harnesses(), *claude()]
     return [*here, *key_file(), *reachable(server)]
 
 
@@ -69,6 +73,16 @@ def sqlite() -> Check:
             f"use a Python built with SQLite {_dotted(OLDEST_SQLITE)} or newer",
         )
     return Check("sqlite", "ok", sqlite3.sqlite_version)
+
+
+def disk() -> Check:
+    """There is room for workspaces, transcripts and the database."""
+    folder = next(path for path in (config.home(), *config.home().parents) if path.exists())
+    free = shutil.disk_usage(folder).free
+    detail = f"{free / 2**30:.1f} GiB free at {folder}"
+    if free < ROOM_BYTES:
+        return Check("disk", "warn", detail, "free some, or set AGENT_SWARM_HOME to a folder on another disk")
+    return Check("disk", "ok", detail)
 
 
 def server_parts() -> Check:

@@ -1,6 +1,7 @@
 """`agent-swarm demo`: a small swarm that builds something real, and proof that it did what it promised."""
 
 import contextlib
+import os
 import shutil
 import signal
 import sys
@@ -10,40 +11,57 @@ from typing import NoReturn
 
 import click
 
-from agent_swarm.cli import failures, orphans
+from agent_swarm.cli import claude_checks, failures, orphans
 from agent_swarm.cli.demonstration import plan, promises, report
 from agent_swarm.cli.demonstration.record import read_record
 from agent_swarm.cli.demonstration.repository import Repository
 from agent_swarm.cli.demonstration.story import tell
 from agent_swarm.cli.demonstration.swarm import DemoSwarm, running
 from agent_swarm.cli.extras import require
+from agent_swarm.cli.failures import CommandFailed
 from agent_swarm.cli.output import say
 from agent_swarm.domain.errors import SwarmError
+from agent_swarm.harness.claude import host as claude_host
+
+SECONDS = {"script": 90, "claude": 900}  # for all the work
 
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Keep the files: repository, database, transcripts.")
 @click.option("--stay", is_flag=True, help="Keep the swarm running afterwards, until Ctrl-C.")
-@click.option("--timeout", type=click.IntRange(min=1), default=90, show_default=True, help="Seconds for all the work.")
-def demo(*, keep: bool, stay: bool, timeout: int) -> int:
+@click.option(
+    "--harness",
+    type=click.Choice(("script", "claude")),
+    default="script",
+    show_default=True,
+    help="Who writes the two functions.",
+)
+@click.option("--timeout", type=click.IntRange(min=1), help="Seconds for all the work; default 90, with a model 900.")
+def demo(*, keep: bool, stay: bool, harness: str, timeout: int | None) -> int:
     """Watch a small swarm build something, start to end.
 
     It needs no key and no model: the agents follow scripts. Everything else is real: a server, a lead and two workers
     as processes, worktrees of a git repository, commits, unit tests, a task that fails and is tried again. At the end
     it checks what it promised, exits 1 if anything does not hold, and leaves no process behind.
 
+    With --harness claude the two functions are written by Claude Code, at the same time, with your credentials.
+
     \b
     Examples:
       agent-swarm demo
       agent-swarm demo --stay
+      ANTHROPIC_API_KEY=… agent-swarm demo --harness claude
     """
     require("server")
+    if harness == "claude":
+        _require_claude()
     signal.signal(signal.SIGTERM, _leave)
     orphans.adopt()
     folder = Path(tempfile.mkdtemp(prefix="agent-swarm-demo-"))
     is_kept = keep
     try:
-        is_well = _perform(folder, keep=keep, stay=stay, seconds=timeout)
+        seconds = timeout or SECONDS[harness]
+        is_well = _perform(folder, keep=keep, stay=stay, coder=harness, seconds=seconds)
         is_kept = keep or not is_well
         return failures.DONE if is_well else failures.REFUSED
     except SwarmError:
@@ -57,14 +75,14 @@ def demo(*, keep: bool, stay: bool, timeout: int) -> int:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _perform(folder: Path, *, keep: bool, stay: bool, seconds: float) -> bool:
+def _perform(folder: Path, *, keep: bool, stay: bool, coder: str, seconds: float) -> bool:
     """The whole demo; whether all promises hold."""
     repository = Repository.create(folder / plan.PROJECT)
     first_commit = repository.head("HEAD")
     say("Starting a server, a lead and two workers…")
     with running(folder / "swarm") as swarm:
         say(f"The swarm is up at {swarm.server.url}")
-        checked = _work(swarm, repository, first_commit, seconds)
+        checked = _work(swarm, repository, first_commit, coder, seconds)
         report.heading("Promises")
         report.promises(checked)
         if stay:
@@ -74,7 +92,16 @@ def _perform(folder: Path, *, keep: bool, stay: bool, seconds: float) -> bool:
     if not stay:
         report.heading("Where to look")
         report.how_to_look_further(folder, swarm.server.url, is_kept=keep, is_up=False)
+        if coder != "claude":
+            say(claude_checks.in_a_sentence())
     return not any(promise.broken_by for promise in (*checked, ended))
+
+
+def _require_claude() -> None:
+    """Raises CommandFailed where Claude Code could not work here."""
+    found = claude_host.find(os.environ)
+    if found is None or not found.is_usable:
+        raise CommandFailed("Claude Code cannot be used here", hint=claude_checks.in_a_sentence())
 
 
 def _stay(folder: Path, swarm: DemoSwarm) -> None:
@@ -84,12 +111,15 @@ def _stay(folder: Path, swarm: DemoSwarm) -> None:
         signal.pause()
 
 
-def _work(swarm: DemoSwarm, repository: Repository, first_commit: str, seconds: float) -> list[promises.Promise]:
+def _work(
+    swarm: DemoSwarm, repository: Repository, first_commit: str, coder: str, seconds: float
+) -> list[promises.Promise]:
     client = swarm.client
     client.create("/api/projects", {"name": plan.PROJECT, "repoUrl": str(repository.path)})
     lead = next(agent for agent in client.get("/api/agents")["agents"] if agent["isLead"])
-    report.heading(f"One task for the lead: {plan.planning_task(lead['id'])['title']}")
-    filed = tell(client, plan.planning_task(lead["id"]), seconds=seconds)
+    planning = plan.planning_task(lead["id"], coder)
+    report.heading(f"One task for the lead: {planning['title']}")
+    filed = tell(client, planning, seconds=seconds)
     record = read_record(client, filed)
     report.heading("What came of it")
     report.summary(record)

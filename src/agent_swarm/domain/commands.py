@@ -45,13 +45,14 @@ class Complete:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fail:
-    """The run ended badly; `jitter` in [0, 1) spreads the next try."""
+    """The run ended badly; `jitter` in [0, 1) spreads the next try, which makes no sense before `retry_after`."""
 
     task_id: str
     fence: int
     failure: FailureClass
     digest: str
     jitter: float = 0.0
+    retry_after: int = 0  # microseconds, such as until an account's limit is over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,8 +307,9 @@ def _fail(task: TaskState, command: Fail, now: int) -> Change:
         delay = INFRASTRUCTURE_LOSS.delay(ended.losses, command.jitter) if again else 0
     if not again:
         return Change(replace(ended, status=status), Verb.FAIL, "task.failed", AttemptOutcome.FAILED, detail)
-    queued = _queued(replace(ended, not_before=now + delay), now)
-    told = {**detail, "reason": "failed", "retryAt": to_wire(now + delay)}
+    retry_at = now + max(delay, command.retry_after)
+    queued = _queued(replace(ended, not_before=retry_at), now)
+    told = {**detail, "reason": "failed", "retryAt": to_wire(retry_at)}
     return Change(queued, Verb.REQUEUE, "task.requeued", AttemptOutcome.FAILED, told)
 
 

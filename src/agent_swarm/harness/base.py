@@ -6,6 +6,7 @@ code alone: an outcome is good only when the stream ended with the terminal even
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,13 +33,53 @@ class AgentEvent:
     """One step of a run. `data` is JSON and is shown to people as it is; it holds no secret the harness knows of.
 
     `started`: {"session"?, "pid"?} · `text`: {"text"} · `toolCall`: {"id", "name", "input"} ·
-    `toolResult`: {"id", "ok", "output"} · `progress`: {"text", "percent"?} ·
+    `toolResult`: {"id", "ok", "output", "diff"?} · `progress`: {"text", "percent"?} ·
     `usage`: {"model"?, "inputTokens", "outputTokens", "costUsd"?}, always the amount since the last one ·
     `log`: {"stream", "text"} · `ended`: {"exit"}
+
+    A tool call of an agent that the agent itself started names in "parent" the call that did. "diff" is a unified diff.
     """
 
     kind: EventKind
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+class PermissionMode(StrEnum):
+    """What an agent may do without asking; who cannot be asked is refused."""
+
+    EDITS = "edits"  # change files in its workspace, and use the tools that are allowed by name
+    ALLOWED = "allowed"  # use the tools that are allowed by name, nothing else
+    PLAN = "plan"  # look and plan, change nothing
+    ALL = "all"  # everything; for agents in a sandbox that keeps them in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permissions:
+    """A permission profile. Tools are named as the agent CLI names them, such as `Bash(git *)`."""
+
+    mode: PermissionMode = PermissionMode.EDITS
+    allowed_tools: tuple[str, ...] = ()
+    denied_tools: tuple[str, ...] = ()
+    settings: Path | None = None  # a settings file of the agent CLI: hooks and finer rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How far one run may go; None means no bound of ours."""
+
+    turns: int | None = None  # model calls
+    cost_usd: float | None = None
+    silence: timedelta = timedelta(minutes=15)  # without a word from the agent it counts as stalled
+    idle: timedelta | None = None  # how long a process is kept for a next message; None ends it with the run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grants:
+    """What of the host a run of this harness has to be given, beside its workspace."""
+
+    readable: tuple[Path, ...] = ()  # programs that lie outside of the system's folders
+    variables: tuple[str, ...] = ()  # of the worker's environment
+    secrets: tuple[str, ...] = ()  # those of them whose values are secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +94,11 @@ class Turn:
     env: Mapping[str, str]  # the whole environment of the agent
     model: str | None = None
     system_prompt: str | None = None
-    session: str | None = None  # resume this conversation
+    session: str | None = None  # go on with this conversation, which knows the prompt
+    context: str = ""  # what earlier attempts did, for an agent that has to begin a new conversation
+    permissions: Permissions = Permissions()
+    bounds: Bounds = Bounds()
+    mcp_servers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # as the `mcpServers` of MCP clients
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +111,7 @@ class Outcome:
     failure: FailureClass | None = None
     failure_code: str = ""  # such as `exitCode`, `authentication`, `rateLimit`, `interrupted`
     message: str = ""
+    retry_at: float | None = None  # Unix seconds before which trying again is useless
 
 
 Emit = Callable[[AgentEvent], Awaitable[None]]
@@ -80,7 +126,14 @@ class Session(Protocol):
         ...
 
     async def run(self, emit: Emit) -> Outcome:
-        """Follow the agent to its end."""
+        """Follow the agent until it has nothing more to do. Where its process is kept, `send` and `run` again."""
+        ...
+
+    async def send(self, text: str, *, interrupt: bool = False) -> None:
+        """Give the agent a further message; returns when the agent has it.
+
+        It is read when the agent comes to it, or at once where `interrupt` ends what it is doing. Raises NotDelivered.
+        """
         ...
 
     async def interrupt(self) -> None:
@@ -97,6 +150,9 @@ class Harness(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def grants(self) -> Grants: ...
 
     def available(self) -> str | None:
         """None where it can run on this host; otherwise what is missing and how to get it."""

@@ -1,6 +1,7 @@
 """Harness `noop`: does nothing and succeeds at once, without a process. For measuring everything around an agent."""
 
-from agent_swarm.harness.base import AgentEvent, Emit, EventKind, Outcome, Turn
+from agent_swarm.harness.base import AgentEvent, Emit, EventKind, Grants, Outcome, Turn
+from agent_swarm.harness.errors import NotDelivered
 from agent_swarm.sandbox.base import Sandbox
 
 
@@ -8,6 +9,7 @@ class NoopHarness:
     """Meets `harness.base.Harness`."""
 
     name = "noop"
+    grants = Grants()
 
     def available(self) -> str | None:
         """Nothing is needed."""
@@ -28,6 +30,10 @@ class NoopSession:
         await emit(AgentEvent(EventKind.STARTED))
         await emit(AgentEvent(EventKind.ENDED, {"exit": "no process"}))
         return Outcome(ok=True)
+
+    async def send(self, text: str, *, interrupt: bool = False) -> None:
+        """There is nobody to read it."""
+        raise NotDelivered("harness 'noop' runs no agent that could be told something")
 
     async def interrupt(self) -> None:
         """There is nothing to stop."""

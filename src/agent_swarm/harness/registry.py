@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping
 
 from agent_swarm.domain.errors import UnknownReference
 from agent_swarm.harness.base import Harness
+from agent_swarm.harness.claude import ClaudeHarness
 from agent_swarm.harness.noop import NoopHarness
 from agent_swarm.harness.script import ScriptHarness
 from agent_swarm.harness.shell import ShellHarness
 
 _HARNESSES: Mapping[str, Callable[[], Harness]] = {
+    "claude": ClaudeHarness,
     "noop": NoopHarness,
     "script": ScriptHarness,
     "shell": ShellHarness,

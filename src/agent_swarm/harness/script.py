@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from agent_swarm.domain.tasks import FailureClass
-from agent_swarm.harness.base import AgentEvent, EventKind, Outcome, Turn
+from agent_swarm.harness.base import AgentEvent, EventKind, Grants, Outcome, Turn
 from agent_swarm.harness.stream import Parsed, StreamSession
 from agent_swarm.sandbox.base import Launch, Sandbox
 
@@ -31,6 +31,7 @@ class ScriptHarness:
     """Meets `harness.base.Harness`."""
 
     name = "script"
+    grants = Grants()
 
     def available(self) -> str | None:
         """It comes with us."""

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from agent_swarm.domain.tasks import FailureClass
-from agent_swarm.harness.base import AgentEvent, EventKind, Outcome, Turn
+from agent_swarm.harness.base import AgentEvent, EventKind, Grants, Outcome, Turn
 from agent_swarm.harness.stream import (
     OUTSIDE_SIGNALS,
     Ending,
@@ -34,6 +34,7 @@ class ShellHarness:
     """Meets `harness.base.Harness`."""
 
     name = "shell"
+    grants = Grants()
 
     def available(self) -> str | None:
         """Missing only where there is no POSIX shell."""

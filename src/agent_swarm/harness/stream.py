@@ -13,6 +13,7 @@ from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM
 
 from agent_swarm.domain.tasks import FailureClass
 from agent_swarm.harness.base import AgentEvent, Emit, EventKind, Outcome
+from agent_swarm.harness.errors import NotDelivered
 from agent_swarm.sandbox.base import Exit, Process
 
 # Signals that a program does not raise against itself: the kernel short of memory, an operator, a host going down.
@@ -121,6 +122,10 @@ class StreamSession:
             await emit(AgentEvent(EventKind.LOG, {"stream": "stderr", "text": errors}))
         await emit(AgentEvent(EventKind.ENDED, {"exit": ended.describe()}))
         return outcome
+
+    async def send(self, text: str, *, interrupt: bool = False) -> None:
+        """These agents read nothing once they have begun."""
+        raise NotDelivered("this agent takes no messages while it runs", hint="tell the task's next attempt")
 
     async def interrupt(self) -> None:
         """Go down the ladder until the process has ended."""

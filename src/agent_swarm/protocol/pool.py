@@ -219,11 +219,12 @@ class Complete(Where):
 
 
 class Fail(Where):
-    """The run ended badly."""
+    """The run ended badly. Trying again is useless before `retry_after_seconds` are over."""
 
     failure: FailureClass
     code: str = Field(default="", max_length=limits.LABEL_CHARS)
     message: str = Field(default="", max_length=limits.RESULT_CHARS)
+    retry_after_seconds: float = Field(default=0, ge=0, le=limits.RETRY_AFTER_SECONDS)
 
 
 class Pause(Where):
@@ -259,7 +260,10 @@ class Dependency(Wire):
 
 
 class PreviousAttempt(Wire):
-    """The latest earlier attempt: how it ended and what it left."""
+    """The latest earlier attempt: how it ended and what it left.
+
+    `context` tells what its agent did, for one that cannot go on with its conversation.
+    """
 
     number: int
     outcome: str
@@ -269,6 +273,7 @@ class PreviousAttempt(Wire):
     commit: str = ""
     snapshot: str = ""
     message: str = ""
+    context: str = ""
 
 
 class Claimed(Wire):

@@ -2,7 +2,7 @@
 
 from agent_swarm.domain.errors import UnknownReference
 
-HARNESSES = ("noop", "script", "shell")  # those of `harness.registry`, which a test compares
+HARNESSES = ("claude", "noop", "script", "shell")  # those of `harness.registry`, which a test compares
 
 
 def capability_of(harness: str, *, field: str) -> str:

@@ -138,10 +138,22 @@ class Driver:
         return self.command(command, report=AttemptReport(text=result))
 
     def fail(
-        self, held: ops.Held, failure: FailureClass = FailureClass.AGENT, *, jitter: float = 0.0
+        self,
+        held: ops.Held,
+        failure: FailureClass = FailureClass.AGENT,
+        *,
+        jitter: float = 0.0,
+        retry_after: int = 0,
     ) -> ops.CommandReply:
         """The run ends badly."""
-        command = commands.Fail(task_id=held.task_id, fence=held.fence, failure=failure, digest="no", jitter=jitter)
+        command = commands.Fail(
+            task_id=held.task_id,
+            fence=held.fence,
+            failure=failure,
+            digest="no",
+            jitter=jitter,
+            retry_after=retry_after,
+        )
         report = AttemptReport(text="it broke", failure_class=failure.value, failure_code="exitCode")
         return self.command(command, report=report)
 

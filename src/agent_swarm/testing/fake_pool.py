@@ -29,6 +29,7 @@ from agent_swarm.domain.errors import (
 )
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.tasks import AttemptOutcome, FailureClass, PauseReason, TaskState, TaskStatus
+from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol import pool
 from agent_swarm.protocol.errors import TranscriptGap, error_body
 from agent_swarm.protocol.pool import Frame, FrameType
@@ -530,7 +531,8 @@ def _parsed(frame: Frame) -> tuple[pool.LeaseRef, commands.Fenced, Mapping[str, 
         case FrameType.FAIL:
             body = pool.Fail.model_validate(frame.body)
             failure = FailureClass(body.failure)
-            command = commands.Fail(**about, failure=failure, digest=digest)  # type: ignore[arg-type]
+            after = round(body.retry_after_seconds * SECOND)
+            command = commands.Fail(**about, failure=failure, digest=digest, retry_after=after)  # type: ignore[arg-type]
         case FrameType.PAUSE:
             body = pool.Pause.model_validate(frame.body)
             command = commands.Pause(**about, reason=PauseReason(body.reason))  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -48,12 +48,19 @@ class RealSwarm:
         assert self._server is not None
         _kill(self._server)
 
-    def start_worker(self, *, slots: int = 1, agent_id: str | None = None) -> str:
-        """Start a worker, or start it again under the same AGENT_ID; answers that id."""
+    def start_worker(
+        self,
+        *,
+        slots: int = 1,
+        agent_id: str | None = None,
+        host: str = "workers",
+        variables: Mapping[str, str] | None = None,
+    ) -> str:
+        """Start a worker, or start it again under the same AGENT_ID; answers that id. Hosts share no files."""
         agent_id = agent_id or new_id()
         slots = self._slots.setdefault(agent_id, slots)
-        flags = ("--id", agent_id, "--slots", str(slots), "--workers-dir", str(self.folder / "workers"))
-        self._workers[agent_id] = self._spawn(f"worker-{agent_id[-4:]}", "worker", *flags)
+        flags = ("--id", agent_id, "--slots", str(slots), "--workers-dir", str(self.folder / host))
+        self._workers[agent_id] = self._spawn(f"worker-{agent_id[-4:]}", "worker", *flags, variables=variables)
         return agent_id
 
     def kill_worker(self, agent_id: str) -> None:
@@ -71,7 +78,9 @@ class RealSwarm:
             if process.poll() is None:
                 _kill(process)
 
-    def _spawn(self, name: str, *arguments: str) -> "subprocess.Popen[bytes]":
+    def _spawn(
+        self, name: str, *arguments: str, variables: Mapping[str, str] | None = None
+    ) -> "subprocess.Popen[bytes]":
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
@@ -79,6 +88,7 @@ class RealSwarm:
             "MCP_BASE_URL": self.url,
             "SHUTDOWN_TIMEOUT": "1000",
             "AGENT_SWARM_WRITABLE": str(self.marks),
+            **(variables or {}),
         }
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(

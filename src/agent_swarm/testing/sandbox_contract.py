@@ -8,7 +8,6 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -33,7 +32,7 @@ class SandboxFixtures:
 
     @pytest.fixture
     def spec(self, tmp_path: Path, workspace: Path) -> SandboxSpec:
-        run_id = f"task-{uuid4().hex[:12]}.attempt-1"  # tests in other processes look for what theirs leave
+        run_id = f"task-{os.urandom(4).hex()}.attempt-1"  # tests in several processes look at one host
         return SandboxSpec(run_id=run_id, workspace=workspace, state_dir=tmp_path / "state")
 
     @pytest.fixture

@@ -1,37 +1,50 @@
-"""What a run may see, change and reach: the worker's settings and the run's folders as a `SandboxSpec`."""
+"""What a run may see, change and reach: its folders, what its harness needs, and the worker's settings, as a spec."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from agent_swarm.harness.base import Grants
+from agent_swarm.sandbox.allowlist import Entry
 from agent_swarm.sandbox.base import Network, NetworkMode, SandboxCapability, SandboxSpec
 from agent_swarm.worker.settings import WorkerSettings
-from agent_swarm.worker.workspace import Folders, Workspace
+from agent_swarm.worker.turns import Employer
+from agent_swarm.worker.workspace import Workspace
 
-MODEL_URLS = ("ANTHROPIC_BASE_URL", "OPENAI_BASE_URL")  # where an operator points agents at a model of their own
+# The variable that says where a model is, and where it is without it. A run that gets the variable has to get there.
+MODELS = {"ANTHROPIC_BASE_URL": "https://api.anthropic.com", "OPENAI_BASE_URL": "https://api.openai.com"}
+_CERTIFICATES = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE")  # files that other variables of a run may name
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def sandbox_spec(
-    run_id: str,
-    workspace: Workspace,
-    folders: Folders,
-    settings: WorkerSettings,
-    *,
-    records: Path,
-    environ: Mapping[str, str],
+    run_id: str, workspace: Workspace, employer: Employer, grants: Grants, *, records: Path
 ) -> SandboxSpec:
     """The sandbox of one run. `records` is where the provider notes what runs; the run does not see it."""
-    network = network_of(settings, environ)
-    git = [path for path in (workspace.git_dir,) if path is not None]
-    objects = [path for path in (workspace.objects,) if path is not None]
+    settings, folders = employer.settings, employer.folders
+    passed = {*grants.variables, *settings.pass_env}
+    named = [Path(value) for name in _CERTIFICATES if name in passed and (value := employer.environ.get(name))]
     return SandboxSpec(
         run_id=run_id,
         workspace=workspace.path,
         state_dir=records,
-        writable=(*git, workspace.state_dir, folders.personal, *folders.own.values(), *settings.writable),
-        readable=(*objects, folders.shared, *settings.readable),
-        network=network,
+        writable=(
+            *_given(workspace.git_dir),
+            workspace.state_dir,
+            folders.personal,
+            *folders.own.values(),
+            *settings.writable,
+        ),
+        readable=(
+            *_given(workspace.objects),
+            folders.shared,
+            *grants.readable,
+            *_given(settings.claude_settings),
+            *named,
+            *settings.readable,
+        ),
+        network=network_of(settings, employer.environ, passed),
     )
 
 
@@ -40,16 +53,21 @@ def needs(mode: NetworkMode) -> frozenset[SandboxCapability]:
     return SandboxSpec(run_id="-", workspace=Path(), state_dir=Path(), network=Network(mode=mode)).needs
 
 
-def network_of(settings: WorkerSettings, environ: Mapping[str, str]) -> Network:
-    """The network of runs. The server is always on the list, and so is a model whose address agents are given."""
-    urls = [settings.server_url, *(environ.get(name, "") for name in MODEL_URLS if name in settings.pass_env)]
+def network_of(settings: WorkerSettings, environ: Mapping[str, str], passed: Collection[str]) -> Network:
+    """The network of runs. On the list are always the server, and the models that runs are `passed` the address of."""
+    urls = [settings.server_url, *(environ.get(name) or MODELS[name] for name in sorted(MODELS.keys() & set(passed)))]
     return Network(mode=settings.network, allow=settings.network_allow, own=tuple(_places(urls)))
 
 
 def _places(urls: list[str]) -> Iterator[str]:
     for url in urls:
-        parts = urlsplit(url)
-        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
-        if parts.hostname and port:
-            host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-            yield f"{host}:{port}"
+        with suppress(ValueError):  # no address: the agent will say so
+            parts = urlsplit(url)
+            host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+            place = f"{host}:{parts.port or _DEFAULT_PORTS.get(parts.scheme)}"
+            Entry.parse(place)
+            yield place
+
+
+def _given(*paths: Path | None) -> list[Path]:
+    return [path for path in paths if path is not None]

@@ -1,7 +1,7 @@
 """The environment of an agent, built from nothing: what is not named here does not get in."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,15 +27,21 @@ class RunFacts:
 
 
 def agent_environment(
-    settings: WorkerSettings, facts: RunFacts, *, worker: Mapping[str, str], git: Mapping[str, str]
+    settings: WorkerSettings,
+    facts: RunFacts,
+    *,
+    worker: Mapping[str, str],
+    git: Mapping[str, str],
+    granted: Collection[str] = (),
 ) -> dict[str, str]:
-    """The whole environment: a few variables of the worker's own, those the operator passes on, git's, and the run's.
+    """The whole environment: a few variables of the worker's own, those its harness is `granted`, those the operator
+    passes on, git's, and the run's.
 
     The server's key does not get in: not under its names, not inside another variable, and not because the operator
     lists it.
     """
     inherited = {name: worker[name] for name in worker if name in _INHERITED or name.startswith("LC_")}
-    passed = {name: worker[name] for name in settings.pass_env if name in worker}
+    passed = {name: worker[name] for name in (*granted, *settings.pass_env) if worker.get(name)}
     told = {
         "TMPDIR": str(facts.tmp),
         "WORKSPACE": str(facts.workspace),

@@ -1,7 +1,8 @@
 """One attempt, from its claim to its last record in the spool."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,20 +12,20 @@ import structlog
 
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.tasks import FailureClass, PauseReason
-from agent_swarm.harness.base import Harness, Outcome, Turn
+from agent_swarm.harness.base import Grants, Harness, Outcome
 from agent_swarm.protocol.pool import Claimed
 from agent_swarm.sandbox.base import Sandbox, SandboxProvider
 from agent_swarm.worker import claims, confinement, stops
 from agent_swarm.worker.agent import StopSignal, follow
-from agent_swarm.worker.environment import RunFacts, agent_environment
 from agent_swarm.worker.heartbeats import Heartbeats
 from agent_swarm.worker.recording import Recorder
 from agent_swarm.worker.redaction import Redactor
 from agent_swarm.worker.settings import WorkerSettings
 from agent_swarm.worker.spool import Kind, Spool
 from agent_swarm.worker.stops import Ending, Stop, Whereabouts
+from agent_swarm.worker.turns import Employer, turn_for
 from agent_swarm.worker.work import Work
-from agent_swarm.worker.workspace import AttemptResult, Folders, Workspace, Workspaces
+from agent_swarm.worker.workspace import AttemptResult, Workspace, Workspaces
 from agent_swarm.worker.workspace.errors import GitTimedOut, MirrorBusy, RepositoryUnreachable
 
 log = structlog.get_logger(__name__)
@@ -49,15 +50,22 @@ class _Stopped(Exception):
 class Site:
     """What the runs of one worker have in common."""
 
-    settings: WorkerSettings
-    agent_id: str
+    employer: Employer
     workspaces: Workspaces
-    folders: Folders
     provider: SandboxProvider
     sandboxes: Path
     find_harness: Callable[[str], Harness]
     heartbeats: Heartbeats
-    environ: Mapping[str, str]
+
+    @property
+    def settings(self) -> WorkerSettings:
+        """Of the worker."""
+        return self.employer.settings
+
+    @property
+    def agent_id(self) -> str:
+        """Whose runs they are."""
+        return self.employer.agent_id
 
 
 class Run:
@@ -134,10 +142,11 @@ class Run:
         workspace = await self._unless_stopped(self._work.prepare())
         self._where = Whereabouts(branch=workspace.branch or "", session=self._where.session)
         await self._until_may_act()
-        async with self._sandbox(workspace) as sandbox:
+        async with self._sandbox(workspace, harness.grants) as sandbox:
             self._spool.append(Kind.START, {"branch": self._where.branch})
             self._is_started = True
-            session = await self._unless_stopped(harness.open(sandbox, self._turn(workspace)))
+            turn = turn_for(self.claim, workspace, self._site.employer, harness.grants, session=self._work.session)
+            session = await self._unless_stopped(harness.open(sandbox, turn))
             try:
                 return await follow(session, self._recorder, self.stop, limit=self.claim.timeout_seconds)
             finally:
@@ -147,15 +156,9 @@ class Run:
                 self._where = replace(self._where, session=self._recorder.session or self._where.session)
 
     @asynccontextmanager
-    async def _sandbox(self, workspace: Workspace) -> AsyncIterator[Sandbox]:
-        spec = confinement.sandbox_spec(
-            f"{self.claim.task_id}-{self.claim.attempt}",
-            workspace,
-            self._site.folders,
-            self._site.settings,
-            records=self._site.sandboxes,
-            environ=self._site.environ,
-        )
+    async def _sandbox(self, workspace: Workspace, grants: Grants) -> AsyncIterator[Sandbox]:
+        run_id = f"{self.claim.task_id}-{self.claim.attempt}"
+        spec = confinement.sandbox_spec(run_id, workspace, self._site.employer, grants, records=self._site.sandboxes)
         sandbox = await self._unless_stopped(self._site.provider.open(spec))
         try:
             yield sandbox
@@ -174,41 +177,6 @@ class Run:
         if (missing := harness.available()) is not None:
             raise HarnessUnavailable(f"harness {self._harness_name!r} cannot run on this host: {missing}")
         return harness
-
-    def _turn(self, workspace: Workspace) -> Turn:
-        """What the agent is asked, with everything it is told about its run."""
-        tmp = workspace.state_dir / "tmp"
-        tmp.mkdir(parents=True, exist_ok=True, mode=0o700)
-        facts = RunFacts(
-            agent_id=self._site.agent_id,
-            task_id=self.claim.task_id,
-            attempt=self.claim.attempt,
-            token=self.claim.token,
-            workspace=workspace.path,
-            tmp=tmp,
-            shared_dir=self._site.folders.shared,
-            personal_dir=self._site.folders.personal,
-            dependencies=self._dependencies_file(workspace),
-        )
-        settings = self._site.settings
-        return Turn(
-            task_id=self.claim.task_id,
-            attempt=self.claim.attempt,
-            prompt=self.claim.prompt,
-            workspace=workspace.path,
-            state_dir=workspace.state_dir,
-            env=agent_environment(settings, facts, worker=self._site.environ, git=workspace.env),
-            model=self.claim.model,
-            system_prompt=settings.system_prompt or None,
-            session=self._work.session or None,
-        )
-
-    def _dependencies_file(self, workspace: Workspace) -> Path | None:
-        if not self.claim.dependencies:
-            return None
-        path = workspace.state_dir / "DEPENDENCIES.md"
-        path.write_text(claims.dependencies_page(self.claim), encoding="utf-8", errors="replace")
-        return path
 
     async def _finished(self, outcome: Outcome | None) -> Ending | None:
         """Work that is done goes out even when a shutdown is under way; it was asked for."""
@@ -240,7 +208,7 @@ class Run:
         if is_pause and is_untouched:
             return turned_back(self.claim, self._site.agent_id, reason)
         where = await (self._work.hold(self._where) if is_pause else self._work.save(self._where))
-        return stops.unfinished(reason, outcome, where, timeout=self.claim.timeout_seconds)
+        return stops.unfinished(reason, outcome, where, timeout=self.claim.timeout_seconds, now=time.time())
 
     async def _until_may_act(self) -> None:
         """Wait until the lease allows external effects; raises _Stopped where it is lost, or a stop comes first."""

@@ -34,6 +34,7 @@ from agent_swarm.worker.dialer import Dialer
 from agent_swarm.worker.heartbeats import Heartbeats
 from agent_swarm.worker.home import WorkerHome
 from agent_swarm.worker.link import LinkLost
+from agent_swarm.worker.mcp_servers import Servers
 from agent_swarm.worker.redaction import Redactor
 from agent_swarm.worker.registration import Registrar
 from agent_swarm.worker.run import Site
@@ -41,6 +42,7 @@ from agent_swarm.worker.settings import WorkerSettings
 from agent_swarm.worker.slots import Slots
 from agent_swarm.worker.spool import Kind, Spool
 from agent_swarm.worker.stops import Stop
+from agent_swarm.worker.turns import Employer
 from agent_swarm.worker.workspace import Folders, Workspaces
 
 log = structlog.get_logger(__name__)
@@ -67,6 +69,7 @@ class Bench:
     redactor: Redactor
     clock: Clock
     environ: Mapping[str, str]
+    mcp_servers: Servers
 
 
 class Service:
@@ -243,15 +246,19 @@ class Service:
     def _site(self) -> Site:
         bench = self._bench
         return Site(
-            settings=bench.settings,
-            agent_id=bench.profile.agent_id,
+            employer=Employer(
+                settings=bench.settings,
+                agent_id=bench.profile.agent_id,
+                folders=bench.folders,
+                environ=bench.environ,
+                abilities=bench.provider.capabilities,
+                mcp_servers=bench.mcp_servers,
+            ),
             workspaces=bench.workspaces,
-            folders=bench.folders,
             provider=bench.provider,
             sandboxes=bench.home.sandboxes,
             find_harness=bench.find_harness,
             heartbeats=self._heartbeats,
-            environ=bench.environ,
         )
 
 

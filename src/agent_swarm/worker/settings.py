@@ -7,6 +7,7 @@ variables are those of the deployment guide that people already have; our own on
 import contextlib
 import os
 import platform
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 from agent_swarm import config
 from agent_swarm.config import SettingError, setting
 from agent_swarm.domain.ids import normalize_id
+from agent_swarm.harness.base import PermissionMode
 from agent_swarm.protocol import limits
 from agent_swarm.sandbox.allowlist import AllowList
 from agent_swarm.sandbox.base import NetworkMode
@@ -69,6 +71,25 @@ def _slots(text: str) -> int:
     if not 1 <= number <= 1000:  # protocol.pool.RegisterRequest.slots
         raise ValueError(text)
     return number
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
+def _amount(text: str) -> float:
+    amount = float(text)
+    if not 0 <= amount < float("inf"):
+        raise ValueError(text)
+    return amount
+
+
+def _tools(text: str) -> tuple[str, ...]:
+    """Split at commas outside of parentheses: `Bash(a, b),Read` names two tools."""
+    return tuple(part.strip() for part in re.split(r",(?![^(]*\))", text) if part.strip())
 
 
 def _labels(text: str) -> tuple[str, ...]:
@@ -165,6 +186,65 @@ class WorkerSettings:
         help="what runs may write besides their own folders, such as a cache",
     )
     system_prompt: str = setting("", env="SYSTEM_PROMPT", help="told to every agent before its task")
+    permission_mode: PermissionMode | None = setting(
+        None,
+        env="AGENT_SWARM_PERMISSION_MODE",
+        parse=PermissionMode,
+        expected="edits, allowed, plan or all",
+        help="what agents may do unasked; default: all in a sandbox that isolates files, else edits",
+    )
+    yolo: bool = setting(
+        False, env="YOLO", parse=config.boolean, expected="true or false", help="agents may do everything, wherever"
+    )
+    allowed_tools: tuple[str, ...] = setting(
+        (),
+        env="AGENT_SWARM_ALLOWED_TOOLS",
+        parse=_tools,
+        expected="names of tools separated by commas, such as Bash(git *),WebFetch",
+        help="tools that agents may use unasked",
+    )
+    denied_tools: tuple[str, ...] = setting(
+        (),
+        env="AGENT_SWARM_DENIED_TOOLS",
+        parse=_tools,
+        expected="names of tools separated by commas",
+        help="tools that agents may not use",
+    )
+    claude_settings: Path | None = setting(
+        None,
+        env="AGENT_SWARM_CLAUDE_SETTINGS",
+        parse=config.path,
+        expected="a path",
+        help="settings file for Claude Code, with hooks and finer permission rules",
+    )
+    mcp_config: Path | None = setting(
+        None,
+        env="AGENT_SWARM_MCP_CONFIG",
+        parse=config.path,
+        expected="a path",
+        help="JSON file of MCP servers that agents get, in the form of .mcp.json",
+    )
+    max_turns: int = setting(
+        0,
+        env="AGENT_SWARM_MAX_TURNS",
+        parse=_count,
+        expected="a whole number",
+        help="model calls in one attempt; 0 means no bound",
+    )
+    max_cost_usd: float = setting(
+        0.0,
+        env="AGENT_SWARM_MAX_COST_USD",
+        parse=_amount,
+        expected="an amount in US dollars",
+        help="what one attempt may cost, as its agent CLI counts; 0 means no bound",
+    )
+    stall_timeout: timedelta = setting(
+        timedelta(minutes=15),
+        env="AGENT_SWARM_STALL_TIMEOUT",
+        parse=_seconds,
+        expected="a number of seconds",
+        help="an agent that says nothing for so long is ended and its task tried again",
+    )
     slots: int = setting(
         1,
         env="MAX_CONCURRENT_TASKS",

@@ -64,9 +64,13 @@ def complete(outcome: Outcome, where: Whereabouts) -> Ending:
     return Ending(Kind.COMPLETE, {**where.fields(), "text": clipped(outcome.result), "data": json.loads(encoded)})
 
 
-def fail(failure: FailureClass, code: str, message: str, where: Whereabouts) -> Ending:
-    """The run ended badly."""
-    body = {"failure": failure.value, "code": code[: limits.LABEL_CHARS], "message": clipped(message)}
+def fail(
+    failure: FailureClass, code: str, message: str, where: Whereabouts, *, retry_after: float | None = None
+) -> Ending:
+    """The run ended badly; trying again is useless for `retry_after` seconds, where that is known."""
+    body: dict[str, Any] = {"failure": failure.value, "code": code[: limits.LABEL_CHARS], "message": clipped(message)}
+    if retry_after is not None:
+        body["retry_after_seconds"] = min(max(0.0, retry_after), limits.RETRY_AFTER_SECONDS)
     return Ending(Kind.FAIL, {**where.fields(), **body})
 
 
@@ -75,8 +79,11 @@ def pause(reason: PauseReason, where: Whereabouts) -> Ending:
     return Ending(Kind.PAUSE, {**where.fields(), "reason": reason.value})
 
 
-def unfinished(stop: Stop, outcome: Outcome | None, where: Whereabouts, *, timeout: float | None) -> Ending:
-    """The ending of a run that did not end well; `stop` is no hard one. `outcome` is None where it had to be killed."""
+def unfinished(stop: Stop, outcome: Outcome | None, where: Whereabouts, *, timeout: float | None, now: float) -> Ending:
+    """The ending of a run that did not end well; `stop` is no hard one. `outcome` is None where it had to be killed.
+
+    `now` is the wall clock in seconds, by which agent CLIs tell when their limits end.
+    """
     match stop:
         case Stop.SHUTDOWN:
             return pause(PauseReason.SHUTDOWN, where)
@@ -89,7 +96,9 @@ def unfinished(stop: Stop, outcome: Outcome | None, where: Whereabouts, *, timeo
     if outcome is None:
         return fail(FailureClass.INFRASTRUCTURE, "interrupted", "the run was killed", where)
     code = outcome.failure_code or "failed"
-    return fail(outcome.failure or FailureClass.AGENT, code, outcome.message or outcome.result or code, where)
+    said = outcome.message or outcome.result or code
+    retry_after = None if outcome.retry_at is None else outcome.retry_at - now
+    return fail(outcome.failure or FailureClass.AGENT, code, said, where, retry_after=retry_after)
 
 
 def trouble(error: SwarmError, where: Whereabouts) -> Ending:

@@ -8,7 +8,7 @@ from agent_swarm.domain.errors import SwarmError
 from agent_swarm.protocol.pool import Claimed
 from agent_swarm.worker import claims
 from agent_swarm.worker.stops import Whereabouts
-from agent_swarm.worker.workspace import AttemptResult, Workspace, Workspaces
+from agent_swarm.worker.workspace import AttemptResult, Project, Workspace, Workspaces
 from agent_swarm.worker.workspace.errors import PreviousWorkMissing
 
 log = structlog.get_logger(__name__)
@@ -33,20 +33,30 @@ class Work:
         return self.going_on.where.session if self.going_on is not None and is_same_folder else ""
 
     async def prepare(self) -> Workspace:
-        """Make the workspace; raises what `Workspaces.prepare` raises."""
+        """Make the workspace, and push what earlier attempts could not; raises what `Workspaces.prepare` raises."""
         project = claims.project_of(self._claim, self._github_token)
+        self.workspace = await self._prepared(project)
+        if project is not None:  # its repository has just answered
+            await self._push_pending(project)
+        return self.workspace
+
+    async def _prepared(self, project: Project | None) -> Workspace:
         attempt = (project, self._claim.task_id, self._claim.attempt)
         dependencies = claims.results_of(self._claim)
         if self.going_on is not None:
             try:
-                self.workspace = await self._workspaces.prepare(
+                return await self._workspaces.prepare(
                     *attempt, dependencies=dependencies, previous=self.going_on.previous()
                 )
-                return self.workspace
             except PreviousWorkMissing as exc:  # paused on a host that could not push it and has not come back
                 self._log.warning("starts_over", reason=exc.message)
-        self.workspace = await self._workspaces.prepare(*attempt, dependencies=dependencies)
-        return self.workspace
+        return await self._workspaces.prepare(*attempt, dependencies=dependencies)
+
+    async def _push_pending(self, project: Project) -> None:
+        try:
+            await self._workspaces.push_pending((project,))
+        except (SwarmError, OSError) as exc:
+            self._log.warning("snapshots_not_pushed", project_id=project.id, reason=str(exc))
 
     async def collect(self) -> AttemptResult:
         """Commit and push; can be called again after a failure."""

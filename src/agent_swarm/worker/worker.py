@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
@@ -24,6 +24,7 @@ from agent_swarm.worker.health import serving_health
 from agent_swarm.worker.home import WorkerHome
 from agent_swarm.worker.identity import agent_id_for
 from agent_swarm.worker.leftovers import recover
+from agent_swarm.worker.mcp_servers import read_servers, secrets_of
 from agent_swarm.worker.redaction import Redactor
 from agent_swarm.worker.service import Bench, Service
 from agent_swarm.worker.settings import WorkerSettings
@@ -65,7 +66,8 @@ class Worker:
         self._find_harness = find_harness
         self._harnesses = registry.available() if harnesses is None else harnesses
         self._providers = capabilities.providers() if providers is None else providers
-        self._redactor = Redactor((settings.api_key, settings.github_token))
+        self._mcp_servers = read_servers(settings.mcp_config)
+        self._redactor = Redactor(self._secrets())
         self._signal = signal.SIGTERM
         self._asked = asyncio.Event()
         self._asked_again = asyncio.Event()
@@ -139,9 +141,19 @@ class Worker:
             redactor=self._redactor,
             clock=self._clock,
             environ=self._environ,
+            mcp_servers=self._mcp_servers,
         )
         await stack.enter_async_context(serving_health(settings.host, settings.port, self.health))
         return bench, leftovers
+
+    def _secrets(self) -> Iterator[str]:
+        """What no agent may be heard saying: keys of the worker, credentials of its harnesses, tokens of servers."""
+        yield from (self.settings.api_key, self.settings.github_token)
+        yield from secrets_of(self._mcp_servers)
+        for name in self._harnesses:
+            for variable in self._find_harness(name).grants.secrets:
+                value = self._environ.get(variable, "")
+                yield from (value, *value.split(","))  # several accounts
 
     def _check_harness(self) -> None:
         name = self.settings.harness

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 PROJECT = "textkit"
+SCRIPT = "script"
 DESIGN, SLUGIFY, COUNT, README, TESTS, MERGE = "design", "slugify", "count", "readme", "tests", "merge"
 IMPLEMENTATIONS = (SLUGIFY, COUNT)
 FAILS_ONCE = README
@@ -32,26 +33,29 @@ PYTHON = f"{shlex.quote(sys.executable)} -B"
 MEET_SECONDS = 20
 
 
-def planning_task(lead_id: str) -> dict[str, Any]:
+def planning_task(lead_id: str, coder: str = SCRIPT) -> dict[str, Any]:
     """The one task that a person files, for the lead."""
     return {
         "title": "Plan: build textkit",
-        "prompt": _plan(),
-        "harness": "script",
+        "prompt": _plan(coder),
+        "harness": SCRIPT,
         "agentId": lead_id,
         "project": PROJECT,
         "priority": "high",
     }
 
 
-def graph() -> list[dict[str, Any]]:
-    """The tasks that the lead files, as one batch. Implementations come first when workers are scarce."""
+def graph(coder: str = SCRIPT) -> list[dict[str, Any]]:
+    """The tasks that the lead files, as one batch. Implementations come first when workers are scarce.
+
+    `coder` is the harness that writes the two functions; the other tasks follow scripts.
+    """
     return [
         {
             "ref": ref,
             "title": TITLES[ref],
-            "prompt": SCRIPTS[ref],
-            "harness": "script",
+            "prompt": SCRIPTS[ref] if coder == SCRIPT or ref not in PROMPTS else PROMPTS[ref],
+            "harness": coder if ref in PROMPTS else SCRIPT,
             "project": PROJECT,
             "priority": "high" if ref in IMPLEMENTATIONS else "medium",
             "dependsOn": list(upstreams),
@@ -60,7 +64,7 @@ def graph() -> list[dict[str, Any]]:
     ]
 
 
-def _plan() -> str:
+def _plan(coder: str) -> str:
     return f"""\
 progress Reading the repository
 run ls textkit tests
@@ -68,7 +72,7 @@ try run {PYTHON} -m unittest discover
 say Two functions are missing, and nothing ties them together: two workers can write them side by side.
 progress Filing {len(WAITS_FOR)} tasks
 create-tasks <<TASKS
-{json.dumps(graph(), indent=1)}
+{json.dumps(graph(coder), indent=1)}
 TASKS
 result Filed {len(WAITS_FOR)} tasks: a note, two implementations side by side, documentation, tests, merge
 """
@@ -88,6 +92,20 @@ done
 WAIT
 """
 
+
+def _ask(function: str, module: str, tests: str) -> str:
+    return f"""\
+Implement the function `{function}` in textkit/{module}.py, as docs/design.md describes it. The tests in
+tests/{tests}.py must pass: run `{PYTHON} -m unittest tests.{tests}`. Change no other file, and use nothing but the
+standard library. Commit your work, then say in one sentence what you did.
+"""
+
+
+PROMPTS = {  # for an agent with a model
+    SLUGIFY: _ask("slugify", "slugs", "test_slugs"),
+    COUNT: _ask("count_words", "words", "test_words"),
+}
+ALLOWED_TOOLS = f"Bash({PYTHON} -m unittest *),Bash(git add *),Bash(git commit *),Bash(git status *),Bash(git diff *)"
 
 SCRIPTS = {
     DESIGN: """\

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from agent_swarm.cli.address import KEY_VARIABLES, Server, key_in
 from agent_swarm.cli.client import Client
+from agent_swarm.cli.demonstration.plan import ALLOWED_TOOLS
 from agent_swarm.cli.failures import CommandFailed, Unreachable
 from agent_swarm.cli.leash import leashed
 from agent_swarm.cli.orphans import kill_all
@@ -102,6 +103,7 @@ def _environment(data_dir: Path) -> dict[str, str]:
         **inherited,
         "AGENT_SWARM_HOME": str(data_dir / "home"),
         "SHUTDOWN_TIMEOUT": str(DRAIN_MILLISECONDS),
+        "AGENT_SWARM_ALLOWED_TOOLS": ALLOWED_TOOLS,
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
     }

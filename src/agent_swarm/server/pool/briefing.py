@@ -5,12 +5,14 @@ The rest is read for all claims of a moment together: while one reading is under
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
 
 from agent_swarm.domain.time import SECOND
+from agent_swarm.services.handover import context_of
+from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.records import AttemptRecord, ClaimedTask, DependencyRecord, ProjectRecord, TaskRecord
 
@@ -27,6 +29,7 @@ class Background:
     project: ProjectRecord | None = None
     dependencies: Sequence[DependencyRecord] = ()
     previous: AttemptRecord | None = None
+    context: str = ""  # what the previous attempt's agent did
 
 
 @dataclass(slots=True)
@@ -34,6 +37,7 @@ class Briefings:
     """Finds the background of claimed tasks; `deliver` is called on the event loop."""
 
     store: Store
+    transcripts: Transcripts
     _asked: list[tuple[TaskRecord, Callable[[Background | None], None]]] = field(default_factory=list)
     _reading: "asyncio.Task[None] | None" = None
 
@@ -61,10 +65,18 @@ class Briefings:
 
     async def _backgrounds(self, tasks: list[TaskRecord]) -> Sequence[Background | None]:
         try:
-            return await self.store.read(lambda queries: [_background(queries, task) for task in tasks])
+            found = await self.store.read(lambda queries: [_background(queries, task) for task in tasks])
+            return [await self._with_context(background, task) for background, task in zip(found, tasks, strict=True)]
         except Exception:  # the claims stand; their workers ask for them again
             log.exception("briefing_failed", tasks=len(tasks))
             return [None] * len(tasks)
+
+    async def _with_context(self, background: Background, task: TaskRecord) -> Background:
+        """Add what an agent that held a conversation did; others begin anew with every attempt."""
+        previous = background.previous
+        if previous is None or not previous.report.session:
+            return background
+        return replace(background, context=await context_of(self.transcripts, task.spec.id, previous.number))
 
 
 def claimed_body(claimed: ClaimedTask, background: Background, *, token: str, lease_seconds: float) -> dict[str, Any]:
@@ -86,7 +98,7 @@ def claimed_body(claimed: ClaimedTask, background: Background, *, token: str, le
         "parent_id": spec.parent_id,
         "project": None if background.project is None else _project(background.project),
         "dependencies": _dependencies(background.dependencies),
-        "previous": None if background.previous is None else _previous(background.previous),
+        "previous": None if background.previous is None else _previous(background.previous, background.context),
     }
 
 
@@ -128,7 +140,7 @@ def _cut(text: str, chars: int) -> str:
     return text if len(text) <= chars else text[:chars] + CUT
 
 
-def _previous(attempt: AttemptRecord) -> dict[str, Any]:
+def _previous(attempt: AttemptRecord, context: str) -> dict[str, Any]:
     return {
         "number": attempt.number,
         "outcome": attempt.outcome.value if attempt.outcome else "",
@@ -138,4 +150,5 @@ def _previous(attempt: AttemptRecord) -> dict[str, Any]:
         "commit": attempt.report.commit,
         "snapshot": attempt.report.snapshot,
         "message": attempt.report.text,
+        "context": context,
     }

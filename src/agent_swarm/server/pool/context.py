@@ -47,7 +47,7 @@ class PoolContext:
             transcripts=transcripts,
             reports=Reports(redactor, random.random),
             owners=Owners(store),
-            briefings=Briefings(store),
+            briefings=Briefings(store, transcripts),
             roster=Roster(store),
             stopping=stopping,
         )

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from agent_swarm.domain import commands
+from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol import pool as wire
 from agent_swarm.protocol.pool import FrameType
 from agent_swarm.server.pool.cleaning import clean_report, clean_text
@@ -75,7 +76,12 @@ class Reports:
         report = clean_report(_where(body, text=body.message, failure_class=body.failure.value, failure_code=body.code))
         digest = _digest("fail", report.failure_class, report.failure_code, report.text)
         command = commands.Fail(
-            task_id=body.task_id, fence=body.fence, failure=body.failure, digest=digest, jitter=self._draw()
+            task_id=body.task_id,
+            fence=body.fence,
+            failure=body.failure,
+            digest=digest,
+            jitter=self._draw(),
+            retry_after=round(body.retry_after_seconds * SECOND),
         )
         return self._command(command, actor, report)
 

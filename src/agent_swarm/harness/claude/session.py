@@ -1,0 +1,235 @@
+"""An agent run with Claude Code: turns, messages, interrupts, and a process that is kept as long as it is useful."""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, Protocol
+
+from agent_swarm.harness.base import AgentEvent, Emit, EventKind, Outcome, Turn
+from agent_swarm.harness.claude import launch, outcomes
+from agent_swarm.harness.claude.conversation import Conversation
+from agent_swarm.harness.claude.stream import Heard
+from agent_swarm.harness.errors import NotDelivered
+from agent_swarm.harness.stream import Ending, interrupted, judge
+from agent_swarm.sandbox.base import Exit
+
+# The ladder of an interrupt; `worker.agent.INTERRUPT_SECONDS` waits for all of it.
+AFTER_REQUEST = 2.0  # seconds: the CLI ends a tool within 0.1 s
+AFTER_SIGINT = 1.5
+AFTER_SIGTERM = timedelta(seconds=2)  # it cleans up for up to 1.5 s
+# After its last result the CLI may wait for agents of its own in the background. They say something every 30 s.
+AFTER_RESULT = timedelta(seconds=90)
+EVICTION = 5.0  # seconds for an idle process to leave by itself
+
+
+class Start(Protocol):
+    """Starts a process that begins, or goes on with, the conversation `session`."""
+
+    async def __call__(self, session: str, *, resume: bool) -> Conversation: ...
+
+
+class ClaudeSession:
+    """Meets `harness.base.Session`."""
+
+    def __init__(self, *, turn: Turn, start: Start, save_totals: Callable[[Mapping[str, Any]], None]) -> None:
+        self._turn = turn
+        self._start = start
+        self._save_totals = save_totals
+        self._live: Conversation | None = None
+        self._session = ""
+        self._is_resumed = False
+        self._has_run = False
+        self._is_interrupted = False
+        self._is_closed = False
+        self._is_leaving = False  # its input is closed: it ends when it has nothing more to do
+        self._run_over = asyncio.Event()
+        self._result: Mapping[str, Any] | None = None
+        self._eviction: asyncio.Task[None] | None = None
+
+    @property
+    def handle(self) -> str | None:
+        """The id of the conversation; it was chosen before the CLI was started."""
+        return self._session or None
+
+    async def begin(self, session: str, *, resume: bool) -> None:
+        """Start the process."""
+        self._session, self._is_resumed, self._is_leaving = session, resume, False
+        self._live = await self._start(session, resume=resume)
+
+    async def run(self, emit: Emit) -> Outcome:
+        """Follow the agent until it has answered everything it was told. The first run begins with the task."""
+        self._keep_alive()
+        self._run_over.clear()
+        self._is_interrupted, self._result = False, None
+        try:
+            live = await self._running()
+            if not self._has_run:
+                self._has_run = True
+                await live.post(launch.opening(self._turn, resume=self._is_resumed))
+            return await self._follow(live, emit)
+        finally:
+            self._run_over.set()
+
+    async def send(self, text: str, *, interrupt: bool = False) -> None:
+        """Give the agent a further message; returns when the agent has it. Raises NotDelivered."""
+        if not self._has_run or self._is_leaving:
+            raise NotDelivered("the agent has not begun, or is leaving", hint="send it to the next run")
+        self._keep_alive()
+        live = await self._running()
+        await (await live.post(text, interrupt=interrupt))
+        if self._run_over.is_set():
+            self._keep_for_a_while()
+
+    async def interrupt(self) -> None:
+        """Ask, then SIGINT, then SIGTERM, then SIGKILL, until the turn is over."""
+        live = self._live
+        if live is None or self._run_over.is_set():
+            return
+        self._is_interrupted = True
+        if await self._is_over_within(AFTER_REQUEST, live.ask_to_stop()):
+            return
+        live.process.interrupt()
+        if not await self._is_over_within(AFTER_SIGINT):
+            await live.process.stop(AFTER_SIGTERM)
+
+    async def close(self) -> None:
+        """End the agent and every descendant; idempotent."""
+        self._is_closed = True
+        self._keep_alive()
+        live, self._live = self._live, None
+        if live is not None:
+            await live.close()
+
+    async def _running(self) -> Conversation:
+        """The process; started again, in the same conversation, where it was evicted."""
+        if self._is_closed:
+            raise NotDelivered("the session is closed", hint="open another one")
+        if self._live is None:
+            await self.begin(self._session, resume=True)
+        assert self._live is not None
+        return self._live
+
+    async def _follow(self, live: Conversation, emit: Emit) -> Outcome:
+        """Take in what is heard until the turn is over, or the process is."""
+        while True:
+            try:
+                heard = await asyncio.wait_for(live.next(), self._patience().total_seconds())
+            except TimeoutError:
+                return await self._went_silent(live, emit)
+            if heard is None:
+                return await self._ended(live, emit)
+            for event in heard.events:
+                await emit(_completed(event, live))
+            if (over := await self._turn_over(live, heard, emit)) is not None:
+                return over
+
+    async def _turn_over(self, live: Conversation, heard: Heard, emit: Emit) -> Outcome | None:
+        """The outcome, where this line ended the run and the process goes on, or is of no more use."""
+        if refused := tuple(name for name in heard.refused_servers if name in self._turn.mcp_servers):
+            await live.process.stop(AFTER_SIGTERM)
+            await self._end_of(live, emit)
+            return outcomes.unreachable_servers(refused)
+        if heard.result is None:
+            return None
+        self._result = heard.result
+        self._save_totals(live.reading.meter.to_json())
+        if live.has_unread and not self._is_interrupted:
+            return None
+        if self._turn.bounds.idle is None or self._is_interrupted:
+            self._is_leaving = True
+            # What waits unread is for the next run: an agent that was stopped must not come to it.
+            await (live.process.stop(AFTER_SIGTERM) if live.has_unread else live.end())
+            return None
+        self._keep_for_a_while()
+        return self._outcome(live)
+
+    async def _went_silent(self, live: Conversation, emit: Emit) -> Outcome:
+        """Nothing was heard for too long; after a result that only means that the process does not leave."""
+        await live.process.stop(AFTER_SIGTERM)
+        ended = await self._end_of(live, emit)
+        if self._is_leaving:
+            return self._judged(live, ended)
+        return outcomes.stalled(self._turn.bounds.silence.total_seconds())
+
+    async def _ended(self, live: Conversation, emit: Emit) -> Outcome:
+        """The process is over; where it did not know the conversation, begin a new one."""
+        ended = await live.wait()
+        is_unknown = self._is_resumed and live.reading.session is None and ended.code not in (0, None)
+        if not is_unknown or self._is_interrupted or self._is_closed:
+            await self._end_of(live, emit)
+            return self._judged(live, ended)
+        await emit(_log(f"conversation {self._session} cannot be resumed, a new one begins"))
+        await live.close()
+        await self.begin(str(uuid.uuid4()), resume=False)
+        fresh = await self._running()
+        await fresh.post(launch.opening(self._turn, resume=False))
+        return await self._follow(fresh, emit)
+
+    async def _end_of(self, live: Conversation, emit: Emit) -> Exit:
+        """Tell the last of it: what it wrote as errors, and how it ended."""
+        ended = await live.wait()
+        while (heard := await live.next()) is not None:
+            for event in heard.events:
+                await emit(event)
+        errors = live.process.error_tail().strip()
+        is_good = self._result is not None and outcomes.outcome_of(self._result).ok
+        if errors and not is_good:
+            await emit(_log(errors, stream="stderr"))
+        await emit(AgentEvent(EventKind.ENDED, {"exit": ended.describe()}))
+        self._live = None
+        return ended
+
+    def _judged(self, live: Conversation, ended: Exit) -> Outcome:
+        terminal = None if self._result is None else outcomes.outcome_of(self._result, resets_at=live.reading.resets_at)
+        errors = live.process.error_tail()
+        return judge(Ending(terminal=terminal, exit=ended, is_interrupted=self._is_interrupted, error_tail=errors))
+
+    def _outcome(self, live: Conversation) -> Outcome:
+        """Of a turn after which the process goes on."""
+        outcome = outcomes.outcome_of(self._result or {}, resets_at=live.reading.resets_at)
+        return interrupted(outcome) if self._is_interrupted and not outcome.ok else outcome
+
+    def _patience(self) -> timedelta:
+        return AFTER_RESULT if self._is_leaving else self._turn.bounds.silence
+
+    async def _is_over_within(self, seconds: float, asking: Any = None) -> bool:
+        """Ask, and wait for the end of the run; False where that takes longer."""
+        try:
+            async with asyncio.timeout(seconds):
+                if asking is not None:
+                    await asking
+                await self._run_over.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _keep_for_a_while(self) -> None:
+        if self._turn.bounds.idle is not None and self._live is not None:
+            self._keep_alive()
+            self._eviction = asyncio.create_task(self._evict(self._live, self._turn.bounds.idle))
+
+    def _keep_alive(self) -> None:
+        if self._eviction is not None:
+            self._eviction.cancel()
+            self._eviction = None
+
+    async def _evict(self, live: Conversation, after: timedelta) -> None:
+        """Let an idle process go; the conversation is resumed when there is something to say."""
+        await asyncio.sleep(after.total_seconds())
+        self._live = None
+        await live.end()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(live.wait(), EVICTION)
+        await live.close()
+
+
+def _completed(event: AgentEvent, live: Conversation) -> AgentEvent:
+    if event.kind is not EventKind.STARTED:
+        return event
+    return AgentEvent(EventKind.STARTED, {**event.data, "pid": live.process.pid})
+
+
+def _log(text: str, *, stream: str = "claude") -> AgentEvent:
+    return AgentEvent(EventKind.LOG, {"stream": stream, "text": text})

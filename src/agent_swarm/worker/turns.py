@@ -1,0 +1,92 @@
+"""What an agent is asked and told: the turn of one attempt, with everything its harness needs to know."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent_swarm.harness.base import Bounds, Grants, PermissionMode, Permissions, Turn
+from agent_swarm.protocol.pool import Claimed
+from agent_swarm.sandbox.base import SandboxCapability
+from agent_swarm.worker import claims
+from agent_swarm.worker.environment import RunFacts, agent_environment
+from agent_swarm.worker.settings import WorkerSettings
+from agent_swarm.worker.workspace import Folders, Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Employer:
+    """What all turns of a worker have in common."""
+
+    settings: WorkerSettings
+    agent_id: str
+    folders: Folders
+    environ: Mapping[str, str]
+    abilities: frozenset[SandboxCapability]  # of the sandbox that runs live in
+    mcp_servers: Mapping[str, Mapping[str, Any]]
+
+
+def turn_for(claim: Claimed, workspace: Workspace, employer: Employer, grants: Grants, *, session: str) -> Turn:
+    """The turn of a claim; `session` is the conversation that the agent goes on with, if any."""
+    tmp = workspace.state_dir / "tmp"
+    tmp.mkdir(parents=True, exist_ok=True, mode=0o700)
+    facts = RunFacts(
+        agent_id=employer.agent_id,
+        task_id=claim.task_id,
+        attempt=claim.attempt,
+        token=claim.token,
+        workspace=workspace.path,
+        tmp=tmp,
+        shared_dir=employer.folders.shared,
+        personal_dir=employer.folders.personal,
+        dependencies=_dependencies_file(claim, workspace),
+    )
+    settings = employer.settings
+    environment = agent_environment(
+        settings, facts, worker=employer.environ, git=workspace.env, granted=grants.variables
+    )
+    return Turn(
+        task_id=claim.task_id,
+        attempt=claim.attempt,
+        prompt=claim.prompt,
+        workspace=workspace.path,
+        state_dir=workspace.state_dir,
+        env=environment,
+        model=claim.model,
+        system_prompt=settings.system_prompt or None,
+        session=session or None,
+        context=claim.previous.context if claim.previous is not None else "",
+        permissions=permissions_of(settings, employer.abilities),
+        bounds=Bounds(
+            turns=settings.max_turns or None, cost_usd=settings.max_cost_usd or None, silence=settings.stall_timeout
+        ),
+        mcp_servers=employer.mcp_servers,
+    )
+
+
+def permissions_of(settings: WorkerSettings, abilities: frozenset[SandboxCapability]) -> Permissions:
+    """The profile that agents run under.
+
+    Left to itself it depends on the sandbox: an agent that cannot leave its files may do everything, one that sees
+    the files of the worker's user may edit its workspace and use the tools that are allowed by name.
+    """
+    mode = settings.permission_mode
+    if settings.yolo:
+        mode = PermissionMode.ALL
+    elif mode is None:
+        is_kept_in = SandboxCapability.FILESYSTEM_ISOLATED in abilities
+        mode = PermissionMode.ALL if is_kept_in else PermissionMode.EDITS
+    return Permissions(
+        mode=mode,
+        allowed_tools=settings.allowed_tools,
+        denied_tools=settings.denied_tools,
+        settings=settings.claude_settings,
+    )
+
+
+def _dependencies_file(claim: Claimed, workspace: Workspace) -> Path | None:
+    if not claim.dependencies:
+        return None
+    path = workspace.state_dir / "DEPENDENCIES.md"
+    path.write_text(claims.dependencies_page(claim), encoding="utf-8", errors="replace")
+    return path
