@@ -21,8 +21,8 @@ DEFAULT_PORTS = frozenset({443, 80})
 _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*")
 _LOCALHOST = "localhost"
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: holds an IPv4 address in its last 32 bits
-# A cloud's metadata service at an address that looks public.
-_METADATA = frozenset({ipaddress.ip_address("168.63.129.16")})
+# Where metadata services of clouds are, at addresses that may pass for public ones.
+_METADATA = (ipaddress.ip_network("168.63.129.16/32"), ipaddress.ip_network("192.0.0.0/24"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def is_public(address: Address) -> bool:
             wrapped.append(ipaddress.IPv4Address(int(plain) & 0xFFFFFFFF))
         if any(inner is not None and not is_public(inner) for inner in wrapped):
             return False
-    return plain.is_global and not plain.is_multicast and plain not in _METADATA
+    return plain.is_global and not plain.is_multicast and not any(plain in network for network in _METADATA)
 
 
 def _plain(address: Address) -> Address:

@@ -13,7 +13,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -52,6 +52,9 @@ _EMPTY = ("/tmp", "/var/tmp")  # noqa: S108 - the run's own, in memory
 
 # Kernel settings belong to root, whatever capabilities it has given up; others cannot change them anyway.
 _FOR_ROOT = tuple(f for path in ("/proc/sys", "/proc/fs", "/proc/scsi") for f in ("--ro-bind-try", path, path))
+
+_FIRST_FREE_PORT = 1024
+_FOR_LOW_PORTS = ("--cap-add", "CAP_NET_BIND_SERVICE")  # in a network namespace of its own it harms nobody
 
 _NAMESPACES = ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
 
@@ -149,7 +152,7 @@ class BubblewrapSandbox(ProcessSandbox):
             gate = Gate(AllowList.of(network.allow, network.own), self._on_denied)
             launch = replace(launch, env={**launch.env, **PROXY_ENVIRONMENT})
         try:
-            argv = await asyncio.to_thread(command_line, self._spec, launch)
+            argv = await asyncio.to_thread(command_line, self._spec, launch, gate.addresses if gate else ())
             enclosure = Enclosure(argv=tuple(argv), inherits=(gate.way,) if gate else ())
             return await SupervisedProcess.start(launch, replace(place, enclosure=enclosure, gate=gate))
         except BaseException:
@@ -158,7 +161,7 @@ class BubblewrapSandbox(ProcessSandbox):
             raise
 
 
-def command_line(spec: SandboxSpec, launch: Launch) -> list[str]:
+def command_line(spec: SandboxSpec, launch: Launch, doors: Sequence[tuple[str, int]] = ()) -> list[str]:
     """What makes the sandbox of one process; the command that it runs is appended. Raises SandboxError."""
     try:
         shown = _view(spec, launch).arguments()
@@ -169,6 +172,7 @@ def command_line(spec: SandboxSpec, launch: Launch) -> list[str]:
         *(bwrap, *_NAMESPACES, "--die-with-parent", "--as-pid-1"),
         *([] if spec.network.mode is NetworkMode.ON else ["--unshare-net"]),
         *("--cap-drop", "ALL"),  # root would keep them
+        *(_FOR_LOW_PORTS if any(port < _FIRST_FREE_PORT for _, port in doors) else ()),
         *("--proc", "/proc", "--dev", "/dev"),
         *(_FOR_ROOT if os.geteuid() == 0 else ()),
         *shown,

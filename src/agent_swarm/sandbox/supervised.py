@@ -258,7 +258,7 @@ def _start_failed(launch: Launch, step: str, number: int) -> StartFailed:
     if step == "door":
         return StartFailed(
             f"cannot start {program!r}: no way out of its network could be opened: {reason}",
-            hint="loopback addresses on the list of allowed hosts need ports from 1024 on",
+            hint="does the list of allowed hosts name a loopback address that this host does not have?",
         )
     if number == errno.ENOENT:
         return StartFailed(
