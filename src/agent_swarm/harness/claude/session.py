@@ -137,10 +137,13 @@ class ClaudeSession:
         self._save_totals(live.reading.meter.to_json())
         if live.has_unread and not self._is_interrupted:
             return None
-        if self._turn.bounds.idle is None or self._is_interrupted:
+        if live.has_unread:  # is for the next run: an agent that was stopped must not come to it
             self._is_leaving = True
-            # What waits unread is for the next run: an agent that was stopped must not come to it.
-            await (live.process.stop(AFTER_SIGTERM) if live.has_unread else live.end())
+            await live.process.stop(AFTER_SIGTERM)
+            return None
+        if self._turn.bounds.idle is None:
+            self._is_leaving = True
+            await live.end()
             return None
         self._keep_for_a_while()
         return self._outcome(live)
