@@ -176,6 +176,8 @@ class ClaudeSession:
         while (heard := await live.next()) is not None:
             for event in heard.events:
                 await emit(event)
+        for event in live.reading.meter.rest():
+            await emit(event)
         errors = live.process.error_tail().strip()
         is_good = self._result is not None and outcomes.outcome_of(self._result).ok
         if errors and not is_good:
