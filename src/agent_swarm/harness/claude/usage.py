@@ -2,9 +2,9 @@
 
 Claude Code tells three things. While a message streams, its input tokens at the beginning and its output tokens as
 they grow: these are booked as it is said, so that a run that is killed has told what it used. With each result, the
-totals of the conversation per model, with a price, and with what agents of its own used: what they hold beyond the last totals
-and beyond what the stream has already told is booked then. Totals go on when a conversation is resumed, so they are
-kept with it.
+totals of the conversation per model, with a price, and with what agents of its own used: what they hold beyond the
+last totals and beyond what the stream has already told is booked then. Totals go on when a conversation is resumed, so
+they are kept with it.
 """
 
 from collections.abc import Iterator, Mapping
