@@ -68,7 +68,7 @@ docs: dev ## write the generated pages anew
 	$(BIN)/python scripts/make-docs
 
 .PHONY: bench
-bench: dev ## measure, print the table, write benchmarks/results.json
+bench: dev clis ## measure, print the table, write benchmarks/results.json
 	$(BIN)/python -m benchmarks
 
 .PHONY: lock

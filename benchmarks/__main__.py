@@ -26,6 +26,7 @@ BENCHMARKS = {
     "cli": "processor time of the command line",
     "sandbox": "start and end of processes",
     "runs": "start and cancel of a real run",
+    "claude": "message to, interrupt and memory of an agent with Claude Code",
 }
 
 

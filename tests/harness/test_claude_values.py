@@ -150,8 +150,9 @@ class TestUsage:
     def test_given_totals_that_name_the_context_window_when_they_settle_then_tokens_are_not_told_again(self) -> None:
         meter = Meter()
         list(meter.partial(self.begin("m", 100)))
-        (event,) = meter.settle(self.total("m[1m]", (100, 0), 0.5))
-        assert (event.data["inputTokens"], event.data["costUsd"]) == (0, 0.5)
+        told, settled = meter.settle(self.total("m[1m]", (100, 0), 0.5))
+        assert told.data == {"model": "m", "inputTokens": 100, "outputTokens": 0}
+        assert (settled.data["inputTokens"], settled.data["costUsd"]) == (0, 0.5)
 
     @pytest.mark.parametrize("saved", [None, [], {"m": 1}, {"m": {"input": "x", "cost": -1}}])
     def test_given_totals_that_cannot_be_read_when_a_meter_is_made_of_them_then_it_begins_at_nothing(

@@ -5,5 +5,6 @@
 """
 
 from agent_swarm.harness.claude.harness import ClaudeHarness
+from agent_swarm.harness.claude.session import ClaudeSession
 
-__all__ = ["ClaudeHarness"]
+__all__ = ["ClaudeHarness", "ClaudeSession"]

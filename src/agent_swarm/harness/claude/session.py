@@ -40,12 +40,13 @@ class ClaudeSession:
         self._live: Conversation | None = None
         self._session = ""
         self._is_resumed = False
-        self._has_run = False
+        self._runs = 0
         self._is_interrupted = False
         self._is_closed = False
         self._is_leaving = False  # its input is closed: it ends when it has nothing more to do
         self._run_over = asyncio.Event()
         self._result: Mapping[str, Any] | None = None
+        self._idle: asyncio.TimerHandle | None = None
         self._eviction: asyncio.Task[None] | None = None
 
     @property
@@ -65,8 +66,8 @@ class ClaudeSession:
         self._is_interrupted, self._result = False, None
         try:
             live = await self._running()
-            if not self._has_run:
-                self._has_run = True
+            self._runs += 1
+            if self._runs == 1:
                 await live.post(launch.opening(self._turn, resume=self._is_resumed))
             return await self._follow(live, emit)
         finally:
@@ -74,7 +75,7 @@ class ClaudeSession:
 
     async def send(self, text: str, *, interrupt: bool = False) -> None:
         """Give the agent a further message; returns when the agent has it. Raises NotDelivered."""
-        if not self._has_run or self._is_leaving:
+        if not self._runs or self._is_leaving:
             raise NotDelivered("the agent has not begun, or is leaving", hint="send it to the next run")
         self._keep_alive()
         live = await self._running()
@@ -101,12 +102,16 @@ class ClaudeSession:
         live, self._live = self._live, None
         if live is not None:
             await live.close()
+        if self._eviction is not None:
+            await self._eviction
 
     async def _running(self) -> Conversation:
         """The process; started again, in the same conversation, where it was evicted."""
         if self._is_closed:
             raise NotDelivered("the session is closed", hint="open another one")
         if self._live is None:
+            if self._eviction is not None:
+                await self._eviction  # two processes must not write one conversation
             await self.begin(self._session, resume=True)
         assert self._live is not None
         return self._live
@@ -137,10 +142,13 @@ class ClaudeSession:
         self._save_totals(live.reading.meter.to_json())
         if live.has_unread and not self._is_interrupted:
             return None
-        if self._turn.bounds.idle is None or self._is_interrupted:
+        if live.has_unread:  # is for the next run: an agent that was stopped must not come to it
             self._is_leaving = True
-            # What waits unread is for the next run: an agent that was stopped must not come to it.
-            await (live.process.stop(AFTER_SIGTERM) if live.has_unread else live.end())
+            await live.process.stop(AFTER_SIGTERM)
+            return None
+        if self._turn.bounds.idle is None:
+            self._is_leaving = True
+            await live.end()
             return None
         self._keep_for_a_while()
         return self._outcome(live)
@@ -157,7 +165,7 @@ class ClaudeSession:
         """The process is over; where it did not know the conversation, begin a new one."""
         ended = await live.wait()
         is_unknown = self._is_resumed and live.reading.session is None and ended.code not in (0, None)
-        if not is_unknown or self._is_interrupted or self._is_closed:
+        if not is_unknown or self._runs > 1 or self._is_interrupted or self._is_closed:
             await self._end_of(live, emit)
             return self._judged(live, ended)
         await emit(_log(f"conversation {self._session} cannot be resumed, a new one begins"))
@@ -173,6 +181,8 @@ class ClaudeSession:
         while (heard := await live.next()) is not None:
             for event in heard.events:
                 await emit(event)
+        for event in live.reading.meter.rest():
+            await emit(event)
         errors = live.process.error_tail().strip()
         is_good = self._result is not None and outcomes.outcome_of(self._result).ok
         if errors and not is_good:
@@ -206,23 +216,28 @@ class ClaudeSession:
         return True
 
     def _keep_for_a_while(self) -> None:
-        if self._turn.bounds.idle is not None and self._live is not None:
-            self._keep_alive()
-            self._eviction = asyncio.create_task(self._evict(self._live, self._turn.bounds.idle))
+        self._keep_alive()
+        if self._turn.bounds.idle is not None:
+            self._idle = asyncio.get_running_loop().call_later(self._turn.bounds.idle.total_seconds(), self._evict)
 
     def _keep_alive(self) -> None:
-        if self._eviction is not None:
-            self._eviction.cancel()
-            self._eviction = None
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
 
-    async def _evict(self, live: Conversation, after: timedelta) -> None:
+    def _evict(self) -> None:
         """Let an idle process go; the conversation is resumed when there is something to say."""
-        await asyncio.sleep(after.total_seconds())
-        self._live = None
-        await live.end()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(live.wait(), EVICTION)
-        await live.close()
+        live, self._live = self._live, None
+        if live is not None:
+            self._eviction = asyncio.get_running_loop().create_task(_let_go(live))
+
+
+async def _let_go(live: Conversation) -> None:
+    """Have a process leave by itself, so that its conversation is saved; kill it where it does not."""
+    await live.end()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(live.wait(), EVICTION)
+    await live.close()
 
 
 def _completed(event: AgentEvent, live: Conversation) -> AgentEvent:

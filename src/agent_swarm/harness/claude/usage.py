@@ -1,10 +1,10 @@
 """What an agent has cost since it was last told, out of figures that are cumulative, late, or missing. Pure.
 
 Claude Code tells three things. While a message streams, its input tokens at the beginning and its output tokens as
-they grow: these are booked at once, so that a run that is killed has told what it used. With each result, the totals of
-the conversation per model, with a price, and with what agents of its own used: what they hold beyond the last totals
-and beyond what the stream has already told is booked then. Totals go on when a conversation is resumed, so they are
-kept with it.
+they grow: these are booked as it is said, so that a run that is killed has told what it used. With each result, the
+totals of the conversation per model, with a price, and with what agents of its own used: what they hold beyond the
+last totals and beyond what the stream has already told is booked then. Totals go on when a conversation is resumed, so
+they are kept with it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,9 +31,10 @@ class Amount:
 
 @dataclass(slots=True)
 class _Message:
-    """A message that streams."""
+    """A message that streams; `input` until it is told, which is with the first words of the answer."""
 
     model: str
+    input: int
     output: int = 0
 
 
@@ -60,29 +61,37 @@ class Meter:
         """What a piece of a streamed message has cost."""
         match event.get("type"):
             case "message_start":
+                yield from self.rest()
                 message = event.get("message")
                 if isinstance(message, dict):
-                    self._message = _Message(_plain(str(message.get("model") or "")))
-                    yield from self._told_more(Amount(_input(message.get("usage"))))
+                    self._message = _Message(_plain(str(message.get("model") or "")), _input(message.get("usage")))
             case "message_delta" if self._message is not None:
                 output = _whole(_fields(event.get("usage")).get("output_tokens"))
                 more = max(0, output - self._message.output)
                 self._message.output = max(output, self._message.output)
-                yield from self._told_more(Amount(output=more))
+                yield from self._told_more(more)
+
+    def rest(self) -> Iterator[AgentEvent]:
+        """What a message has cost that was not told yet, because it broke off before its first words."""
+        if self._message is not None:
+            yield from self._told_more(0)
 
     def settle(self, result: Mapping[str, Any]) -> Iterator[AgentEvent]:
         """What the totals of a result hold beyond all that was told."""
+        yield from self.rest()
         told, self._told, self._message = self._told, {}, None
         for model, total in _totals(result).items():
             last = self.totals.get(model, Amount())
             self.totals[model] = total
             yield from _usage(model, total.less(last).less(told.get(_plain(model), Amount())))
 
-    def _told_more(self, amount: Amount) -> Iterator[AgentEvent]:
-        model = self._message.model if self._message else ""
-        before = self._told.get(model, Amount())
-        self._told[model] = replace(before, input=before.input + amount.input, output=before.output + amount.output)
-        yield from _usage(model, amount)
+    def _told_more(self, output: int) -> Iterator[AgentEvent]:
+        assert self._message is not None
+        amount, self._message.input = Amount(self._message.input, output), 0
+        before = self._told.get(self._message.model, Amount())
+        told = replace(before, input=before.input + amount.input, output=before.output + amount.output)
+        self._told[self._message.model] = told
+        yield from _usage(self._message.model, amount)
 
 
 def _usage(model: str, amount: Amount) -> Iterator[AgentEvent]:
