@@ -15,6 +15,7 @@ from agent_swarm.sandbox.relay import Peer, relay
 
 PROXY_HOST, PROXY_PORT = "127.0.0.1", 13128  # in a namespace of the run's own: nothing else can be there
 DOORS = 32
+SERVED, ACCEPTED = 64, 256  # connections of one process at a time: what is between waits, what is more is closed
 
 _URL = f"http://{PROXY_HOST}:{PROXY_PORT}"
 _DIRECT = "localhost,127.0.0.1,::1"
@@ -36,6 +37,7 @@ class Gate:
         self._doors = allowed.doors[:DOORS]
         self._servers: list[asyncio.Server] = []
         self._connections: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(SERVED)
 
     @property
     def way(self) -> int:
@@ -68,6 +70,7 @@ class Gate:
         for connection in self._connections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
+        self._proxy.close()
 
     def _serving(self, serve: Serve) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -76,7 +79,9 @@ class Gate:
             self._connections.add(task)
             client = Peer(reader, writer)
             try:
-                await serve(client)
+                if len(self._connections) <= ACCEPTED:
+                    async with self._room:
+                        await serve(client)
             except asyncio.CancelledError:
                 return  # the run is over
             finally:

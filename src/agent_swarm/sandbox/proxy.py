@@ -8,7 +8,9 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 
 from agent_swarm.sandbox.allowlist import Address, AllowList, address_of
 from agent_swarm.sandbox.proxy_requests import NotUnderstood, ProxyRequest, parse_head
@@ -19,7 +21,8 @@ OnDenied = Callable[[str, int, str], None]  # host, port, why; never a path or a
 HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 30.0
 DIAL_SECONDS = 20.0
-CONNECTIONS = 256  # at a time, for one process of a run; more are turned away
+LOOK_UPS = 4  # at a time, for one process of a run, on threads of their own: a name may take its time
+_MOST_TOLD = 256  # different hosts
 _TOLD_BYTES = 500
 
 
@@ -37,21 +40,15 @@ class Proxy:
     def __init__(self, allowed: AllowList, on_denied: OnDenied) -> None:
         self._allowed = allowed
         self._on_denied = on_denied
-        self._open = 0
         self._told: set[tuple[str, int]] = set()
+        self._look_ups = ThreadPoolExecutor(LOOK_UPS, thread_name_prefix="look-up")
+
+    def close(self) -> None:
+        """Look nothing up any more."""
+        self._look_ups.shutdown(wait=False, cancel_futures=True)
 
     async def serve(self, client: Peer) -> None:
         """One connection, from its request to its end."""
-        if self._open >= CONNECTIONS:
-            await answer(client, "503 Service Unavailable", f"more than {CONNECTIONS} connections at a time")
-            return
-        self._open += 1
-        try:
-            await self._serve(client)
-        finally:
-            self._open -= 1
-
-    async def _serve(self, client: Peer) -> None:
         try:
             async with asyncio.timeout(HEAD_SECONDS):
                 head = await client.reader.readuntil(b"\r\n\r\n")
@@ -77,7 +74,7 @@ class Proxy:
             raise Denied("it is not on the list")
         try:
             async with asyncio.timeout(DIAL_SECONDS):
-                addresses = await look_up(host, port)
+                addresses = await self._look_up(host, port)
                 reachable = [one for one in addresses if self._allowed.admits(host, one, port)]
                 if addresses and not reachable:
                     raise Denied("its address is not public, and the list does not name that address with its port")
@@ -85,24 +82,24 @@ class Proxy:
         except TimeoutError:
             raise Unreachable(f"no answer within {DIAL_SECONDS:.0f} s") from None
 
+    async def _look_up(self, host: str, port: int) -> list[Address]:
+        """The addresses of a host, the preferred one first. Raises Unreachable where it has none."""
+        literal = address_of(host)
+        if literal is not None:
+            return [literal]
+        ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(self._look_ups, ask)
+        except OSError as exc:
+            raise Unreachable(exc.strerror or "unknown host") from None
+        return [ipaddress.ip_address(str(address[0]).partition("%")[0]) for *_, address in found]
+
     def _tell(self, request: ProxyRequest, why: str) -> None:
         """Each host once: an agent may try again for hours."""
         place = request.host, request.port
-        if place not in self._told and len(self._told) < CONNECTIONS:
+        if place not in self._told and len(self._told) < _MOST_TOLD:
             self._told.add(place)
             self._on_denied(*place, why)
-
-
-async def look_up(host: str, port: int) -> list[Address]:
-    """The addresses of a host, the preferred one first. Raises Unreachable where it has none."""
-    literal = address_of(host)
-    if literal is not None:
-        return [literal]
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as exc:
-        raise Unreachable(exc.strerror or "unknown host") from None
-    return [ipaddress.ip_address(str(address[0]).partition("%")[0]) for *_, address in found]
 
 
 async def answer(client: Peer, status: str, text: str) -> None:
