@@ -77,7 +77,7 @@ class TestShell(AgentContract):
     ) -> None:
         target = tmp_path / "target"
         target.write_text("mine")
-        (tmp_path / "state").mkdir()
+        (tmp_path / "state").mkdir(exist_ok=True)
         (tmp_path / "state" / "prompt.sh").symlink_to(target)
         assert (await run("echo hello")).outcome.ok
         assert target.read_text() == "mine"
