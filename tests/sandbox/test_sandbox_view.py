@@ -10,7 +10,7 @@ from agent_swarm.sandbox.view import View
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for name in ("real/tools", "home/.config", "work/inner"):
+    for name in ("real/tools", "user/.config", "run/inner"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "link").symlink_to("real")
     return tmp_path
@@ -59,33 +59,33 @@ def test_given_a_readable_folder_with_a_writable_one_in_it_when_both_are_shown_t
     root: Path,
 ) -> None:
     view = View()
-    view.write(f"{root}/work/inner")
-    view.read(f"{root}/work")
-    view.read(f"{root}/work/inner/x")
-    assert shown(view) == [["--ro-bind", *2 * [f"{root}/work"]], ["--bind", *2 * [f"{root}/work/inner"]]]
+    view.write(f"{root}/run/inner")
+    view.read(f"{root}/run")
+    view.read(f"{root}/run/inner/x")
+    assert shown(view) == [["--ro-bind", *2 * [f"{root}/run"]], ["--bind", *2 * [f"{root}/run/inner"]]]
 
 
 def test_given_a_link_below_a_writable_folder_when_it_is_declared_then_it_is_not_followed(root: Path) -> None:
-    (root / "work" / "out").symlink_to(root / "home")
+    (root / "run" / "out").symlink_to(root / "user")
     view = View()
-    view.write(f"{root}/work")
-    view.read(f"{root}/work/out")
-    view.write(f"{root}/work/out")
-    view.empty(f"{root}/work/out")
-    assert shown(view) == [["--bind", *2 * [f"{root}/work"]]]
+    view.write(f"{root}/run")
+    view.read(f"{root}/run/out")
+    view.write(f"{root}/run/out")
+    view.empty(f"{root}/run/out")
+    assert shown(view) == [["--bind", *2 * [f"{root}/run"]]]
 
 
 def test_given_a_home_with_something_readable_in_it_when_it_is_emptied_then_that_is_on_top(root: Path) -> None:
     view = View()
-    view.read(f"{root}/home/.config")
-    view.empty(f"{root}/home")
-    assert shown(view) == [["--tmpfs", f"{root}/home"], ["--ro-bind", *2 * [f"{root}/home/.config"]]]
+    view.read(f"{root}/user/.config")
+    view.empty(f"{root}/user")
+    assert shown(view) == [["--tmpfs", f"{root}/user"], ["--ro-bind", *2 * [f"{root}/user/.config"]]]
 
 
 def test_given_a_folder_that_is_shown_when_it_should_be_empty_then_it_stays_as_it_is(root: Path) -> None:
     view = View()
     view.read(str(root))
-    view.empty(f"{root}/home")
+    view.empty(f"{root}/user")
     view.empty("/")
     assert shown(view) == [["--ro-bind", str(root), str(root)]]
 
