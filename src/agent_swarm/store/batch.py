@@ -232,11 +232,11 @@ class Batch:
         state, created = rows.new_state(new, upstream, actor=actor)
         class_id = self._intern(spec.requires)
         entry = Entry(state, class_id, class_id, created_at=self.now, priority=spec.priority, labels=spec.labels)
-        entry.columns["updated_at"] = self.now
-        if state.is_terminal:
-            entry.columns["finished_at"] = self.now
-        record = TaskRecord(spec=spec, state=state, has_upstreams=bool(new.edges), **entry.columns)
-        self._rows.add_task(replace(new, spec=spec), entry)
+        finished_at = self.now if state.is_terminal else None
+        record = TaskRecord(
+            spec=spec, state=state, has_upstreams=bool(new.edges), updated_at=self.now, finished_at=finished_at
+        )
+        self._rows.add_task(record, new.edges, entry)
         self.drafts.extend(created)
         self._note(None, state, entry)
         return record

@@ -106,14 +106,12 @@ class MemoryRows:
         self._engine.class_of[entry.state.id] = (entry.class_id, entry.claim_class)
         entry.columns.clear()
 
-    def add_task(self, new: ops.NewTask, entry: Entry) -> None:
+    def add_task(self, record: TaskRecord, edges: Sequence[Edge], entry: Entry) -> None:
         """Put a new task in."""
-        self._engine.records[new.spec.id] = TaskRecord(
-            spec=new.spec, state=entry.state, has_upstreams=bool(new.edges), **entry.columns
-        )
-        self._engine.edges[new.spec.id] = new.edges
-        self._engine.class_of[new.spec.id] = (entry.class_id, entry.claim_class)
-        entry.columns.clear()
+        task_id = record.spec.id
+        self._engine.records[task_id] = record
+        self._engine.edges[task_id] = tuple(edges)
+        self._engine.class_of[task_id] = (entry.class_id, entry.claim_class)
 
     def records(self, task_ids: Sequence[str]) -> dict[str, TaskRecord]:
         """Whole tasks, by id."""

@@ -5,7 +5,7 @@ batch, take them back changed. Nothing in it decides anything.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from agent_swarm.domain.commands import Change
@@ -54,6 +54,37 @@ class Entry:
     started_at: int | None = None
     labels: tuple[str, ...] = ()
     columns: dict[str, Any] = field(default_factory=dict)
+    whole: TaskRecord | None = None  # all of it, where the storage has it at hand, as it was before `since`
+    since: dict[str, Any] = field(default_factory=dict)
+
+    def copy(self) -> "Entry":
+        """The same, to be changed on its own; for an entry without changes that wait."""
+        return Entry(
+            self.state,
+            self.class_id,
+            self.claim_class,
+            self.created_at,
+            self.priority,
+            self.started_at,
+            self.labels,
+            whole=self.whole,
+            since=dict(self.since),
+        )
+
+    def record(self) -> TaskRecord | None:
+        """The whole task as it is now, where it is at hand."""
+        if self.whole is not None and "priority" not in self.columns:
+            return replace(self.whole, state=self.state, **{**self.since, **self.columns})
+        return None
+
+    def written(self) -> None:
+        """The columns are in the storage."""
+        self.started_at = self.columns.get("started_at", self.started_at)
+        if "priority" in self.columns:
+            self.whole = None  # it is a part of what was asked for, which is kept as it was
+        elif self.whole is not None:
+            self.since |= self.columns
+        self.columns.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +111,10 @@ class Rows(Protocol):
 
     def entry(self, task_id: str) -> Entry | None: ...
     def save(self, entry: Entry) -> None: ...
-    def add_task(self, new: NewTask, entry: Entry) -> None: ...
+    def add_task(self, record: TaskRecord, edges: Sequence[Edge], entry: Entry) -> None:
+        """Put a new task in: `record` is all of it, `entry` what the batch works on."""
+        ...
+
     def records(self, task_ids: Sequence[str]) -> dict[str, TaskRecord]: ...
     def edges_from(self, upstream_ids: Sequence[str]) -> list[tuple[str, Edge]]: ...
     def due(self, now: int, *, leases: bool, limit: int) -> list[str]: ...

@@ -3,14 +3,15 @@
 A class that a batch makes is known to later batches only once that batch has committed.
 """
 
-from typing import Any
-
-import sqlalchemy as sa
+from collections.abc import Callable, Iterable
 
 from agent_swarm.domain.matching import Requirements
-from agent_swarm.store.sql import tables
+from agent_swarm.store.sql import statements
+from agent_swarm.store.sql.coding import Row
+from agent_swarm.store.sql.driver import Driver
+from agent_swarm.store.sql.tables import requirement_class
 
-_table = tables.requirement_class
+Load = Callable[[], Iterable[Row]]
 
 
 class ClassCache:
@@ -21,28 +22,27 @@ class ClassCache:
         self._requirements: dict[int, Requirements] = {}
         self._new: list[int] = []
 
-    def load(self, connection: sa.Connection) -> None:
+    def load(self, rows: Iterable[Row]) -> None:
         """Know every class of the table."""
-        for row in connection.execute(sa.select(_table)):
-            self._know(row.id, row.key)
+        for row in rows:
+            self._know(row["id"], row["key"])
 
-    def requirements(self, connection: sa.Connection, class_id: int) -> Requirements:
-        """What the tasks of a class require."""
-        if class_id not in self._requirements:  # made by another server on this database
-            self.load(connection)
+    def requirements(self, class_id: int, load: Load) -> Requirements:
+        """What the tasks of a class require; `load` reads the table, for a class that another server made."""
+        if class_id not in self._requirements:
+            self.load(load())
         return self._requirements[class_id]
 
-    def intern(self, connection: sa.Connection, needs: Requirements) -> tuple[int, bool]:
+    def intern(self, driver: Driver, needs: Requirements) -> tuple[int, bool]:
         """The class of `needs`, and whether it was made just now."""
         key = needs.key()
         if key in self._ids:
             return self._ids[key], False
-        class_id: Any = connection.execute(sa.select(_table.c.id).where(_table.c.key == key)).scalar()
+        class_id = driver.value(statements.class_of_key, {"key": key})
         is_new = class_id is None
         if is_new:
-            highest = connection.execute(sa.select(sa.func.max(_table.c.id))).scalar()
-            class_id = (highest or 0) + 1
-            connection.execute(sa.insert(_table), {"id": class_id, "key": key})
+            class_id = (driver.value(statements.highest_class) or 0) + 1
+            driver.run(statements.insert(requirement_class), {"id": class_id, "key": key})
             self._new.append(class_id)
         self._know(class_id, key)
         return class_id, is_new

@@ -10,8 +10,10 @@ import sqlalchemy as sa
 
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.store.sql.engine import SqlEngine
+from agent_swarm.store.sql.writer_memory import WriterMemory
 
 READERS = 4
+BEGIN = "BEGIN IMMEDIATE"
 
 
 class StoreLockedError(SwarmError):
@@ -36,9 +38,9 @@ class SqliteEngine(SqlEngine):
     def __init__(self, path: Path, *, synchronous: str = "full") -> None:
         self._path = path
         self._lock: int | None = None
-        writer = _connect(path, [f"PRAGMA synchronous={synchronous}"], begin="BEGIN IMMEDIATE", size=1)
+        writer = _connect(path, [f"PRAGMA synchronous={synchronous}"], begin=BEGIN, size=1)
         reader = _connect(path, ["PRAGMA query_only=ON", "PRAGMA wal_autocheckpoint=0"], begin="BEGIN", size=READERS)
-        super().__init__(writer, reader)
+        super().__init__(writer, reader, begin=BEGIN, memory=WriterMemory())
 
     def open(self) -> int:
         """Lock the file, then create or migrate it."""

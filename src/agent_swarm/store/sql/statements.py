@@ -10,10 +10,18 @@ from agent_swarm.domain.tasks import HELD, PauseReason, TaskStatus
 from agent_swarm.store.records import TokenKind
 from agent_swarm.store.sql import tables
 from agent_swarm.store.sql.coding import STATE_COLUMNS
+from agent_swarm.store.sql.ids import one_of
 
 task, attempt, agent, token = tables.task, tables.attempt, tables.agent, tables.token
 
-_HELD = [status.value for status in HELD]
+_HELD = [sa.literal_column(f"'{status.value}'") for status in sorted(HELD)]
+
+
+@lru_cache(maxsize=64)
+def insert(table: sa.Table) -> "sa.Insert":
+    """Add rows with all columns of `table`."""
+    return sa.insert(table)
+
 
 # --- tasks --------------------------------------------------------------------------------------------------------
 
@@ -28,7 +36,7 @@ lock_tasks = (
         task.c.started_at,
         task.c.labels,
     )
-    .where(task.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .where(one_of(task.c.id))
     .order_by(task.c.id)
     .with_for_update()
 )
@@ -37,11 +45,11 @@ has_upstreams = sa.exists().where(tables.dependency.c.task_id == task.c.id).labe
 full_tasks = sa.select(task, has_upstreams, tables.prompt.c.text.label("prompt")).join(
     tables.prompt, tables.prompt.c.task_id == task.c.id
 )
-tasks_by_id = full_tasks.where(task.c.id.in_(sa.bindparam("ids", expanding=True)))
+tasks_by_id = full_tasks.where(one_of(task.c.id))
 
 edges_from = (
     sa.select(tables.dependency)
-    .where(tables.dependency.c.upstream_id.in_(sa.bindparam("ids", expanding=True)))
+    .where(one_of(tables.dependency.c.upstream_id))
     .order_by(tables.dependency.c.task_id, tables.dependency.c.position)
 )
 
@@ -89,6 +97,10 @@ def update_attempts(columns: tuple[str, ...]) -> "sa.Update":
         .values({column: sa.bindparam(f"new_{column}") for column in columns})
     )
 
+
+has_attempt = sa.select(attempt.c.agent_id).where(
+    attempt.c.task_id == sa.bindparam("task_id"), attempt.c.number == sa.bindparam("number")
+)
 
 # --- claims -------------------------------------------------------------------------------------------------------
 
@@ -146,7 +158,7 @@ def _integers(parameter: str, dialect: str) -> Any:
     return sa.select(sa.cast(rows.c.value, sa.Integer).label("value")).subquery("classes")
 
 
-claimed = sa.select(attempt).where(attempt.c.claim_id.in_(sa.bindparam("ids", expanding=True)))
+claimed = sa.select(attempt).where(one_of(attempt.c.claim_id))
 
 add_usage_to_attempt = (
     sa.update(attempt)
@@ -158,7 +170,26 @@ add_usage_to_attempt = (
     )
 )
 
+same_usage = sa.select(tables.usage.c.seq).where(
+    tables.usage.c.task_id == sa.bindparam("task_id"),
+    tables.usage.c.attempt == sa.bindparam("attempt"),
+    tables.usage.c.seq == sa.bindparam("seq"),
+)
+
+# --- requirement classes, projects, requests -----------------------------------------------------------------------
+
+all_classes = sa.select(tables.requirement_class)
+class_of_key = sa.select(tables.requirement_class.c.id).where(tables.requirement_class.c.key == sa.bindparam("key"))
+highest_class = sa.select(sa.func.max(tables.requirement_class.c.id))
+
+project_named = sa.select(tables.project).where(tables.project.c.name == sa.bindparam("name"))
+has_project = sa.select(tables.project.c.id).where(tables.project.c.id == sa.bindparam("id"))
+
 _key = tables.idempotency
+remembered = sa.select(_key).where(one_of(_key.c.key))
+forget_request = sa.delete(_key).where(
+    _key.c.subject == sa.bindparam("subject"), _key.c.route == sa.bindparam("route"), _key.c.key == sa.bindparam("key")
+)
 _old_keys = (
     sa.select(_key.c.subject, _key.c.route, _key.c.key)
     .where(_key.c.created_at < sa.bindparam("before"))
@@ -166,6 +197,27 @@ _old_keys = (
     .limit(sa.bindparam("limit"))
 )
 prune_keys = sa.delete(_key).where(sa.tuple_(_key.c.subject, _key.c.route, _key.c.key).in_(_old_keys))
+
+# --- tokens -------------------------------------------------------------------------------------------------------
+
+valid_token = sa.select(token.c.id).where(token.c.hash == sa.bindparam("hash"), token.c.revoked_at.is_(None))
+token_of_instance = (
+    sa.select(token.c.id)
+    .where(
+        token.c.agent_id == sa.bindparam("agent_id"),
+        token.c.kind == TokenKind.AGENT.value,
+        token.c.instance_id == sa.bindparam("instance_id"),
+    )
+    .limit(1)
+)
+
+
+@lru_cache(maxsize=16)
+def revoke_tokens(columns: tuple[str, ...]) -> "sa.Update":
+    """Revoke the valid tokens with given values in `columns`."""
+    same = [token.c[column] == sa.bindparam(f"of_{column}") for column in columns]
+    return sa.update(token).where(token.c.revoked_at.is_(None), *same).values(revoked_at=sa.bindparam("now"))
+
 
 _goes_on = sa.exists().where(task.c.id == token.c.task_id, task.c.fence == token.c.fence, task.c.status.in_(_HELD))
 _ended_tokens = (
@@ -178,7 +230,7 @@ prune_tokens = sa.delete(token).where(token.c.id.in_(_ended_tokens))
 
 # --- agents and the head ------------------------------------------------------------------------------------------
 
-agents_by_id = sa.select(agent).where(agent.c.id.in_(sa.bindparam("ids", expanding=True)))
+agents_by_id = sa.select(agent).where(one_of(agent.c.id))
 update_agent = (
     sa.update(agent)
     .where(agent.c.id == sa.bindparam("of_agent"))
