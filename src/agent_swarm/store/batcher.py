@@ -100,6 +100,11 @@ class BatchingStore:
 
     async def apply(self, operation: Operation[R], *, lane: object = None) -> R:
         """Write `operation`; answers after the commit of its batch."""
+        answer: R = await asyncio.shield(self.begin(operation, lane=lane))
+        return answer
+
+    def begin(self, operation: Operation[R], *, lane: object = None) -> "asyncio.Future[R]":
+        """As `apply`, without a coroutine: most operations are answered by a callback. Not to be cancelled."""
         if self._closed:
             raise ShuttingDown("the server is shutting down", hint="try again when it is back")
         if len(self._queue) >= self._queue_limit:
@@ -108,13 +113,12 @@ class BatchingStore:
                 hint="send fewer requests at once and try again in a moment",
             )
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(operation, lane, loop.create_future())
-        self._queue.append(waiting)
+        answer: asyncio.Future[R] = loop.create_future()
+        self._queue.append(_Waiting(operation, lane, answer))
         if not self._flushing:
             self._flushing = True
             self._idle.clear()
             loop.call_soon(self._start_flush)
-        answer: R = await asyncio.shield(waiting.answer)
         return answer
 
     def _start_flush(self) -> None:
@@ -157,7 +161,7 @@ class BatchingStore:
         now = self._clock.now()
         operations = [waiting.operation for waiting in batch]
         try:
-            result: BatchResult = await self._run(self._writer, lambda: self._engine.apply_batch(operations, now))
+            result = await self._write(operations, now)
         except Exception as exc:  # the batch is lost as a whole: everyone who waits for it has to know
             log.exception("batch_failed", operations=len(batch))
             for waiting in batch:
@@ -169,6 +173,12 @@ class BatchingStore:
                 _refuse(waiting.answer, reply)
             elif not waiting.answer.done():
                 waiting.answer.set_result(reply)
+
+    async def _write(self, operations: list[Operation[Any]], now: int) -> BatchResult:
+        decided = None if self._writer is None else self._engine.decide_quickly(operations, now)
+        if decided is not None:
+            return await self._run(self._writer, decided.commit)
+        return await self._run(self._writer, lambda: self._engine.apply_batch(operations, now))
 
     def _tell(self, committed: Committed) -> None:
         for listener in tuple(self._listeners):

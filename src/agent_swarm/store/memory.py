@@ -13,7 +13,7 @@ from agent_swarm.domain.priority import sort_key
 from agent_swarm.domain.tasks import PauseReason, TaskState, TaskStatus
 from agent_swarm.store import events
 from agent_swarm.store import operations as ops
-from agent_swarm.store.base import BatchResult, Queries
+from agent_swarm.store.base import BatchResult, Decided, Queries
 from agent_swarm.store.batch import Batch
 from agent_swarm.store.memory_queries import MemoryQueries
 from agent_swarm.store.records import (
@@ -70,6 +70,10 @@ class MemoryEngine:
         happened = events.chain(batch.drafts, seq=seq, head=head, at=now)
         self.history.extend(happened)
         return batch.result(replies, happened)
+
+    def decide_quickly(self, operations: Sequence[ops.Operation[Any]], now: int) -> Decided | None:
+        """There is nothing to wait for: `apply_batch` is quick."""
+        return None
 
 
 class MemoryRows:

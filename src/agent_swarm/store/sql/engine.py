@@ -16,11 +16,12 @@ from agent_swarm.store.sql import coding, schema, statements, tables
 from agent_swarm.store.sql.classes import ClassCache
 from agent_swarm.store.sql.driver import Driver, Statements
 from agent_swarm.store.sql.queries import SqlQueries
-from agent_swarm.store.sql.rows import SqlRows
+from agent_swarm.store.sql.rows import LaboriousError, SqlRows
 from agent_swarm.store.sql.staging import ConcurrentChangeError
 from agent_swarm.store.sql.writer_memory import Head, WriterMemory
 
 R = TypeVar("R")
+Words = tuple[str, ...]
 log = structlog.get_logger()
 
 
@@ -30,12 +31,12 @@ class SqlEngine:
     A batch is one transaction. Where the database refuses a batch as a whole, it is rolled back and its operations
     are applied one by one, so that one bad operation does not take the others with it.
 
-    `begin` is the word that opens a transaction, where the driver does not say it by itself; `memory` is for a
+    `begin` are the words that open a transaction, where the driver does not say them by itself; `memory` is for a
     database that nobody else writes to.
     """
 
     def __init__(
-        self, writer: sa.Engine, reader: sa.Engine, *, begin: str = "", memory: WriterMemory | None = None
+        self, writer: sa.Engine, reader: sa.Engine, *, begin: Words = (), memory: WriterMemory | None = None
     ) -> None:
         self._writer = writer
         self._reader = reader
@@ -65,23 +66,28 @@ class SqlEngine:
     def apply_batch(self, operations: Sequence[Operation[Any]], now: int) -> BatchResult:
         """Apply a batch in one transaction, or its operations one by one where that is refused."""
         try:
-            return self.decide(operations, now).commit()
+            return self._decide(operations, now, self._begin).commit()
         except (*self._refused, ConcurrentChangeError) as exc:
             log.warning("batch_replayed", operations=len(operations), reason=type(exc).__name__)
             return self._apply_singly(operations, now)
 
-    def decide(self, operations: Sequence[Operation[Any]], now: int) -> "Decided":
-        """All of a batch but its commit."""
+    def decide_quickly(self, operations: Sequence[Operation[Any]], now: int) -> "Decided | None":
+        """Every statement may wait for the network, or for other writers."""
+        return None
+
+    def _decide(
+        self, operations: Sequence[Operation[Any]], now: int, begin: Words, *, patience: int | None = None
+    ) -> "Decided":
+        """All of a batch but its commit. Raises LaboriousError for a cascade of more than `patience` edges."""
         transaction = Transaction(self._writer, self._statements, self._classes, self._memory)
         try:
-            driver = transaction.driver
-            if self._begin:
-                driver.execute(self._begin)
-            rows = SqlRows(driver, self._classes, self._memory)
+            for word in begin:
+                transaction.driver.execute(word)
+            rows = SqlRows(transaction.driver, self._classes, self._memory, patience=patience)
             batch = Batch(rows, now)
             replies = batch.apply(operations)
             rows.flush()
-            happened, head = _record(driver, batch.drafts, now, self._memory)
+            happened, head = _record(transaction.driver, batch.drafts, now, self._memory)
         except BaseException as exc:
             transaction.give_up(exc)
             raise
@@ -92,7 +98,7 @@ class SqlEngine:
         news: list[Committed] = []
         for operation in operations:
             try:
-                result = self.decide([operation], now).commit()
+                result = self._decide([operation], now, self._begin).commit()
             except (*self._refused, ConcurrentChangeError):
                 replies.append(_refusal(operation))
                 continue
@@ -128,7 +134,7 @@ class Transaction:
     def give_up(self, cause: BaseException) -> None:
         """Undo everything, and take nothing for granted any more."""
         self._classes.settle(committed=False)
-        if self._memory is not None:
+        if self._memory is not None and not isinstance(cause, LaboriousError):
             self._memory.forget()
         raw = self._connection.driver_connection
         if isinstance(cause, self._dialect.loaded_dbapi.Error) and self._dialect.is_disconnect(cause, raw, None):

@@ -26,16 +26,28 @@ from agent_swarm.store.sql.staging import Staging
 from agent_swarm.store.sql.writer_memory import WriterMemory
 
 
+class LaboriousError(Exception):
+    """There is more to do than somebody in a hurry has patience for."""
+
+
 class SqlRows:
     """One batch's view of the database, over one connection in one transaction.
 
-    `memory` is what need not be read, where nobody else writes.
+    `memory` is what need not be read, where nobody else writes; `patience` how many edges of a cascade are followed.
     """
 
-    def __init__(self, driver: Driver, classes: ClassCache, memory: WriterMemory | None = None) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        classes: ClassCache,
+        memory: WriterMemory | None = None,
+        *,
+        patience: int | None = None,
+    ) -> None:
         self._driver = driver
         self._classes = classes
         self._memory = memory
+        self._patience = patience
         self._staging = Staging()
         self._remembered: dict[tuple[str, str, str], Remembered] = {}
         self.entries: dict[str, Entry] = {}
@@ -103,9 +115,14 @@ class SqlRows:
 
     def edges_from(self, upstream_ids: Sequence[str]) -> list[tuple[str, Edge]]:
         """Who waits for these tasks, and how."""
+        rows = self._driver.rows(statements.edges_from, {"ids": upstream_ids})
+        if self._patience is not None:
+            self._patience -= len(rows)
+            if self._patience < 0:
+                raise LaboriousError
         return [
             (row["task_id"], Edge(upstream_id=row["upstream_id"], on_failure=OnFailure(row["on_failure"])))
-            for row in self._driver.rows(statements.edges_from, {"ids": upstream_ids})
+            for row in rows
         ]
 
     def due(self, now: int, *, leases: bool, limit: int) -> list[str]:

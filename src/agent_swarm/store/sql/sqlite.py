@@ -2,18 +2,35 @@
 
 import fcntl
 import os
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from agent_swarm.domain.errors import SwarmError
-from agent_swarm.store.sql.engine import SqlEngine
+from agent_swarm.store.operations import (
+    BookUsage,
+    ClaimTask,
+    CreateTasks,
+    Heartbeat,
+    Operation,
+    ReportProgress,
+    Reprioritize,
+    TaskCommand,
+)
+from agent_swarm.store.sql.engine import Decided, SqlEngine
+from agent_swarm.store.sql.rows import LaboriousError
+from agent_swarm.store.sql.staging import ConcurrentChangeError
 from agent_swarm.store.sql.writer_memory import WriterMemory
 
 READERS = 4
 BEGIN = "BEGIN IMMEDIATE"
+PATIENT = ("PRAGMA busy_timeout=30000", BEGIN)  # in the writer's thread: somebody may look at the file with a tool
+HURRIED = ("PRAGMA busy_timeout=0", BEGIN)  # on the event loop
+PATIENCE = 64  # edges of a cascade, on the event loop
+QUICK = (CreateTasks, TaskCommand, Reprioritize, ReportProgress, BookUsage, Heartbeat, ClaimTask)
 
 
 class StoreLockedError(SwarmError):
@@ -40,7 +57,20 @@ class SqliteEngine(SqlEngine):
         self._lock: int | None = None
         writer = _connect(path, [f"PRAGMA synchronous={synchronous}"], begin=BEGIN, size=1)
         reader = _connect(path, ["PRAGMA query_only=ON", "PRAGMA wal_autocheckpoint=0"], begin="BEGIN", size=READERS)
-        super().__init__(writer, reader, begin=BEGIN, memory=WriterMemory())
+        super().__init__(writer, reader, begin=PATIENT, memory=WriterMemory())
+
+    def decide_quickly(self, operations: Sequence[Operation[Any]], now: int) -> Decided | None:
+        """A batch of what tasks and workers do all day takes a few milliseconds at most.
+
+        Done where it is asked for, it spares the hand-over of Python's lock around every statement. Only the commit
+        waits for the disk.
+        """
+        if not all(isinstance(operation, QUICK) for operation in operations):
+            return None
+        try:
+            return self._decide(operations, now, HURRIED, patience=PATIENCE)
+        except (*self._refused, sqlite3.OperationalError, ConcurrentChangeError, LaboriousError):
+            return None
 
     def open(self) -> int:
         """Lock the file, then create or migrate it."""
