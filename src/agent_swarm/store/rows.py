@@ -5,7 +5,7 @@ batch, take them back changed. Nothing in it decides anything.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from agent_swarm.domain.commands import Change
@@ -18,6 +18,7 @@ from agent_swarm.domain.tasks import (
     TaskStatus,
     Verb,
 )
+from agent_swarm.domain.values import changed
 from agent_swarm.store.events import SYSTEM, Draft, of_task
 from agent_swarm.store.operations import BookUsage, ClaimTask, Idempotency, NewTask
 from agent_swarm.store.records import (
@@ -57,24 +58,10 @@ class Entry:
     whole: TaskRecord | None = None  # all of it, where the storage has it at hand, as it was before `since`
     since: dict[str, Any] = field(default_factory=dict)
 
-    def copy(self) -> "Entry":
-        """The same, to be changed on its own; for an entry without changes that wait."""
-        return Entry(
-            self.state,
-            self.class_id,
-            self.claim_class,
-            self.created_at,
-            self.priority,
-            self.started_at,
-            self.labels,
-            whole=self.whole,
-            since=dict(self.since),
-        )
-
     def record(self) -> TaskRecord | None:
         """The whole task as it is now, where it is at hand."""
         if self.whole is not None and "priority" not in self.columns:
-            return replace(self.whole, state=self.state, **{**self.since, **self.columns})
+            return changed(self.whole, state=self.state, **{**self.since, **self.columns})
         return None
 
     def written(self) -> None:

@@ -100,6 +100,9 @@ class HaltingStore:
         self.there = self.back = ()
         self._gate.set()
 
+    def begin(self, operation: Operation[R], *, lane: object = None) -> "asyncio.Future[R]":
+        return asyncio.ensure_future(self.apply(operation, lane=lane))
+
     async def read(self, query: Callable[[Queries], R]) -> R:
         if self.failing_reads:
             self.failing_reads -= 1

@@ -68,6 +68,9 @@ class HaltingStore:
             await self._stop(self.on_the_way_back, claim)
         return answer
 
+    def begin(self, operation: Operation[R], *, lane: object = None) -> "asyncio.Future[R]":
+        return asyncio.ensure_future(self.apply(operation, lane=lane))
+
     async def read(self, query: Callable[[Queries], R]) -> R:
         return await self.inner.read(query)
 

@@ -135,7 +135,7 @@ class Dispatcher:
                 self._room.forget(credit)
                 del self._credits[claim_id]
         if under_way:
-            await asyncio.wait([claim.task for claim in under_way])
+            await asyncio.wait([claim.answer for claim in under_way])
         claimed = {claim.credit.claim_id for claim in under_way if claim.found is not None}
         if unknown:
             claimed |= await self._claimed_under(agent_id, unknown)

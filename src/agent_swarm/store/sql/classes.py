@@ -15,10 +15,10 @@ Load = Callable[[], Iterable[Row]]
 
 
 class ClassCache:
-    """Ids of requirement classes by their key, and back."""
+    """Ids of requirement classes by what they require, and back."""
 
     def __init__(self) -> None:
-        self._ids: dict[str, int] = {}
+        self._ids: dict[Requirements, int] = {}
         self._requirements: dict[int, Requirements] = {}
         self._new: list[int] = []
 
@@ -35,9 +35,10 @@ class ClassCache:
 
     def intern(self, driver: Driver, needs: Requirements) -> tuple[int, bool]:
         """The class of `needs`, and whether it was made just now."""
+        known = self._ids.get(needs)
+        if known is not None:
+            return known, False
         key = needs.key()
-        if key in self._ids:
-            return self._ids[key], False
         class_id = driver.value(statements.class_of_key, {"key": key})
         is_new = class_id is None
         if is_new:
@@ -51,9 +52,10 @@ class ClassCache:
         """The batch is over: keep what it made, or forget it."""
         if not committed:
             for class_id in self._new:
-                self._ids.pop(self._requirements.pop(class_id).key(), None)
+                self._ids.pop(self._requirements.pop(class_id), None)
         self._new.clear()
 
     def _know(self, class_id: int, key: str) -> None:
-        self._ids[key] = class_id
-        self._requirements[class_id] = Requirements.from_key(key)
+        needs = Requirements.from_key(key)
+        self._ids[needs] = class_id
+        self._requirements[class_id] = needs

@@ -29,6 +29,7 @@ Row = Mapping[str, Any]  # by the names of the columns
 STATE_FIELDS: tuple[str, ...] = tuple(field.name for field in fields(TaskState))
 STATE_COLUMNS = [tables.task.c[name] for name in STATE_FIELDS]
 
+_AS_THEY_ARE = frozenset({str, int})
 _state_values = attrgetter(*STATE_FIELDS)
 
 _STATUS = {status.value: status for status in TaskStatus}
@@ -48,10 +49,12 @@ def load(text: str | None) -> Any:
 
 def encoded(column: str, value: Any) -> Any:
     """How a field of a task or an attempt is stored."""
+    if value is None or value.__class__ in _AS_THEY_ARE:
+        return value
     if column in ("result", "failure", "data"):
-        return None if value is None else dump(value)
+        return dump(value)
     if isinstance(value, StrEnum):
-        return value.value
+        return str(value)
     return int(value) if column == "ready" else value
 
 
@@ -85,7 +88,12 @@ def state_of(values: Row) -> TaskState:
 
 def state_row(state: TaskState) -> dict[str, Any]:
     """The columns of a state."""
-    return {name: encoded(name, value) for name, value in zip(STATE_FIELDS, _state_values(state), strict=True)}
+    row = dict(zip(STATE_FIELDS, _state_values(state), strict=True))
+    row["ready"] = int(state.ready)
+    for name in ("status", "pause_reason", "pause_wanted", "ended_as"):
+        value = row[name]
+        row[name] = None if value is None else str(value)
+    return row
 
 
 def entry_of(values: Row) -> Entry:
@@ -217,8 +225,7 @@ def token_of(values: Row) -> TokenRecord:
 
 def token_row(token: TokenRecord) -> dict[str, Any]:
     """The columns of a token."""
-    row = {field.name: getattr(token, field.name) for field in fields(token)}
-    return row | {"kind": token.kind.value, "scopes": dump(token.scopes)}
+    return {**token.__dict__, "kind": str(token.kind), "scopes": dump(token.scopes)}
 
 
 def project_of(values: Row) -> ProjectRecord:

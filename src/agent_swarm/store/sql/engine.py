@@ -16,7 +16,7 @@ from agent_swarm.store.sql import coding, schema, statements, tables
 from agent_swarm.store.sql.classes import ClassCache
 from agent_swarm.store.sql.driver import Driver, Statements
 from agent_swarm.store.sql.queries import SqlQueries
-from agent_swarm.store.sql.rows import LaboriousError, SqlRows
+from agent_swarm.store.sql.rows import SqlRows
 from agent_swarm.store.sql.staging import ConcurrentChangeError
 from agent_swarm.store.sql.writer_memory import Head, WriterMemory
 
@@ -134,7 +134,7 @@ class Transaction:
     def give_up(self, cause: BaseException) -> None:
         """Undo everything, and take nothing for granted any more."""
         self._classes.settle(committed=False)
-        if self._memory is not None and not isinstance(cause, LaboriousError):
+        if self._memory is not None:
             self._memory.forget()
         raw = self._connection.driver_connection
         if isinstance(cause, self._dialect.loaded_dbapi.Error) and self._dialect.is_disconnect(cause, raw, None):

@@ -1,9 +1,9 @@
 """Sets of ids as one parameter, so that a statement's text is the same however many there are."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
@@ -19,7 +19,7 @@ class IdSet(sa.types.TypeDecorator[Sequence[str]]):
 
     def process_bind_param(self, value: Sequence[str] | None, dialect: sa.Dialect) -> Any:
         ids = list(value or ())
-        return ids if dialect.name == "postgresql" else json.dumps(ids)
+        return ids if dialect.name == "postgresql" else orjson.dumps(ids).decode()
 
 
 class _OneOf(sa.ColumnElement[bool]):
@@ -39,7 +39,7 @@ class _OneOf(sa.ColumnElement[bool]):
         return self  # it is a condition already; SQLite would compare it with 1
 
 
-@compiles(_OneOf, "sqlite")
+@compiles(_OneOf)  # SQLite, and whoever prints a statement
 def _on_sqlite(element: _OneOf, compiler: Any, **options: Any) -> str:
     column, ids = compiler.process(element.column, **options), compiler.process(element.ids, **options)
     return f"{column} IN (SELECT value FROM json_each({ids}))"

@@ -33,7 +33,7 @@ class Head:
 
 @dataclass(slots=True)
 class WriterMemory:
-    """What was committed last. A batch works on copies and hands them over once it has committed."""
+    """What was committed last. A batch works on it, and hands over what it read anew; a failed one has to `forget`."""
 
     head: Head | None = None
     agents: dict[str, AgentRecord] = field(default_factory=dict)
@@ -41,8 +41,7 @@ class WriterMemory:
 
     def task(self, task_id: str) -> Entry | None:
         """A task to work on, where it is known."""
-        kept = self._tasks.get(task_id)
-        return None if kept is None else kept.copy()
+        return self._tasks.get(task_id)
 
     def keep(self, entries: Iterable[Entry], agents: dict[str, AgentRecord], head: Head) -> None:
         """A batch has committed; these are its rows as they are now."""
