@@ -108,6 +108,9 @@ class Engine(Protocol):
     def close(self) -> None: ...
 
 
+Seer = Callable[[Sequence[Operation[Any]]], None]
+
+
 class Store(Protocol):
     """What services and faces see."""
 
@@ -125,6 +128,13 @@ class Store(Protocol):
 
     def subscribe(self, listener: Callable[[Committed], None]) -> Callable[[], None]:
         """Have `listener` called after every commit, in commit order; answers a function that ends it."""
+        ...
+
+    def foresee(self, seer: "Seer") -> Callable[[], None]:
+        """Have `seer` called with the operations of every batch before it is written; answers a function that ends it.
+
+        What it begins meanwhile is written in that batch, after what is in it.
+        """
         ...
 
     def now(self) -> int:

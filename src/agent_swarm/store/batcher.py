@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import structlog
 
 from agent_swarm.domain.errors import Busy, ShuttingDown, SwarmError
-from agent_swarm.store.base import BatchResult, Committed, Engine, Queries
+from agent_swarm.store.base import BatchResult, Committed, Engine, Queries, Seer
 from agent_swarm.store.clock import ServerClock
 from agent_swarm.store.operations import CreateTasks, Operation
 
@@ -58,6 +58,7 @@ class BatchingStore:
         self._queue_limit = queue_limit
         self._queue: deque[_Waiting] = deque()
         self._listeners: list[Callable[[Committed], None]] = []
+        self._seers: list[Seer] = []
         self._flushing = False
         self._closed = False
         self._idle = asyncio.Event()
@@ -91,6 +92,11 @@ class BatchingStore:
         """Have `listener` called after every commit; answers a function that ends it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    def foresee(self, seer: Seer) -> Callable[[], None]:
+        """Have `seer` called with every batch before it is written; what it begins meanwhile joins that batch."""
+        self._seers.append(seer)
+        return lambda: self._seers.remove(seer) if seer in self._seers else None
 
     async def read(self, query: Callable[[Queries], R]) -> R:
         """Run `query` against one moment of the store."""
@@ -129,7 +135,7 @@ class BatchingStore:
         try:
             while self._queue:
                 batch = self._take()
-                await self._flush(batch)
+                await self._flush(batch + self._companions(batch))
                 await asyncio.sleep(0)  # let this batch's answers arrive before the next one is told
         finally:
             self._flushing = False
@@ -156,6 +162,23 @@ class BatchingStore:
             keys.update(touched)
         self._queue.extendleft(reversed(deferred))
         return batch
+
+    def _companions(self, batch: list[_Waiting]) -> list[_Waiting]:
+        """What those who see the batch coming want written with it."""
+        others, self._queue = self._queue, deque()
+        operations = [waiting.operation for waiting in batch]
+        for seer in tuple(self._seers):
+            try:
+                seer(operations)
+            except Exception:  # whoever wants to be quick must not hold up the others
+                log.exception("seer_failed")
+        joined, self._queue = list(self._queue), others
+        if not joined:
+            return []
+        keys = {key for operation in operations for key in operation.keys}
+        late = [waiting for waiting in joined if not keys.isdisjoint(waiting.operation.keys)]
+        self._queue.extendleft(reversed(late))
+        return [waiting for waiting in joined if waiting not in late] if late else joined
 
     async def _flush(self, batch: list[_Waiting]) -> None:
         now = self._clock.now()

@@ -147,6 +147,11 @@ class NewTask:
     max_attempts: int = 3
     max_losses: int = 10
 
+    @property
+    def is_claimable(self) -> bool:
+        """It waits for nothing but a worker."""
+        return not self.edges and not self.backlog and self.not_before is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created:

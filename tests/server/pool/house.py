@@ -34,7 +34,7 @@ from agent_swarm.server.stopping import Stopping
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.tokens import api_key_token, authenticate, hash_token
 from agent_swarm.services.transcripts import Transcripts
-from agent_swarm.store.base import Committed, Queries
+from agent_swarm.store.base import Committed, Queries, Seer
 from agent_swarm.store.batcher import BatchingStore
 from agent_swarm.store.clock import ServerClock
 from agent_swarm.store.memory import MemoryEngine
@@ -111,6 +111,9 @@ class HaltingStore:
 
     def subscribe(self, listener: Callable[[Committed], None]) -> Callable[[], None]:
         return self.inner.subscribe(listener)
+
+    def foresee(self, seer: Seer) -> Callable[[], None]:
+        return self.inner.foresee(seer)
 
     def now(self) -> int:
         return self.inner.now()

@@ -12,7 +12,7 @@ from agent_swarm.domain.matching import AgentProfile, Requirements
 from agent_swarm.domain.time import SECOND
 from agent_swarm.services.dispatch import Dispatcher, Seat
 from agent_swarm.services.tokens import mint
-from agent_swarm.store.base import Committed, Queries
+from agent_swarm.store.base import Committed, Queries, Seer
 from agent_swarm.store.batcher import BatchingStore
 from agent_swarm.store.clock import ServerClock
 from agent_swarm.store.memory import MemoryEngine
@@ -76,6 +76,9 @@ class HaltingStore:
 
     def subscribe(self, listener: Callable[[Committed], None]) -> Callable[[], None]:
         return self.inner.subscribe(listener)
+
+    def foresee(self, seer: Seer) -> Callable[[], None]:
+        return self.inner.foresee(seer)
 
     def now(self) -> int:
         return self.inner.now()
