@@ -14,6 +14,8 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
+from agent_swarm.store.sql.many import ForMany
+
 Code = Callable[[Any], Any]
 NOTHING: Mapping[str, Any] = {}
 
@@ -80,11 +82,13 @@ class Driver:
         self._cursor.execute(prepared.sql, prepared.arrange(parameters))
         return int(self._cursor.rowcount)
 
-    def run_many(self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Run a statement once per row; how many rows it changed in all."""
+    def run_many(self, statement: ForMany, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Run a statement for every row; how many rows it changed in all."""
         if len(rows) == 1:
-            return self.run(statement, rows[0])
-        prepared = self._prepared(statement)
+            return self.run(statement.by_row, rows[0])
+        if self.dialect == "postgresql":
+            return self.run(statement.as_set, statement.parameters(rows))
+        prepared = self._prepared(statement.by_row)
         self._cursor.executemany(prepared.sql, list(map(prepared.arrange, rows)))
         return int(self._cursor.rowcount)
 

@@ -204,7 +204,7 @@ class SqlRows:
             "cost_micros": usage.cost_micros,
         }
         self._driver.run(
-            statements.insert(tables.usage), {**row, **amounts, "model": usage.model, "booked_at": now}
+            statements.insert(tables.usage).by_row, {**row, **amounts, "model": usage.model, "booked_at": now}
         )
         self._driver.run(
             statements.add_usage_to_attempt,
@@ -230,7 +230,7 @@ class SqlRows:
         if agent.profile.id in self.agents:
             self._driver.run(statements.update_agent, {**row, "of_agent": row["id"]})
         else:
-            self._driver.run(statements.insert(tables.agent), row)
+            self._driver.run(statements.insert(tables.agent).by_row, row)
         self.agents[agent.profile.id] = agent
 
     def seen(self, agent_id: str, now: int) -> None:
@@ -272,7 +272,7 @@ class SqlRows:
     def add_project(self, project: ProjectRecord) -> None:
         """Put a new project in."""
         row = {name: getattr(project, name) for name in ("id", "name", "repo_url", "default_branch", "created_at")}
-        self._driver.run(statements.insert(tables.project), row)
+        self._driver.run(statements.insert(tables.project).by_row, row)
 
     # --- requests that may come twice ---------------------------------------------------------------------------------
 
@@ -293,5 +293,5 @@ class SqlRows:
         if place in self._remembered:
             self._driver.run(statements.forget_request, slot)
         row = {**slot, "body_hash": asked.body_hash, "task_ids": coding.dump(task_ids), "created_at": now}
-        self._driver.run(statements.insert(tables.idempotency), row)
+        self._driver.run(statements.insert(tables.idempotency).by_row, row)
         self._remembered[place] = Remembered(asked.body_hash, task_ids, now)

@@ -8,9 +8,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from agent_swarm.domain.tasks import HELD, PauseReason, TaskStatus
 from agent_swarm.store.records import TokenKind
-from agent_swarm.store.sql import tables
+from agent_swarm.store.sql import many, tables
 from agent_swarm.store.sql.coding import STATE_COLUMNS
 from agent_swarm.store.sql.ids import one_of
+from agent_swarm.store.sql.many import ForMany
 
 task, attempt, agent, token = tables.task, tables.attempt, tables.agent, tables.token
 
@@ -18,9 +19,9 @@ _HELD = [sa.literal_column(f"'{status.value}'") for status in sorted(HELD)]
 
 
 @lru_cache(maxsize=64)
-def insert(table: sa.Table) -> "sa.Insert":
+def insert(table: sa.Table) -> ForMany:
     """Add rows with all columns of `table`."""
-    return sa.insert(table)
+    return many.insert(table)
 
 
 # --- tasks --------------------------------------------------------------------------------------------------------
@@ -75,27 +76,41 @@ paused_for = (
 
 
 @lru_cache(maxsize=512)
-def update_tasks(columns: tuple[str, ...]) -> "sa.Update":
+def update_tasks(columns: tuple[str, ...]) -> ForMany:
     """Write `columns` of tasks that still have the fence and status they were decided on (rule T3)."""
-    return (
-        sa.update(task)
-        .where(
-            task.c.id == sa.bindparam("was_id"),
-            task.c.fence == sa.bindparam("was_fence"),
-            task.c.status == sa.bindparam("was_status"),
+    decided_on = {"was_id": task.c.id.type, "was_fence": task.c.fence.type, "was_status": task.c.status.type}
+
+    def build(values: many.Values) -> "sa.Update":
+        return (
+            sa.update(task)
+            .where(
+                task.c.id == values["was_id"],
+                task.c.fence == values["was_fence"],
+                task.c.status == values["was_status"],
+            )
+            .values({column: values[f"new_{column}"] for column in columns})
         )
-        .values({column: sa.bindparam(f"new_{column}") for column in columns})
-    )
+
+    return many.update({**decided_on, **_new_values(task, columns)}, build)
 
 
 @lru_cache(maxsize=512)
-def update_attempts(columns: tuple[str, ...]) -> "sa.Update":
+def update_attempts(columns: tuple[str, ...]) -> ForMany:
     """Write `columns` of attempts."""
-    return (
-        sa.update(attempt)
-        .where(attempt.c.task_id == sa.bindparam("of_task"), attempt.c.number == sa.bindparam("of_number"))
-        .values({column: sa.bindparam(f"new_{column}") for column in columns})
-    )
+
+    def build(values: many.Values) -> "sa.Update":
+        return (
+            sa.update(attempt)
+            .where(attempt.c.task_id == values["of_task"], attempt.c.number == values["of_number"])
+            .values({column: values[f"new_{column}"] for column in columns})
+        )
+
+    named = {"of_task": attempt.c.task_id.type, "of_number": attempt.c.number.type}
+    return many.update({**named, **_new_values(attempt, columns)}, build)
+
+
+def _new_values(table: sa.Table, columns: tuple[str, ...]) -> many.Types:
+    return {f"new_{column}": table.c[column].type for column in columns}
 
 
 has_attempt = sa.select(attempt.c.agent_id).where(
@@ -236,10 +251,13 @@ update_agent = (
     .where(agent.c.id == sa.bindparam("of_agent"))
     .values({column.name: sa.bindparam(column.name) for column in agent.c if column.name != "id"})
 )
-agent_seen = (
-    sa.update(agent)
-    .where(agent.c.id == sa.bindparam("of_agent"))
-    .values(last_seen_at=sa.bindparam("now"), offline_at=None)
+agent_seen = many.update(
+    {"of_agent": agent.c.id.type, "now": agent.c.last_seen_at.type},
+    lambda values: (
+        sa.update(agent)
+        .where(agent.c.id == values["of_agent"])
+        .values(last_seen_at=values["now"], offline_at=sa.null())
+    ),
 )
 
 lock_head = sa.select(tables.event_head).where(tables.event_head.c.id == 1).with_for_update()
