@@ -18,12 +18,12 @@ import structlog
 from agent_swarm.domain.errors import Busy, ShuttingDown, SwarmError
 from agent_swarm.store.base import BatchResult, Committed, Engine, Queries, Seer
 from agent_swarm.store.clock import ServerClock
-from agent_swarm.store.operations import CreateTasks, Operation
+from agent_swarm.store.operations import Operation
 
 R = TypeVar("R")
 log = structlog.get_logger()
 
-BATCH_WEIGHT = 256  # bounds the wait of the first; a graph counts one per task
+BATCH_WEIGHT = 256  # bounds the wait of the first
 QUEUE_LIMIT = 20_000
 LOOK_AHEAD = 1_024  # how far past operations that have to wait a batch looks for others
 
@@ -158,7 +158,7 @@ class BatchingStore:
                     lanes.add(id(waiting.lane))
             else:
                 batch.append(waiting)
-                weight += _weight(waiting.operation)
+                weight += waiting.operation.weight
             keys.update(touched)
         self._queue.extendleft(reversed(deferred))
         return batch
@@ -214,10 +214,6 @@ class BatchingStore:
         if executor is None:
             return call()
         return await asyncio.get_running_loop().run_in_executor(executor, call)
-
-
-def _weight(operation: Operation[Any]) -> int:
-    return len(operation.tasks) if isinstance(operation, CreateTasks) else 1
 
 
 def _refuse(answer: "asyncio.Future[Any]", error: BaseException) -> None:

@@ -38,6 +38,11 @@ class Operation(Generic[R_co]):
         """What it touches; of two operations with a common key only one fits into a batch."""
         return ()
 
+    @property
+    def weight(self) -> int:
+        """About how many rows it decides on."""
+        return 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Idempotency:
@@ -182,6 +187,10 @@ class CreateTasks(Operation[Created]):
         asked = self.idempotency
         return (f"idempotency:{asked.subject}:{asked.route}:{asked.key}",) if asked else ()
 
+    @property
+    def weight(self) -> int:
+        return len(self.tasks)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandReply:
@@ -259,6 +268,10 @@ class Heartbeat(Operation[tuple[LeaseVerdict, ...]]):
     @property
     def keys(self) -> tuple[str, ...]:
         return (f"agent:{self.agent_id}",)
+
+    @property
+    def weight(self) -> int:
+        return max(1, len(self.leases))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

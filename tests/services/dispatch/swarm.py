@@ -69,7 +69,13 @@ class HaltingStore:
         return answer
 
     def begin(self, operation: Operation[R], *, lane: object = None) -> "asyncio.Future[R]":
-        return asyncio.ensure_future(self.apply(operation, lane=lane))
+        halted = self.on_the_way_there is not None or self.on_the_way_back is not None
+        if halted or self.is_busy or self.failure:
+            return asyncio.ensure_future(self.apply(operation, lane=lane))
+        answer = self.inner.begin(operation, lane=lane)
+        if isinstance(operation, ClaimTask):
+            self.claims.append(operation)
+        return answer
 
     async def read(self, query: Callable[[Queries], R]) -> R:
         return await self.inner.read(query)

@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import Any
 
 import orjson
+import sqlalchemy as sa
 
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
 from agent_swarm.domain.tasks import AttemptOutcome, PauseReason, TaskState, TaskStatus
@@ -24,7 +25,7 @@ from agent_swarm.store.records import (
 from agent_swarm.store.rows import Entry
 from agent_swarm.store.sql import tables
 
-Row = Mapping[str, Any]  # by the names of the columns
+Row = Mapping[str, Any] | sa.RowMapping  # by the names of the columns
 
 STATE_FIELDS: tuple[str, ...] = tuple(field.name for field in fields(TaskState))
 STATE_COLUMNS = [tables.task.c[name] for name in STATE_FIELDS]

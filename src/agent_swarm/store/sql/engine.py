@@ -44,7 +44,7 @@ class SqlEngine:
         self._memory = memory
         self._statements = Statements(writer.dialect)
         self._classes = ClassCache()
-        self._refused: tuple[type[BaseException], ...] = (writer.dialect.loaded_dbapi.IntegrityError,)
+        self._refused = _refusals_of(writer.dialect)
 
     def open(self) -> int:
         """Create or migrate the tables; answers the last instant on record."""
@@ -67,7 +67,7 @@ class SqlEngine:
         """Apply a batch in one transaction, or its operations one by one where that is refused."""
         try:
             return self._decide(operations, now, self._begin).commit()
-        except (*self._refused, ConcurrentChangeError) as exc:
+        except self._refused as exc:
             log.warning("batch_replayed", operations=len(operations), reason=type(exc).__name__)
             return self._apply_singly(operations, now)
 
@@ -99,7 +99,7 @@ class SqlEngine:
         for operation in operations:
             try:
                 result = self._decide([operation], now, self._begin).commit()
-            except (*self._refused, ConcurrentChangeError):
+            except self._refused:
                 replies.append(_refusal(operation))
                 continue
             replies.extend(result.replies)
@@ -177,6 +177,12 @@ def _record(
     moved = Head(last.seq, last.hash, max(now, head.at))
     driver.run(statements.move_head, {"new_seq": moved.seq, "new_hash": moved.hash, "new_at": moved.at})
     return happened, moved
+
+
+def _refusals_of(dialect: sa.Dialect) -> tuple[type[Exception], ...]:
+    """Errors that mean: not all of these operations together."""
+    driver: Any = dialect.loaded_dbapi
+    return (driver.IntegrityError, ConcurrentChangeError)
 
 
 def _refusal(operation: Operation[Any]) -> SwarmError:

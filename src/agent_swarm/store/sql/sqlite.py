@@ -30,6 +30,7 @@ BEGIN = "BEGIN IMMEDIATE"
 PATIENT = ("PRAGMA busy_timeout=30000", BEGIN)  # in the writer's thread: somebody may look at the file with a tool
 HURRIED = ("PRAGMA busy_timeout=0", BEGIN)  # on the event loop
 PATIENCE = 64  # edges of a cascade, on the event loop
+QUICK_WEIGHT = 64  # rows that one operation decides on, there
 QUICK = (CreateTasks, TaskCommand, Reprioritize, ReportProgress, BookUsage, Heartbeat, ClaimTask)
 
 
@@ -65,11 +66,11 @@ class SqliteEngine(SqlEngine):
         Done where it is asked for, it spares the hand-over of Python's lock around every statement. Only the commit
         waits for the disk.
         """
-        if not all(isinstance(operation, QUICK) for operation in operations):
+        if not all(isinstance(operation, QUICK) and operation.weight <= QUICK_WEIGHT for operation in operations):
             return None
         try:
             return self._decide(operations, now, HURRIED, patience=PATIENCE)
-        except (*self._refused, sqlite3.OperationalError, ConcurrentChangeError, LaboriousError):
+        except (sqlite3.IntegrityError, sqlite3.OperationalError, ConcurrentChangeError, LaboriousError):
             return None
 
     def open(self) -> int:

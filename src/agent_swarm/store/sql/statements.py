@@ -15,7 +15,7 @@ from agent_swarm.store.sql.many import ForMany
 
 task, attempt, agent, token = tables.task, tables.attempt, tables.agent, tables.token
 
-_HELD = [sa.literal_column(f"'{status.value}'") for status in sorted(HELD)]
+_HELD: "list[sa.ColumnElement[str]]" = [sa.literal_column(f"'{status.value}'") for status in sorted(HELD)]
 
 
 @lru_cache(maxsize=64)
