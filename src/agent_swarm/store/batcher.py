@@ -19,6 +19,7 @@ from agent_swarm.domain.errors import Busy, ShuttingDown, SwarmError
 from agent_swarm.store.base import BatchResult, Committed, Engine, Queries, Seer
 from agent_swarm.store.clock import ServerClock
 from agent_swarm.store.operations import Operation
+from agent_swarm.store.thread import WorkerThread
 
 R = TypeVar("R")
 log = structlog.get_logger()
@@ -47,7 +48,7 @@ class BatchingStore:
         engine: Engine,
         *,
         clock: ServerClock | None = None,
-        writer: Executor | None = None,
+        writer: WorkerThread | None = None,
         readers: Executor | None = None,
         queue_limit: int = QUEUE_LIMIT,
     ) -> None:
@@ -66,7 +67,7 @@ class BatchingStore:
 
     async def open(self) -> None:
         """Make the storage ready and set the clock by its records."""
-        self._clock.start_from(await self._run(self._writer, self._engine.open))
+        self._clock.start_from(await self._in_writer(self._engine.open))
 
     async def close(self) -> None:
         """Finish what was accepted, then close the storage; idempotent."""
@@ -74,10 +75,11 @@ class BatchingStore:
             return
         self._closed = True
         await self._idle.wait()
-        await self._run(self._writer, self._engine.close)
-        for executor in (self._writer, self._readers):
-            if executor is not None:
-                executor.shutdown(wait=True)
+        await self._in_writer(self._engine.close)
+        if self._writer is not None:
+            self._writer.stop()
+        if self._readers is not None:
+            self._readers.shutdown(wait=True)
 
     @property
     def clock(self) -> ServerClock:
@@ -102,7 +104,10 @@ class BatchingStore:
         """Run `query` against one moment of the store."""
         if self._closed:
             raise ShuttingDown("the store is closed", hint="try again when the server is back")
-        return await self._run(self._readers, lambda: self._engine.read(query))
+        if self._readers is None:
+            return self._engine.read(query)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, lambda: self._engine.read(query))
 
     async def apply(self, operation: Operation[R], *, lane: object = None) -> R:
         """Write `operation`; answers after the commit of its batch."""
@@ -200,8 +205,8 @@ class BatchingStore:
     async def _write(self, operations: list[Operation[Any]], now: int) -> BatchResult:
         decided = None if self._writer is None else self._engine.decide_quickly(operations, now)
         if decided is not None:
-            return await self._run(self._writer, decided.commit)
-        return await self._run(self._writer, lambda: self._engine.apply_batch(operations, now))
+            return await self._in_writer(decided.commit)
+        return await self._in_writer(lambda: self._engine.apply_batch(operations, now))
 
     def _tell(self, committed: Committed) -> None:
         for listener in tuple(self._listeners):
@@ -210,10 +215,8 @@ class BatchingStore:
             except Exception:  # one listener must not keep the news from the others
                 log.exception("listener_failed")
 
-    async def _run(self, executor: Executor | None, call: Callable[[], R]) -> R:
-        if executor is None:
-            return call()
-        return await asyncio.get_running_loop().run_in_executor(executor, call)
+    async def _in_writer(self, call: Callable[[], R]) -> R:
+        return call() if self._writer is None else await self._writer.run(call)
 
 
 def _refuse(answer: "asyncio.Future[Any]", error: BaseException) -> None:

@@ -46,7 +46,7 @@ class Statements:
 
 
 class Driver:
-    """One transaction on a connection of the driver."""
+    """A connection of the driver, as batches use it."""
 
     def __init__(self, connection: Any, statements: Statements) -> None:
         self._cursor = connection.cursor()

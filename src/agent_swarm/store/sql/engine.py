@@ -14,14 +14,14 @@ from agent_swarm.store.operations import Operation
 from agent_swarm.store.records import Event
 from agent_swarm.store.sql import coding, schema, statements, tables
 from agent_swarm.store.sql.classes import ClassCache
-from agent_swarm.store.sql.driver import Driver, Statements
+from agent_swarm.store.sql.driver import Driver
 from agent_swarm.store.sql.queries import SqlQueries
 from agent_swarm.store.sql.rows import SqlRows
 from agent_swarm.store.sql.staging import ConcurrentChangeError
+from agent_swarm.store.sql.writer_connection import WriterConnection
 from agent_swarm.store.sql.writer_memory import Head, WriterMemory
 
 R = TypeVar("R")
-Words = tuple[str, ...]
 log = structlog.get_logger()
 
 
@@ -36,13 +36,13 @@ class SqlEngine:
     """
 
     def __init__(
-        self, writer: sa.Engine, reader: sa.Engine, *, begin: Words = (), memory: WriterMemory | None = None
+        self, writer: sa.Engine, reader: sa.Engine, *, begin: tuple[str, ...] = (), memory: WriterMemory | None = None
     ) -> None:
         self._writer = writer
         self._reader = reader
         self._begin = begin
         self._memory = memory
-        self._statements = Statements(writer.dialect)
+        self._connection = WriterConnection(writer)
         self._classes = ClassCache()
         self._refused = _refusals_of(writer.dialect)
 
@@ -56,6 +56,7 @@ class SqlEngine:
     def close(self) -> None:
         """Close every connection, readers first, so that the writer is the one to finish the log."""
         self._reader.dispose()
+        self._connection.close()
         self._writer.dispose()
 
     def read(self, query: Callable[[Queries], R]) -> R:
@@ -66,7 +67,7 @@ class SqlEngine:
     def apply_batch(self, operations: Sequence[Operation[Any]], now: int) -> BatchResult:
         """Apply a batch in one transaction, or its operations one by one where that is refused."""
         try:
-            return self._decide(operations, now, self._begin).commit()
+            return self._decide(operations, now).commit()
         except self._refused as exc:
             log.warning("batch_replayed", operations=len(operations), reason=type(exc).__name__)
             return self._apply_singly(operations, now)
@@ -75,13 +76,11 @@ class SqlEngine:
         """Every statement may wait for the network, or for other writers."""
         return None
 
-    def _decide(
-        self, operations: Sequence[Operation[Any]], now: int, begin: Words, *, patience: int | None = None
-    ) -> "Decided":
+    def _decide(self, operations: Sequence[Operation[Any]], now: int, *, patience: int | None = None) -> "Decided":
         """All of a batch but its commit. Raises LaboriousError for a cascade of more than `patience` edges."""
-        transaction = Transaction(self._writer, self._statements, self._classes, self._memory)
+        transaction = Transaction(self._connection, self._classes, self._memory)
         try:
-            for word in begin:
+            for word in self._begin:
                 transaction.driver.execute(word)
             rows = SqlRows(transaction.driver, self._classes, self._memory, patience=patience)
             batch = Batch(rows, now)
@@ -98,7 +97,7 @@ class SqlEngine:
         news: list[Committed] = []
         for operation in operations:
             try:
-                result = self._decide([operation], now, self._begin).commit()
+                result = self._decide([operation], now).commit()
             except self._refused:
                 replies.append(_refusal(operation))
                 continue
@@ -110,14 +109,11 @@ class SqlEngine:
 class Transaction:
     """A transaction on the writer's connection; ends with `commit` or `give_up`."""
 
-    def __init__(
-        self, engine: sa.Engine, statements: Statements, classes: ClassCache, memory: WriterMemory | None
-    ) -> None:
-        self._dialect = engine.dialect
-        self._connection = engine.raw_connection()
+    def __init__(self, connection: WriterConnection, classes: ClassCache, memory: WriterMemory | None) -> None:
+        self._connection = connection
         self._classes = classes
         self._memory = memory
-        self.driver = Driver(self._connection, statements)
+        self.driver = connection.driver()
 
     def commit(self, rows: SqlRows, head: Head) -> None:
         """Make it durable; raises where that cannot be done, and nothing has happened then."""
@@ -129,22 +125,13 @@ class Transaction:
         self._classes.settle(committed=True)
         if self._memory is not None:
             self._memory.keep(rows.entries.values(), rows.agents, head)
-        self._end()
 
     def give_up(self, cause: BaseException) -> None:
         """Undo everything, and take nothing for granted any more."""
         self._classes.settle(committed=False)
         if self._memory is not None:
             self._memory.forget()
-        raw = self._connection.driver_connection
-        if isinstance(cause, self._dialect.loaded_dbapi.Error) and self._dialect.is_disconnect(cause, raw, None):
-            self._connection.invalidate(cause)  # the next batch connects anew
-        else:
-            self._connection.rollback()
-        self._end()
-
-    def _end(self) -> None:
-        self._connection.close()  # back to the pool
+        self._connection.give_up(cause)
 
 
 class Decided:

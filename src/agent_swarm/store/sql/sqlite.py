@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from agent_swarm.domain.errors import SwarmError
+from agent_swarm.store.base import BatchResult
 from agent_swarm.store.operations import (
     BookUsage,
     ClaimTask,
@@ -27,8 +28,7 @@ from agent_swarm.store.sql.writer_memory import WriterMemory
 
 READERS = 4
 BEGIN = "BEGIN IMMEDIATE"
-PATIENT = ("PRAGMA busy_timeout=30000", BEGIN)  # in the writer's thread: somebody may look at the file with a tool
-HURRIED = ("PRAGMA busy_timeout=0", BEGIN)  # on the event loop
+PATIENT, HURRIED = "PRAGMA busy_timeout=30000", "PRAGMA busy_timeout=0"  # somebody may look at the file with a tool
 PATIENCE = 64  # edges of a cascade, on the event loop
 QUICK_WEIGHT = 64  # rows that one operation decides on, there
 QUICK = (CreateTasks, TaskCommand, Reprioritize, ReportProgress, BookUsage, Heartbeat, ClaimTask)
@@ -56,9 +56,18 @@ class SqliteEngine(SqlEngine):
     def __init__(self, path: Path, *, synchronous: str = "full") -> None:
         self._path = path
         self._lock: int | None = None
-        writer = _connect(path, [f"PRAGMA synchronous={synchronous}"], begin=BEGIN, size=1)
+        writer = _connect(path, [f"PRAGMA synchronous={synchronous}", HURRIED], begin=BEGIN, size=1)
         reader = _connect(path, ["PRAGMA query_only=ON", "PRAGMA wal_autocheckpoint=0"], begin="BEGIN", size=READERS)
-        super().__init__(writer, reader, begin=PATIENT, memory=WriterMemory())
+        super().__init__(writer, reader, begin=(BEGIN,), memory=WriterMemory())
+
+    def apply_batch(self, operations: Sequence[Operation[Any]], now: int) -> BatchResult:
+        """Apply a batch in the writer's thread, which may wait for others."""
+        driver = self._connection.driver()
+        driver.execute(PATIENT)
+        try:
+            return super().apply_batch(operations, now)
+        finally:
+            driver.execute(HURRIED)
 
     def decide_quickly(self, operations: Sequence[Operation[Any]], now: int) -> Decided | None:
         """A batch of what tasks and workers do all day takes a few milliseconds at most.
@@ -69,7 +78,7 @@ class SqliteEngine(SqlEngine):
         if not all(isinstance(operation, QUICK) and operation.weight <= QUICK_WEIGHT for operation in operations):
             return None
         try:
-            return self._decide(operations, now, HURRIED, patience=PATIENCE)
+            return self._decide(operations, now, patience=PATIENCE)
         except (sqlite3.IntegrityError, sqlite3.OperationalError, ConcurrentChangeError, LaboriousError):
             return None
 
