@@ -1,4 +1,4 @@
-"""Sandboxes for harnesses: plain processes, and bubblewrap where it works."""
+"""Sandboxes for harnesses: plain processes; also bubblewrap, where a module asks for it by `SANDBOXES`."""
 
 import os
 from collections.abc import AsyncIterator
@@ -13,7 +13,12 @@ from agent_swarm.sandbox.process import ProcessProvider
 pytest.register_assert_rewrite("agent_swarm.testing.harness_contract")
 
 
-@pytest.fixture(params=["process", "bubblewrap"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "provider" in metafunc.fixturenames:
+        metafunc.parametrize("provider", getattr(metafunc.module, "SANDBOXES", ("process",)), indirect=True)
+
+
+@pytest.fixture
 async def provider(request: pytest.FixtureRequest) -> SandboxProvider:
     provider = ProcessProvider(use_cgroups=False) if request.param == "process" else BubblewrapProvider()
     probe = await provider.probe()

@@ -12,6 +12,8 @@ from agent_swarm.testing.harness_contract import AgentContract, RunPrompt
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 
+SANDBOXES = ("process", "bubblewrap")
+
 
 class TestShell(AgentContract):
     """The contract, and what a shell adds to it."""

@@ -115,7 +115,12 @@ class _ProcessHandle:
 
     def __init__(self, pid: int) -> None:
         self._pid: int | None = pid
-        self._pidfd = os.pidfd_open(pid) if sys.platform == "linux" else None
+        self._pidfd: int | None = None
+        if sys.platform == "linux":
+            try:
+                self._pidfd = os.pidfd_open(pid)
+            except ProcessLookupError:  # it has ended and been reaped already: an enclosure that cannot be made
+                self._pid = None
 
     def kill(self) -> None:
         try:
