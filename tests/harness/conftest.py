@@ -29,13 +29,14 @@ async def provider(request: pytest.FixtureRequest) -> SandboxProvider:
 
 @pytest.fixture
 async def sandbox(provider: SandboxProvider, tmp_path: Path) -> AsyncIterator[Sandbox]:
-    for name in ("workspace", "state"):
-        (tmp_path / name).mkdir(exist_ok=True)
+    for name in ("workspace", "state/agent"):
+        (tmp_path / name).mkdir(parents=True, exist_ok=True)
     spec = SandboxSpec(
         run_id=f"run-{os.urandom(4).hex()}",
         workspace=tmp_path / "workspace",
         state_dir=tmp_path / "sandbox",
-        writable=(tmp_path / "state",),
+        writable=(tmp_path / "state" / "agent",),
+        readable=(tmp_path / "state",),
     )
     sandbox = await provider.open(spec)
     yield sandbox

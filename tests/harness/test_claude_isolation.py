@@ -17,7 +17,7 @@ from agent_swarm.testing.tool_server import ToolServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-LOOK = "cat {canary} 2>&1; echo mine > {workspace}/mine; touch {canary}.new 2>&1"
+LOOK = "cat {canary} 2>&1; echo mine > {workspace}/mine; touch {canary}.new {state}/claude/planted 2>&1"
 # Straight there, and through the proxy that allows other hosts.
 CALL = "curl -sS -m 3 -d x --noproxy '*' {url} 2>&1; curl -sS -m 3 -d x --noproxy '' {url} 2>&1"
 
@@ -38,13 +38,13 @@ async def test_given_a_sandbox_with_a_list_of_hosts_when_the_agent_looks_around_
     tmp_path: Path,
 ) -> None:
     home, workspace, state = (tmp_path / name for name in ("home", "workspace", "state"))
-    for folder in (home, workspace, state):
-        folder.mkdir()
+    for folder in (home, workspace, state / "agent"):
+        folder.mkdir(parents=True)
     canary = home / "canary"
     canary.write_text("a secret of the worker's user")
     async with ToolServer("canary") as port:
         commands = (
-            LOOK.format(canary=canary, workspace=workspace),
+            LOOK.format(canary=canary, workspace=workspace, state=state),
             CALL.format(url=port.url),
             "cat /proc/[0-9]*/cmdline | tr '\\0' ' '",
         )
@@ -62,6 +62,8 @@ async def test_given_a_sandbox_with_a_list_of_hosts_when_the_agent_looks_around_
     assert "No such file" in looked
     assert (workspace / "mine").read_text() == "mine\n"
     assert not canary.with_suffix(".new").exists()
+    assert (state / "claude" / "mcp.json").exists()
+    assert not (state / "claude" / "planted").exists(), "the agent writes where its worker does"
     assert "Failed to connect" in called
     assert "AGENT_SWARM_NETWORK_ALLOW" in called
     assert "wrong token" not in called, "the port on the host's loopback answered"
@@ -84,8 +86,8 @@ async def look_around(
         run_id=f"run-{os.urandom(4).hex()}",
         workspace=workspace,
         state_dir=home.parent / "records",
-        writable=(state,),
-        readable=harness.grants.readable,
+        writable=(state / "agent",),
+        readable=(state, *harness.grants.readable),
         network=Network(mode=NetworkMode.ALLOW, own=(model_url.removeprefix("http://"),)),
     )
     turn = Turn(
@@ -94,7 +96,7 @@ async def look_around(
         prompt="look around",
         workspace=workspace,
         state_dir=state,
-        env={**environment, "HOME": str(home), "CLAUDE_CODE_TMPDIR": str(state)},
+        env={**environment, "HOME": str(home), "CLAUDE_CODE_TMPDIR": str(state / "agent")},
         permissions=Permissions(mode=PermissionMode.ALL),
     )
     sandbox = await provider.open(spec)

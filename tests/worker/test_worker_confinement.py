@@ -117,10 +117,11 @@ def test_given_a_run_when_its_sandbox_is_described_then_it_gets_its_own_folders_
     run = home / "runs" / "task" / "1"
     kinds = ("thoughts", "memory", "downloads", "misc")
     assert set(spec.writable) == {
-        *(run / "git", run / "state", home / "personal", tmp_path / "w"),
+        *(run / "git", run / "state" / "agent", home / "personal", tmp_path / "w"),
         *(shared / kind / AGENT_ID for kind in kinds),
     }
-    assert set(spec.readable) == {home / "mirrors" / "p.git" / "objects", shared, Path("/opt/agent")}
+    mirror = home / "mirrors" / "p.git" / "objects"
+    assert set(spec.readable) == {run / "state", mirror, shared, Path("/opt/agent")}
 
 
 @pytest.mark.parametrize(

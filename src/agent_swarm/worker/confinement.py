@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from agent_swarm.harness.base import Grants
+from agent_swarm.harness.base import Grants, agent_part
 from agent_swarm.sandbox.allowlist import Entry
 from agent_swarm.sandbox.base import Network, NetworkMode, SandboxCapability, SandboxSpec
 from agent_swarm.worker.settings import WorkerSettings
@@ -31,12 +31,13 @@ def sandbox_spec(
         state_dir=records,
         writable=(
             *_given(workspace.git_dir),
-            workspace.state_dir,
+            agent_part(workspace.state_dir),
             folders.personal,
             *folders.own.values(),
             *settings.writable,
         ),
         readable=(
+            workspace.state_dir,
             *_given(workspace.objects),
             folders.shared,
             *grants.readable,
