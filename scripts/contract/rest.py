@@ -61,9 +61,7 @@ class _Documents:
         before, after = ({code for code in side if code < "400"} for side in (old, new))
         yield from gone_and_new(before, after, name, what="success", may_come=False)
         for code in sorted(before & after):
-            where = f"{name} {code}"
-            yield from gone_and_new(old[code].get("links", ()), new[code].get("links", ()), where, what="link")
-            yield from self._content(self._read, old[code], new[code], where)
+            yield from self._content(self._read, old[code], new[code], f"{name} {code}")
 
     def _content(self, comparison: Comparison, old: Operation, new: Operation, where: str) -> Iterator[Change]:
         before, after = old.get("content", {}), new.get("content", {})

@@ -133,7 +133,7 @@ OPERATION = {
     "parameters": [{"in": "query", "name": "limit", "schema": {"type": "integer", "maximum": 200}}],
     "requestBody": {"content": {"application/json": {"schema": fields(a=TEXT)}}},
     "responses": {
-        "200": {"content": {"application/json": {"schema": fields(["id"], id=TEXT)}}, "links": {"get": {}}},
+        "200": {"content": {"application/json": {"schema": fields(["id"], id=TEXT)}}},
         "404": {"description": "no"},
     },
 }
@@ -174,7 +174,6 @@ REST_BREAKS = {
     ),
     "GET /t: removed the success 200": operation(lambda o: o["responses"].pop("200")),
     "GET /t: added the success 202": operation(lambda o: o["responses"].update({"202": {}})),
-    "GET /t 200: removed the link get": operation(lambda o: o["responses"]["200"]["links"].clear()),
     "GET /t 200: removed the field id": operation(
         lambda o: o["responses"]["200"]["content"]["application/json"].update(schema=fields())
     ),
@@ -188,7 +187,6 @@ REST_ADDITIONS = [
     operation(lambda o: o["x-token-kinds"].append("attempt")),
     operation(lambda o: o["x-scopes"].append("tasks:write")),
     operation(lambda o: o["parameters"].append({"in": "query", "name": "q", "schema": TEXT})),
-    operation(lambda o: o["responses"]["200"]["links"].update(cancel={})),
     operation(lambda o: o["responses"].pop("404")),
     edited(DOCUMENT, lambda d: d["x-error-codes"].update(slow={"status": 503})),
 ]
