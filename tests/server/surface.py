@@ -1,12 +1,14 @@
 """Calls made up from the frozen contracts: right and wrong ones, about things that exist where they can be."""
 
+import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 import jsonschema_rs
 import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.generation import GenerationMode
 from tests.promises.project import ROOT
@@ -14,6 +16,7 @@ from tests.promises.project import ROOT
 Case = schemathesis.Case[Any]
 Known = Mapping[str, list[Any]]
 
+RIGHT_ONES, WRONG_ONES = 12, 6  # of each operation and frame
 RIGHT, WRONG = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
 NOTHING_TO_GET_WRONG = {"GET /health", "GET /ready"}
 # What fields and parameters name: the kind of thing. Made up, they would never be right.
@@ -26,6 +29,14 @@ NAMES = {
     "project": "project",
     "cursor": "cursor",
     "after": "number",
+}
+# What the schema calls a text, and the server reads more closely.
+SAMPLES: Mapping[str, st.SearchStrategy[str]] = {
+    "repoUrl": st.sampled_from(["https://example.com/a.git", "git@example.com:b/c.git"]),
+    "defaultBranch": st.sampled_from(["", "main"]),
+    "startAt": st.sampled_from(["2020-01-01T00:00:00Z", "2040-01-01T00:00:00.000Z"]),
+    "agent_id": st.uuids().map(str),
+    "instance_id": st.uuids().map(str),
 }
 
 
@@ -84,19 +95,53 @@ def server_frame(kind: str) -> Any:
 
 @cache
 def calls(name: str) -> st.SearchStrategy[Case]:
-    """Calls of one operation; one in four is wrong."""
-    right: st.SearchStrategy[Case] = operations()[name].as_strategy(generation_mode=RIGHT)
-    if name in NOTHING_TO_GET_WRONG:
-        return right
-    wrong = operations()[name].as_strategy(generation_mode=WRONG)
-    return st.integers(0, 3).flatmap(lambda number: right if number else wrong)
+    """Calls of one operation, right and wrong ones."""
+    operation = operations()[name]
+    wrong = [] if name in NOTHING_TO_GET_WRONG else _made_up(operation, WRONG, WRONG_ONES)
+    made_up = [_restored(case) for case in (*_made_up(operation, RIGHT, RIGHT_ONES), *wrong)]
+    return st.sampled_from(made_up).map(lambda restored: restored())
 
 
 @cache
 def frame_bodies(kind: str) -> st.SearchStrategy[Any]:
-    """Bodies of one frame; one in four is wrong."""
-    right, wrong = (frames()[kind].as_strategy(generation_mode=mode) for mode in (RIGHT, WRONG))
-    return st.integers(0, 3).flatmap(lambda number: right if number else wrong).map(lambda case: case.body)
+    """Bodies of one frame, right and wrong ones."""
+    frame = frames()[kind]
+    made_up = [*_made_up(frame, RIGHT, RIGHT_ONES), *_made_up(frame, WRONG, WRONG_ONES)]
+    return st.sampled_from(made_up).map(lambda case: copy.deepcopy(case.body))
+
+
+def _made_up(operation: Any, mode: GenerationMode, number: int) -> list[Case]:
+    """So many calls, the same ones each time.
+
+    Made up in advance: within a history they would use up what Hypothesis draws from, and the histories stay short.
+    """
+    found: list[Case] = []
+
+    @given(case=operation.as_strategy(generation_mode=mode))
+    @settings(
+        max_examples=number,
+        phases=[Phase.generate],
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    def collect(case: Case) -> None:
+        found.append(case)
+
+    collect()
+    return found
+
+
+def _restored(case: Case) -> Callable[[], Case]:
+    """Gives the call as it was made up, whatever became of it in the history before; a case cannot be copied."""
+    pristine = copy.deepcopy((case.path_parameters or {}, case.query or {}, case.body))
+
+    def restored() -> Case:
+        case.path_parameters, case.query, case.body = copy.deepcopy(pristine)
+        return case
+
+    return restored
 
 
 def about_known_things(draw: Any, case: Case, known: Known) -> None:
@@ -125,6 +170,9 @@ def _name_known_things(draw: Any, fields: dict[str, Any], known: Known) -> None:
                 fields[field] = draw(st.sampled_from(known[kind]))
             elif field in ("project", "cursor"):
                 del fields[field]
+    for field, samples in SAMPLES.items():
+        if fields.get(field) is not None and draw(st.integers(0, 9)) > 0:
+            fields[field] = draw(samples)
     if isinstance(fields.get("dependsOn"), list):
         ids = known.get("task", [])
         fields["dependsOn"] = draw(st.lists(st.sampled_from(ids), max_size=3, unique=True)) if ids else []
