@@ -5,6 +5,7 @@ operation of the frozen document, rightly and wrongly. schemathesis makes the ca
 state machine is not used: it draws from true randomness, so that a failure could not be repeated.
 """
 
+import asyncio
 import json
 import tempfile
 from collections import defaultdict
@@ -43,6 +44,7 @@ pytestmark = [
 OPERATIONS = sorted(surface.operations())
 FRAMES = sorted(surface.frames())
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+ANSWER_SECONDS = 20.0  # nothing here asks the server to wait
 CONTRACT_EVENTS = surface.contract("events")["types"]
 
 
@@ -146,7 +148,8 @@ class Histories(RuleBasedStateMachine):
         return answer
 
     async def _request(self, method: str, url: str, headers: dict[str, str], body: Any) -> httpx2.Response:
-        return await self.world.client.request(method, url, headers=headers, content=body)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await self.world.client.request(method, url, headers=headers, content=body)
 
     def ask(self, method: str, path: str, token: str | None, body: Any) -> httpx2.Response:
         """The answer to a call that is no made up one."""
