@@ -181,7 +181,7 @@ def test_given_a_server_then_overview_agents_and_doctor_answer(swarm: Swarm) -> 
     task_id = add(swarm, "waits here")
     assert "pending" in swarm("overview").out
     assert task_id in swarm("overview", "--json").out
-    assert json.loads(swarm("agent", "ls", "--json").out) == {"agents": []}
+    assert json.loads(swarm("agent", "ls", "--json").out) == {"agents": [], "nextCursor": None}
     assert "no agents" in swarm("agent", "ls").err
     assert "no agent has the id" in swarm("agent", "show", task_id, code=1).err
     checks = {check["name"]: check["status"] for check in json.loads(swarm("doctor", "--json").out)["checks"]}

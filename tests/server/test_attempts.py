@@ -96,7 +96,7 @@ async def test_given_nothing_new_when_the_wait_is_over_then_the_answer_is_empty(
     assert (await world.get(path_of(attempt), params={"waitSeconds": 0.01}))["lines"] == []
 
 
-@pytest.mark.parametrize("query", ["after=-1", "limit=0", "limit=1001", "waitSeconds=26", "waitSeconds=nan"])
+@pytest.mark.parametrize("query", ["after=-1", "limit=0", "limit=201", "waitSeconds=26", "waitSeconds=nan"])
 async def test_given_a_bad_parameter_when_a_transcript_is_read_then_it_is_refused(world: World, query: str) -> None:
     await world.file()
     attempt = await world.take(await world.register())

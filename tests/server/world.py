@@ -208,11 +208,11 @@ class World:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[World]:
-    """A world with the operator's token, its app at work."""
+async def opened(folder: Path, *, address: str | Path = "memory:") -> AsyncIterator[World]:
+    """A world with the operator's token, its app at work, by default over a store in memory."""
     clock = ManualClock()
     settings = ServerSettings(data_dir=folder, api_key=API_KEY)
-    async with open_store("memory:", clock=ServerClock(wall=clock, monotonic=clock)) as store:
+    async with open_store(address, clock=ServerClock(wall=clock, monotonic=clock)) as store:
         await store.apply(PutToken(token=tokens.api_key_token(API_KEY, now=store.now())))
         app = build_app(store, settings)
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)

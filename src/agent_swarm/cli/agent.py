@@ -35,9 +35,9 @@ def ls(client: Client, *, as_json: bool) -> None:
       agent-swarm agent ls
       agent-swarm agent ls --json | jq '.agents[] | {name, status, isLead}'
     """
-    reply = client.get("/api/agents")
+    agents = client.items("/api/agents", "agents")
     if as_json:
-        print_json(reply)
+        print_json({"agents": agents, "nextCursor": None})
         return
     rows = [
         (
@@ -50,7 +50,7 @@ def ls(client: Client, *, as_json: bool) -> None:
             one_line(", ".join(found["tags"]), 30),
             f"{age(found['lastSeenAt'])} ago",
         )
-        for found in reply["agents"]
+        for found in agents
     ]
     headers = ("ID", "NAME", "STATUS", "ROLE", "BUSY", "HARNESS", "TAGS", "SEEN")
     print_table(headers, rows, empty="no agents; start some with: agent-swarm up, or agent-swarm worker")
@@ -71,7 +71,7 @@ def show(client: Client, *, agent: str, as_json: bool) -> None:
     """
     from agent_swarm.cli.task.ids import agent_named
 
-    found = agent_named(client.get("/api/agents")["agents"], agent)
+    found = agent_named(client.items("/api/agents", "agents"), agent)
     if as_json:
         print_json(found)
         return

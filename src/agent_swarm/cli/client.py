@@ -70,6 +70,10 @@ class Client:
             page = self.get(path, {"limit": PAGE_MAX, **(query or {}), "cursor": page["nextCursor"]})
             yield page
 
+    def items(self, path: str, key: str) -> list[Json]:
+        """Everything in a list, whose pages have it under `key`."""
+        return [item for page in self.pages(path) for item in page[key]]
+
     def _send(
         self,
         method: str,

@@ -116,7 +116,7 @@ def _work(
 ) -> list[promises.Promise]:
     client = swarm.client
     client.create("/api/projects", {"name": plan.PROJECT, "repoUrl": str(repository.path)})
-    lead = next(agent for agent in client.get("/api/agents")["agents"] if agent["isLead"])
+    lead = next(agent for agent in client.items("/api/agents", "agents") if agent["isLead"])
     planning = plan.planning_task(lead["id"], coder)
     report.heading(f"One task for the lead: {planning['title']}")
     filed = tell(client, planning, seconds=seconds)

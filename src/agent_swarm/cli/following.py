@@ -41,4 +41,4 @@ def exit_code_by_outcome(tasks: Iterable[Json]) -> int:
 
 def agent_names(client: Client) -> dict[str, str]:
     """The name of each agent by its id."""
-    return {agent["id"]: agent["name"] for agent in client.get("/api/agents")["agents"]}
+    return {agent["id"]: agent["name"] for agent in client.items("/api/agents", "agents")}

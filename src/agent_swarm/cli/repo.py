@@ -67,13 +67,13 @@ def ls(client: Client, *, as_json: bool) -> None:
     Example:
       agent-swarm repo ls
     """
-    reply = client.get("/api/projects")
+    projects = client.items("/api/projects", "projects")
     if as_json:
-        print_json(reply)
+        print_json({"projects": projects, "nextCursor": None})
         return
     rows = [
         (found["name"], found["defaultBranch"] or "its own", found["repoUrl"], f"{age(found['createdAt'])} ago")
-        for found in reply["projects"]
+        for found in projects
     ]
     empty = "no repositories; name one with: agent-swarm repo add PATH"
     print_table(("NAME", "BRANCH", "WHERE", "ADDED"), rows, empty=empty)

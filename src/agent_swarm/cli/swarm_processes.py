@@ -85,7 +85,7 @@ def _is_healthy(swarm: Swarm) -> bool:
 
 def _are_here(swarm: Swarm) -> bool:
     """All agents have registered."""
-    agents = _asker(swarm.server()).get("/api/agents")["agents"]
+    agents = _asker(swarm.server()).items("/api/agents", "agents")
     here = {agent["id"] for agent in agents if agent["status"] != "offline"}
     return here.issuperset(remembered_ids(swarm.data_dir, swarm.agents).values())
 

@@ -1,7 +1,7 @@
 """The REST shapes: camelCase JSON, unknown fields refused in input.
 
-Instants are RFC 3339 UTC with milliseconds and `Z`, spans are `…Seconds`. Lists answer `{…s, nextCursor}`, newest
-first, with `nextCursor` null at the end.
+Instants are RFC 3339 UTC with milliseconds and `Z`, spans are `…Seconds`. Lists answer `{…s, nextCursor}` with
+`nextCursor` null at the end: tasks newest first, agents and projects by name, attempts in their order.
 """
 
 from typing import Annotated, Any, Literal
@@ -32,10 +32,16 @@ def _priority(value: Any) -> Any:
     return PRIORITY_NAMES.get(value.lower(), value) if isinstance(value, str) else value
 
 
+def _at_most(number: int) -> Any:
+    """Say how long a list of an answer gets. Not checked: an answer that breaks it is a fault of whoever made it."""
+    return Field(json_schema_extra={"maxItems": number})
+
+
 Text = Annotated[str, AfterValidator(_without_nul)]
 Id = Annotated[str, AfterValidator(_uuid)]
 Label = Annotated[Text, Field(min_length=1, max_length=limits.LABEL_CHARS)]
 Labels = Annotated[list[Label], Field(max_length=limits.LABELS)]
+LabelList = Annotated[list[str], _at_most(limits.LABELS)]
 Priority = Annotated[int, Field(ge=0, le=100, strict=True), BeforeValidator(_priority)]
 
 
@@ -132,8 +138,8 @@ class ProjectInput(Input):
 class Requires(Output):
     """The hard requirements of a task."""
 
-    tags: list[str]
-    capabilities: list[str]
+    tags: LabelList
+    capabilities: LabelList
     agent_id: str | None
 
 
@@ -154,7 +160,7 @@ class Task(Output):
     prompt_preview: str
     status: str
     priority: int
-    tags: list[str]
+    tags: LabelList
     requires: Requires
     harness: str | None
     model: str | None
@@ -187,21 +193,21 @@ class TaskDetail(Task):
     """A task, whole: `GET /api/tasks/{id}`."""
 
     prompt: str
-    depends_on: list[Dependency]
-    dependants: list[Dependency]  # the first 200
+    depends_on: Annotated[list[Dependency], _at_most(limits.DEPENDENCIES)]
+    dependants: Annotated[list[Dependency], _at_most(limits.PAGE_MAX)]  # the first ones, by id
 
 
 class TaskPage(Output):
     """Some tasks, newest first."""
 
-    tasks: list[Task]
+    tasks: Annotated[list[Task], _at_most(limits.PAGE_MAX)]
     next_cursor: str | None
 
 
 class BatchReply(Output):
     """The created tasks in the order sent; `refs` maps each `ref` to its id."""
 
-    tasks: list[Task]
+    tasks: Annotated[list[Task], _at_most(limits.BATCH_TASKS)]
     refs: dict[str, str]
 
 
@@ -229,15 +235,16 @@ class Attempt(Output):
 
 
 class AttemptList(Output):
-    """The tries at a task, first one first."""
+    """Some of the tries at a task, first one first."""
 
-    attempts: list[Attempt]
+    attempts: Annotated[list[Attempt], _at_most(limits.PAGE_MAX)]
+    next_cursor: str | None
 
 
 class Transcript(Output):
     """Lines of an attempt from `after` on: {at, kind, data}. `ended` when no further line will come."""
 
-    lines: list[dict[str, Any]]
+    lines: Annotated[list[dict[str, Any]], _at_most(limits.PAGE_MAX)]
     next: int
     ended: bool
 
@@ -252,12 +259,15 @@ class Reason(Output):
 
 
 class Explanation(Output):
-    """`GET /api/tasks/{id}/explain`; no reasons for a task that runs or has ended well."""
+    """`GET /api/tasks/{id}/explain`; no reasons for a task that runs or has ended well.
+
+    Of a task that waits for very many others, the first 200 reasons.
+    """
 
     task_id: str
     status: str
     summary: str
-    reasons: list[Reason]
+    reasons: Annotated[list[Reason], _at_most(limits.PAGE_MAX)]
 
 
 class Agent(Output):
@@ -272,19 +282,20 @@ class Agent(Output):
     description: str
     template_id: str
     harness: str
-    skills: list[str]
-    tags: list[str]
-    capabilities: list[str]
+    skills: LabelList
+    tags: LabelList
+    capabilities: LabelList
     slots: int
-    current_tasks: list[str]
+    current_tasks: Annotated[list[str], _at_most(limits.PAGE_MAX)]  # the first ones, by id
     registered_at: str
     last_seen_at: str
 
 
 class AgentList(Output):
-    """All agents, by name."""
+    """Some agents, by name."""
 
-    agents: list[Agent]
+    agents: Annotated[list[Agent], _at_most(limits.PAGE_MAX)]
+    next_cursor: str | None
 
 
 class Project(Output):
@@ -298,9 +309,10 @@ class Project(Output):
 
 
 class ProjectList(Output):
-    """All projects, by name."""
+    """Some projects, by name."""
 
-    projects: list[Project]
+    projects: Annotated[list[Project], _at_most(limits.PAGE_MAX)]
+    next_cursor: str | None
 
 
 class Overview(Output):
@@ -308,8 +320,8 @@ class Overview(Output):
 
     tasks: dict[str, int]  # status -> number
     agents: dict[str, int]  # status -> number
-    running: list[Task]
-    waiting: list[Task]  # the next to be claimed or stuck, first 20
+    running: Annotated[list[Task], _at_most(limits.PAGE_MAX)]
+    waiting: Annotated[list[Task], _at_most(limits.OVERVIEW_WAITING)]  # the next to be claimed or stuck
 
 
 class Subject(Output):
@@ -338,5 +350,5 @@ class Event(Output):
 class EventPage(Output):
     """`GET /api/events?after=SEQ` with `Accept: application/json`."""
 
-    events: list[Event]
+    events: Annotated[list[Event], _at_most(limits.PAGE_MAX)]
     next_after: int

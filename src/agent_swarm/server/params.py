@@ -18,7 +18,7 @@ _STATUSES = "|".join(TaskStatus)
 PathId = Annotated[str, Path(json_schema_extra={"format": "uuid"})]
 AttemptNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Limit = Annotated[int, Query(ge=1, le=limits.PAGE_MAX)]
-Cursor = Annotated[str | None, Query(max_length=200, description="`nextCursor` of the page before")]
+Cursor = Annotated[str | None, Query(max_length=limits.CURSOR_CHARS, description="`nextCursor` of the page before")]
 IdQuery = Annotated[Id | None, Query(json_schema_extra={"format": "uuid"})]
 TextQuery = Annotated[Text | None, Query(max_length=limits.LABEL_CHARS)]
 StatusList = Annotated[

@@ -5,18 +5,22 @@ from collections.abc import Callable, Sequence
 
 from agent_swarm.domain.errors import NotFound
 from agent_swarm.protocol import rest
-from agent_swarm.services import views
+from agent_swarm.services import cursors, views
 from agent_swarm.store.base import Queries
 from agent_swarm.store.records import TaskRecord
 
 
-def list_agents(*, now: int) -> Callable[[Queries], rest.AgentList]:
-    """A reading: all agents by name."""
+def list_agents(*, cursor: str | None, limit: int, now: int) -> Callable[[Queries], rest.AgentList]:
+    """A reading: a page of the agents, by name."""
+    after = cursors.read_name(cursor)
 
     def reading(queries: Queries) -> rest.AgentList:
         holds = held_by_agent(queries.held_tasks())
+        found = queries.agents(after=after, limit=limit + 1)
+        shown, following = cursors.page(found, limit, lambda agent: cursors.after_name(agent.name, agent.profile.id))
         return rest.AgentList(
-            agents=[views.agent(agent, holds.get(agent.profile.id, ()), now=now) for agent in queries.agents()]
+            agents=[views.agent(agent, holds.get(agent.profile.id, ()), now=now) for agent in shown],
+            next_cursor=following,
         )
 
     return reading

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from agent_swarm.domain.explain import Candidate, Facts, Upstream
 from agent_swarm.domain.explain import explain as judge
-from agent_swarm.protocol import rest
+from agent_swarm.protocol import limits, rest
 from agent_swarm.services import views
 from agent_swarm.services.agents import held_by_agent
 from agent_swarm.services.readings import require_task
@@ -24,7 +24,7 @@ def explain(task_id: str, *, now: int) -> Callable[[Queries], rest.Explanation]:
             summary=told.summary,
             reasons=[
                 rest.Reason(code=reason.code, message=reason.message, unblock=reason.unblock, details=reason.details)
-                for reason in told.reasons
+                for reason in told.reasons[: limits.PAGE_MAX]
             ],
         )
 

@@ -14,7 +14,7 @@ from agent_swarm.domain.errors import InvalidInput, NotFound
 from agent_swarm.domain.ids import new_id, normalize_id
 from agent_swarm.protocol import rest
 from agent_swarm.protocol.rest import ProjectInput
-from agent_swarm.services import views
+from agent_swarm.services import cursors, views
 from agent_swarm.services.tokens import Identity
 from agent_swarm.store.base import Queries
 from agent_swarm.store.operations import CreateProject
@@ -43,9 +43,16 @@ def create_project(project: ProjectInput, *, by: Identity) -> CreateProject:
     )
 
 
-def list_projects() -> Callable[[Queries], rest.ProjectList]:
-    """A reading: all projects by name."""
-    return lambda queries: rest.ProjectList(projects=[views.project(project) for project in queries.projects()])
+def list_projects(*, cursor: str | None, limit: int) -> Callable[[Queries], rest.ProjectList]:
+    """A reading: a page of the projects, by name."""
+    after = cursors.read_name(cursor)
+
+    def reading(queries: Queries) -> rest.ProjectList:
+        found = queries.projects(after=after, limit=limit + 1)
+        shown, following = cursors.page(found, limit, lambda project: cursors.after_name(project.name, project.id))
+        return rest.ProjectList(projects=[views.project(project) for project in shown], next_cursor=following)
+
+    return reading
 
 
 def get_project(id_or_name: str) -> Callable[[Queries], rest.Project]:

@@ -1,22 +1,17 @@
 """What people look at: each function is one reading of the store, made in one moment, in the words of the REST face."""
 
-import base64
-import binascii
 from collections.abc import Callable, Sequence
 
-from agent_swarm.domain.errors import Denied, InvalidInput, NotFound, UnknownReference, UnknownTask
+from agent_swarm.domain.errors import Denied, NotFound, UnknownReference, UnknownTask
 from agent_swarm.domain.ids import normalize_id
 from agent_swarm.domain.tasks import TaskStatus
-from agent_swarm.protocol import rest
-from agent_swarm.services import views
+from agent_swarm.protocol import limits, rest
+from agent_swarm.services import cursors, views
 from agent_swarm.services.agents import held_by_agent
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.base import Queries
-from agent_swarm.store.records import AttemptRecord, Cursor, TaskFilter, TaskRecord
+from agent_swarm.store.records import AttemptRecord, TaskFilter, TaskRecord
 
-DEPENDANTS = 200
-OVERVIEW_TASKS = 20
-OVERVIEW_RUNNING = 200
 WAITING = (TaskStatus.PENDING, TaskStatus.OFFERED, TaskStatus.BLOCKED, TaskStatus.PAUSED)
 
 
@@ -60,7 +55,7 @@ def task_detail(task_id: str, *, by: Identity) -> Callable[[Queries], rest.TaskD
         return views.task_detail(
             require_task(queries, task_id),
             upstreams=queries.upstreams(task_id),
-            dependants=queries.dependants(task_id, limit=DEPENDANTS),
+            dependants=queries.dependants(task_id, limit=limits.PAGE_MAX),
         )
 
     return reading
@@ -82,16 +77,13 @@ def task_page(
     filters: TaskFilter, *, project: str | None, cursor: str | None, limit: int
 ) -> Callable[[Queries], rest.TaskPage]:
     """A reading: a page of tasks, newest first; `project` is an id or a name."""
-    after = None if cursor is None else read_cursor(cursor)
+    after = None if cursor is None else cursors.read_task(cursor)
 
     def reading(queries: Queries) -> rest.TaskPage:
         wanted = filters if project is None else _of_project(filters, queries, project)
         found = queries.list_tasks(wanted, after=after, limit=limit + 1)
-        shown = found[:limit]
-        return rest.TaskPage(
-            tasks=[views.task(record) for record in shown],
-            next_cursor=cursor_after(shown[-1]) if len(found) > limit else None,
-        )
+        shown, following = cursors.page(found, limit, cursors.after_task)
+        return rest.TaskPage(tasks=[views.task(record) for record in shown], next_cursor=following)
 
     return reading
 
@@ -114,34 +106,15 @@ def _of_project(filters: TaskFilter, queries: Queries, project: str) -> TaskFilt
     )
 
 
-def cursor_after(record: TaskRecord) -> str:
-    """Where the page that ends with `record` is continued. Opaque to clients."""
-    place = f"{record.spec.created_at}.{record.spec.id}"
-    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
-
-
-def read_cursor(text: str) -> Cursor:
-    """The place that a cursor names; raises InvalidInput for what `cursor_after` has not made."""
-    try:
-        place = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii")
-        created_at, _, task_id = place.partition(".")
-        if not created_at.isdecimal() or len(created_at) > 18 or normalize_id(task_id) != task_id:
-            raise ValueError(place)
-        return Cursor(int(created_at), task_id)
-    except (ValueError, binascii.Error):
-        raise InvalidInput(
-            "cursor is not one that this server has given",
-            hint="take nextCursor from the page before, or leave it out to start at the newest",
-            details={"field": "cursor"},
-        ) from None
-
-
-def attempts(task_id: str) -> Callable[[Queries], rest.AttemptList]:
-    """A reading: the tries at a task, first one first."""
+def attempts(task_id: str, *, cursor: str | None, limit: int) -> Callable[[Queries], rest.AttemptList]:
+    """A reading: a page of the tries at a task, first one first."""
+    after = cursors.read_number(cursor)
 
     def reading(queries: Queries) -> rest.AttemptList:
         require_task(queries, task_id)
-        return rest.AttemptList(attempts=[views.attempt(record) for record in queries.attempts(task_id)])
+        found = queries.attempts(task_id, after=after, limit=limit + 1)
+        shown, following = cursors.page(found, limit, lambda record: cursors.after_number(record.number))
+        return rest.AttemptList(attempts=[views.attempt(record) for record in shown], next_cursor=following)
 
     return reading
 
@@ -156,11 +129,11 @@ def overview(*, now: int) -> Callable[[Queries], rest.Overview]:
         for agent in queries.agents():
             agents[views.agent_status(agent, is_busy=agent.profile.id in holds, now=now)] += 1
         counts = queries.counts()
-        waiting = queries.list_tasks(TaskFilter(statuses=WAITING), after=None, limit=OVERVIEW_TASKS)
+        waiting = queries.list_tasks(TaskFilter(statuses=WAITING), after=None, limit=limits.OVERVIEW_WAITING)
         return rest.Overview(
             tasks={status.value: counts.get(status, 0) for status in TaskStatus},
             agents=agents,
-            running=[views.task(record) for record in held[:OVERVIEW_RUNNING]],
+            running=[views.task(record) for record in held[: limits.PAGE_MAX]],
             waiting=[views.task(record) for record in waiting],
         )
 

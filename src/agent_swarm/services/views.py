@@ -134,7 +134,7 @@ def agent(record: AgentRecord, held: Sequence[TaskRecord], *, now: int) -> rest.
         tags=sorted(profile.tags),
         capabilities=sorted(profile.capabilities),
         slots=record.slots,
-        current_tasks=[task.spec.id for task in held],
+        current_tasks=[task.spec.id for task in held[: limits.PAGE_MAX]],
         registered_at=to_wire(record.registered_at),
         last_seen_at=to_wire(record.last_seen_at),
     )

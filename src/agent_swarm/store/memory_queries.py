@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.matching import Requirements
@@ -17,6 +17,7 @@ from agent_swarm.store.records import (
     Cursor,
     DependencyRecord,
     Event,
+    NameCursor,
     ProjectRecord,
     TaskFilter,
     TaskRecord,
@@ -25,6 +26,8 @@ from agent_swarm.store.records import (
 
 if TYPE_CHECKING:
     from agent_swarm.store.memory import MemoryEngine
+
+R = TypeVar("R")
 
 
 class MemoryQueries:
@@ -67,12 +70,10 @@ class MemoryQueries:
         )
         return [_far_end(self._engine.records[other], policy) for other, policy in found[:limit]]
 
-    def attempts(self, task_id: str) -> list[AttemptRecord]:
-        """The tries at a task, first one first."""
-        return sorted(
-            (attempt for attempt in self._engine.attempts.values() if attempt.task_id == task_id),
-            key=lambda attempt: attempt.number,
-        )
+    def attempts(self, task_id: str, *, after: int = 0, limit: int | None = None) -> list[AttemptRecord]:
+        """The tries at a task, first one first, from the one that follows number `after`."""
+        found = (a for a in self._engine.attempts.values() if a.task_id == task_id and a.number > after)
+        return sorted(found, key=lambda attempt: attempt.number)[:limit]
 
     def attempt(self, task_id: str, number: int) -> AttemptRecord | None:
         """One try."""
@@ -82,9 +83,10 @@ class MemoryQueries:
         """One agent."""
         return self._engine.agents.get(agent_id)
 
-    def agents(self) -> list[AgentRecord]:
-        """All agents, by name."""
-        return sorted(self._engine.agents.values(), key=lambda agent: (agent.name, agent.profile.id))
+    def agents(self, *, after: NameCursor | None = None, limit: int | None = None) -> list[AgentRecord]:
+        """Agents by name, from the one that follows `after`; all of them where nothing is said."""
+        placed = [(NameCursor(agent.name, agent.profile.id), agent) for agent in self._engine.agents.values()]
+        return _following(placed, after)[:limit]
 
     def held_tasks(self, agent_id: str | None = None) -> list[TaskRecord]:
         """The tasks under a lease, of one agent or of all, by id; prompts are cut."""
@@ -117,9 +119,10 @@ class MemoryQueries:
         by_id = self._engine.projects.get(id_or_name)
         return by_id or next((p for p in self._engine.projects.values() if p.name == id_or_name), None)
 
-    def projects(self) -> list[ProjectRecord]:
-        """All projects, by name."""
-        return sorted(self._engine.projects.values(), key=lambda project: project.name)
+    def projects(self, *, after: NameCursor | None = None, limit: int | None = None) -> list[ProjectRecord]:
+        """Projects by name, from the one that follows `after`; all of them where nothing is said."""
+        placed = [(NameCursor(project.name, project.id), project) for project in self._engine.projects.values()]
+        return _following(placed, after)[:limit]
 
     def classes(self) -> dict[int, Requirements]:
         """All requirement classes."""
@@ -151,6 +154,11 @@ class MemoryQueries:
     def epoch(self) -> int:
         """The kill switch's epoch that agent and attempt tokens have to carry."""
         return 0
+
+
+def _following(placed: list[tuple[NameCursor, R]], after: NameCursor | None) -> list[R]:
+    placed.sort(key=lambda entry: entry[0])
+    return [record for place, record in placed if after is None or place > after]
 
 
 def _matches(record: TaskRecord, wanted: TaskFilter) -> bool:

@@ -213,3 +213,11 @@ class Cursor:
 
     created_at: int
     id: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class NameCursor:
+    """The last row of a page of a list that runs by name."""
+
+    name: str
+    id: str

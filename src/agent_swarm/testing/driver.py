@@ -17,6 +17,7 @@ from agent_swarm.store.records import (
     AttemptReport,
     ClaimedTask,
     Edge,
+    NameCursor,
     TaskFilter,
     TaskRecord,
     TaskSpec,
@@ -205,9 +206,16 @@ def snapshot(queries: Queries) -> dict[str, Any]:
         "upstreams": {task_id: queries.upstreams(task_id) for task_id in ids},
         "dependants": {task_id: queries.dependants(task_id, limit=100) for task_id in ids},
         "attempts": {task_id: queries.attempts(task_id) for task_id in ids},
+        "later_attempts": {task_id: queries.attempts(task_id, after=1, limit=2) for task_id in ids},
         "agents": queries.agents(),
+        "later_agents": [
+            queries.agents(after=NameCursor(agent.name, agent.profile.id), limit=1) for agent in queries.agents()
+        ],
         "tokens": queries.tokens(),
         "projects": queries.projects(),
+        "later_projects": [
+            queries.projects(after=NameCursor(project.name, project.id), limit=1) for project in queries.projects()
+        ],
         "classes": queries.classes(),
         "ready": queries.ready_classes(),
         "held": queries.held_tasks(),

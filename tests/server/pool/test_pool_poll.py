@@ -283,3 +283,17 @@ async def test_given_a_waiting_poll_when_the_server_stops_then_it_is_answered_at
     answer = await within(listening)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "shuttingDown")
     await house.stop()
+
+
+async def test_given_a_frame_with_a_number_of_any_size_when_it_is_polled_then_it_is_refused_and_the_others_are_not(
+    house: House,
+) -> None:
+    worker = await house.register()
+    huge = frame("start", "huge", task_id=new_id(), fence=2**100)
+    extra = frame("heartbeat", "extra", leases=[], surprise=[2**100])
+    frames = await house.poll(worker, greeting(worker), huge, extra)
+    assert {one.id: one.type for one in frames} == {
+        "h": FrameType.REPLY,
+        "huge": FrameType.ERROR,
+        "extra": FrameType.REPLY,
+    }

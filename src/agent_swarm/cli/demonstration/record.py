@@ -34,7 +34,7 @@ def read_record(client: Client, planning_task_id: str) -> Record:
     in_order = {ref: tasks[ref] for ref in (PLAN, *plan.WAITS_FOR, *tasks) if ref in tasks}
     return Record(
         tasks=in_order,
-        attempts={ref: client.get(f"/api/tasks/{task['id']}/attempts")["attempts"] for ref, task in in_order.items()},
+        attempts={ref: client.items(f"/api/tasks/{task['id']}/attempts", "attempts") for ref, task in in_order.items()},
         events=list(_events(client)),
         agents=agent_names(client),
     )

@@ -126,7 +126,7 @@ def _once_up(swarm: DemoSwarm) -> DemoSwarm:
 
 def _agents_here(swarm: DemoSwarm) -> set[str]:
     try:
-        agents = Client(swarm.server, retry_seconds=()).get("/api/agents")["agents"]
+        agents = Client(swarm.server, retry_seconds=()).items("/api/agents", "agents")
     except (Unreachable, Unavailable):
         return set()
     except SwarmError as exc:

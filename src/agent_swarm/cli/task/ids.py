@@ -42,7 +42,7 @@ def task_ids(client: Client, texts: Sequence[str]) -> list[str]:
 
 def agent_id(client: Client, text: str) -> str:
     """The id of the agent that `text` names or abbreviates."""
-    return normalize_id(text) or agent_named(client.get("/api/agents")["agents"], text)["id"]
+    return normalize_id(text) or agent_named(client.items("/api/agents", "agents"), text)["id"]
 
 
 def agent_named(agents: Sequence[dict[str, Any]], text: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from agent_swarm.cli.options import json_option, with_client
 from agent_swarm.cli.output import print_json, say
 from agent_swarm.cli.task.ids import task_id
 from agent_swarm.cli.transcript_text import lines_of
-from agent_swarm.protocol.limits import TRANSCRIPT_LINES_PER_FRAME
+from agent_swarm.protocol.limits import PAGE_MAX
 
 WAIT_SECONDS = 20  # below the server's long poll of 25 s
 Line = dict[str, Any]
@@ -53,7 +53,7 @@ def transcript(client: Client, identifier: str, number: int, *, wait: bool) -> I
     while True:
         page = client.get(
             f"/api/tasks/{identifier}/attempts/{number}/transcript",
-            {"after": after, "limit": TRANSCRIPT_LINES_PER_FRAME, "waitSeconds": WAIT_SECONDS if wait else None},
+            {"after": after, "limit": PAGE_MAX, "waitSeconds": WAIT_SECONDS if wait else None},
         )
         yield from page["lines"]
         after = page["next"]

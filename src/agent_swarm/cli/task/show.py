@@ -92,7 +92,7 @@ def _show_attempts(client: Client, task: Json, names: dict[str, str]) -> None:
             attempt["commit"][:10],
             one_line(attempt["message"]),
         )
-        for attempt in client.get(f"/api/tasks/{task['id']}/attempts")["attempts"]
+        for attempt in client.items(f"/api/tasks/{task['id']}/attempts", "attempts")
     ]
     print_table(("TRY", "OUTCOME", "AGENT", "TIME", "COMMIT", "MESSAGE"), rows, empty="none")
 

@@ -46,7 +46,7 @@ def read_frame(raw: str | bytes) -> Frame:
 
 def read_object(sent: Mapping[str, Any]) -> Frame:
     """The frame in one object of a poll; raises as `read_frame`."""
-    return read_frame(orjson.dumps(sent))
+    return read_frame(_dumped(sent))
 
 
 def reply(frame_id: str, body: Mapping[str, Any]) -> bytes:
@@ -81,10 +81,13 @@ def unsupported(version: int | str) -> ProtocolVersion:
 
 
 def _encoded(frame_id: str, frame_type: FrameType, body: Mapping[str, Any]) -> bytes:
-    frame = {"v": VERSION, "id": frame_id, "type": frame_type.value, "body": body}
+    return _dumped({"v": VERSION, "id": frame_id, "type": frame_type.value, "body": body})
+
+
+def _dumped(frame: Mapping[str, Any]) -> bytes:
     try:
         return orjson.dumps(frame)
-    except TypeError:  # what a worker sent is told back to it, and may be a number of any size
+    except TypeError:  # what a worker sent may hold a number of any size, and is told back to it
         return json.dumps(frame, default=str).encode()
 
 

@@ -2,7 +2,7 @@
 
 from starlette.routing import BaseRoute
 
-from agent_swarm.protocol import rest
+from agent_swarm.protocol import limits, rest
 from agent_swarm.server import params
 from agent_swarm.server.access import operators, operators_and_attempts
 from agent_swarm.server.context import Context
@@ -17,9 +17,11 @@ class AgentRoutes:
     def __init__(self, context: Context) -> None:
         self._store = context.store
 
-    async def list_agents(self) -> rest.AgentList:
-        """All agents, by name."""
-        return await self._store.read(agents.list_agents(now=self._store.now()))
+    async def list_agents(
+        self, limit: params.Limit = limits.PAGE_DEFAULT, cursor: params.Cursor = None
+    ) -> rest.AgentList:
+        """The agents, by name."""
+        return await self._store.read(agents.list_agents(cursor=cursor, limit=limit, now=self._store.now()))
 
     async def get_agent(self, id: params.PathId) -> rest.Agent:
         """One agent."""

@@ -16,11 +16,7 @@ from agent_swarm.server.stopping import HeldRequest
 from agent_swarm.services import readings
 from agent_swarm.services.tokens import Scope
 
-LINES_DEFAULT = 200
-LINES_MAX = 1000
-
 After = Annotated[int, Query(ge=0, le=params.SEQ_MAX, description="the number of the first line wanted, from 0")]
-Lines = Annotated[int, Query(ge=1, le=LINES_MAX)]
 Wait = Annotated[
     float,
     Query(
@@ -38,9 +34,11 @@ class AttemptRoutes:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    async def list_attempts(self, id: params.PathId) -> rest.AttemptList:
+    async def list_attempts(
+        self, id: params.PathId, limit: params.Limit = limits.PAGE_DEFAULT, cursor: params.Cursor = None
+    ) -> rest.AttemptList:
         """The tries at a task, first one first."""
-        return await self._context.store.read(readings.attempts(params.task_id(id)))
+        return await self._context.store.read(readings.attempts(params.task_id(id), cursor=cursor, limit=limit))
 
     async def get_transcript(
         self,
@@ -48,7 +46,7 @@ class AttemptRoutes:
         id: params.PathId,
         number: params.AttemptNumber,
         after: After = 0,
-        limit: Lines = LINES_DEFAULT,
+        limit: params.Limit = limits.PAGE_MAX,
         wait_seconds: Wait = 0,
     ) -> rest.Transcript:
         """What the agent did in an attempt, line by line."""

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 
 from agent_swarm.protocol import limits, rest
+from agent_swarm.server import params
 from agent_swarm.server.access import identity_of, operators, operators_and_attempts
 from agent_swarm.server.context import Context
 from agent_swarm.server.fastroute import route
@@ -27,9 +28,11 @@ class ProjectRoutes:
         created = await self._store.apply(projects.create_project(body, by=identity_of(request)))
         return views.project(created)
 
-    async def list_projects(self) -> rest.ProjectList:
-        """All projects, by name."""
-        return await self._store.read(projects.list_projects())
+    async def list_projects(
+        self, limit: params.Limit = limits.PAGE_DEFAULT, cursor: params.Cursor = None
+    ) -> rest.ProjectList:
+        """The projects, by name."""
+        return await self._store.read(projects.list_projects(cursor=cursor, limit=limit))
 
     async def get_project(self, id_or_name: IdOrName) -> rest.Project:
         """One project, by id or name."""

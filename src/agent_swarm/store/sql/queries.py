@@ -16,6 +16,7 @@ from agent_swarm.store.records import (
     Cursor,
     DependencyRecord,
     Event,
+    NameCursor,
     ProjectRecord,
     TaskFilter,
     TaskRecord,
@@ -89,9 +90,10 @@ class SqlQueries:
         )
         return [_far_end(row) for row in self._connection.execute(statement)]
 
-    def attempts(self, task_id: str) -> list[AttemptRecord]:
-        """The tries at a task, first one first."""
-        statement = sa.select(attempt).where(attempt.c.task_id == task_id).order_by(attempt.c.number)
+    def attempts(self, task_id: str, *, after: int = 0, limit: int | None = None) -> list[AttemptRecord]:
+        """The tries at a task, first one first, from the one that follows number `after`."""
+        of_task = sa.select(attempt).where(attempt.c.task_id == task_id, attempt.c.number > after)
+        statement = of_task.order_by(attempt.c.number).limit(limit)
         return [coding.attempt_of(row._mapping) for row in self._connection.execute(statement)]
 
     def attempt(self, task_id: str, number: int) -> AttemptRecord | None:
@@ -105,9 +107,9 @@ class SqlQueries:
         row = self._connection.execute(statements.agents_by_id, {"ids": [agent_id]}).first()
         return coding.agent_of(row._mapping) if row else None
 
-    def agents(self) -> list[AgentRecord]:
-        """All agents, by name."""
-        statement = sa.select(tables.agent).order_by(tables.agent.c.name, tables.agent.c.id)
+    def agents(self, *, after: NameCursor | None = None, limit: int | None = None) -> list[AgentRecord]:
+        """Agents by name, from the one that follows `after`; all of them where nothing is said."""
+        statement = _by_name(tables.agent, after, limit)
         return [coding.agent_of(row._mapping) for row in self._connection.execute(statement)]
 
     def held_tasks(self, agent_id: str | None = None) -> list[TaskRecord]:
@@ -150,9 +152,9 @@ class SqlQueries:
                 return coding.project_of(row._mapping)
         return None
 
-    def projects(self) -> list[ProjectRecord]:
-        """All projects, by name."""
-        statement = sa.select(tables.project).order_by(tables.project.c.name)
+    def projects(self, *, after: NameCursor | None = None, limit: int | None = None) -> list[ProjectRecord]:
+        """Projects by name, from the one that follows `after`; all of them where nothing is said."""
+        statement = _by_name(tables.project, after, limit)
         return [coding.project_of(row._mapping) for row in self._connection.execute(statement)]
 
     def classes(self) -> dict[int, Requirements]:
@@ -196,6 +198,15 @@ class SqlQueries:
     def epoch(self) -> int:
         """The kill switch's epoch that agent and attempt tokens have to carry."""
         return int(self._connection.execute(sa.select(tables.event_head.c.epoch)).scalar_one())
+
+
+def _by_name(table: sa.Table, after: NameCursor | None, limit: int | None) -> "sa.Select[Any]":
+    statement = sa.select(table).order_by(table.c.name, table.c.id).limit(limit)
+    if after is None:
+        return statement
+    return statement.where(
+        sa.tuple_(table.c.name, table.c.id) > sa.tuple_(sa.literal(after.name), sa.literal(after.id))
+    )
 
 
 def _conditions(filters: TaskFilter) -> "list[sa.ColumnElement[bool]]":

@@ -1,0 +1,1 @@
+"""The contracts in docs/contract/: what programs of others rely on, and what may change about it."""

@@ -1,0 +1,86 @@
+"""Cursors: where the next page of a list begins. Opaque to clients, and refused when no page of ours has given them."""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from agent_swarm.domain.errors import InvalidInput
+from agent_swarm.domain.ids import normalize_id
+from agent_swarm.store.records import Cursor, NameCursor, TaskRecord
+
+T = TypeVar("T")
+
+_NUMBER_DIGITS = 9
+
+
+def page(found: Sequence[T], limit: int, place: Callable[[T], str]) -> tuple[Sequence[T], str | None]:
+    """Of `limit + 1` rows asked for, those to show, and the cursor of the next page; null where there is none."""
+    shown = found[:limit]
+    return shown, place(shown[-1]) if len(found) > limit else None
+
+
+def after_task(record: TaskRecord) -> str:
+    """Where the page that ends with `record` is continued."""
+    return _encoded(f"{record.spec.created_at}.{record.spec.id}")
+
+
+def read_task(text: str) -> Cursor:
+    """The place that a cursor of a list of tasks names; raises InvalidInput for what `after_task` has not made."""
+    created_at, _, task_id = _decoded(text).partition(".")
+    if not _is_number(created_at, 18) or normalize_id(task_id) != task_id:
+        raise _unknown()
+    return Cursor(int(created_at), task_id)
+
+
+def after_name(name: str, identifier: str) -> str:
+    """Where a page of a list that runs by name is continued."""
+    return _encoded(f"{identifier}.{name}")
+
+
+def read_name(text: str | None) -> NameCursor | None:
+    """The place that a cursor of a list by name names; raises InvalidInput for what `after_name` has not made."""
+    if text is None:
+        return None
+    identifier, _, name = _decoded(text).partition(".")
+    if normalize_id(identifier) != identifier or not name or "\0" in name:
+        raise _unknown()
+    return NameCursor(name, identifier)
+
+
+def after_number(number: int) -> str:
+    """Where a page of a numbered list is continued."""
+    return _encoded(str(number))
+
+
+def read_number(text: str | None) -> int:
+    """The number that a cursor names, 0 for none; raises InvalidInput for what `after_number` has not made."""
+    if text is None:
+        return 0
+    number = _decoded(text)
+    if not _is_number(number, _NUMBER_DIGITS):
+        raise _unknown()
+    return int(number)
+
+
+def _is_number(text: str, digits: int) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= digits
+
+
+def _encoded(place: str) -> str:
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def _decoded(text: str) -> str:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
+    except (ValueError, binascii.Error):
+        raise _unknown() from None
+
+
+def _unknown() -> InvalidInput:
+    return InvalidInput(
+        "cursor is not one that this server has given",
+        hint="take nextCursor from the page before, or leave it out to begin at the first page",
+        details={"field": "cursor"},
+    )
