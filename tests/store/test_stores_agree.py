@@ -40,6 +40,7 @@ from agent_swarm.store.sql.postgres import PostgresEngine
 from agent_swarm.store.sql.sqlite import SqliteEngine
 from agent_swarm.testing import postgres
 from agent_swarm.testing.driver import LEASE, START, snapshot, token
+from agent_swarm.testing.invariants import audit
 
 pytestmark = pytest.mark.slow
 
@@ -82,7 +83,10 @@ class StoreHistories(RuleBasedStateMachine):
             self.register_as(profile, self.first_instances[profile.id])
 
     def teardown(self) -> None:
-        self.other.close()
+        try:
+            assert self.other.read(audit) == []
+        finally:
+            self.other.close()
 
     def apply(self, *operations: ops.Operation[Any]) -> list[Any]:
         """The answers, after checking that both stores gave the same, with the same news."""

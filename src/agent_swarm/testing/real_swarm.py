@@ -35,6 +35,11 @@ class RealSwarm:
         self._slots: dict[str, int] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
+    @property
+    def database(self) -> Path:
+        """Where the server keeps its state."""
+        return self.folder / "server" / "agent-swarm-db.sqlite"
+
     # --- processes ----------------------------------------------------------------------------------------------------
 
     def start_server(self) -> None:

@@ -69,9 +69,7 @@ class System:
     def initial(self) -> Iterator[State]:
         """Tasks are filed, all workers have just registered."""
         bounds = self.bounds
-        left = Left(
-            bounds.copies, bounds.server_crashes, bounds.worker_crashes, bounds.orders, bounds.failures
-        )
+        left = Left(bounds.copies, bounds.server_crashes, bounds.worker_crashes, bounds.orders, bounds.failures)
         hosts = tuple(Worker(number, 0, bounds.rates[number]) for number in range(bounds.workers))
         state = State(0, self.servers.initial(), 0, hosts, (), left)
         for number in range(bounds.workers):
