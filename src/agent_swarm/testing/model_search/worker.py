@@ -57,8 +57,8 @@ class Worker(NamedTuple):
 
     def says(self, kind: str, run: Run | None = None, **more: Any) -> Message:
         """A message to the server."""
-        lease = {"lease": run.lease} if run is not None else {}
-        return Message(kind=kind, is_request=True, worker=self.number, instance=self.instance, **lease, **more)
+        more = {"lease": run.lease, **more} if run is not None else more
+        return Message(kind=kind, is_request=True, worker=self.number, instance=self.instance, **more)
 
 
 class WorkerModel:
