@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CLIS := build/clis
-APT_PACKAGES := git curl jq zsh fish python3-venv
+APT_PACKAGES := git curl jq zsh fish python3-venv bubblewrap
 
 .PHONY: help
 help: ## list the commands

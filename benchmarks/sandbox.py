@@ -1,4 +1,4 @@
-"""The process sandbox: what a start costs above a bare child, and how fast a run and all it left behind is dead."""
+"""Sandboxes: what a start costs above a bare child, and how fast a run and all it left behind is dead."""
 
 import asyncio
 import os
@@ -8,7 +8,8 @@ from pathlib import Path
 
 from agent_swarm.domain.ids import new_id
 from agent_swarm.sandbox import cgroup
-from agent_swarm.sandbox.base import Launch, SandboxSpec
+from agent_swarm.sandbox.base import Launch, Network, NetworkMode, SandboxProvider, SandboxSpec
+from agent_swarm.sandbox.bubblewrap import BubblewrapProvider
 from agent_swarm.sandbox.process import ProcessProvider, ProcessSandbox
 from agent_swarm.sandbox.supervised import SupervisedProcess
 from agent_swarm.testing.lifeline import FAMILY, FAMILY_SIZE, HOLD, Lifeline
@@ -30,16 +31,26 @@ def measure(scale: Scale) -> list[Row]:
 async def _measure(scale: Scale) -> list[Row]:
     rounds = scale.of(15, 3)
     bare, started, whole = [], [], []
+    isolated: dict[str, list[float]] = {}
+    bubblewrap = BubblewrapProvider()
+    modes = [Network(mode=mode) for mode in NetworkMode] if (await bubblewrap.probe()).usable else []
+    modes = [network for network in modes if _spec(Path(), network).needs <= bubblewrap.capabilities]
     for _ in range(rounds):
         bare.append(await _timed(_bare))
-        start, run = await _supervised()
+        start, run = await _supervised(ProcessProvider(), Network())
         started.append(start)
         whole.append(run)
+        for network in modes:
+            start, _ = await _supervised(bubblewrap, network)
+            isolated.setdefault(network.mode.value, []).append(start)
     rows = [
         row("process sandbox: start of a run", median(started), "ms", ratio=median(started) / median(bare)),
         row("process sandbox: a run that ends at once", median(whole), "ms", ratio=median(whole) / median(bare)),
         row("process sandbox: a bare child that ends at once", median(bare), "ms"),
     ]
+    for mode, times in isolated.items():
+        what = f"bubblewrap sandbox: start of a run, network {mode}"
+        rows.append(row(what, median(times), "ms", ratio=median(times) / median(started)))
     ways: list[tuple[str, bool, Bound]] = [("by walking", False, at_most(500))]
     if cgroup.find_home() is not None:
         ways.insert(0, ("by cgroup", True, at_most(200)))
@@ -62,10 +73,11 @@ async def _bare() -> None:
     await process.wait()
 
 
-async def _supervised() -> tuple[float, float]:
+async def _supervised(provider: SandboxProvider, network: Network) -> tuple[float, float]:
     """Milliseconds until the command has its pid, and until nothing is left of it."""
     with workplace.folder() as folder:
-        sandbox = await _opened(folder, use_cgroups=True)
+        (folder / "state").mkdir()
+        sandbox = await provider.open(_spec(folder, network))
         since = time.perf_counter()
         process = await sandbox.start(Launch(argv=("true",), cwd=folder, env=PATH))
         started = time.perf_counter()
@@ -101,6 +113,8 @@ async def _family(folder: Path, *, use_cgroups: bool) -> SupervisedProcess:
 async def _opened(folder: Path, *, use_cgroups: bool) -> ProcessSandbox:
     state = folder / "state"
     state.mkdir()
-    return await ProcessProvider(use_cgroups=use_cgroups).open(
-        SandboxSpec(run_id=new_id(), workspace=folder, state_dir=state)
-    )
+    return await ProcessProvider(use_cgroups=use_cgroups).open(_spec(folder, Network()))
+
+
+def _spec(folder: Path, network: Network) -> SandboxSpec:
+    return SandboxSpec(run_id=new_id(), workspace=folder, state_dir=folder / "state", network=network)

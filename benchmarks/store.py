@@ -19,6 +19,7 @@ from agent_swarm.store import operations as ops
 from agent_swarm.store.batcher import BatchingStore
 from agent_swarm.store.opening import MEMORY, open_store
 from agent_swarm.store.records import AgentRecord, TaskSpec, TokenKind
+from agent_swarm.store.thread import WorkerThread
 from agent_swarm.testing import postgres
 from agent_swarm.testing.driver import token
 from benchmarks import workplace
@@ -111,7 +112,7 @@ async def _agent(store: BatchingStore) -> AgentRecord:
 async def _on_postgres(url: str) -> AsyncIterator[BatchingStore]:
     from agent_swarm.store.sql.postgres import READERS, PostgresEngine
 
-    store = BatchingStore(PostgresEngine(url), writer=ThreadPoolExecutor(1), readers=ThreadPoolExecutor(READERS))
+    store = BatchingStore(PostgresEngine(url), writer=WorkerThread("writer"), readers=ThreadPoolExecutor(READERS))
     await store.open()
     try:
         yield store

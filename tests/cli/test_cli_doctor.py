@@ -7,6 +7,9 @@ import pytest
 from tests.cli.conftest import Ended, Run
 from tests.cli.recorded_server import RecordedServer, answer, refusal
 
+from agent_swarm.cli.sandbox_checks import finding
+from agent_swarm.sandbox.base import Probe, Sandbox, SandboxCapability, SandboxSpec
+
 UP = answer({"status": "ok"})
 
 
@@ -59,3 +62,44 @@ def test_given_a_terminal_reader_then_each_finding_is_a_line_with_its_remedy_bel
     lines = run("doctor", "--url", "http://127.0.0.1:1").out.splitlines()
     assert lines[0].startswith("ok    python")
     assert any(line.strip() == "→ start one with: agent-swarm up" for line in lines)
+
+
+class Provider:
+    """A kind of sandbox that has been probed."""
+
+    def __init__(self, *capabilities: SandboxCapability) -> None:
+        self.name = "box"
+        self.capabilities = frozenset(capabilities)
+
+    async def probe(self) -> Probe:
+        raise NotImplementedError
+
+    async def open(self, spec: SandboxSpec) -> Sandbox:
+        raise NotImplementedError
+
+    async def sweep(self, state_dir: Path) -> int:
+        raise NotImplementedError
+
+
+FILES, NETWORK = SandboxCapability.FILESYSTEM_ISOLATED, SandboxCapability.NETWORK_OFF
+
+
+@pytest.mark.parametrize(
+    ("provider", "probe", "is_needed", "status"),
+    [
+        (Provider(FILES, NETWORK), Probe(True, "fine"), False, "ok"),
+        (Provider(FILES), Probe(True, "no network", "AppArmor"), False, "warn"),
+        (Provider(), Probe(False, "no bwrap", "install it"), False, "warn"),
+        (Provider(), Probe(False, "no sh", "install it"), True, "fail"),
+    ],
+)
+def test_given_a_probe_of_a_sandbox_then_the_finding_is_as_grave_as_what_is_lacking(
+    provider: Provider, probe: Probe, is_needed: bool, status: str
+) -> None:
+    check = finding(provider, probe, is_needed=is_needed)
+    assert (check.name, check.status, check.remedy) == ("sandbox box", status, probe.remedy)
+
+
+def test_given_this_machine_then_each_kind_of_sandbox_has_a_finding(run: Run) -> None:
+    checks = found(run("doctor", "--json", "--url", "http://127.0.0.1:1"))
+    assert {"sandbox bubblewrap", "sandbox process"} <= checks.keys()

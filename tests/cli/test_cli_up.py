@@ -58,7 +58,12 @@ class Up:
 @contextmanager
 def swarm(folder: Path, *arguments: str) -> Iterator[Up]:
     """A swarm in `folder` with the harness `script`, once it says that it is up."""
-    environment = {**clean_environment(folder / "home"), "SHUTDOWN_TIMEOUT": "500"}
+    (folder / "signals").mkdir(exist_ok=True)
+    environment = {
+        **clean_environment(folder / "home"),
+        "SHUTDOWN_TIMEOUT": "500",
+        "AGENT_SWARM_WRITABLE": str(folder / "signals"),
+    }
     command = ("up", "--data-dir", str(folder / "swarm"), "--port", "0", "--harness", "script", *arguments)
     with started(environment, *command) as process:
         assert process.stdout is not None
@@ -184,7 +189,7 @@ def test_given_a_reader_of_the_log_that_leaves_then_the_swarm_goes_on(tmp_path: 
 def test_given_a_restart_then_the_agents_are_the_same_and_unfinished_work_goes_on(tmp_path: Path) -> None:
     with swarm(tmp_path) as up:
         ids = up.agents()
-        wait = f"run until [ -e '{tmp_path}/go' ]; do sleep 0.05; done"
+        wait = f"run until [ -e '{tmp_path}/signals/go' ]; do sleep 0.05; done"
         task_id = up.run("task", "add", "-q", f"progress here\n{wait}\nresult went on").out.strip()
         with started(up.environment, "watch", "--after", "0", "--task", task_id) as watching:
             assert watching.stdout is not None
@@ -192,7 +197,7 @@ def test_given_a_restart_then_the_agents_are_the_same_and_unfinished_work_goes_o
         up.process.send_signal(signal.SIGTERM)
         up.process.communicate(timeout=60)
         assert up.process.returncode == 0
-    (tmp_path / "go").touch()
+    (tmp_path / "signals" / "go").touch()
     with swarm(tmp_path) as up:
         assert up.agents() == ids
         assert up.run("task", "watch", task_id).code == 0

@@ -163,13 +163,11 @@ def test_given_1000_tasks_on_8_slots_when_workers_are_killed_at_random_then_none
     number, dice = 1000, random.Random(20261120)
     swarm.start_server()
     workers = [swarm.start_worker(slots=2) for _ in range(4)]
-    marks = swarm.folder / "marks"
-    marks.mkdir()
     refs: dict[str, str] = {}
     for start in range(0, number, 250):
         refs |= swarm.file(
             *(
-                {"ref": str(index), "harness": "shell", "prompt": f"echo x >> {marks}/{index}", "maxAttempts": 1}
+                {"ref": str(index), "harness": "shell", "prompt": f"echo x >> {swarm.marks}/{index}", "maxAttempts": 1}
                 for index in range(start, start + 250)
             )
         )
@@ -180,5 +178,5 @@ def test_given_1000_tasks_on_8_slots_when_workers_are_killed_at_random_then_none
         swarm.start_worker(agent_id=victim)
     swarm.wait_for_all(number, within=300)
     assert swarm.completions() == dict.fromkeys(refs.values(), 1)
-    assert {path.name for path in marks.iterdir()} == set(refs), "every task really ran"
+    assert {path.name for path in swarm.marks.iterdir()} == set(refs), "every task really ran"
     assert swarm.statuses() == {"completed": number}

@@ -538,7 +538,7 @@ class TestPermissions:
         self, hire: Hire, tmp_path: Path, workspace: Path
     ) -> None:
         hook = {"matcher": "Bash", "hooks": [{"type": "command", "command": "echo 'not on my watch' >&2; exit 2"}]}
-        settings = tmp_path / "settings.json"
+        settings = tmp_path / "state" / "settings.json"  # where the agent sees it
         settings.write_text(json.dumps({"hooks": {"PreToolUse": [hook]}}))
         async with ModelServer([bash("touch forbidden"), Say("done")]) as model:
             agent = hire(model)
@@ -563,7 +563,7 @@ class TestRoughOutput:
         )
         wrapper.chmod(0o755)
         async with ModelServer([Say("through it all")]) as model:
-            agent = hire(model)
+            agent = hire(model, PATH=f"{claude_cli.parent}:{os.environ['PATH']}")
             agent.harness = ClaudeHarness(str(wrapper))
             outcome = await agent.once()
         assert outcome.result == "through it all"
@@ -583,10 +583,15 @@ class TestRoughOutput:
     async def test_given_a_child_that_left_the_agents_session_when_the_run_is_over_then_it_is_gone(
         self, hire: Hire, workspace: Path
     ) -> None:
+        marker = f"1000.{int.from_bytes(os.urandom(4))}"
         command = (
-            "setsid sh -c 'echo $$ > child; exec sleep 1000' > /dev/null 2>&1 & until [ -s child ]; do sleep 0.02; done"
+            f"setsid sh -c 'touch child; exec sleep {marker}' > /dev/null 2>&1 & "
+            "until [ -e child ]; do sleep 0.02; done"
         )
         async with ModelServer([bash(command), Say("left")]) as model:
             agent = hire(model)
             assert (await agent.once()).ok
-        assert not psutil.pid_exists(int((workspace / "child").read_text()))
+        assert (workspace / "child").exists()
+        assert not [
+            process for process in psutil.process_iter(["cmdline"]) if marker in (process.info["cmdline"] or ())
+        ]

@@ -7,6 +7,8 @@ from agent_swarm.testing.harness_contract import HarnessContract
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 
+SANDBOXES = ("process", "bubblewrap")
+
 
 class TestNoop(HarnessContract):
     """The contract, and nothing else to say."""

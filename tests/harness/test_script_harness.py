@@ -28,6 +28,8 @@ from agent_swarm.testing.waiting import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 
+SANDBOXES = ("process", "bubblewrap")
+
 
 @pytest.fixture
 def harness() -> ScriptHarness:

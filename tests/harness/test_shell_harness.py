@@ -12,6 +12,8 @@ from agent_swarm.testing.harness_contract import AgentContract, RunPrompt
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 
+SANDBOXES = ("process", "bubblewrap")
+
 
 class TestShell(AgentContract):
     """The contract, and what a shell adds to it."""
@@ -77,7 +79,7 @@ class TestShell(AgentContract):
     ) -> None:
         target = tmp_path / "target"
         target.write_text("mine")
-        (tmp_path / "state").mkdir()
+        (tmp_path / "state").mkdir(exist_ok=True)
         (tmp_path / "state" / "prompt.sh").symlink_to(target)
         assert (await run("echo hello")).outcome.ok
         assert target.read_text() == "mine"

@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("agent_swarm.testing.sandbox_contract")
+pytest.register_assert_rewrite("agent_swarm.testing.sandbox_contract", "agent_swarm.testing.isolation_contract")

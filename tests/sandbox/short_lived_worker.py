@@ -5,12 +5,16 @@ import os
 import sys
 from pathlib import Path
 
-from agent_swarm.sandbox.base import Launch, SandboxSpec
+from agent_swarm.sandbox.base import Launch, SandboxProvider, SandboxSpec
+from agent_swarm.sandbox.bubblewrap import BubblewrapProvider
 from agent_swarm.sandbox.process import ProcessProvider
 
 
 async def main(use: str, run_id: str, workspace: str, state_dir: str, script: str) -> None:
-    provider = ProcessProvider(use_cgroups=use == "cgroup")
+    provider: SandboxProvider = (
+        BubblewrapProvider() if use == "bubblewrap" else ProcessProvider(use_cgroups=use == "cgroup")
+    )
+    await provider.probe()
     sandbox = await provider.open(SandboxSpec(run_id=run_id, workspace=Path(workspace), state_dir=Path(state_dir)))
     env = {"PATH": os.environ["PATH"]}
     process = await sandbox.start(Launch(argv=("sh", "-c", script), cwd=Path(workspace), env=env))

@@ -168,3 +168,46 @@ async def test_given_accepted_operations_when_the_store_closes_then_they_are_wri
     await store.close()
     assert len(await asyncio.gather(*asked)) == 3
     assert len(engine.records) == 3
+
+
+async def test_given_somebody_who_sees_a_batch_coming_when_it_begins_something_then_that_joins_the_batch(
+    store: BatchingStore, engine: WatchedEngine
+) -> None:
+    answers: list[asyncio.Future[ops.Created]] = []
+
+    def seer(operations: Sequence[ops.Operation[Any]]) -> None:
+        answers.append(store.begin(filing()))
+
+    stop = store.foresee(seer)
+    await asyncio.gather(store.apply(filing()), store.apply(filing()))
+    assert [len(batch) for batch in engine.batches] == [3]
+    assert (await answers[0]).task_ids
+    stop()
+    await store.apply(filing())
+    assert [len(batch) for batch in engine.batches] == [3, 1]
+
+
+async def test_given_a_companion_that_touches_the_same_when_a_batch_is_written_then_it_waits_for_the_next(
+    store: BatchingStore, engine: WatchedEngine
+) -> None:
+    task = (await store.apply(filing())).task_ids[0]
+    answers: list[asyncio.Future[ops.CommandReply]] = []
+
+    def seer(operations: Sequence[ops.Operation[Any]]) -> None:
+        if not answers:
+            answers.append(store.begin(cancel(task)))
+
+    store.foresee(seer)
+    first = await store.apply(cancel(task))
+    assert (first.repeated, (await answers[0]).repeated) == (False, True)
+    assert [len(batch) for batch in engine.batches] == [1, 1, 1]
+
+
+async def test_given_a_seer_that_fails_when_a_batch_is_written_then_it_is_written_all_the_same(
+    store: BatchingStore,
+) -> None:
+    def broken(_operations: Sequence[ops.Operation[Any]]) -> None:
+        raise ValueError("no")
+
+    store.foresee(broken)
+    assert (await store.apply(filing())).task_ids

@@ -14,12 +14,19 @@ from agent_swarm.worker.worker import Worker
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> MakeSettings:
+def signals(tmp_path: Path) -> Path:
+    """A folder by which a test and its agents tell each other how far they are, whatever their sandbox."""
+    (tmp_path / "signals").mkdir()
+    return tmp_path / "signals"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, signals: Path) -> MakeSettings:
     """Settings of a worker of this test; further ones by keyword."""
 
     def make(url: str = "http://127.0.0.1:9", **more: Any) -> WorkerSettings:
         defaults = {"api_key": API_KEY, "agent_id": AGENT_ID, "agent_name": "ada", "workers_dir": tmp_path / "workers"}
-        return WorkerSettings(server_url=url, **{**defaults, **more})
+        return WorkerSettings(server_url=url, **{**defaults, "writable": (signals,), **more})
 
     return make
 

@@ -78,9 +78,9 @@ async def test_given_a_claim_that_gets_lost_or_doubled_when_the_worker_reconnect
 
 
 async def test_given_a_server_that_is_away_for_a_while_when_it_comes_back_then_nothing_of_the_run_is_lost(
-    start_worker: StartWorker, tmp_path: Path
+    start_worker: StartWorker, tmp_path: Path, signals: Path
 ) -> None:
-    go_on = tmp_path / "go-on"
+    go_on = signals / "go-on"
     async with FakePool() as server, start_worker(server.url):
         task_id = server.add_task(f"echo before; while [ ! -e {go_on} ]; do sleep 0.01; done; echo meanwhile")
         attempt = (await server.until(lambda: server.tasks[task_id].attempts))[0]
@@ -108,9 +108,9 @@ async def test_given_a_server_that_answers_503_when_it_recovers_then_the_worker_
 
 
 async def test_given_a_revoked_token_when_a_run_is_under_way_then_the_worker_registers_again_with_it_and_finishes(
-    start_worker: StartWorker, tmp_path: Path
+    start_worker: StartWorker, signals: Path
 ) -> None:
-    go_on = tmp_path / "go-on"
+    go_on = signals / "go-on"
     async with FakePool() as server, start_worker(server.url):
         task_id = server.add_task(f"echo up; while [ ! -e {go_on} ]; do sleep 0.01; done")
         await server.until(lambda: server.tasks[task_id].attempts and server.tasks[task_id].attempt.lines)
@@ -138,12 +138,12 @@ async def test_given_a_token_that_was_revoked_while_the_worker_was_away_when_it_
 
 @pytest.mark.parametrize("refuses_upgrade", [False, True], ids=["websocket", "long poll"])
 async def test_given_another_process_of_the_agent_when_it_registers_then_this_one_ends_everything_with_exit_code_3(
-    start_worker: StartWorker, refuses_upgrade: bool, tmp_path: Path
+    start_worker: StartWorker, refuses_upgrade: bool
 ) -> None:
     async with FakePool(heartbeat_seconds=0.2, long_poll_seconds=0.2) as server:
         server.refuses_upgrade = refuses_upgrade
         async with start_worker(server.url) as working:
-            task_id = server.add_task(f"echo $$ > {tmp_path}/pid; echo up; sleep 1000")
+            task_id = server.add_task("echo up; sleep 1000")
             await server.until(lambda: server.tasks[task_id].attempts and server.tasks[task_id].attempt.lines)
             server.supersede(working.worker.agent_id)
             assert await working.until_ended() == 3
@@ -211,9 +211,9 @@ async def test_given_a_refused_frame_when_more_follow_then_the_queue_goes_on(sta
 
 
 async def test_given_lines_the_server_lost_when_it_names_the_gap_then_they_are_sent_again(
-    start_worker: StartWorker, tmp_path: Path
+    start_worker: StartWorker, signals: Path
 ) -> None:
-    go_on = tmp_path / "go-on"
+    go_on = signals / "go-on"
     async with FakePool() as server, start_worker(server.url):
         task_id = server.add_task(f"echo one; echo two; while [ ! -e {go_on} ]; do sleep 0.01; done; echo three")
         await server.until(lambda: server.tasks[task_id].attempts and len(server.tasks[task_id].attempt.lines) == 3)
@@ -224,10 +224,10 @@ async def test_given_lines_the_server_lost_when_it_names_the_gap_then_they_are_s
 
 
 async def test_given_a_lease_that_was_taken_away_when_the_worker_hears_of_it_then_the_run_ends_and_the_next_starts_over(
-    start_worker: StartWorker, tmp_path: Path
+    start_worker: StartWorker, signals: Path
 ) -> None:
     async with FakePool(heartbeat_seconds=0.1) as server, start_worker(server.url):
-        task_id = server.add_task(f"if mkdir {tmp_path}/seen; then echo up; sleep 1000; else echo over; fi")
+        task_id = server.add_task(f"if mkdir {signals}/seen; then echo up; sleep 1000; else echo over; fi")
         await server.until(lambda: server.tasks[task_id].attempts and "up" in server.tasks[task_id].attempt.texts())
         server.take_away(task_id)
         task = await server.until_status(task_id, TaskStatus.COMPLETED)

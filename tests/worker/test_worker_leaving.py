@@ -10,6 +10,7 @@ from tests.worker.crew import StartWorker
 from agent_swarm.domain.tasks import AttemptOutcome, PauseReason, TaskStatus
 from agent_swarm.protocol.pool import FrameType
 from agent_swarm.testing.fake_pool import FakePool, Fault
+from agent_swarm.testing.lifeline import CHILD, HOLD, Lifeline
 from agent_swarm.testing.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -24,9 +25,9 @@ async def is_up(server: FakePool, task_id: str) -> None:
 
 
 async def test_given_a_short_run_when_the_worker_leaves_then_the_run_finishes_first(
-    start_worker: StartWorker, tmp_path: Path
+    start_worker: StartWorker, signals: Path
 ) -> None:
-    go_on = tmp_path / "go-on"
+    go_on = signals / "go-on"
     async with FakePool() as server, start_worker(server.url) as working:
         task_id = server.add_task(f"echo up; while [ ! -e {go_on} ]; do sleep 0.01; done; echo done")
         await is_up(server, task_id)
@@ -110,19 +111,20 @@ async def test_given_a_claim_on_its_way_when_the_worker_leaves_then_it_is_given_
 
 
 async def test_given_a_second_signal_when_the_worker_is_leaving_then_it_ends_at_once_with_its_agents(
-    start_worker: StartWorker, tmp_path: Path
+    start_worker: StartWorker, signals: Path
 ) -> None:
-    async with FakePool() as server, start_worker(server.url) as working:
-        task_id = server.add_task(f"echo $$ > {tmp_path}/pid; echo up; sleep 1000")
-        await is_up(server, task_id)
-        pid = int((tmp_path / "pid").read_text())
-        working.worker.terminate()
-        await until(lambda: working.worker.health()["draining"])
-        working.worker.terminate()
-        assert await working.until_ended() == 128 + 15
-        assert not _is_alive(pid)
-        kinds = {frame.type for frame in server.frames}
-        assert not {FrameType.PAUSE, FrameType.BYE, FrameType.FAIL} & kinds
+    with Lifeline(signals) as lifeline:
+        async with FakePool() as server, start_worker(server.url) as working:
+            task_id = server.add_task(f"cd {signals}\n{HOLD}{CHILD}echo up; wait")
+            await is_up(server, task_id)
+            assert lifeline.is_held()
+            working.worker.terminate()
+            await until(lambda: working.worker.health()["draining"])
+            working.worker.terminate()
+            assert await working.until_ended() == 128 + 15
+            assert not lifeline.is_held()
+            kinds = {frame.type for frame in server.frames}
+            assert not {FrameType.PAUSE, FrameType.BYE, FrameType.FAIL} & kinds
 
 
 async def test_given_an_agent_that_does_not_stop_when_the_worker_leaves_then_it_is_killed_and_paused(
@@ -144,9 +146,3 @@ async def test_given_a_worker_that_never_reached_a_server_when_it_is_told_to_lea
         await until(lambda: working.worker._service is not None)
         assert await working.leave() == 0
     listener.close()
-
-
-def _is_alive(pid: int) -> bool:
-    import psutil
-
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE

@@ -45,7 +45,7 @@ Spawn = Callable[..., AbstractAsyncContextManager[WorkerProcess]]
 
 
 @pytest.fixture
-def spawn(tmp_path: Path) -> Spawn:
+def spawn(tmp_path: Path, signals: Path) -> Spawn:
     """`async with spawn(server.url, MAX_CONCURRENT_TASKS="2") as process:`"""
     count = 0
 
@@ -60,6 +60,7 @@ def spawn(tmp_path: Path) -> Spawn:
             "API_KEY": API_KEY,
             "AGENT_ID": AGENT_ID.upper(),
             "MCP_BASE_URL": url,
+            "AGENT_SWARM_WRITABLE": str(signals),
             **more,
         }
         with log.open("wb") as file:
@@ -81,11 +82,11 @@ def home(tmp_path: Path) -> Path:
 
 
 async def test_given_a_worker_killed_in_the_middle_when_it_starts_again_then_its_agents_are_dead_and_the_task_is_redone(
-    spawn: Spawn, tmp_path: Path
+    spawn: Spawn, signals: Path
 ) -> None:
-    with Lifeline(tmp_path) as lifeline:
+    with Lifeline(signals) as lifeline:
         async with FakePool() as server:
-            script = f"if mkdir {tmp_path}/seen; then echo begun; cd {tmp_path}; {HOLD}{FAMILY}wait; fi; echo over"
+            script = f"if mkdir {signals}/seen; then echo begun; cd {signals}; {HOLD}{FAMILY}wait; fi; echo over"
             async with spawn(server.url) as first:
                 task_id = server.add_task(script)
                 task = server.tasks[task_id]
@@ -101,9 +102,9 @@ async def test_given_a_worker_killed_in_the_middle_when_it_starts_again_then_its
 
 
 async def test_given_a_spooled_result_when_the_worker_is_killed_before_it_is_acknowledged_then_the_next_one_delivers_it(
-    spawn: Spawn, tmp_path: Path
+    spawn: Spawn, tmp_path: Path, signals: Path
 ) -> None:
-    go_on = tmp_path / "go-on"
+    go_on = signals / "go-on"
     async with FakePool() as server:
         async with spawn(server.url) as first:
             task_id = server.add_task(f"echo up; while [ ! -e {go_on} ]; do sleep 0.01; done; echo precious")
@@ -124,12 +125,12 @@ async def test_given_a_spooled_result_when_the_worker_is_killed_before_it_is_ack
 
 
 async def test_given_a_result_of_a_lease_that_is_over_when_the_next_start_delivers_it_then_it_is_noted_and_work_goes_on(
-    spawn: Spawn, tmp_path: Path
+    spawn: Spawn, tmp_path: Path, signals: Path
 ) -> None:
-    go_on = tmp_path / "go-on"
+    go_on = signals / "go-on"
     async with FakePool() as server:
         async with spawn(server.url) as first:
-            script = f"mkdir {tmp_path}/seen || exit 0; echo up; while [ ! -e {go_on} ]; do sleep 0.01; done"
+            script = f"mkdir {signals}/seen || exit 0; echo up; while [ ! -e {go_on} ]; do sleep 0.01; done"
             task_id = server.add_task(script)
             task = server.tasks[task_id]
             await server.until(lambda: task.attempts and "up" in task.attempt.texts())

@@ -144,9 +144,9 @@ async def test_given_a_project_when_its_attempt_was_paused_by_a_shutdown_then_th
 
 
 async def test_given_no_server_when_80_percent_of_the_lease_are_over_then_nothing_is_pushed_until_it_is_renewed(
-    start_worker: StartWorker, repository: Path, tmp_path: Path
+    start_worker: StartWorker, repository: Path, signals: Path
 ) -> None:
-    go_on = tmp_path / "go-on"
+    go_on = signals / "go-on"
     async with FakePool(lease_seconds=1, heartbeat_seconds=0.2) as server, start_worker(server.url) as working:
         task_id = server.add_task(
             f"echo up; while [ ! -e {go_on} ]; do sleep 0.01; done; echo x > x", project=project(repository)
@@ -166,11 +166,11 @@ async def test_given_no_server_when_80_percent_of_the_lease_are_over_then_nothin
 
 
 async def test_given_a_server_that_stays_away_when_max_offline_is_over_then_the_run_ends_and_says_so_later(
-    start_worker: StartWorker, tmp_path: Path
+    start_worker: StartWorker, signals: Path
 ) -> None:
     async with FakePool(lease_seconds=1, heartbeat_seconds=0.2) as server:
         async with start_worker(server.url, max_offline=timedelta()) as working:
-            task_id = server.add_task(f"mkdir {tmp_path}/seen || exit 0; echo up; sleep 1000")
+            task_id = server.add_task(f"mkdir {signals}/seen || exit 0; echo up; sleep 1000")
             task = server.tasks[task_id]
             await server.until(lambda: task.attempts and "up" in task.attempt.texts())
             await server.stop()

@@ -37,11 +37,11 @@ async def test_given_a_script_when_it_fails_then_the_attempt_fails_as_the_agents
 
 
 async def test_given_two_slots_when_two_tasks_wait_for_each_other_then_both_run_at_once(
-    start_worker: StartWorker, tmp_path: Path
+    start_worker: StartWorker, signals: Path
 ) -> None:
     async with FakePool() as server, start_worker(server.url, slots=2):
         meet = "touch {me}; while [ ! -e {other} ]; do sleep 0.01; done"
-        first, second = tmp_path / "first", tmp_path / "second"
+        first, second = signals / "first", signals / "second"
         tasks = [
             server.add_task(meet.format(me=first, other=second)),
             server.add_task(meet.format(me=second, other=first)),
@@ -62,11 +62,11 @@ async def test_given_a_time_limit_when_the_agent_runs_longer_then_it_is_ended_an
 
 
 async def test_given_an_agent_with_daemons_when_the_task_is_cancelled_then_all_of_them_end_and_nothing_is_reported(
-    start_worker: StartWorker, tmp_path: Path
+    start_worker: StartWorker, signals: Path
 ) -> None:
-    with Lifeline(tmp_path) as lifeline:
+    with Lifeline(signals) as lifeline:
         async with FakePool() as server, start_worker(server.url) as working:
-            task_id = server.add_task(f"cd {tmp_path}\n{HOLD}{FAMILY}wait")
+            task_id = server.add_task(f"cd {signals}\n{HOLD}{FAMILY}wait")
             await lifeline.heard_from(FAMILY_SIZE)
             server.cancel(task_id)
             await lifeline.released()

@@ -37,8 +37,9 @@ class Check:
 def all_checks(server: Server) -> list[Check]:
     """Every finding about this machine and the server."""
     from agent_swarm.cli.claude_checks import claude
+    from agent_swarm.cli.sandbox_checks import sandboxes
 
-    here = [python(), git(), sqlite(), disk(), server_parts(), cgroups(), harnesses(), *claude()]
+    here = [python(), git(), sqlite(), disk(), server_parts(), cgroups(), *sandboxes(), harnesses(), *claude()]
     return [*here, *key_file(), *reachable(server)]
 
 

@@ -33,7 +33,7 @@ def doctor(client: Client, *, as_json: bool) -> int:
         print_json({"checks": [asdict(check) for check in checks]})
     for check in () if as_json else checks:
         status = click.style(f"{check.status:<4}", fg=COLOURS[check.status], bold=True)
-        say(f"{status}  {check.name:<12}  {printable(check.detail)}")
+        say(f"{status}  {check.name:<18}  {printable(check.detail)}")
         if check.remedy:
-            say(f"{'':<20}→ {printable(check.remedy)}")
+            say(f"{'':<26}→ {printable(check.remedy)}")
     return failures.REFUSED if any(check.status == "fail" for check in checks) else failures.DONE

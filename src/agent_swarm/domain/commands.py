@@ -6,7 +6,7 @@ that names the fence and status decided on, so that a decision made on an old ro
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from agent_swarm.domain.backoff import AGENT_FAILURE, INFRASTRUCTURE_LOSS
@@ -22,6 +22,7 @@ from agent_swarm.domain.tasks import (
     verbs_of,
 )
 from agent_swarm.domain.time import SECOND, to_wire
+from agent_swarm.domain.values import changed
 
 RESUME_PIN = 600 * SECOND  # how long a task paused by a shutdown waits for its own agent
 
@@ -166,7 +167,7 @@ def decide(task: TaskState, command: Command, *, now: int) -> Change | Repeat:
             return _resume(task, command.agent_id, now)
         case Shelve():
             target = after(task.id, task.status, Verb.SHELVE)
-            return Change(replace(task, status=target, ready=False), Verb.SHELVE, "task.shelved")
+            return Change(changed(task, status=target, ready=False), Verb.SHELVE, "task.shelved")
         case Promote():
             return _promote(task, now)
 
@@ -178,9 +179,9 @@ def tick(task: TaskState, *, now: int, jitter: float = 0.0) -> Change | Repeat:
     if task.is_held:
         return _lose(task, now, jitter, "leaseExpired")
     if task.status is TaskStatus.PAUSED:
-        return _resume(replace(task, pinned_agent=None, pinned_until=None), None, now)
+        return _resume(changed(task, pinned_agent=None, pinned_until=None), None, now)
     pin_over = task.pinned_until is not None and task.pinned_until <= now
-    woken = replace(
+    woken = changed(
         task,
         ready=_is_due(task, now),
         pinned_agent=None if pin_over else task.pinned_agent,
@@ -194,7 +195,7 @@ def unblock(task: TaskState, met: int, *, now: int) -> Change:
 
     The change has no event where the task goes on waiting.
     """
-    task = replace(task, unmet=max(0, task.unmet - met))
+    task = changed(task, unmet=max(0, task.unmet - met))
     if task.unmet or task.status is not TaskStatus.BLOCKED:
         return Change(task, None, "")
     return Change(_queued(task, now), Verb.UNBLOCK, "task.unblocked")
@@ -204,7 +205,7 @@ def fail_by_dependency(task: TaskState, upstream: str) -> Change | None:
     """An upstream task ended without success and the edge says `fail`; None where the task no longer waits."""
     if not _waits(task):
         return None
-    failed = replace(task, status=after(task.id, task.status, Verb.FAIL))
+    failed = changed(task, status=after(task.id, task.status, Verb.FAIL))
     return Change(failed, Verb.FAIL, "task.failed", detail={"reason": "dependencyFailed", "upstream": upstream})
 
 
@@ -212,7 +213,7 @@ def skip_by_dependency(task: TaskState, upstream: str) -> Change | None:
     """An upstream task ended without success and the edge says `skip`; None where the task no longer waits."""
     if not _waits(task):
         return None
-    skipped = replace(task, status=after(task.id, task.status, Verb.CANCEL), fence=task.fence + 1)
+    skipped = changed(task, status=after(task.id, task.status, Verb.CANCEL), fence=task.fence + 1)
     return Change(skipped, Verb.CANCEL, "task.cancelled", detail={"reason": "dependencySkipped", "upstream": upstream})
 
 
@@ -226,7 +227,7 @@ def require_lease(task: TaskState, fence: int, what: str) -> None:
 
 def claim(task: TaskState, *, agent_id: str, instance_id: str, lease: int, now: int) -> Change:
     """Rule T2: the next attempt, under the next fencing token, leased until `now + lease` (microseconds)."""
-    held = replace(
+    held = changed(
         task,
         status=after(task.id, task.status, Verb.CLAIM),
         attempt=task.attempt + 1,
@@ -251,7 +252,7 @@ def _fenced(task: TaskState, command: Fenced, now: int) -> Change | Repeat:
         raise StaleLease(task.id, presented=command.fence, current=task.fence)
     match command:
         case Start():
-            return Change(replace(task, status=after(task.id, task.status, Verb.START)), Verb.START, "task.started")
+            return Change(changed(task, status=after(task.id, task.status, Verb.START)), Verb.START, "task.started")
         case Complete():
             if task.status is TaskStatus.COMPLETED:
                 raise ResultConflict(
@@ -297,35 +298,35 @@ def _fail(task: TaskState, command: Fail, now: int) -> Change:
     ended = _ended(task, AttemptOutcome.FAILED, command.digest)
     detail = {"failureClass": command.failure.value}
     if command.failure is FailureClass.AGENT:
-        ended = replace(ended, failures=task.failures + 1)
+        ended = changed(ended, failures=task.failures + 1)
         again = ended.failures < task.max_attempts
         delay = AGENT_FAILURE.delay(ended.failures, command.jitter)
     else:
         counted = command.failure is FailureClass.INFRASTRUCTURE
-        ended = replace(ended, losses=task.losses + counted)
+        ended = changed(ended, losses=task.losses + counted)
         again = counted and ended.losses < task.max_losses
         delay = INFRASTRUCTURE_LOSS.delay(ended.losses, command.jitter) if again else 0
     if not again:
-        return Change(replace(ended, status=status), Verb.FAIL, "task.failed", AttemptOutcome.FAILED, detail)
+        return Change(changed(ended, status=status), Verb.FAIL, "task.failed", AttemptOutcome.FAILED, detail)
     retry_at = now + max(delay, command.retry_after)
-    queued = _queued(replace(ended, not_before=retry_at), now)
+    queued = _queued(changed(ended, not_before=retry_at), now)
     told = {**detail, "reason": "failed", "retryAt": to_wire(retry_at)}
     return Change(queued, Verb.REQUEUE, "task.requeued", AttemptOutcome.FAILED, told)
 
 
 def _lose(task: TaskState, now: int, jitter: float, reason: str) -> Change:
     """Rule T4: the fence is bumped at once, so that nothing the old holder still sends can count."""
-    lost = _ended(replace(task, losses=task.losses + 1), AttemptOutcome.LOST, "", fence=task.fence + 1)
+    lost = _ended(changed(task, losses=task.losses + 1), AttemptOutcome.LOST, "", fence=task.fence + 1)
     if task.pause_wanted is not None:
         paused = _pause(lost, task.pause_wanted, task.agent_id, now)
         detail = {"reason": task.pause_wanted.value, "lost": reason}
         return Change(paused, Verb.PAUSE, "task.paused", AttemptOutcome.LOST, detail)
     if lost.losses >= task.max_losses:
-        failed = replace(lost, status=after(task.id, task.status, Verb.FAIL))
+        failed = changed(lost, status=after(task.id, task.status, Verb.FAIL))
         return Change(failed, Verb.FAIL, "task.failed", AttemptOutcome.LOST, {"reason": "lossesUsedUp", "lost": reason})
     # The first loss is tried again at once: most are a restart, and the old agent is the best one to go on.
     delay = 0 if lost.losses == 1 else INFRASTRUCTURE_LOSS.delay(lost.losses - 1, jitter)
-    queued = _queued(replace(lost, preferred_agent=task.agent_id, not_before=now + delay), now)
+    queued = _queued(changed(lost, preferred_agent=task.agent_id, not_before=now + delay), now)
     return Change(queued, Verb.REQUEUE, "task.requeued", AttemptOutcome.LOST, {"reason": reason})
 
 
@@ -334,9 +335,9 @@ def _cancel(task: TaskState) -> Change | Repeat:
         return Repeat(task)
     status = after(task.id, task.status, Verb.CANCEL)
     outcome = AttemptOutcome.CANCELLED if task.is_held else None
-    cancelled = replace(_ended(task, outcome, "") if outcome else task, status=status, fence=task.fence + 1)
+    cancelled = changed(_ended(task, outcome, "") if outcome else task, status=status, fence=task.fence + 1)
     detail = {"agentId": task.agent_id, "endedFence": task.fence} if outcome else {}
-    return Change(replace(cancelled, ready=False, pause_wanted=None), Verb.CANCEL, "task.cancelled", outcome, detail)
+    return Change(changed(cancelled, ready=False, pause_wanted=None), Verb.CANCEL, "task.cancelled", outcome, detail)
 
 
 def _request_pause(task: TaskState) -> Change | Repeat:
@@ -345,11 +346,11 @@ def _request_pause(task: TaskState) -> Change | Repeat:
     ):
         return Repeat(task)
     if task.status is TaskStatus.PAUSED:  # a shutdown's pause becomes a person's: it no longer resumes by itself
-        held_back = replace(task, pause_reason=PauseReason.PERSON, pinned_agent=None, pinned_until=None)
+        held_back = changed(task, pause_reason=PauseReason.PERSON, pinned_agent=None, pinned_until=None)
         return Change(held_back, None, "task.paused", detail={"reason": PauseReason.PERSON.value})
     if not task.is_held:
         raise IllegalTransition(task.id, status=task.status, command=Verb.PAUSE, allowed=verbs_of(task.status))
-    wanted = replace(task, pause_wanted=PauseReason.PERSON)
+    wanted = changed(task, pause_wanted=PauseReason.PERSON)
     return Change(wanted, None, "task.pauseRequested", detail={"agentId": task.agent_id, "fence": task.fence})
 
 
@@ -361,13 +362,13 @@ def _resume(task: TaskState, agent_id: str | None, now: int) -> Change | Repeat:
         return Repeat(task)
     after(task.id, task.status, Verb.RESUME)
     if agent_id is None:
-        task = replace(task, pinned_agent=None, pinned_until=None)
-    return Change(_queued(replace(task, pause_reason=None), now), Verb.RESUME, "task.resumed")
+        task = changed(task, pinned_agent=None, pinned_until=None)
+    return Change(_queued(changed(task, pause_reason=None), now), Verb.RESUME, "task.resumed")
 
 
 def _promote(task: TaskState, now: int) -> Change:
     if task.unmet:
-        blocked = replace(task, status=after(task.id, task.status, Verb.BLOCK))
+        blocked = changed(task, status=after(task.id, task.status, Verb.BLOCK))
         return Change(blocked, Verb.BLOCK, "task.promoted")
     after(task.id, task.status, Verb.PROMOTE)
     return Change(_queued(task, now), Verb.PROMOTE, "task.promoted")
@@ -376,7 +377,7 @@ def _promote(task: TaskState, now: int) -> Change:
 def _pause(ended: TaskState, reason: PauseReason, agent: str | None, now: int) -> TaskState:
     """Rule T6: what a shutdown paused waits for its own agent until the pin is over."""
     pinned = reason is PauseReason.SHUTDOWN
-    return replace(
+    return changed(
         ended,
         status=TaskStatus.PAUSED,
         pause_reason=reason,
@@ -395,7 +396,7 @@ def _ended(
     fence: int | None = None,
 ) -> TaskState:
     """`task` without a holder, remembering how the attempt of its current fence ended."""
-    return replace(
+    return changed(
         task,
         status=status or task.status,
         fence=task.fence if fence is None else fence,
@@ -412,7 +413,7 @@ def _ended(
 
 def _queued(task: TaskState, now: int) -> TaskState:
     """`task` in the queue: claimable at once, or from its start time on."""
-    return replace(task, status=TaskStatus.PENDING, ready=_is_due(task, now))
+    return changed(task, status=TaskStatus.PENDING, ready=_is_due(task, now))
 
 
 def _waits(task: TaskState) -> bool:

@@ -119,7 +119,7 @@ class PauseReason(StrEnum):
     PERSON = "person"  # by a person
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: `values.changed`
 class TaskState:
     """The part of a task that decisions read and write. Instants and spans are microseconds.
 

@@ -5,6 +5,7 @@ An instant is an integer: microseconds since 1970-01-01 UTC. It is stored as it 
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NewType
 
 Instant = NewType("Instant", int)
@@ -17,6 +18,7 @@ def micros(span: timedelta) -> int:
     return span // timedelta(microseconds=1)
 
 
+@lru_cache(maxsize=1024)  # what happens in one moment is told in many places
 def to_wire(instant: int) -> str:
     """RFC 3339 UTC with milliseconds, such as `2026-11-20T18:44:35.000Z`."""
     moment = datetime.fromtimestamp(instant // SECOND, UTC)

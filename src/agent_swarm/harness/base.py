@@ -15,6 +15,11 @@ from agent_swarm.domain.tasks import FailureClass
 from agent_swarm.sandbox.base import Sandbox
 
 
+def agent_part(state_dir: Path) -> Path:
+    """Of a run's state, what the agent itself may write; it only reads the rest."""
+    return state_dir / "agent"
+
+
 class EventKind(StrEnum):
     """What an agent did; one line of a transcript."""
 
@@ -99,6 +104,11 @@ class Turn:
     permissions: Permissions = Permissions()
     bounds: Bounds = Bounds()
     mcp_servers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # as the `mcpServers` of MCP clients
+
+    @property
+    def agent_dir(self) -> Path:
+        """The part of `state_dir` that the agent may write. We write nothing there: it may be full of links."""
+        return agent_part(self.state_dir)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,9 +39,9 @@ class ScriptHarness:
 
     async def open(self, sandbox: Sandbox, turn: Turn) -> StreamSession:
         """Start the agent; the script goes in over standard input."""
-        turn.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        turn.agent_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         argv = [sys.executable, "-I", "-m", "agent_swarm.harness.script_agent"]
-        argv += ["--workspace", str(turn.workspace), "--state-dir", str(turn.state_dir)]
+        argv += ["--workspace", str(turn.workspace), "--state-dir", str(turn.agent_dir)]
         argv += ["--session", turn.session] if turn.session else []
         env = {"AGENT_SWARM_ATTEMPT": str(turn.attempt), **turn.env}
         process = await sandbox.start(Launch(argv=tuple(argv), cwd=turn.workspace, env=env))

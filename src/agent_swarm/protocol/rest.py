@@ -76,7 +76,9 @@ class TaskInput(Input):
     model: Label | None = None
     priority: Priority = DEFAULT_PRIORITY  # or urgent, high, medium, low
     tags: Labels = Field(default_factory=list)  # soft labels
-    requires: RequiresInput = RequiresInput()
+    requires: RequiresInput = Field(
+        default_factory=RequiresInput, json_schema_extra={"default": {"tags": [], "capabilities": []}}
+    )
     depends_on: Annotated[list[Label | DependencyInput], Field(max_length=limits.DEPENDENCIES)] = Field(
         default_factory=list
     )

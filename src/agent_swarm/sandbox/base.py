@@ -18,6 +18,7 @@ class SandboxCapability(StrEnum):
     REAPS_DESCENDANTS = "reapsDescendants"  # nothing survives close(), daemonised and setsid children included
     FILESYSTEM_ISOLATED = "filesystemIsolated"
     NETWORK_OFF = "networkOff"
+    NETWORK_ALLOWLIST = "networkAllowlist"  # only what is on a list can be reached
     MEMORY_LIMIT = "memoryLimit"
     CHECKPOINT = "checkpoint"
 
@@ -31,17 +32,54 @@ class Probe:
     remedy: str = ""
 
 
+class NetworkMode(StrEnum):
+    """How much of the network a run gets."""
+
+    ON = "on"  # the host's, its loopback included
+    OFF = "off"  # none
+    ALLOW = "allow"  # what is on a list
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """The network of a run. The lists count in mode `allow` only; how an entry reads is in `sandbox.allowlist`.
+
+    `own` are exact `host:port` entries that the operator vouches for: unlike those of `allow` they may be names of
+    private addresses, as the server's name is in many networks.
+    """
+
+    mode: NetworkMode = NetworkMode.ON
+    allow: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxSpec:
     """What one run needs. `state_dir` outlives a killed worker: its next start finds there what to clean up.
 
-    `env` goes to every process of the run; a launch's own entries win.
+    `env` goes to every process of the run; a launch's own entries win. A provider that isolates files shows the
+    workspace and `writable` for writing, `readable` for reading, what programs need, and nothing else. One that does
+    not ignores both, unless `requires` says that this will not do. `state_dir` is the worker's, and never shown.
     """
 
     run_id: str
     workspace: Path
     state_dir: Path
     env: Mapping[str, str] = field(default_factory=dict)
+    readable: tuple[Path, ...] = ()
+    writable: tuple[Path, ...] = ()
+    network: Network = field(default_factory=Network)
+    requires: frozenset[SandboxCapability] = frozenset()
+
+    @property
+    def needs(self) -> frozenset[SandboxCapability]:
+        """What a provider has to enforce to be allowed to open this."""
+        by_network = {
+            NetworkMode.ON: frozenset[SandboxCapability](),
+            NetworkMode.OFF: frozenset({SandboxCapability.NETWORK_OFF}),
+            NetworkMode.ALLOW: frozenset({SandboxCapability.NETWORK_ALLOWLIST}),
+        }
+        return self.requires | by_network[self.network.mode]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +87,16 @@ class Launch:
     """One process to start.
 
     `env`, with the sandbox's own, is everything it gets: nothing is inherited from the worker. The provider may add
-    entries named `AGENT_SWARM_…` by which it recognises what belongs to a run.
+    entries named `AGENT_SWARM_…` by which it recognises what belongs to a run, and those that lead to a proxy of its
+    own. `readable` and `writable` are shown besides what the sandbox shows: where the program is installed and cannot
+    be found from PATH, where it keeps its sessions.
     """
 
     argv: tuple[str, ...]
     cwd: Path
     env: Mapping[str, str]
+    readable: tuple[Path, ...] = ()
+    writable: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,17 +28,27 @@ class LaunchOrder:
     """The command a supervisor has to start; its environment never shows on a command line or in a file."""
 
     def __init__(
-        self, *, argv: list[bytes], cwd: bytes, env: dict[bytes, bytes], cgroup: str | None, grace: float
+        self,
+        *,
+        argv: list[bytes],
+        cwd: bytes,
+        env: dict[bytes, bytes],
+        cgroup: str | None,
+        grace: float,
+        way: int = -1,
+        listen: list[tuple[str, int]] | None = None,
     ) -> None:
         self.argv = argv
         self.cwd = cwd
         self.env = env
         self.cgroup = cgroup  # the directory of a cgroup v2 leaf to run in
         self.grace = grace  # seconds between SIGTERM and SIGKILL when somebody else sends the supervisor a SIGTERM
+        self.way = way  # the descriptor through which listeners are handed out: see `doorway`
+        self.listen = listen or []  # where they listen
 
     def to_frame(self) -> bytes:
         """As sent. Both ends are the same interpreter, which is what `marshal` asks for, and it imports nothing."""
-        body = marshal.dumps((self.argv, self.cwd, self.env, self.cgroup, self.grace))
+        body = marshal.dumps((self.argv, self.cwd, self.env, self.cgroup, self.grace, self.way, self.listen))
         return len(body).to_bytes(_LENGTH_BYTES, "big") + body
 
 
@@ -48,8 +58,9 @@ def read_order(fd: int) -> LaunchOrder | None:
     body = _read_exactly(fd, int.from_bytes(head, "big")) if head else b""
     if not body:
         return None
-    argv, cwd, env, cgroup, grace = marshal.loads(body)  # noqa: S302 - from our own worker, over a socket nobody else has
-    return LaunchOrder(argv=argv, cwd=cwd, env=env, cgroup=cgroup, grace=grace)
+    order = marshal.loads(body)  # noqa: S302 - from our own worker, over a socket nobody else has
+    argv, cwd, env, cgroup, grace, way, listen = order
+    return LaunchOrder(argv=argv, cwd=cwd, env=env, cgroup=cgroup, grace=grace, way=way, listen=listen)
 
 
 def _read_exactly(fd: int, size: int) -> bytes:

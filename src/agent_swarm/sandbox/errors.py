@@ -3,6 +3,7 @@
 SwarmError
 └── SandboxError               the place of a run failed; never the agent's work
     ├── StartFailed            the command could not be started
+    ├── CannotEnforce          the run asks for isolation that the provider does not have
     └── SurvivingProcesses     processes outlived SIGKILL
 """
 
@@ -19,6 +20,12 @@ class StartFailed(SandboxError):
     """The command could not be started: no such program, no such directory, or no process to be had."""
 
     code = "startFailed"
+
+
+class CannotEnforce(SandboxError):
+    """The run asks for isolation that this kind of sandbox does not have on this host."""
+
+    code = "cannotEnforce"
 
 
 class SurvivingProcesses(SandboxError):

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +18,17 @@ from agent_swarm.sandbox.pipes import Streams
 # Not `-m`: without site-packages (-S) the package has to be shown the way; last, so that it hides nothing.
 _BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from agent_swarm.sandbox.supervise import main; main()"
 _IMPORT_ROOT = str(Path(agent_swarm.__file__).parent.parent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enclosure:
+    """A command line that makes a sandbox and runs in it what is appended, as the first process of a PID namespace.
+
+    Descriptors in `inherits` are given to that process.
+    """
+
+    argv: tuple[str, ...]
+    inherits: tuple[int, ...] = ()
 
 
 class SupervisorLink:
@@ -31,8 +43,11 @@ class SupervisorLink:
         self._orders = orders
 
     @classmethod
-    async def open(cls, env: Mapping[str, str]) -> tuple[Self, Streams]:
+    async def open(cls, env: Mapping[str, str], enclosure: Enclosure | None = None) -> tuple[Self, Streams]:
         """A supervisor that waits for its launch order, and its streams. OSError when the host has no more to give."""
+        around = enclosure.argv if enclosure else ()
+        inherits = enclosure.inherits if enclosure else ()
+        parent = os.getpid() if enclosure is None else 0
         ours, theirs = socket.socketpair()
         with ExitStack() as child_ends, ExitStack() as on_failure:
             child_ends.callback(theirs.close)
@@ -41,13 +56,14 @@ class SupervisorLink:
             on_failure.callback(streams.close)
             stdin, stdout, stderr = streams.child_fds
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", "-c", _BOOT, _IMPORT_ROOT, str(theirs.fileno()), str(os.getpid())),
+                *around,
+                *(sys.executable, "-I", "-S", "-c", _BOOT, _IMPORT_ROOT, str(theirs.fileno()), str(parent)),
                 stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
                 env=env,
                 cwd="/",
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), *inherits],
                 start_new_session=True,
             )
             on_failure.pop_all()
@@ -56,7 +72,7 @@ class SupervisorLink:
 
     @property
     def pid(self) -> int:
-        """Its process id: free for nobody else until `ended` returns."""
+        """The process id of it, or of what it is enclosed in: free for nobody else until `ended` returns."""
         return self._process.pid
 
     async def launch(self, order: LaunchOrder) -> None:
@@ -76,9 +92,9 @@ class SupervisorLink:
         """The words of its next report; None when it is gone."""
         try:
             line = await self._reports.readline()
-        except ConnectionError:  # it died with orders of ours unread
+        except (ConnectionError, ValueError):  # it died with orders of ours unread; or sent what is no line of ours
             return None
-        return line.decode().split() if line else None
+        return line.decode(errors="replace").split() if line else None
 
     def kill(self) -> None:
         """SIGKILL to the supervisor alone: its command dies with it, the command's descendants do not."""
@@ -99,7 +115,12 @@ class _ProcessHandle:
 
     def __init__(self, pid: int) -> None:
         self._pid: int | None = pid
-        self._pidfd = os.pidfd_open(pid) if sys.platform == "linux" else None
+        self._pidfd: int | None = None
+        if sys.platform == "linux":
+            try:
+                self._pidfd = os.pidfd_open(pid)
+            except ProcessLookupError:  # it has ended and been reaped already: an enclosure that cannot be made
+                self._pid = None
 
     def kill(self) -> None:
         try:

@@ -6,19 +6,18 @@ behind, daemons included, and that a run is given nothing of the worker's enviro
 
 import asyncio
 import os
-import re
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from agent_swarm.domain.errors import InvalidInput
 from agent_swarm.sandbox import cgroup, leftovers, processtree
+from agent_swarm.sandbox.admission import admit
 from agent_swarm.sandbox.base import Launch, Probe, SandboxCapability, SandboxSpec
 from agent_swarm.sandbox.errors import SandboxError
 from agent_swarm.sandbox.supervised import Place, SupervisedProcess
 
-_RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")  # it becomes part of file names and of an environment entry
 _PROBE_PATIENCE = timedelta(seconds=10)
 
 
@@ -48,11 +47,7 @@ class ProcessProvider:
 
     async def open(self, spec: SandboxSpec) -> "ProcessSandbox":
         """A place for one run. Nothing is started yet."""
-        if not _RUN_ID.fullmatch(spec.run_id):
-            raise InvalidInput(
-                f"run id {spec.run_id!r} cannot name a run",
-                hint="expected 1 to 128 letters, digits, dots, dashes and underscores",
-            )
+        admit(spec, self.name, self.capabilities)
         return ProcessSandbox(spec, self._cgroup_home)
 
     async def sweep(self, state_dir: Path) -> int:
@@ -76,7 +71,7 @@ class ProcessProvider:
 
 
 class ProcessSandbox:
-    """One run's processes. Meets `sandbox.base.Sandbox`."""
+    """One run's processes. Meets `sandbox.base.Sandbox`; other providers put each process into something."""
 
     def __init__(self, spec: SandboxSpec, cgroup_home: Path | None) -> None:
         self._spec = spec
@@ -94,10 +89,13 @@ class ProcessSandbox:
             state_dir=self._spec.state_dir,
             cgroup_home=self._cgroup_home,
         )
-        launch = Launch(argv=launch.argv, cwd=launch.cwd, env={**self._spec.env, **launch.env})
-        process = await SupervisedProcess.start(launch, place)
+        launch = replace(launch, env={**self._spec.env, **launch.env})
+        process = await self._start_in(place, launch)
         self._processes.append(process)
         return process
+
+    async def _start_in(self, place: Place, launch: Launch) -> SupervisedProcess:
+        return await SupervisedProcess.start(launch, place)
 
     async def close(self) -> None:
         """Kill what still runs and free what the sandbox holds; idempotent, and safe before the first start."""

@@ -61,6 +61,15 @@ def carriers(marker: str) -> set[int]:
     return {pid for pid in _pids() if pid != mine and entry in _read(f"/proc/{pid}/environ").split(b"\0")}
 
 
+def known_inside_as(inner: int, *, below: int) -> int | None:
+    """The descendant of `below` that has the pid `inner` in the PID namespace it is in."""
+    for pid in descendants(below):
+        for line in _read(f"/proc/{pid}/status").splitlines():
+            if line.startswith(b"NSpid:") and line.split()[-1] == b"%d" % inner:
+                return pid
+    return None
+
+
 def signal_all(pids: Iterable[int], number: int) -> None:
     """Send the signal to each of `pids`; one that is gone, or belongs to another user, is passed over."""
     for pid in pids:

@@ -10,8 +10,9 @@ it exit.
     the worker dies in any way       SIGKILL to all: its end of the socket closes, PR_SET_PDEATHSIG wakes the poll
 
 When the supervisor itself is killed the command dies with it (PR_SET_PDEATHSIG again); what the command left behind
-is then the worker's to find: by cgroup, by marker. Started by `supervised.py`, once per command, and on the way of
-every start: keep the imports few. Off Linux it ends the command's process group and nothing more.
+is then the worker's to find: by cgroup, by marker. In a sandbox with a PID namespace it is the first process there: it
+does the same, and the kernel ends the whole namespace with it. Started by `supervised.py`, once per command, and on the
+way of every start: keep the imports few. Off Linux it ends the command's process group and nothing more.
 """
 
 import errno
@@ -25,15 +26,23 @@ from agent_swarm.sandbox import processtree
 from agent_swarm.sandbox.control import LaunchOrder, read_order
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 _FIRST_RECHECK_SECONDS, _LAST_RECHECK_SECONDS = 0.005, 0.1  # between walks, while killed processes are on their way out
 
 
 def main() -> None:
-    """Entry: the control socket's file descriptor and the worker's pid are the two arguments."""
+    """Entry: the control socket's file descriptor and the parent's pid are the two arguments.
+
+    The pid is the worker's, or 0 for a parent outside of the PID namespace that this process is the first of.
+    """
     control, worker = int(sys.argv[1]), int(sys.argv[2])
     os.set_inheritable(control, False)
-    die_with_parent(signal.SIGHUP, parent=worker)
+    if worker == 0:
+        hide_from_agents()
+        die_with_parent(signal.SIGKILL, parent=0)  # not by a signal to be heard: that the parent is gone shows nowhere
+    else:
+        die_with_parent(signal.SIGHUP, parent=worker)
     os._exit(Supervisor(control, worker).run())
 
 
@@ -59,7 +68,7 @@ class Supervisor:
         if order is None:
             return 0
         self._grace = order.grace
-        failure = self._start(order)
+        failure = hand_out_listeners(order) or self._start(order)
         if failure:
             self._report(f"failed {failure}")
             return 127
@@ -189,6 +198,19 @@ class Supervisor:
             return
 
 
+def hand_out_listeners(order: LaunchOrder) -> str:
+    """Open the run's ways out, where it has any; empty, or the step that failed with its errno."""
+    if not order.listen:
+        return ""
+    from agent_swarm.sandbox.doorway import hand_out  # imports `socket`, which most runs do not need
+
+    try:
+        hand_out(order.way, order.listen)
+    except OSError as exc:
+        return f"door {exc.errno}"
+    return ""
+
+
 def become(order: LaunchOrder, supervisor: int, failures: int) -> None:
     """In the forked child: turn into the command. Does not return."""
     step = "session"
@@ -213,6 +235,11 @@ def become(order: LaunchOrder, supervisor: int, failures: int) -> None:
 def become_subreaper() -> None:
     """Have orphaned descendants re-parented to this process."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def hide_from_agents() -> None:
+    """Keep the command, which runs as the same user, from this process's memory and descriptors."""
+    _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def die_with_parent(number: int, *, parent: int) -> None:

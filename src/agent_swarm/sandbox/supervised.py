@@ -3,6 +3,9 @@
     worker ── socket pair (control.py) ── supervisor ── command ── its descendants
        └─────────── three pipes (pipes.py) ────────────────┘
 
+With an enclosure (link.py) the supervisor is the first process of a PID namespace in it, and what is taken for the
+supervisor's pid out here is the enclosure's: it dies with its worker, and the namespace with it.
+
 Ending is a ladder. The supervisor is asked first, because it alone sees every descendant. One that does not answer
 (stopped, or killed by its own run) is killed, and `leftovers` ends what it had below it.
 """
@@ -21,8 +24,9 @@ from agent_swarm.sandbox import cgroup, leftovers, processtree
 from agent_swarm.sandbox.base import Exit, Launch
 from agent_swarm.sandbox.control import LaunchOrder
 from agent_swarm.sandbox.errors import StartFailed, SurvivingProcesses
+from agent_swarm.sandbox.gate import Gate
 from agent_swarm.sandbox.lines import Tail
-from agent_swarm.sandbox.link import SupervisorLink
+from agent_swarm.sandbox.link import Enclosure, SupervisorLink
 from agent_swarm.sandbox.pipes import Streams
 from agent_swarm.sandbox.records import Identity, ProcessRecord, markers
 
@@ -39,16 +43,20 @@ class Place:
     run_id: str
     state_dir: Path
     cgroup_home: Path | None
+    enclosure: Enclosure | None = None
+    gate: Gate | None = None
 
 
 class SupervisedProcess:
     """Meets `sandbox.base.Process`."""
 
-    def __init__(self, link: SupervisorLink, streams: Streams, record: ProcessRecord, state_dir: Path) -> None:
+    def __init__(self, link: SupervisorLink, streams: Streams, record: ProcessRecord, place: Place) -> None:
         self._link = link
         self._streams = streams
         self._record = record
-        self._state_dir = state_dir
+        self._state_dir = place.state_dir
+        self._is_enclosed = place.enclosure is not None
+        self._gate = place.gate
         self._error_tail = Tail()
         self._error_pump = asyncio.create_task(streams.errors.read_into(self._error_tail))
         self._end: asyncio.Task[Exit]
@@ -58,11 +66,11 @@ class SupervisedProcess:
     async def start(cls, launch: Launch, place: Place) -> Self:
         """Start the command; returns once it runs under its own pid. Raises StartFailed."""
         try:
-            link, streams = await SupervisorLink.open(markers(place.run_id, place.name))
+            link, streams = await SupervisorLink.open(markers(place.run_id, place.name), place.enclosure)
         except OSError as exc:
             hint = "see ulimit -u and ulimit -n on the worker's host"
             raise StartFailed(f"the worker cannot start one more process: {exc}", hint=hint) from exc
-        process = cls(link, streams, _record(link.pid, place), place.state_dir)
+        process = cls(link, streams, _record(link.pid, place), place)
         try:
             await asyncio.wait_for(process._launch(launch, place), START_PATIENCE.total_seconds())
         except BaseException as exc:
@@ -141,18 +149,28 @@ class SupervisedProcess:
                 env={os.fsencode(name): os.fsencode(value) for name, value in env.items()},
                 cgroup=str(self._record.cgroup) if has_leaf else None,
                 grace=DEFAULT_GRACE.total_seconds(),
+                way=self._gate.way if self._gate else -1,
+                listen=self._gate.addresses if self._gate else None,
             )
         )
         match await self._link.report():
             case ["started", pid]:
-                self._pid = int(pid)
+                if self._gate is not None:
+                    await self._gate.open()
+                self._pid = self._seen_from_here(int(pid))
             case ["failed", step, number]:
                 raise _start_failed(launch, step, int(number))
             case _:
                 await self._link.ended()
                 await asyncio.wait([self._error_pump], timeout=ANSWER_PATIENCE.total_seconds())
-                said = self.error_tail() or "it said nothing"
+                said = self.error_tail().strip() or "it said nothing"
                 raise StartFailed(f"the supervisor died before it started {launch.argv[0]!r}: {said}")
+
+    def _seen_from_here(self, pid: int) -> int:
+        """What a PID namespace calls `pid` has another number out here; the enclosure's where it has ended already."""
+        if not self._is_enclosed:
+            return pid
+        return processtree.known_inside_as(pid, below=self._link.pid) or self._link.pid
 
     async def _follow(self) -> Exit:
         """Listen to the supervisor until it is gone, then see to it that nothing is left, not even a record."""
@@ -160,13 +178,15 @@ class SupervisedProcess:
         is_alone = False
         while (report := await self._link.report()) is not None:
             match report:
-                case ["exited", code]:
+                case ["exited", code] if code.isdecimal():
                     end = Exit(int(code))
-                case ["signalled", number]:
+                case ["signalled", number] if number.isdecimal():
                     end = Exit(None, int(number))
                 case ["alone"]:
                     is_alone = True
         await self._link.ended()
+        if self._gate is not None:
+            await self._gate.close()
         await self._clear_up(is_alone=is_alone)
         return end or Exit(None, signal.SIGKILL)  # the supervisor was killed, and the command with it
 
@@ -199,6 +219,8 @@ class SupervisedProcess:
         processtree.kill_tree(self._link.pid)
         self._link.kill()
         await self._link.ended()
+        if self._gate is not None:
+            await self._gate.close()
         self._error_pump.cancel()
         self._streams.close()
         await leftovers.end(self._record)
@@ -232,6 +254,11 @@ def _start_failed(launch: Launch, step: str, number: int) -> StartFailed:
         return StartFailed(
             f"cannot start {program!r} in {str(launch.cwd)!r}: {reason}",
             hint="the working directory must exist and be accessible; was the workspace prepared?",
+        )
+    if step == "door":
+        return StartFailed(
+            f"cannot start {program!r}: no way out of its network could be opened: {reason}",
+            hint="does the list of allowed hosts name a loopback address that this host does not have?",
         )
     if number == errno.ENOENT:
         return StartFailed(

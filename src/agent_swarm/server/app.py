@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_swarm import __version__
 from agent_swarm.server import docs, openapi
@@ -38,6 +38,16 @@ class ControlPlane(FastAPI):
     """A FastAPI app behind layers of our own, instead of the framework's: they cost less and refuse in one shape."""
 
     context: Context
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Straight to our own layers; what the framework would do around every request is theirs."""
+        if scope["type"] == "lifespan":
+            await super().__call__(scope, receive, send)
+            return
+        if self.middleware_stack is None:
+            self.middleware_stack = self.build_middleware_stack()
+        scope["app"] = self
+        await self.middleware_stack(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
         """From the outside: ids, answers to whatever is raised, counts; HEAD and OPTIONS; the router."""

@@ -6,16 +6,18 @@ FastAPI found: path, query and header parameters, one body, and the request itse
 """
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import parse_qsl
 
+import orjson
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from agent_swarm.domain.errors import InvalidInput
 from agent_swarm.protocol.errors import InvalidJson
@@ -28,6 +30,7 @@ T = TypeVar("T")
 Endpoint = Callable[..., Awaitable[Any]]
 
 QUERY_FIELDS = 100
+_NAME = re.compile(rb'"\s*:')  # the end of a name; the text of a value may have it, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +111,13 @@ class _Handler:
         self._to_json = TypeAdapter(route.response_model).serializer.to_json
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, send)
         arguments = self._arguments(scope)
-        if self._request_name is not None:
-            arguments[self._request_name] = request
         if self._body is not None:
-            arguments[self._body.name] = self._body.parse(await request.body(), request.headers.get("content-type"))
+            content = await _whole(receive)
+            arguments[self._body.name] = self._body.parse(content, _header(scope, b"content-type"))
+            receive = _again(content, receive)
+        if self._request_name is not None:
+            arguments[self._request_name] = Request(scope, receive, send)
         answer = await self._endpoint(**arguments)
         if isinstance(answer, Response):
             await answer(scope, receive, send)
@@ -133,8 +137,7 @@ class _Handler:
         for alias, param in self._query.items():
             arguments[param.name] = param.parse(sent.get(alias))
         for header, param in self._headers:
-            value = next((value for name, value in scope["headers"] if name == header), None)
-            arguments[param.name] = param.parse(None if value is None else str(value, "latin-1"))
+            arguments[param.name] = param.parse(_header(scope, header))
         return arguments
 
 
@@ -186,6 +189,32 @@ class _Body:
         return parsed
 
 
+def _header(scope: Scope, wanted: bytes) -> str | None:
+    return next((str(value, "latin-1") for name, value in scope["headers"] if name == wanted), None)
+
+
+async def _whole(receive: Receive) -> bytes:
+    """The body of a request; raises ClientDisconnect where it does not come to an end."""
+    message = await receive()
+    parts = [message.get("body", b"")]
+    while message["type"] == "http.request" and message.get("more_body", False):
+        message = await receive()
+        parts.append(message.get("body", b""))
+    if message["type"] != "http.request":
+        raise ClientDisconnect
+    return b"".join(parts)
+
+
+def _again(content: bytes, receive: Receive) -> Receive:
+    """`receive` for those who want to read the body once more."""
+    unread = [content]
+
+    async def replayed() -> Message:
+        return {"type": "http.request", "body": unread.pop()} if unread else await receive()
+
+    return replayed
+
+
 def _is_json(content_type: str) -> bool:
     media_type = content_type.partition(";")[0].strip().lower()
     return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
@@ -193,6 +222,8 @@ def _is_json(content_type: str) -> bool:
 
 def _refuse_repeated_names(content: bytes) -> None:
     """Of {"a": 1, "a": 2}, which one counts differs from reader to reader (RFC 8259 §4): nobody shall rely on it."""
+    if not _may_repeat_names(content):
+        return
 
     def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -208,6 +239,20 @@ def _refuse_repeated_names(content: bytes) -> None:
         json.loads(content, object_pairs_hook=checked)
     except (ValueError, RecursionError):  # what pydantic takes and the standard library does not
         raise InvalidJson("the body is not JSON that every reader understands", hint="send a JSON object") from None
+
+
+def _may_repeat_names(content: bytes) -> bool:
+    """Whether a closer look is needed: a repeated name is one that the text has and the parsed value has not."""
+    try:
+        return len(_NAME.findall(content)) != _names_in(orjson.loads(content))
+    except orjson.JSONDecodeError:
+        return True
+
+
+def _names_in(value: Any) -> int:
+    if isinstance(value, dict):
+        return len(value) + sum(map(_names_in, value.values()))
+    return sum(map(_names_in, value)) if isinstance(value, list) else 0
 
 
 def _query_of(scope: Scope, known: Mapping[str, _Parameter]) -> dict[str, str]:

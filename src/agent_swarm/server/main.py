@@ -12,6 +12,7 @@ import uvloop
 from agent_swarm import __version__
 from agent_swarm.config import SettingError
 from agent_swarm.domain.errors import SwarmError
+from agent_swarm.server import collector
 from agent_swarm.server.api_key import FILE_NAME, find_api_key
 from agent_swarm.server.datadir import locked
 from agent_swarm.server.front import Front
@@ -58,6 +59,7 @@ async def _work(
 
     async with running(settings, api_key, stopping) as app:
         front.open(app)
+        collector.settle()
         if not stopping.is_set:
             print(f"Agent Swarm {__version__} API: {address}{_where_the_key_is(settings)}", flush=True)  # noqa: T201
         await closed.wait()

@@ -18,6 +18,8 @@ MARK = "[redacted]"
 SHORTEST_KNOWN = 8  # shorter values occur in ordinary text, and a key that short protects nothing
 DEEPEST_JSON = 200  # what the JSON parser of the edge accepts, too
 
+_REPORTED = ("branch", "commit", "snapshot", "text", "failure_code")
+
 # Each alternative is anchored at a literal and bounded, so that no text makes the search slow.
 _SHAPES = re.compile(
     r"""
@@ -48,6 +50,8 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """`text` without secrets."""
+        if not text:
+            return text
         if self._known is not None:
             text = self._known.sub(MARK, text)
         return _SHAPES.sub(_masked, text)
@@ -66,15 +70,10 @@ class Redactor:
 
     def report(self, report: AttemptReport) -> AttemptReport:
         """What a worker tells about an attempt, without secrets. The session is a handle, not a text: it stays."""
-        return replace(
-            report,
-            branch=self.text(report.branch),
-            commit=self.text(report.commit),
-            snapshot=self.text(report.snapshot),
-            text=self.text(report.text),
-            data=None if report.data is None else self.value(report.data),
-            failure_code=self.text(report.failure_code),
-        )
+        told: dict[str, Any] = {name: self.text(text) for name in _REPORTED if (text := getattr(report, name))}
+        if report.data is not None:
+            told["data"] = self.value(report.data)
+        return replace(report, **told) if told else report
 
 
 def _forms(secret: str) -> set[str]:

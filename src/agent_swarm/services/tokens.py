@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from agent_swarm.domain.errors import Unauthenticated
 from agent_swarm.domain.ids import new_id
@@ -44,6 +45,7 @@ _WORKER_ATTEMPT = frozenset({Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS})
 _LEAD_ATTEMPT = _WORKER_ATTEMPT | {Scope.TASKS_READ, Scope.AGENTS_READ, Scope.PROJECTS_READ, Scope.CHILDREN_CREATE}
 
 
+@lru_cache
 def scopes_of(kind: TokenKind, agent_role: AgentRole = AgentRole.WORKER) -> tuple[str, ...]:
     """What a new token of this kind may do; only an attempt's depends on the role of its agent."""
     match kind:

@@ -5,6 +5,7 @@ see: operations go in one by one, batches are made behind it (`batcher`), and wh
 subscribers afterwards.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -49,6 +50,14 @@ class BatchResult:
     committed: Committed
 
 
+class Decided(Protocol):
+    """A batch that lacks nothing but its commit."""
+
+    def commit(self) -> BatchResult:
+        """Make it durable. Blocks as long as the disk takes."""
+        ...
+
+
 class Queries(Protocol):
     """Reads, all of one moment."""
 
@@ -87,8 +96,19 @@ class Engine(Protocol):
         ...
 
     def apply_batch(self, operations: Sequence[Operation[Any]], now: int) -> BatchResult: ...
+
+    def decide_quickly(self, operations: Sequence[Operation[Any]], now: int) -> Decided | None:
+        """All of a batch but its commit, by a caller that must not be held up.
+
+        None where it might be: then nothing has happened, and `apply_batch` is for it.
+        """
+        ...
+
     def read(self, query: Callable[[Queries], R]) -> R: ...
     def close(self) -> None: ...
+
+
+Seer = Callable[[Sequence[Operation[Any]]], None]
 
 
 class Store(Protocol):
@@ -100,10 +120,21 @@ class Store(Protocol):
         """
         ...
 
+    def begin(self, operation: Operation[R], *, lane: object = None) -> "asyncio.Future[R]":
+        """As `apply`, for callers with a callback; raises at once, and is not to be cancelled."""
+        ...
+
     async def read(self, query: Callable[[Queries], R]) -> R: ...
 
     def subscribe(self, listener: Callable[[Committed], None]) -> Callable[[], None]:
         """Have `listener` called after every commit, in commit order; answers a function that ends it."""
+        ...
+
+    def foresee(self, seer: "Seer") -> Callable[[], None]:
+        """Have `seer` called with the operations of every batch before it is written; answers a function that ends it.
+
+        What it begins meanwhile is written in that batch, after what is in it.
+        """
         ...
 
     def now(self) -> int:

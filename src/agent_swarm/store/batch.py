@@ -30,6 +30,7 @@ from agent_swarm.domain.errors import StaleLease, SwarmError, UnknownTask
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import TaskState, TaskStatus
 from agent_swarm.domain.time import SECOND
+from agent_swarm.domain.values import changed
 from agent_swarm.protocol.limits import IDEMPOTENCY_SECONDS
 from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
@@ -150,7 +151,7 @@ class Batch:
             entry = self._must(task_id)
             state = entry.state
             if (task_id, state.fence) in kept:
-                self._put(entry, replace(state, instance_id=op.agent.instance_id))
+                self._put(entry, changed(state, instance_id=op.agent.instance_id))
             else:
                 fenced.append(ops.Held(task_id=task_id, fence=state.fence))
                 jitter = rows.spread(op.jitter, index)
@@ -225,18 +226,18 @@ class Batch:
             made.add(spec.id)
 
     def _create_task(self, new: ops.NewTask, actor: str) -> TaskRecord:
-        spec = replace(new.spec, created_at=self.now, root_id=new.spec.root_id or new.spec.id)
+        spec = changed(new.spec, created_at=self.now, root_id=new.spec.root_id or new.spec.id)
         if new.not_before is not None and new.not_before <= self.now:
             new = replace(new, not_before=None)
         upstream = {edge.upstream_id: self._must(edge.upstream_id).state.status for edge in new.edges}
         state, created = rows.new_state(new, upstream, actor=actor)
         class_id = self._intern(spec.requires)
         entry = Entry(state, class_id, class_id, created_at=self.now, priority=spec.priority, labels=spec.labels)
-        entry.columns["updated_at"] = self.now
-        if state.is_terminal:
-            entry.columns["finished_at"] = self.now
-        record = TaskRecord(spec=spec, state=state, has_upstreams=bool(new.edges), **entry.columns)
-        self._rows.add_task(replace(new, spec=spec), entry)
+        finished_at = self.now if state.is_terminal else None
+        record = TaskRecord(
+            spec=spec, state=state, has_upstreams=bool(new.edges), updated_at=self.now, finished_at=finished_at
+        )
+        self._rows.add_task(record, new.edges, entry)
         self.drafts.extend(created)
         self._note(None, state, entry)
         return record
@@ -377,7 +378,7 @@ class Batch:
         state = entry.state
         mine = (held.fence, op.agent_id, op.instance_id) == (state.fence, state.agent_id, state.instance_id)
         if state.is_held and mine:
-            self._put(entry, replace(state, lease_expires_at=self.now + op.lease))
+            self._put(entry, changed(state, lease_expires_at=self.now + op.lease))
             wants = "pause" if state.pause_wanted is not None else ""
         else:
             wants = "cancel" if state.status is TaskStatus.CANCELLED else ""
@@ -457,7 +458,7 @@ class Batch:
         return ops.Held(task_id=task_id, fence=fence)
 
     def _add_attempt_token(self, op: ops.ClaimTask, state: TaskState) -> None:
-        token = replace(op.token, task_id=state.id, fence=state.fence, agent_id=op.agent_id, created_at=self.now)
+        token = changed(op.token, task_id=state.id, fence=state.fence, agent_id=op.agent_id, created_at=self.now)
         self._rows.add_token(token)
 
     def _fill_in(self, chosen: Numbered, replies: list[Any]) -> None:

@@ -16,14 +16,15 @@ from typing import Any, TypeVar
 import structlog
 
 from agent_swarm.domain.errors import Busy, ShuttingDown, SwarmError
-from agent_swarm.store.base import BatchResult, Committed, Engine, Queries
+from agent_swarm.store.base import BatchResult, Committed, Engine, Queries, Seer
 from agent_swarm.store.clock import ServerClock
-from agent_swarm.store.operations import CreateTasks, Operation
+from agent_swarm.store.operations import Operation
+from agent_swarm.store.thread import WorkerThread
 
 R = TypeVar("R")
 log = structlog.get_logger()
 
-BATCH_WEIGHT = 256  # bounds the wait of the first; a graph counts one per task
+BATCH_WEIGHT = 256  # bounds the wait of the first
 QUEUE_LIMIT = 20_000
 LOOK_AHEAD = 1_024  # how far past operations that have to wait a batch looks for others
 
@@ -47,7 +48,7 @@ class BatchingStore:
         engine: Engine,
         *,
         clock: ServerClock | None = None,
-        writer: Executor | None = None,
+        writer: WorkerThread | None = None,
         readers: Executor | None = None,
         queue_limit: int = QUEUE_LIMIT,
     ) -> None:
@@ -58,6 +59,7 @@ class BatchingStore:
         self._queue_limit = queue_limit
         self._queue: deque[_Waiting] = deque()
         self._listeners: list[Callable[[Committed], None]] = []
+        self._seers: list[Seer] = []
         self._flushing = False
         self._closed = False
         self._idle = asyncio.Event()
@@ -65,7 +67,7 @@ class BatchingStore:
 
     async def open(self) -> None:
         """Make the storage ready and set the clock by its records."""
-        self._clock.start_from(await self._run(self._writer, self._engine.open))
+        self._clock.start_from(await self._in_writer(self._engine.open))
 
     async def close(self) -> None:
         """Finish what was accepted, then close the storage; idempotent."""
@@ -73,10 +75,11 @@ class BatchingStore:
             return
         self._closed = True
         await self._idle.wait()
-        await self._run(self._writer, self._engine.close)
-        for executor in (self._writer, self._readers):
-            if executor is not None:
-                executor.shutdown(wait=True)
+        await self._in_writer(self._engine.close)
+        if self._writer is not None:
+            self._writer.stop()
+        if self._readers is not None:
+            self._readers.shutdown(wait=True)
 
     @property
     def clock(self) -> ServerClock:
@@ -92,14 +95,27 @@ class BatchingStore:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
+    def foresee(self, seer: Seer) -> Callable[[], None]:
+        """Have `seer` called with every batch before it is written; what it begins meanwhile joins that batch."""
+        self._seers.append(seer)
+        return lambda: self._seers.remove(seer) if seer in self._seers else None
+
     async def read(self, query: Callable[[Queries], R]) -> R:
         """Run `query` against one moment of the store."""
         if self._closed:
             raise ShuttingDown("the store is closed", hint="try again when the server is back")
-        return await self._run(self._readers, lambda: self._engine.read(query))
+        if self._readers is None:
+            return self._engine.read(query)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, lambda: self._engine.read(query))
 
     async def apply(self, operation: Operation[R], *, lane: object = None) -> R:
         """Write `operation`; answers after the commit of its batch."""
+        answer: R = await asyncio.shield(self.begin(operation, lane=lane))
+        return answer
+
+    def begin(self, operation: Operation[R], *, lane: object = None) -> "asyncio.Future[R]":
+        """As `apply`, without a coroutine: most operations are answered by a callback. Not to be cancelled."""
         if self._closed:
             raise ShuttingDown("the server is shutting down", hint="try again when it is back")
         if len(self._queue) >= self._queue_limit:
@@ -108,13 +124,12 @@ class BatchingStore:
                 hint="send fewer requests at once and try again in a moment",
             )
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(operation, lane, loop.create_future())
-        self._queue.append(waiting)
+        answer: asyncio.Future[R] = loop.create_future()
+        self._queue.append(_Waiting(operation, lane, answer))
         if not self._flushing:
             self._flushing = True
             self._idle.clear()
             loop.call_soon(self._start_flush)
-        answer: R = await asyncio.shield(waiting.answer)
         return answer
 
     def _start_flush(self) -> None:
@@ -125,7 +140,7 @@ class BatchingStore:
         try:
             while self._queue:
                 batch = self._take()
-                await self._flush(batch)
+                await self._flush(batch + self._companions(batch))
                 await asyncio.sleep(0)  # let this batch's answers arrive before the next one is told
         finally:
             self._flushing = False
@@ -148,16 +163,33 @@ class BatchingStore:
                     lanes.add(id(waiting.lane))
             else:
                 batch.append(waiting)
-                weight += _weight(waiting.operation)
+                weight += waiting.operation.weight
             keys.update(touched)
         self._queue.extendleft(reversed(deferred))
         return batch
+
+    def _companions(self, batch: list[_Waiting]) -> list[_Waiting]:
+        """What those who see the batch coming want written with it."""
+        others, self._queue = self._queue, deque()
+        operations = [waiting.operation for waiting in batch]
+        for seer in tuple(self._seers):
+            try:
+                seer(operations)
+            except Exception:  # whoever wants to be quick must not hold up the others
+                log.exception("seer_failed")
+        joined, self._queue = list(self._queue), others
+        if not joined:
+            return []
+        keys = {key for operation in operations for key in operation.keys}
+        late = [waiting for waiting in joined if not keys.isdisjoint(waiting.operation.keys)]
+        self._queue.extendleft(reversed(late))
+        return [waiting for waiting in joined if waiting not in late] if late else joined
 
     async def _flush(self, batch: list[_Waiting]) -> None:
         now = self._clock.now()
         operations = [waiting.operation for waiting in batch]
         try:
-            result: BatchResult = await self._run(self._writer, lambda: self._engine.apply_batch(operations, now))
+            result = await self._write(operations, now)
         except Exception as exc:  # the batch is lost as a whole: everyone who waits for it has to know
             log.exception("batch_failed", operations=len(batch))
             for waiting in batch:
@@ -170,6 +202,12 @@ class BatchingStore:
             elif not waiting.answer.done():
                 waiting.answer.set_result(reply)
 
+    async def _write(self, operations: list[Operation[Any]], now: int) -> BatchResult:
+        decided = None if self._writer is None else self._engine.decide_quickly(operations, now)
+        if decided is not None:
+            return await self._in_writer(decided.commit)
+        return await self._in_writer(lambda: self._engine.apply_batch(operations, now))
+
     def _tell(self, committed: Committed) -> None:
         for listener in tuple(self._listeners):
             try:
@@ -177,14 +215,8 @@ class BatchingStore:
             except Exception:  # one listener must not keep the news from the others
                 log.exception("listener_failed")
 
-    async def _run(self, executor: Executor | None, call: Callable[[], R]) -> R:
-        if executor is None:
-            return call()
-        return await asyncio.get_running_loop().run_in_executor(executor, call)
-
-
-def _weight(operation: Operation[Any]) -> int:
-    return len(operation.tasks) if isinstance(operation, CreateTasks) else 1
+    async def _in_writer(self, call: Callable[[], R]) -> R:
+        return call() if self._writer is None else await self._writer.run(call)
 
 
 def _refuse(answer: "asyncio.Future[Any]", error: BaseException) -> None:

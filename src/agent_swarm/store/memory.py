@@ -13,7 +13,7 @@ from agent_swarm.domain.priority import sort_key
 from agent_swarm.domain.tasks import PauseReason, TaskState, TaskStatus
 from agent_swarm.store import events
 from agent_swarm.store import operations as ops
-from agent_swarm.store.base import BatchResult, Queries
+from agent_swarm.store.base import BatchResult, Decided, Queries
 from agent_swarm.store.batch import Batch
 from agent_swarm.store.memory_queries import MemoryQueries
 from agent_swarm.store.records import (
@@ -71,6 +71,10 @@ class MemoryEngine:
         self.history.extend(happened)
         return batch.result(replies, happened)
 
+    def decide_quickly(self, operations: Sequence[ops.Operation[Any]], now: int) -> Decided | None:
+        """There is nothing to wait for: `apply_batch` is quick."""
+        return None
+
 
 class MemoryRows:
     """`Rows` over the collections of a `MemoryEngine`."""
@@ -106,14 +110,12 @@ class MemoryRows:
         self._engine.class_of[entry.state.id] = (entry.class_id, entry.claim_class)
         entry.columns.clear()
 
-    def add_task(self, new: ops.NewTask, entry: Entry) -> None:
+    def add_task(self, record: TaskRecord, edges: Sequence[Edge], entry: Entry) -> None:
         """Put a new task in."""
-        self._engine.records[new.spec.id] = TaskRecord(
-            spec=new.spec, state=entry.state, has_upstreams=bool(new.edges), **entry.columns
-        )
-        self._engine.edges[new.spec.id] = new.edges
-        self._engine.class_of[new.spec.id] = (entry.class_id, entry.claim_class)
-        entry.columns.clear()
+        task_id = record.spec.id
+        self._engine.records[task_id] = record
+        self._engine.edges[task_id] = tuple(edges)
+        self._engine.class_of[task_id] = (entry.class_id, entry.claim_class)
 
     def records(self, task_ids: Sequence[str]) -> dict[str, TaskRecord]:
         """Whole tasks, by id."""

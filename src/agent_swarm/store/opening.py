@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agent_swarm.store.batcher import BatchingStore
 from agent_swarm.store.clock import ServerClock
+from agent_swarm.store.thread import WorkerThread
 
 MEMORY = "memory:"
 
@@ -39,6 +40,6 @@ def _on_sqlite(path: Path, clock: ServerClock | None, synchronous: str) -> Batch
     return BatchingStore(
         SqliteEngine(path, synchronous=synchronous),
         clock=clock,
-        writer=ThreadPoolExecutor(1, thread_name_prefix="store-writer"),
+        writer=WorkerThread("store-writer"),
         readers=ThreadPoolExecutor(READERS, thread_name_prefix="store-reader"),
     )

@@ -38,6 +38,11 @@ class Operation(Generic[R_co]):
         """What it touches; of two operations with a common key only one fits into a batch."""
         return ()
 
+    @property
+    def weight(self) -> int:
+        """About how many rows it decides on."""
+        return 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Idempotency:
@@ -147,6 +152,11 @@ class NewTask:
     max_attempts: int = 3
     max_losses: int = 10
 
+    @property
+    def is_claimable(self) -> bool:
+        """It waits for nothing but a worker."""
+        return not self.edges and not self.backlog and self.not_before is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
@@ -176,6 +186,10 @@ class CreateTasks(Operation[Created]):
     def keys(self) -> tuple[str, ...]:
         asked = self.idempotency
         return (f"idempotency:{asked.subject}:{asked.route}:{asked.key}",) if asked else ()
+
+    @property
+    def weight(self) -> int:
+        return len(self.tasks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +268,10 @@ class Heartbeat(Operation[tuple[LeaseVerdict, ...]]):
     @property
     def keys(self) -> tuple[str, ...]:
         return (f"agent:{self.agent_id}",)
+
+    @property
+    def weight(self) -> int:
+        return max(1, len(self.leases))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ class Edge:
     on_failure: OnFailure = OnFailure.FAIL
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: `values.changed`
 class TaskSpec:
     """What was asked for; never changes after creation, the priority excepted."""
 
@@ -42,7 +42,7 @@ class TaskSpec:
     created_at: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: `values.changed`
 class TaskRecord:
     """A task as it stands.
 
@@ -150,7 +150,7 @@ class TokenKind(StrEnum):
     ATTEMPT = "attempt"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: `values.changed`
 class TokenRecord:
     """An identity. Only the SHA-256 of the secret is kept. An attempt's token counts while (task, fence) is current."""
 

@@ -18,6 +18,7 @@ from agent_swarm.domain.tasks import (
     TaskStatus,
     Verb,
 )
+from agent_swarm.domain.values import changed
 from agent_swarm.store.events import SYSTEM, Draft, of_task
 from agent_swarm.store.operations import BookUsage, ClaimTask, Idempotency, NewTask
 from agent_swarm.store.records import (
@@ -54,6 +55,23 @@ class Entry:
     started_at: int | None = None
     labels: tuple[str, ...] = ()
     columns: dict[str, Any] = field(default_factory=dict)
+    whole: TaskRecord | None = None  # all of it, where the storage has it at hand, as it was before `since`
+    since: dict[str, Any] = field(default_factory=dict)
+
+    def record(self) -> TaskRecord | None:
+        """The whole task as it is now, where it is at hand."""
+        if self.whole is not None and "priority" not in self.columns:
+            return changed(self.whole, state=self.state, **{**self.since, **self.columns})
+        return None
+
+    def written(self) -> None:
+        """The columns are in the storage."""
+        self.started_at = self.columns.get("started_at", self.started_at)
+        if "priority" in self.columns:
+            self.whole = None  # it is a part of what was asked for, which is kept as it was
+        elif self.whole is not None:
+            self.since |= self.columns
+        self.columns.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +98,10 @@ class Rows(Protocol):
 
     def entry(self, task_id: str) -> Entry | None: ...
     def save(self, entry: Entry) -> None: ...
-    def add_task(self, new: NewTask, entry: Entry) -> None: ...
+    def add_task(self, record: TaskRecord, edges: Sequence[Edge], entry: Entry) -> None:
+        """Put a new task in: `record` is all of it, `entry` what the batch works on."""
+        ...
+
     def records(self, task_ids: Sequence[str]) -> dict[str, TaskRecord]: ...
     def edges_from(self, upstream_ids: Sequence[str]) -> list[tuple[str, Edge]]: ...
     def due(self, now: int, *, leases: bool, limit: int) -> list[str]: ...

@@ -33,7 +33,8 @@ class RealSwarm:
         self._server: subprocess.Popen[bytes] | None = None
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
         self._slots: dict[str, int] = {}
-        folder.mkdir(parents=True, exist_ok=True)
+        self.marks = folder / "marks"  # where agents leave a trace of having run
+        self.marks.mkdir(parents=True, exist_ok=True)
 
     @property
     def database(self) -> Path:
@@ -91,6 +92,7 @@ class RealSwarm:
             "API_KEY": self.key,
             "MCP_BASE_URL": self.url,
             "SHUTDOWN_TIMEOUT": "1000",
+            "AGENT_SWARM_WRITABLE": str(self.marks),
             **(variables or {}),
         }
         with (self.folder / f"{name}.log").open("ab") as log:

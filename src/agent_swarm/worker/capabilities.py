@@ -1,33 +1,58 @@
 """What this host can do, found out by trying: the harnesses and sandboxes that work here."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+
+import structlog
 
 from agent_swarm.config import SettingError
 from agent_swarm.protocol import limits
-from agent_swarm.sandbox.base import SandboxProvider
+from agent_swarm.sandbox.base import SandboxCapability, SandboxProvider
+from agent_swarm.sandbox.bubblewrap import BubblewrapProvider
 from agent_swarm.sandbox.process import ProcessProvider
-from agent_swarm.worker.settings import WorkerSettings
+from agent_swarm.worker.settings import AUTO, WorkerSettings
+
+log = structlog.get_logger(__name__)
 
 _HOSTS = {"Linux": "linux", "Darwin": "macos", "Windows": "windows"}
 
 
 def providers() -> Mapping[str, SandboxProvider]:
-    """The kinds of sandbox this version has, by name."""
-    return {provider.name: provider for provider in (ProcessProvider(),)}
+    """The kinds of sandbox this version has, by name, the one that isolates most first."""
+    return {provider.name: provider for provider in (BubblewrapProvider(on_denied=_tell), ProcessProvider())}
 
 
-async def usable_provider(name: str, known: Mapping[str, SandboxProvider]) -> SandboxProvider:
-    """The provider that runs will use. Raises SettingError where there is none, or it does not work here."""
-    provider = known.get(name)
-    if provider is None:
-        raise SettingError(
-            f"AGENT_SWARM_SANDBOX: there is no sandbox {name!r}", hint=f"expected one of: {', '.join(sorted(known))}"
-        )
-    probe = await provider.probe()
-    if not probe.usable:
-        raise SettingError(f"sandbox {name!r} does not work on this host: {probe.detail}", hint=probe.remedy)
-    return provider
+async def usable_provider(
+    name: str, known: Mapping[str, SandboxProvider], *, needs: Collection[SandboxCapability] = ()
+) -> SandboxProvider:
+    """The provider that runs will use; `auto` is the first one that works here and can enforce what runs need.
+
+    Raises SettingError where there is none, or the one that was asked for does not do.
+    """
+    if name != AUTO and name not in known:
+        expected = ", ".join((AUTO, *sorted(known)))
+        raise SettingError(f"AGENT_SWARM_SANDBOX: there is no sandbox {name!r}", hint=f"expected one of: {expected}")
+    refusal = SettingError("AGENT_SWARM_SANDBOX: this version has no sandbox")
+    for provider in known.values() if name == AUTO else (known[name],):
+        probe = await provider.probe()
+        lacking = sorted(set(needs) - provider.capabilities)
+        if probe.usable and not lacking:
+            log.info("sandbox", name=provider.name, detail=probe.detail)
+            return provider
+        why = f"cannot enforce {', '.join(lacking)} here" if probe.usable else "does not work on this host"
+        reason = f"sandbox {provider.name!r} {why}" + (f": {probe.detail}" if probe.detail else "")
+        refusal = refusal if refusal.hint else SettingError(reason, hint=probe.remedy)
+        log.warning("sandbox_unusable", name=provider.name, reason=reason, hint=probe.remedy)
+    raise refusal
+
+
+def offered_by(provider: SandboxProvider) -> tuple[str, ...]:
+    """The kinds of sandbox a worker offers with this provider: who asks for plain processes may have more."""
+    return tuple(dict.fromkeys((provider.name, ProcessProvider.name)))
+
+
+def _tell(host: str, port: int, why: str) -> None:
+    log.warning("network_denied", host=host, port=port, reason=why)
 
 
 def advertised(settings: WorkerSettings, *, harnesses: Sequence[str], sandboxes: Sequence[str]) -> tuple[str, ...]:

@@ -12,10 +12,10 @@ import structlog
 
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.tasks import FailureClass, PauseReason
-from agent_swarm.harness.base import Harness, Outcome
+from agent_swarm.harness.base import Grants, Harness, Outcome
 from agent_swarm.protocol.pool import Claimed
-from agent_swarm.sandbox.base import Sandbox, SandboxProvider, SandboxSpec
-from agent_swarm.worker import claims, stops
+from agent_swarm.sandbox.base import Sandbox, SandboxProvider
+from agent_swarm.worker import claims, confinement, stops
 from agent_swarm.worker.agent import StopSignal, follow
 from agent_swarm.worker.heartbeats import Heartbeats
 from agent_swarm.worker.recording import Recorder
@@ -142,7 +142,7 @@ class Run:
         workspace = await self._unless_stopped(self._work.prepare())
         self._where = Whereabouts(branch=workspace.branch or "", session=self._where.session)
         await self._until_may_act()
-        async with self._sandbox(workspace) as sandbox:
+        async with self._sandbox(workspace, harness.grants) as sandbox:
             self._spool.append(Kind.START, {"branch": self._where.branch})
             self._is_started = True
             turn = turn_for(self.claim, workspace, self._site.employer, harness.grants, session=self._work.session)
@@ -156,9 +156,9 @@ class Run:
                 self._where = replace(self._where, session=self._recorder.session or self._where.session)
 
     @asynccontextmanager
-    async def _sandbox(self, workspace: Workspace) -> AsyncIterator[Sandbox]:
+    async def _sandbox(self, workspace: Workspace, grants: Grants) -> AsyncIterator[Sandbox]:
         run_id = f"{self.claim.task_id}-{self.claim.attempt}"
-        spec = SandboxSpec(run_id=run_id, workspace=workspace.path, state_dir=self._site.sandboxes)
+        spec = confinement.sandbox_spec(run_id, workspace, self._site.employer, grants, records=self._site.sandboxes)
         sandbox = await self._unless_stopped(self._site.provider.open(spec))
         try:
             yield sandbox

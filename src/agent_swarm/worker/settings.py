@@ -20,7 +20,10 @@ from agent_swarm.config import SettingError, setting
 from agent_swarm.domain.ids import normalize_id
 from agent_swarm.harness.base import PermissionMode
 from agent_swarm.protocol import limits
+from agent_swarm.sandbox.allowlist import AllowList
+from agent_swarm.sandbox.base import NetworkMode
 
+AUTO = "auto"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -96,6 +99,23 @@ def _labels(text: str) -> tuple[str, ...]:
     return labels
 
 
+def _network(text: str) -> NetworkMode:
+    return NetworkMode(text.lower())
+
+
+def _allowed_hosts(text: str) -> tuple[str, ...]:
+    entries = config.comma_separated(text)
+    AllowList.of(entries)  # raises ValueError
+    return entries
+
+
+def _paths(text: str) -> tuple[Path, ...]:
+    paths = tuple(map(config.path, config.comma_separated(text)))
+    if not all(path.is_absolute() for path in paths):
+        raise ValueError(text)
+    return paths
+
+
 _LABELS = f"up to {limits.LABELS} labels separated by commas, {limits.LABEL_CHARS} characters each"
 
 
@@ -132,7 +152,39 @@ class WorkerSettings:
     description: str = setting("", env="AGENT_SWARM_DESCRIPTION", help="what this agent is good for, in a sentence")
     template_id: str = setting("", env="TEMPLATE_ID", help="template of the agent's profile, such as official/coder")
     harness: str = setting("shell", env="HARNESS_PROVIDER", help="agent CLI for tasks that name none")
-    sandbox: str = setting("process", env="AGENT_SWARM_SANDBOX", help="where runs live")
+    sandbox: str = setting(
+        AUTO,
+        env="AGENT_SWARM_SANDBOX",
+        help="where runs live: bubblewrap, process, or auto, which is the first of these that works on the host",
+    )
+    network: NetworkMode = setting(
+        NetworkMode.ON,
+        env="AGENT_SWARM_NETWORK",
+        parse=_network,
+        expected="on, off or allow",
+        help="network of runs: the host's, none, or only what AGENT_SWARM_NETWORK_ALLOW lists",
+    )
+    network_allow: tuple[str, ...] = setting(
+        (),
+        env="AGENT_SWARM_NETWORK_ALLOW",
+        parse=_allowed_hosts,
+        expected="host, host:port, *.domain or *.domain:port, separated by commas",
+        help="what runs may reach with AGENT_SWARM_NETWORK=allow, besides the server; without a port 443 and 80",
+    )
+    readable: tuple[Path, ...] = setting(
+        (),
+        env="AGENT_SWARM_READABLE",
+        parse=_paths,
+        expected="absolute paths separated by commas",
+        help="what runs may read besides what they are shown, such as where an agent CLI keeps its parts",
+    )
+    writable: tuple[Path, ...] = setting(
+        (),
+        env="AGENT_SWARM_WRITABLE",
+        parse=_paths,
+        expected="absolute paths separated by commas",
+        help="what runs may write besides their own folders, such as a cache",
+    )
     system_prompt: str = setting("", env="SYSTEM_PROMPT", help="told to every agent before its task")
     permission_mode: PermissionMode | None = setting(
         None,

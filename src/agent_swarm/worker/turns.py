@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent_swarm.harness.base import Bounds, Grants, PermissionMode, Permissions, Turn
+from agent_swarm.harness.base import Bounds, Grants, PermissionMode, Permissions, Turn, agent_part
 from agent_swarm.protocol.pool import Claimed
 from agent_swarm.sandbox.base import SandboxCapability
 from agent_swarm.worker import claims
@@ -28,7 +28,7 @@ class Employer:
 
 def turn_for(claim: Claimed, workspace: Workspace, employer: Employer, grants: Grants, *, session: str) -> Turn:
     """The turn of a claim; `session` is the conversation that the agent goes on with, if any."""
-    tmp = workspace.state_dir / "tmp"
+    tmp = agent_part(workspace.state_dir) / "tmp"
     tmp.mkdir(parents=True, exist_ok=True, mode=0o700)
     facts = RunFacts(
         agent_id=employer.agent_id,

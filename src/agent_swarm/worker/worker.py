@@ -18,7 +18,7 @@ from agent_swarm.harness import registry
 from agent_swarm.harness.base import Harness
 from agent_swarm.protocol.pool import RegisterRequest
 from agent_swarm.sandbox.base import SandboxProvider
-from agent_swarm.worker import capabilities
+from agent_swarm.worker import capabilities, confinement
 from agent_swarm.worker.clock import Clock, boot_clock
 from agent_swarm.worker.health import serving_health
 from agent_swarm.worker.home import WorkerHome
@@ -113,7 +113,9 @@ class Worker:
         settings = self.settings
         self._check_harness()
         stack.enter_context(self.home.locked())
-        provider = await capabilities.usable_provider(settings.sandbox, self._providers)
+        provider = await capabilities.usable_provider(
+            settings.sandbox, self._providers, needs=confinement.needs(settings.network)
+        )
         swept = await provider.sweep(self.home.sandboxes)
         identity = Identity.of_agent(
             self.agent_id, settings.name, name=settings.github_name, email=settings.github_email
@@ -130,7 +132,7 @@ class Worker:
         )
         bench = Bench(
             settings=settings,
-            profile=self._profile(),
+            profile=self._profile(capabilities.offered_by(provider)),
             home=self.home,
             workspaces=workspaces,
             folders=folders,
@@ -161,7 +163,7 @@ class Worker:
                 hint=f"install it, or choose one of: {', '.join(self._harnesses)}",
             )
 
-    def _profile(self) -> RegisterRequest:
+    def _profile(self, sandboxes: Sequence[str]) -> RegisterRequest:
         settings = self.settings
         try:
             return RegisterRequest(
@@ -175,9 +177,7 @@ class Worker:
                 harness=settings.harness,
                 skills=settings.skills,
                 tags=settings.tags,
-                capabilities=capabilities.advertised(
-                    settings, harnesses=self._harnesses, sandboxes=(settings.sandbox,)
-                ),
+                capabilities=capabilities.advertised(settings, harnesses=self._harnesses, sandboxes=sandboxes),
                 slots=settings.slots,
             )
         except ValidationError as exc:

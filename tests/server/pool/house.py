@@ -34,7 +34,7 @@ from agent_swarm.server.stopping import Stopping
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.tokens import api_key_token, authenticate, hash_token
 from agent_swarm.services.transcripts import Transcripts
-from agent_swarm.store.base import Committed, Queries
+from agent_swarm.store.base import Committed, Queries, Seer
 from agent_swarm.store.batcher import BatchingStore
 from agent_swarm.store.clock import ServerClock
 from agent_swarm.store.memory import MemoryEngine
@@ -100,6 +100,9 @@ class HaltingStore:
         self.there = self.back = ()
         self._gate.set()
 
+    def begin(self, operation: Operation[R], *, lane: object = None) -> "asyncio.Future[R]":
+        return asyncio.ensure_future(self.apply(operation, lane=lane))
+
     async def read(self, query: Callable[[Queries], R]) -> R:
         if self.failing_reads:
             self.failing_reads -= 1
@@ -108,6 +111,9 @@ class HaltingStore:
 
     def subscribe(self, listener: Callable[[Committed], None]) -> Callable[[], None]:
         return self.inner.subscribe(listener)
+
+    def foresee(self, seer: Seer) -> Callable[[], None]:
+        return self.inner.foresee(seer)
 
     def now(self) -> int:
         return self.inner.now()

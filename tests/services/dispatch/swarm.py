@@ -12,7 +12,7 @@ from agent_swarm.domain.matching import AgentProfile, Requirements
 from agent_swarm.domain.time import SECOND
 from agent_swarm.services.dispatch import Dispatcher, Seat
 from agent_swarm.services.tokens import mint
-from agent_swarm.store.base import Committed, Queries
+from agent_swarm.store.base import Committed, Queries, Seer
 from agent_swarm.store.batcher import BatchingStore
 from agent_swarm.store.clock import ServerClock
 from agent_swarm.store.memory import MemoryEngine
@@ -68,11 +68,23 @@ class HaltingStore:
             await self._stop(self.on_the_way_back, claim)
         return answer
 
+    def begin(self, operation: Operation[R], *, lane: object = None) -> "asyncio.Future[R]":
+        halted = self.on_the_way_there is not None or self.on_the_way_back is not None
+        if halted or self.is_busy or self.failure:
+            return asyncio.ensure_future(self.apply(operation, lane=lane))
+        answer = self.inner.begin(operation, lane=lane)
+        if isinstance(operation, ClaimTask):
+            self.claims.append(operation)
+        return answer
+
     async def read(self, query: Callable[[Queries], R]) -> R:
         return await self.inner.read(query)
 
     def subscribe(self, listener: Callable[[Committed], None]) -> Callable[[], None]:
         return self.inner.subscribe(listener)
+
+    def foresee(self, seer: Seer) -> Callable[[], None]:
+        return self.inner.foresee(seer)
 
     def now(self) -> int:
         return self.inner.now()

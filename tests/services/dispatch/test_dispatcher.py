@@ -8,12 +8,15 @@ import pytest
 from tests.services.dispatch.swarm import Swarm, Worker
 
 from agent_swarm.domain.commands import Cancel, Complete, Pause, Start
-from agent_swarm.domain.errors import Denied, StaleLease, TooLarge
+from agent_swarm.domain.errors import Denied, StaleLease, TooLarge, UnknownReference
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.matching import AgentRole
 from agent_swarm.domain.tasks import PauseReason
+from agent_swarm.domain.time import SECOND
 from agent_swarm.services.dispatch import Dispatcher
-from agent_swarm.store.operations import RunTimers, SignOff, TaskCommand
+from agent_swarm.store.base import Committed
+from agent_swarm.store.operations import CreateTasks, NewTask, RunTimers, SignOff, TaskCommand
+from agent_swarm.store.records import TaskSpec
 
 pytestmark = pytest.mark.anyio
 
@@ -24,6 +27,49 @@ async def test_given_a_waiting_credit_when_a_task_becomes_ready_then_it_is_claim
     await swarm.quiet()
     assert ada.tasks == [task]
     assert (await swarm.task(task)).state.agent_id == ada.seat.agent.id
+
+
+async def test_given_a_waiting_credit_when_a_task_is_created_then_it_is_claimed_in_the_same_batch(swarm: Swarm) -> None:
+    ada = await swarm.worker(credits=1)
+    await swarm.create()  # from here on its class is known
+    await swarm.quiet()
+    swarm.offer(ada, 3)
+    heard: list[Committed] = []
+    stop = swarm.store.subscribe(heard.append)
+    await swarm.create(2)
+    await swarm.quiet()
+    stop()
+    assert [[event.type for event in news.events] for news in heard] == [["task.created"] * 2 + ["task.claimed"] * 2]
+    assert swarm.dispatcher.waiting == 1
+    assert len(swarm.store.claims) == 3
+
+
+async def test_given_a_claim_ahead_when_its_task_is_refused_then_the_credit_waits_for_the_next(swarm: Swarm) -> None:
+    ada = await swarm.worker(credits=1)
+    await swarm.create()
+    await swarm.quiet()
+    swarm.offer(ada)
+    spec = TaskSpec(id=new_id(), title="t", prompt="p", project_id=new_id())
+    with pytest.raises(UnknownReference):
+        await swarm.store.apply(CreateTasks(tasks=(NewTask(spec=spec),), actor="operator"))
+    await swarm.quiet()
+    assert swarm.dispatcher.waiting == 1
+    [task] = await swarm.create()
+    await swarm.quiet()
+    assert ada.tasks[1:] == [task]
+    assert len(swarm.store.claims) == 3  # the one that found nothing is not tried again
+
+
+async def test_given_tasks_that_wait_when_they_are_created_then_nobody_claims_ahead(swarm: Swarm) -> None:
+    ada = await swarm.worker(credits=1)
+    await swarm.create()
+    await swarm.quiet()
+    swarm.offer(ada)
+    shelved = NewTask(spec=TaskSpec(id=new_id(), title="t", prompt="p"), backlog=True)
+    later = NewTask(spec=TaskSpec(id=new_id(), title="t", prompt="p"), not_before=swarm.store.now() + 60 * SECOND)
+    await swarm.store.apply(CreateTasks(tasks=(shelved, later), actor="operator"))
+    await swarm.quiet()
+    assert len(swarm.store.claims) == 1
 
 
 async def test_given_a_ready_task_when_a_credit_arrives_then_it_is_claimed_at_once(swarm: Swarm) -> None:

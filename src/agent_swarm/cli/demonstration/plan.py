@@ -82,9 +82,10 @@ def _meet(me: str, other: str) -> str:
     """Go on once the other one runs too: proof that both run at the same time, whatever the machine's speed."""
     return f"""\
 run <<WAIT
-touch "$AGENT_SWARM_SHARED_DIR/{me}"
+cd "$AGENT_SWARM_SHARED_DIR/misc"
+touch "$AGENT_SWARM_AGENT_ID/{me}"
 end=$(( $(date +%s) + {MEET_SECONDS} ))
-until [ -e "$AGENT_SWARM_SHARED_DIR/{other}" ]; do
+until ls */{other} >/dev/null 2>&1; do
   [ "$(date +%s)" -lt "$end" ] || {{ echo "nobody works on {other}"; exit 1; }}
   sleep 0.05
 done

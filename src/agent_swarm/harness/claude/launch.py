@@ -54,9 +54,10 @@ _MODES = {
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where the files of a conversation are."""
+    """Where the files of a conversation are: `path` is ours, and only read by the agent, `config` is the CLI's."""
 
     path: Path
+    config: Path
 
     @property
     def mcp_config(self) -> Path:
@@ -68,13 +69,9 @@ class Home:
         """What the conversation has cost so far, `usage.Meter`."""
         return self.path / "usage.json"
 
-    @property
-    def config(self) -> Path:
-        """The CLI's own folder; transcripts of conversations are in it."""
-        return self.path / "config"
-
     def prepare(self, turn: Turn) -> None:
-        """Make the folder and write what the CLI reads; for nobody else's eyes."""
+        """Make the folders and write what the CLI reads; for nobody else's eyes."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.config.mkdir(mode=0o700, parents=True, exist_ok=True)
         servers = {name: {"alwaysLoad": True, **server} for name, server in turn.mcp_servers.items()}
         _write(self.mcp_config, {"mcpServers": servers})
@@ -92,8 +89,8 @@ class Home:
 
 
 def home_of(turn: Turn) -> Home:
-    """In the state folder of the run."""
-    return Home(turn.state_dir / "claude")
+    """In the state folder of the run; what the CLI keeps of its conversations, in the part that it may write."""
+    return Home(turn.state_dir / "claude", turn.agent_dir / "claude")
 
 
 def arguments(program: str, turn: Turn, home: Home, *, session: str, resume: bool) -> tuple[str, ...]:

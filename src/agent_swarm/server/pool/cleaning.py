@@ -7,6 +7,7 @@ from typing import Any
 from agent_swarm.store.records import AttemptReport
 
 NUL_SHOWN = "\ufffd"
+_TEXTS = ("session", "branch", "commit", "snapshot", "text", "failure_code")
 
 
 def clean_text(text: str) -> str:
@@ -35,13 +36,7 @@ def clean_value(value: Any) -> Any:
 
 def clean_report(report: AttemptReport) -> AttemptReport:
     """A report that can be stored."""
-    return replace(
-        report,
-        session=clean_text(report.session),
-        branch=clean_text(report.branch),
-        commit=clean_text(report.commit),
-        snapshot=clean_text(report.snapshot),
-        text=clean_text(report.text),
-        data=None if report.data is None else clean_value(report.data),
-        failure_code=clean_text(report.failure_code),
-    )
+    cleaned: dict[str, Any] = {name: clean_text(text) for name in _TEXTS if "\x00" in (text := getattr(report, name))}
+    if report.data is not None:
+        cleaned["data"] = clean_value(report.data)
+    return replace(report, **cleaned) if cleaned else report

@@ -179,7 +179,7 @@ class Exchange:
     # --- answers --------------------------------------------------------------------------------------------------
 
     def _write(self, frame_id: str, operation: Operation[Any], render: Callable[[Any], dict[str, Any]]) -> None:
-        writing = asyncio.ensure_future(self._pool.store.apply(operation, lane=self._presence))
+        writing = self._pool.store.begin(operation, lane=self._presence)
         writing.add_done_callback(lambda done: self._answered(frame_id, done, render))
 
     def _later(self, frame_id: str, work: Coroutine[Any, Any, dict[str, Any]]) -> "asyncio.Task[dict[str, Any]]":

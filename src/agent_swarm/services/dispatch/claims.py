@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol.limits import LEASE_SECONDS
 from agent_swarm.services.dispatch.demand import Demand, Look
@@ -26,7 +27,7 @@ class Claim:
     demand: Demand | None
     look: Look
     token: str  # the attempt's, in clear
-    task: "asyncio.Task[ClaimedTask | None]"
+    answer: "asyncio.Future[ClaimedTask | None]"
     found: ClaimedTask | None = None
 
 
@@ -67,11 +68,19 @@ class Claims:
             lease=self._lease,
             token=minted.record,
         )
-        task = asyncio.ensure_future(self._store.apply(operation))
-        claim = Claim(credit, demand, look, minted.text, task)
+        answer = self._begin(operation)
+        claim = Claim(credit, demand, look, minted.text, answer)
         self._under_way[credit.claim_id] = claim
         seat.claiming += 1
-        task.add_done_callback(lambda _: self._answered(claim))
+        answer.add_done_callback(lambda _: self._answered(claim))
+
+    def _begin(self, operation: ClaimTask) -> "asyncio.Future[ClaimedTask | None]":
+        try:
+            return self._store.begin(operation)
+        except SwarmError as refusal:  # a claim is answered later, whatever the answer
+            refused = asyncio.get_running_loop().create_future()
+            refused.set_exception(refusal)
+            return refused
 
     def hear(self, event: Event) -> None:
         """A `task.claimed` event; it comes before the answer of its claim."""
@@ -88,11 +97,11 @@ class Claims:
     def _answered(self, claim: Claim) -> None:
         del self._under_way[claim.credit.claim_id]
         claim.credit.seat.claiming -= 1
-        if claim.task.cancelled():
+        if claim.answer.cancelled():
             return
-        refusal = claim.task.exception()
+        refusal = claim.answer.exception()
         if refusal is None:
-            claim.found = claim.task.result()
+            claim.found = claim.answer.result()
         self._settle(claim, refusal)
         if not self._under_way or len(self._committed) > COMMITTED_REMEMBERED:
             self._committed.clear()  # what is left are claims that others made

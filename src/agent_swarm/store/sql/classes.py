@@ -3,46 +3,47 @@
 A class that a batch makes is known to later batches only once that batch has committed.
 """
 
-from typing import Any
-
-import sqlalchemy as sa
+from collections.abc import Callable, Iterable
 
 from agent_swarm.domain.matching import Requirements
-from agent_swarm.store.sql import tables
+from agent_swarm.store.sql import statements
+from agent_swarm.store.sql.coding import Row
+from agent_swarm.store.sql.driver import Driver
+from agent_swarm.store.sql.tables import requirement_class
 
-_table = tables.requirement_class
+Load = Callable[[], Iterable[Row]]
 
 
 class ClassCache:
-    """Ids of requirement classes by their key, and back."""
+    """Ids of requirement classes by what they require, and back."""
 
     def __init__(self) -> None:
-        self._ids: dict[str, int] = {}
+        self._ids: dict[Requirements, int] = {}
         self._requirements: dict[int, Requirements] = {}
         self._new: list[int] = []
 
-    def load(self, connection: sa.Connection) -> None:
+    def load(self, rows: Iterable[Row]) -> None:
         """Know every class of the table."""
-        for row in connection.execute(sa.select(_table)):
-            self._know(row.id, row.key)
+        for row in rows:
+            self._know(row["id"], row["key"])
 
-    def requirements(self, connection: sa.Connection, class_id: int) -> Requirements:
-        """What the tasks of a class require."""
-        if class_id not in self._requirements:  # made by another server on this database
-            self.load(connection)
+    def requirements(self, class_id: int, load: Load) -> Requirements:
+        """What the tasks of a class require; `load` reads the table, for a class that another server made."""
+        if class_id not in self._requirements:
+            self.load(load())
         return self._requirements[class_id]
 
-    def intern(self, connection: sa.Connection, needs: Requirements) -> tuple[int, bool]:
+    def intern(self, driver: Driver, needs: Requirements) -> tuple[int, bool]:
         """The class of `needs`, and whether it was made just now."""
+        known = self._ids.get(needs)
+        if known is not None:
+            return known, False
         key = needs.key()
-        if key in self._ids:
-            return self._ids[key], False
-        class_id: Any = connection.execute(sa.select(_table.c.id).where(_table.c.key == key)).scalar()
+        class_id = driver.value(statements.class_of_key, {"key": key})
         is_new = class_id is None
         if is_new:
-            highest = connection.execute(sa.select(sa.func.max(_table.c.id))).scalar()
-            class_id = (highest or 0) + 1
-            connection.execute(sa.insert(_table), {"id": class_id, "key": key})
+            class_id = (driver.value(statements.highest_class) or 0) + 1
+            driver.run(statements.insert(requirement_class).by_row, {"id": class_id, "key": key})
             self._new.append(class_id)
         self._know(class_id, key)
         return class_id, is_new
@@ -51,9 +52,10 @@ class ClassCache:
         """The batch is over: keep what it made, or forget it."""
         if not committed:
             for class_id in self._new:
-                self._ids.pop(self._requirements.pop(class_id).key(), None)
+                self._ids.pop(self._requirements.pop(class_id), None)
         self._new.clear()
 
     def _know(self, class_id: int, key: str) -> None:
-        self._ids[key] = class_id
-        self._requirements[class_id] = Requirements.from_key(key)
+        needs = Requirements.from_key(key)
+        self._ids[needs] = class_id
+        self._requirements[class_id] = needs

@@ -1,10 +1,13 @@
 """From rows to records and back."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any
 
 import orjson
+import sqlalchemy as sa
 
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
 from agent_swarm.domain.tasks import AttemptOutcome, PauseReason, TaskState, TaskStatus
@@ -19,10 +22,16 @@ from agent_swarm.store.records import (
     TokenKind,
     TokenRecord,
 )
+from agent_swarm.store.rows import Entry
 from agent_swarm.store.sql import tables
+
+Row = Mapping[str, Any] | sa.RowMapping  # by the names of the columns
 
 STATE_FIELDS: tuple[str, ...] = tuple(field.name for field in fields(TaskState))
 STATE_COLUMNS = [tables.task.c[name] for name in STATE_FIELDS]
+
+_AS_THEY_ARE = frozenset({str, int})
+_state_values = attrgetter(*STATE_FIELDS)
 
 _STATUS = {status.value: status for status in TaskStatus}
 _OUTCOME = {outcome.value: outcome for outcome in AttemptOutcome}
@@ -41,16 +50,17 @@ def load(text: str | None) -> Any:
 
 def encoded(column: str, value: Any) -> Any:
     """How a field of a task or an attempt is stored."""
+    if value is None or value.__class__ in _AS_THEY_ARE:
+        return value
     if column in ("result", "failure", "data"):
-        return None if value is None else dump(value)
+        return dump(value)
     if isinstance(value, StrEnum):
-        return value.value
+        return str(value)
     return int(value) if column == "ready" else value
 
 
-def state_of(row: Any) -> TaskState:
+def state_of(values: Row) -> TaskState:
     """The state in a row that has STATE_COLUMNS, by name."""
-    values = row._mapping
     return TaskState(
         id=values["id"],
         status=_STATUS[values["status"]],
@@ -77,9 +87,31 @@ def state_of(row: Any) -> TaskState:
     )
 
 
-def task_of(row: Any, requires: Requirements) -> TaskRecord:
+def state_row(state: TaskState) -> dict[str, Any]:
+    """The columns of a state."""
+    row = dict(zip(STATE_FIELDS, _state_values(state), strict=True))
+    row["ready"] = int(state.ready)
+    for name in ("status", "pause_reason", "pause_wanted", "ended_as"):
+        value = row[name]
+        row[name] = None if value is None else str(value)
+    return row
+
+
+def entry_of(values: Row) -> Entry:
+    """The task in a row of `statements.lock_tasks`."""
+    return Entry(
+        state_of(values),
+        values["class_id"],
+        values["claim_class"],
+        values["created_at"],
+        values["priority"],
+        values["started_at"],
+        () if values["labels"] == "[]" else tuple(load(values["labels"])),
+    )
+
+
+def task_of(values: Row, requires: Requirements) -> TaskRecord:
     """The task in a row of all columns of `task`, `has_upstreams`, and `prompt.text` as `prompt`."""
-    values = row._mapping
     spec = TaskSpec(
         id=values["id"],
         title=values["title"],
@@ -100,7 +132,7 @@ def task_of(row: Any, requires: Requirements) -> TaskRecord:
     )
     return TaskRecord(
         spec=spec,
-        state=state_of(row),
+        state=state_of(values),
         progress=values["progress"],
         result=load(values["result"]),
         failure=load(values["failure"]),
@@ -112,9 +144,8 @@ def task_of(row: Any, requires: Requirements) -> TaskRecord:
     )
 
 
-def attempt_of(row: Any) -> AttemptRecord:
+def attempt_of(values: Row) -> AttemptRecord:
     """The attempt in a row of `attempt`."""
-    values = row._mapping
     report = AttemptReport(
         session=values["session"],
         branch=values["branch"],
@@ -143,9 +174,8 @@ def attempt_of(row: Any) -> AttemptRecord:
     )
 
 
-def agent_of(row: Any) -> AgentRecord:
+def agent_of(values: Row) -> AgentRecord:
     """The agent in a row of `agent`."""
-    values = row._mapping
     profile = AgentProfile(
         id=values["id"],
         agent_role=AgentRole(values["agent_role"]),
@@ -189,27 +219,24 @@ def agent_row(agent: AgentRecord) -> dict[str, Any]:
     }
 
 
-def token_of(row: Any) -> TokenRecord:
+def token_of(values: Row) -> TokenRecord:
     """The token in a row of `token`."""
-    values = dict(row._mapping)
-    return TokenRecord(**values | {"kind": TokenKind(values["kind"]), "scopes": tuple(load(values["scopes"]))})
+    return TokenRecord(**{**values, "kind": TokenKind(values["kind"]), "scopes": tuple(load(values["scopes"]))})
 
 
 def token_row(token: TokenRecord) -> dict[str, Any]:
     """The columns of a token."""
-    row = {field.name: getattr(token, field.name) for field in fields(token)}
-    return row | {"kind": token.kind.value, "scopes": dump(token.scopes)}
+    return {**token.__dict__, "kind": str(token.kind), "scopes": dump(token.scopes)}
 
 
-def project_of(row: Any) -> ProjectRecord:
+def project_of(values: Row) -> ProjectRecord:
     """The project in a row of `project`."""
-    return ProjectRecord(**row._mapping)
+    return ProjectRecord(**values)
 
 
-def event_of(row: Any) -> Event:
+def event_of(values: Row) -> Event:
     """The event in a row of `event`."""
-    values = dict(row._mapping)
-    return Event(**values | {"data": load(values["data"])})
+    return Event(**{**values, "data": load(values["data"])})
 
 
 def event_row(event: Event) -> dict[str, Any]:

@@ -11,10 +11,15 @@ from agent_swarm.store import events
 from agent_swarm.store.base import BatchResult, Committed, Queries
 from agent_swarm.store.batch import Batch
 from agent_swarm.store.operations import Operation
+from agent_swarm.store.records import Event
 from agent_swarm.store.sql import coding, schema, statements, tables
 from agent_swarm.store.sql.classes import ClassCache
+from agent_swarm.store.sql.driver import Driver
 from agent_swarm.store.sql.queries import SqlQueries
-from agent_swarm.store.sql.rows import ConcurrentChangeError, SqlRows
+from agent_swarm.store.sql.rows import SqlRows
+from agent_swarm.store.sql.staging import ConcurrentChangeError
+from agent_swarm.store.sql.writer_connection import WriterConnection
+from agent_swarm.store.sql.writer_memory import Head, WriterMemory
 
 R = TypeVar("R")
 log = structlog.get_logger()
@@ -25,23 +30,33 @@ class SqlEngine:
 
     A batch is one transaction. Where the database refuses a batch as a whole, it is rolled back and its operations
     are applied one by one, so that one bad operation does not take the others with it.
+
+    `begin` are the words that open a transaction, where the driver does not say them by itself; `memory` is for a
+    database that nobody else writes to.
     """
 
-    def __init__(self, writer: sa.Engine, reader: sa.Engine) -> None:
+    def __init__(
+        self, writer: sa.Engine, reader: sa.Engine, *, begin: tuple[str, ...] = (), memory: WriterMemory | None = None
+    ) -> None:
         self._writer = writer
         self._reader = reader
+        self._begin = begin
+        self._memory = memory
+        self._connection = WriterConnection(writer)
         self._classes = ClassCache()
+        self._refused = _refusals_of(writer.dialect)
 
     def open(self) -> int:
         """Create or migrate the tables; answers the last instant on record."""
         schema.prepare(self._writer)
         with self._writer.begin() as connection:
-            self._classes.load(connection)
+            self._classes.load(row._mapping for row in connection.execute(statements.all_classes))
             return int(connection.execute(statements.lock_head).one().at)
 
     def close(self) -> None:
         """Close every connection, readers first, so that the writer is the one to finish the log."""
         self._reader.dispose()
+        self._connection.close()
         self._writer.dispose()
 
     def read(self, query: Callable[[Queries], R]) -> R:
@@ -52,32 +67,38 @@ class SqlEngine:
     def apply_batch(self, operations: Sequence[Operation[Any]], now: int) -> BatchResult:
         """Apply a batch in one transaction, or its operations one by one where that is refused."""
         try:
-            return self._apply(operations, now)
-        except (sa.exc.IntegrityError, ConcurrentChangeError) as exc:
+            return self._decide(operations, now).commit()
+        except self._refused as exc:
             log.warning("batch_replayed", operations=len(operations), reason=type(exc).__name__)
             return self._apply_singly(operations, now)
 
-    def _apply(self, operations: Sequence[Operation[Any]], now: int) -> BatchResult:
-        committed = False
+    def decide_quickly(self, operations: Sequence[Operation[Any]], now: int) -> "Decided | None":
+        """Every statement may wait for the network, or for other writers."""
+        return None
+
+    def _decide(self, operations: Sequence[Operation[Any]], now: int, *, patience: int | None = None) -> "Decided":
+        """All of a batch but its commit. Raises LaboriousError for a cascade of more than `patience` edges."""
+        transaction = Transaction(self._connection, self._classes, self._memory)
         try:
-            with self._writer.begin() as connection:
-                rows = SqlRows(connection, self._classes)
-                batch = Batch(rows, now)
-                replies = batch.apply(operations)
-                rows.flush()
-                happened = _record(connection, batch.drafts, now)
-            committed = True
-        finally:
-            self._classes.settle(committed=committed)
-        return batch.result(replies, happened)
+            for word in self._begin:
+                transaction.driver.execute(word)
+            rows = SqlRows(transaction.driver, self._classes, self._memory, patience=patience)
+            batch = Batch(rows, now)
+            replies = batch.apply(operations)
+            rows.flush()
+            happened, head = _record(transaction.driver, batch.drafts, now, self._memory)
+        except BaseException as exc:
+            transaction.give_up(exc)
+            raise
+        return Decided(transaction, rows, batch.result(replies, happened), head)
 
     def _apply_singly(self, operations: Sequence[Operation[Any]], now: int) -> BatchResult:
         replies: list[Any] = []
         news: list[Committed] = []
         for operation in operations:
             try:
-                result = self._apply([operation], now)
-            except (sa.exc.IntegrityError, ConcurrentChangeError):
+                result = self._decide([operation], now).commit()
+            except self._refused:
                 replies.append(_refusal(operation))
                 continue
             replies.extend(result.replies)
@@ -85,16 +106,70 @@ class SqlEngine:
         return BatchResult(replies, _together(news, now))
 
 
-def _record(connection: sa.Connection, drafts: Sequence[events.Draft], now: int) -> list[Any]:
-    """Chain the events to the head; the head's row is locked last, and only until the commit."""
-    head = connection.execute(statements.lock_head).one()
+class Transaction:
+    """A transaction on the writer's connection; ends with `commit` or `give_up`."""
+
+    def __init__(self, connection: WriterConnection, classes: ClassCache, memory: WriterMemory | None) -> None:
+        self._connection = connection
+        self._classes = classes
+        self._memory = memory
+        self.driver = connection.driver()
+
+    def commit(self, rows: SqlRows, head: Head) -> None:
+        """Make it durable; raises where that cannot be done, and nothing has happened then."""
+        try:
+            self._connection.commit()
+        except BaseException as exc:
+            self.give_up(exc)
+            raise
+        self._classes.settle(committed=True)
+        if self._memory is not None:
+            self._memory.keep(rows.entries.values(), rows.agents, head)
+
+    def give_up(self, cause: BaseException) -> None:
+        """Undo everything, and take nothing for granted any more."""
+        self._classes.settle(committed=False)
+        if self._memory is not None:
+            self._memory.forget()
+        self._connection.give_up(cause)
+
+
+class Decided:
+    """A batch that lacks nothing but its commit."""
+
+    def __init__(self, transaction: Transaction, rows: SqlRows, result: BatchResult, head: Head) -> None:
+        self._transaction = transaction
+        self._rows = rows
+        self._result = result
+        self._head = head
+
+    def commit(self) -> BatchResult:
+        """Make it durable. Blocks as long as the disk takes."""
+        self._transaction.commit(self._rows, self._head)
+        return self._result
+
+
+def _record(
+    driver: Driver, drafts: Sequence[events.Draft], now: int, memory: WriterMemory | None
+) -> tuple[list[Event], Head]:
+    """Chain the events to the head; where others write, its row is locked last, and only until the commit."""
+    head = memory.head if memory is not None else None
+    if head is None:
+        (row,) = driver.rows(statements.lock_head)
+        head = Head(row["seq"], row["hash"], row["at"])
     happened = events.chain(drafts, seq=head.seq, head=head.hash, at=now)
     if happened:
-        connection.execute(sa.insert(tables.event), [coding.event_row(event) for event in happened])
+        driver.run_many(statements.insert(tables.event), [coding.event_row(event) for event in happened])
     last = happened[-1] if happened else head
-    moved = {"new_seq": last.seq, "new_hash": last.hash, "new_at": max(now, head.at)}
-    connection.execute(statements.move_head, moved)
-    return happened
+    moved = Head(last.seq, last.hash, max(now, head.at))
+    driver.run(statements.move_head, {"new_seq": moved.seq, "new_hash": moved.hash, "new_at": moved.at})
+    return happened, moved
+
+
+def _refusals_of(dialect: sa.Dialect) -> tuple[type[Exception], ...]:
+    """Errors that mean: not all of these operations together."""
+    driver: Any = dialect.loaded_dbapi
+    return (driver.IntegrityError, ConcurrentChangeError)
 
 
 def _refusal(operation: Operation[Any]) -> SwarmError:

@@ -16,7 +16,7 @@ class PostgresEngine(SqlEngine):
 
     def __init__(self, url: str) -> None:
         address = sa.make_url(url).set(drivername="postgresql+psycopg")
-        writer = sa.create_engine(address, pool_size=1, max_overflow=0)
+        writer = sa.create_engine(address, pool_size=1, max_overflow=0, paramstyle="format")
         reader = sa.create_engine(
             address, pool_size=READERS, max_overflow=0, execution_options={"postgresql_readonly": True}
         )

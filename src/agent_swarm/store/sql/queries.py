@@ -63,7 +63,10 @@ class SqlQueries:
         return [self._task_of(row) for row in self._connection.execute(statement)]
 
     def _task_of(self, row: Any) -> TaskRecord:
-        return coding.task_of(row, self._classes.requirements(self._connection, row.class_id))
+        return coding.task_of(row._mapping, self._classes.requirements(row.class_id, self._load_classes))
+
+    def _load_classes(self) -> list[coding.Row]:
+        return [row._mapping for row in self._connection.execute(statements.all_classes)]
 
     def upstreams(self, task_id: str) -> list[DependencyRecord]:
         """What the task waits for, in the order it was asked for."""
@@ -89,23 +92,23 @@ class SqlQueries:
     def attempts(self, task_id: str) -> list[AttemptRecord]:
         """The tries at a task, first one first."""
         statement = sa.select(attempt).where(attempt.c.task_id == task_id).order_by(attempt.c.number)
-        return [coding.attempt_of(row) for row in self._connection.execute(statement)]
+        return [coding.attempt_of(row._mapping) for row in self._connection.execute(statement)]
 
     def attempt(self, task_id: str, number: int) -> AttemptRecord | None:
         """One try."""
         statement = sa.select(attempt).where(attempt.c.task_id == task_id, attempt.c.number == number)
         row = self._connection.execute(statement).first()
-        return coding.attempt_of(row) if row else None
+        return coding.attempt_of(row._mapping) if row else None
 
     def agent(self, agent_id: str) -> AgentRecord | None:
         """One agent."""
         row = self._connection.execute(statements.agents_by_id, {"ids": [agent_id]}).first()
-        return coding.agent_of(row) if row else None
+        return coding.agent_of(row._mapping) if row else None
 
     def agents(self) -> list[AgentRecord]:
         """All agents, by name."""
         statement = sa.select(tables.agent).order_by(tables.agent.c.name, tables.agent.c.id)
-        return [coding.agent_of(row) for row in self._connection.execute(statement)]
+        return [coding.agent_of(row._mapping) for row in self._connection.execute(statement)]
 
     def held_tasks(self, agent_id: str | None = None) -> list[TaskRecord]:
         """The tasks under a lease, of one agent or of all, by id; prompts are cut."""
@@ -131,12 +134,12 @@ class SqlQueries:
         """The token with this hash, revoked or not."""
         statement = sa.select(tables.token).where(tables.token.c.hash == token_hash)
         row = self._connection.execute(statement.order_by(tables.token.c.created_at)).first()
-        return coding.token_of(row) if row else None
+        return coding.token_of(row._mapping) if row else None
 
     def tokens(self) -> list[TokenRecord]:
         """All tokens, oldest first."""
         statement = sa.select(tables.token).order_by(tables.token.c.created_at, tables.token.c.id)
-        return [coding.token_of(row) for row in self._connection.execute(statement)]
+        return [coding.token_of(row._mapping) for row in self._connection.execute(statement)]
 
     def project(self, id_or_name: str) -> ProjectRecord | None:
         """One project, by id or by name."""
@@ -144,13 +147,13 @@ class SqlQueries:
         for column in (table.c.id, table.c.name):
             row = self._connection.execute(sa.select(table).where(column == id_or_name)).first()
             if row:
-                return coding.project_of(row)
+                return coding.project_of(row._mapping)
         return None
 
     def projects(self) -> list[ProjectRecord]:
         """All projects, by name."""
         statement = sa.select(tables.project).order_by(tables.project.c.name)
-        return [coding.project_of(row) for row in self._connection.execute(statement)]
+        return [coding.project_of(row._mapping) for row in self._connection.execute(statement)]
 
     def classes(self) -> dict[int, Requirements]:
         """All requirement classes."""
@@ -176,7 +179,7 @@ class SqlQueries:
         """The events that follow `seq`, in order."""
         table = tables.event
         statement = sa.select(table).where(table.c.seq > seq).order_by(table.c.seq).limit(limit)
-        return [coding.event_of(row) for row in self._connection.execute(statement)]
+        return [coding.event_of(row._mapping) for row in self._connection.execute(statement)]
 
     def head(self) -> tuple[int, str]:
         """The last event's seq and hash."""

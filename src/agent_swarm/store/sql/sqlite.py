@@ -2,16 +2,36 @@
 
 import fcntl
 import os
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from agent_swarm.domain.errors import SwarmError
-from agent_swarm.store.sql.engine import SqlEngine
+from agent_swarm.store.base import BatchResult
+from agent_swarm.store.operations import (
+    BookUsage,
+    ClaimTask,
+    CreateTasks,
+    Heartbeat,
+    Operation,
+    ReportProgress,
+    Reprioritize,
+    TaskCommand,
+)
+from agent_swarm.store.sql.engine import Decided, SqlEngine
+from agent_swarm.store.sql.rows import LaboriousError
+from agent_swarm.store.sql.staging import ConcurrentChangeError
+from agent_swarm.store.sql.writer_memory import WriterMemory
 
 READERS = 4
+BEGIN = "BEGIN IMMEDIATE"
+PATIENT, HURRIED = "PRAGMA busy_timeout=30000", "PRAGMA busy_timeout=0"  # somebody may look at the file with a tool
+PATIENCE = 64  # edges of a cascade, on the event loop
+QUICK_WEIGHT = 64  # rows that one operation decides on, there
+QUICK = (CreateTasks, TaskCommand, Reprioritize, ReportProgress, BookUsage, Heartbeat, ClaimTask)
 
 
 class StoreLockedError(SwarmError):
@@ -36,9 +56,31 @@ class SqliteEngine(SqlEngine):
     def __init__(self, path: Path, *, synchronous: str = "full") -> None:
         self._path = path
         self._lock: int | None = None
-        writer = _connect(path, [f"PRAGMA synchronous={synchronous}"], begin="BEGIN IMMEDIATE", size=1)
+        writer = _connect(path, [f"PRAGMA synchronous={synchronous}", HURRIED], begin=BEGIN, size=1)
         reader = _connect(path, ["PRAGMA query_only=ON", "PRAGMA wal_autocheckpoint=0"], begin="BEGIN", size=READERS)
-        super().__init__(writer, reader)
+        super().__init__(writer, reader, begin=(BEGIN,), memory=WriterMemory())
+
+    def apply_batch(self, operations: Sequence[Operation[Any]], now: int) -> BatchResult:
+        """Apply a batch in the writer's thread, which may wait for others."""
+        driver = self._connection.driver()
+        driver.execute(PATIENT)
+        try:
+            return super().apply_batch(operations, now)
+        finally:
+            driver.execute(HURRIED)
+
+    def decide_quickly(self, operations: Sequence[Operation[Any]], now: int) -> Decided | None:
+        """A batch of what tasks and workers do all day takes a few milliseconds at most.
+
+        Done where it is asked for, it spares the hand-over of Python's lock around every statement. Only the commit
+        waits for the disk.
+        """
+        if not all(isinstance(operation, QUICK) and operation.weight <= QUICK_WEIGHT for operation in operations):
+            return None
+        try:
+            return self._decide(operations, now, patience=PATIENCE)
+        except (sqlite3.IntegrityError, sqlite3.OperationalError, ConcurrentChangeError, LaboriousError):
+            return None
 
     def open(self) -> int:
         """Lock the file, then create or migrate it."""

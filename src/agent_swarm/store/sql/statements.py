@@ -8,12 +8,21 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from agent_swarm.domain.tasks import HELD, PauseReason, TaskStatus
 from agent_swarm.store.records import TokenKind
-from agent_swarm.store.sql import tables
+from agent_swarm.store.sql import many, tables
 from agent_swarm.store.sql.coding import STATE_COLUMNS
+from agent_swarm.store.sql.ids import one_of
+from agent_swarm.store.sql.many import ForMany
 
 task, attempt, agent, token = tables.task, tables.attempt, tables.agent, tables.token
 
-_HELD = [status.value for status in HELD]
+_HELD: "list[sa.ColumnElement[str]]" = [sa.literal_column(f"'{status.value}'") for status in sorted(HELD)]
+
+
+@lru_cache(maxsize=64)
+def insert(table: sa.Table) -> ForMany:
+    """Add rows with all columns of `table`."""
+    return many.insert(table)
+
 
 # --- tasks --------------------------------------------------------------------------------------------------------
 
@@ -28,7 +37,7 @@ lock_tasks = (
         task.c.started_at,
         task.c.labels,
     )
-    .where(task.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .where(one_of(task.c.id))
     .order_by(task.c.id)
     .with_for_update()
 )
@@ -37,11 +46,11 @@ has_upstreams = sa.exists().where(tables.dependency.c.task_id == task.c.id).labe
 full_tasks = sa.select(task, has_upstreams, tables.prompt.c.text.label("prompt")).join(
     tables.prompt, tables.prompt.c.task_id == task.c.id
 )
-tasks_by_id = full_tasks.where(task.c.id.in_(sa.bindparam("ids", expanding=True)))
+tasks_by_id = full_tasks.where(one_of(task.c.id))
 
 edges_from = (
     sa.select(tables.dependency)
-    .where(tables.dependency.c.upstream_id.in_(sa.bindparam("ids", expanding=True)))
+    .where(one_of(tables.dependency.c.upstream_id))
     .order_by(tables.dependency.c.task_id, tables.dependency.c.position)
 )
 
@@ -67,28 +76,46 @@ paused_for = (
 
 
 @lru_cache(maxsize=512)
-def update_tasks(columns: tuple[str, ...]) -> "sa.Update":
+def update_tasks(columns: tuple[str, ...]) -> ForMany:
     """Write `columns` of tasks that still have the fence and status they were decided on (rule T3)."""
-    return (
-        sa.update(task)
-        .where(
-            task.c.id == sa.bindparam("was_id"),
-            task.c.fence == sa.bindparam("was_fence"),
-            task.c.status == sa.bindparam("was_status"),
+    decided_on = {"was_id": task.c.id.type, "was_fence": task.c.fence.type, "was_status": task.c.status.type}
+
+    def build(values: many.Values) -> "sa.Update":
+        return (
+            sa.update(task)
+            .where(
+                task.c.id == values["was_id"],
+                task.c.fence == values["was_fence"],
+                task.c.status == values["was_status"],
+            )
+            .values({column: values[f"new_{column}"] for column in columns})
         )
-        .values({column: sa.bindparam(f"new_{column}") for column in columns})
-    )
+
+    return many.update({**decided_on, **_new_values(task, columns)}, build)
 
 
 @lru_cache(maxsize=512)
-def update_attempts(columns: tuple[str, ...]) -> "sa.Update":
+def update_attempts(columns: tuple[str, ...]) -> ForMany:
     """Write `columns` of attempts."""
-    return (
-        sa.update(attempt)
-        .where(attempt.c.task_id == sa.bindparam("of_task"), attempt.c.number == sa.bindparam("of_number"))
-        .values({column: sa.bindparam(f"new_{column}") for column in columns})
-    )
 
+    def build(values: many.Values) -> "sa.Update":
+        return (
+            sa.update(attempt)
+            .where(attempt.c.task_id == values["of_task"], attempt.c.number == values["of_number"])
+            .values({column: values[f"new_{column}"] for column in columns})
+        )
+
+    named = {"of_task": attempt.c.task_id.type, "of_number": attempt.c.number.type}
+    return many.update({**named, **_new_values(attempt, columns)}, build)
+
+
+def _new_values(table: sa.Table, columns: tuple[str, ...]) -> many.Types:
+    return {f"new_{column}": table.c[column].type for column in columns}
+
+
+has_attempt = sa.select(attempt.c.agent_id).where(
+    attempt.c.task_id == sa.bindparam("task_id"), attempt.c.number == sa.bindparam("number")
+)
 
 # --- claims -------------------------------------------------------------------------------------------------------
 
@@ -146,7 +173,7 @@ def _integers(parameter: str, dialect: str) -> Any:
     return sa.select(sa.cast(rows.c.value, sa.Integer).label("value")).subquery("classes")
 
 
-claimed = sa.select(attempt).where(attempt.c.claim_id.in_(sa.bindparam("ids", expanding=True)))
+claimed = sa.select(attempt).where(one_of(attempt.c.claim_id))
 
 add_usage_to_attempt = (
     sa.update(attempt)
@@ -158,7 +185,26 @@ add_usage_to_attempt = (
     )
 )
 
+same_usage = sa.select(tables.usage.c.seq).where(
+    tables.usage.c.task_id == sa.bindparam("task_id"),
+    tables.usage.c.attempt == sa.bindparam("attempt"),
+    tables.usage.c.seq == sa.bindparam("seq"),
+)
+
+# --- requirement classes, projects, requests -----------------------------------------------------------------------
+
+all_classes = sa.select(tables.requirement_class)
+class_of_key = sa.select(tables.requirement_class.c.id).where(tables.requirement_class.c.key == sa.bindparam("key"))
+highest_class = sa.select(sa.func.max(tables.requirement_class.c.id))
+
+project_named = sa.select(tables.project).where(tables.project.c.name == sa.bindparam("name"))
+has_project = sa.select(tables.project.c.id).where(tables.project.c.id == sa.bindparam("id"))
+
 _key = tables.idempotency
+remembered = sa.select(_key).where(one_of(_key.c.key))
+forget_request = sa.delete(_key).where(
+    _key.c.subject == sa.bindparam("subject"), _key.c.route == sa.bindparam("route"), _key.c.key == sa.bindparam("key")
+)
 _old_keys = (
     sa.select(_key.c.subject, _key.c.route, _key.c.key)
     .where(_key.c.created_at < sa.bindparam("before"))
@@ -166,6 +212,27 @@ _old_keys = (
     .limit(sa.bindparam("limit"))
 )
 prune_keys = sa.delete(_key).where(sa.tuple_(_key.c.subject, _key.c.route, _key.c.key).in_(_old_keys))
+
+# --- tokens -------------------------------------------------------------------------------------------------------
+
+valid_token = sa.select(token.c.id).where(token.c.hash == sa.bindparam("hash"), token.c.revoked_at.is_(None))
+token_of_instance = (
+    sa.select(token.c.id)
+    .where(
+        token.c.agent_id == sa.bindparam("agent_id"),
+        token.c.kind == TokenKind.AGENT.value,
+        token.c.instance_id == sa.bindparam("instance_id"),
+    )
+    .limit(1)
+)
+
+
+@lru_cache(maxsize=16)
+def revoke_tokens(columns: tuple[str, ...]) -> "sa.Update":
+    """Revoke the valid tokens with given values in `columns`."""
+    same = [token.c[column] == sa.bindparam(f"of_{column}") for column in columns]
+    return sa.update(token).where(token.c.revoked_at.is_(None), *same).values(revoked_at=sa.bindparam("now"))
+
 
 _goes_on = sa.exists().where(task.c.id == token.c.task_id, task.c.fence == token.c.fence, task.c.status.in_(_HELD))
 _ended_tokens = (
@@ -178,16 +245,19 @@ prune_tokens = sa.delete(token).where(token.c.id.in_(_ended_tokens))
 
 # --- agents and the head ------------------------------------------------------------------------------------------
 
-agents_by_id = sa.select(agent).where(agent.c.id.in_(sa.bindparam("ids", expanding=True)))
+agents_by_id = sa.select(agent).where(one_of(agent.c.id))
 update_agent = (
     sa.update(agent)
     .where(agent.c.id == sa.bindparam("of_agent"))
     .values({column.name: sa.bindparam(column.name) for column in agent.c if column.name != "id"})
 )
-agent_seen = (
-    sa.update(agent)
-    .where(agent.c.id == sa.bindparam("of_agent"))
-    .values(last_seen_at=sa.bindparam("now"), offline_at=None)
+agent_seen = many.update(
+    {"of_agent": agent.c.id.type, "now": agent.c.last_seen_at.type},
+    lambda values: (
+        sa.update(agent)
+        .where(agent.c.id == values["of_agent"])
+        .values(last_seen_at=values["now"], offline_at=sa.null())
+    ),
 )
 
 lock_head = sa.select(tables.event_head).where(tables.event_head.c.id == 1).with_for_update()
