@@ -37,7 +37,7 @@ GUARDS = (
         COMMANDS,
         "    if command.fence != task.fence:\n",
         "    if False:\n",
-        (f"{TRANSITIONS}::test_given_a_fenced_command_when_its_fence_is_not_the_current_one_then_it_changes_nothing",),
+        (f"{LIFE}::test_given_a_lapsed_lease_when_its_old_holder_completes_then_the_result_is_refused",),
     ),
     Guard(
         "fence of progress",
