@@ -18,6 +18,7 @@ from agent_swarm.sandbox import processtree, records
 from agent_swarm.sandbox.base import Exit, Launch, Network, NetworkMode, SandboxCapability, SandboxSpec
 from agent_swarm.sandbox.bubblewrap import BubblewrapProvider
 from agent_swarm.sandbox.errors import CannotEnforce, SandboxError
+from agent_swarm.testing.isolation_contract import IsolationContract
 from agent_swarm.testing.lifeline import FAMILY, FAMILY_SIZE, HOLD, Lifeline
 from agent_swarm.testing.sandbox_contract import SandboxContract, SandboxFixtures, StartScript
 from agent_swarm.testing.waiting import until
@@ -54,8 +55,8 @@ def traces_of(spec: SandboxSpec) -> list[Path]:
     return list((spec.state_dir / records.FOLDER).glob("*"))
 
 
-class TestContract(SandboxContract):
-    """The suite that every provider passes."""
+class TestContract(IsolationContract, SandboxContract):
+    """The suites that every provider passes, and every one that isolates."""
 
 
 class TestClaims(SandboxFixtures):

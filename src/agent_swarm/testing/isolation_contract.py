@@ -1,10 +1,11 @@
-"""What a sandbox provider promises that claims to isolate, as tests. Part of `sandbox_contract`.
+"""What a sandbox provider promises that claims to isolate, as tests; `AdmissionContract` is for those that do not, too.
 
-Each test is guarded by the capability it is about. The canaries are real: a file in a home, a server on the host's
+The canaries are real: a file in a home, a server on the host's
 loopback, which plain processes do reach.
 """
 
 import asyncio
+import ipaddress
 import os
 import socket
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_swarm.sandbox.allowlist import is_public
 from agent_swarm.sandbox.base import Exit, Launch, Network, NetworkMode, SandboxCapability, SandboxProvider, SandboxSpec
 from agent_swarm.sandbox.errors import CannotEnforce
 
@@ -59,11 +61,6 @@ class Runner:
     spec: SandboxSpec
     home: Path
 
-    def needs(self, capability: SandboxCapability) -> None:
-        """Skip the test where the provider does not claim it."""
-        if capability not in self.provider.capabilities:
-            pytest.skip(f"{self.provider.name} does not claim {capability.value} here")
-
     async def __call__(self, script: str, *arguments: str, **spec: object) -> Ran:
         """Run it by `sh` with the workspace as its directory."""
         return await self.run("sh", "-c", script, "sh", *arguments, **spec)
@@ -84,8 +81,8 @@ class Runner:
             await sandbox.close()
 
 
-class IsolationContract:
-    """Given a provider that claims to isolate, when a run does this, then that."""
+class IsolationFixtures:
+    """A way to run scripts, and things on the host that they may find."""
 
     @pytest.fixture
     def box(self, provider: SandboxProvider, spec: SandboxSpec, tmp_path: Path) -> Runner:
@@ -115,7 +112,9 @@ class IsolationContract:
         yield server.sockets[0].getsockname()[1]
         server.close()
 
-    # What is asked for and cannot be had.
+
+class AdmissionContract(IsolationFixtures):
+    """Given any provider, when a run asks for something, then it gets that or is refused."""
 
     async def test_given_a_run_that_needs_what_the_provider_does_not_claim_when_it_is_opened_then_it_is_refused(
         self, provider: SandboxProvider, spec: SandboxSpec
@@ -132,12 +131,32 @@ class IsolationContract:
             with pytest.raises(CannotEnforce):
                 await provider.open(replace(spec, network=Network(mode=mode)))
 
+    async def test_given_a_writable_folder_when_a_run_writes_there_then_it_can_be_seen_outside(
+        self, box: Runner, tmp_path: Path
+    ) -> None:
+        (tmp_path / "cache").mkdir()
+        ran = await box(f"echo kept > {tmp_path}/cache/file", writable=(tmp_path / "cache",))
+        assert (ran.exit, (tmp_path / "cache" / "file").read_text()) == (Exit(0), "kept\n")
+
+    async def test_given_a_server_on_the_hosts_loopback_when_the_network_is_on_then_it_is_reached(
+        self, box: Runner, canary_port: int
+    ) -> None:
+        assert (await box.python(CONNECT, "127.0.0.1", str(canary_port))).exit == Exit(0)
+
+
+class IsolationContract(IsolationFixtures):
+    """Given a provider that claims to isolate, when a run does this, then that."""
+
+    @pytest.fixture(autouse=True)
+    async def isolates(self, provider: SandboxProvider) -> None:
+        if lacking := {FILES, OFF, ALLOWLIST} - provider.capabilities:
+            pytest.skip(f"{provider.name} cannot isolate everything here, it lacks {', '.join(sorted(lacking))}")
+
     # Files.
 
     async def test_given_a_canary_in_the_home_when_a_run_looks_for_it_then_the_home_is_empty_and_can_be_used(
         self, box: Runner
     ) -> None:
-        box.needs(FILES)
         ran = await box('ls -A "$HOME"; cat "$HOME/canary"; echo mine > "$HOME/new" && cat "$HOME/new"')
         assert (ran.exit, ran.lines) == (Exit(0), ["mine"])
         assert not (box.home / "new").exists()
@@ -145,13 +164,11 @@ class IsolationContract:
     async def test_given_the_folders_of_the_worker_when_a_run_looks_for_them_then_there_is_the_workspace_alone(
         self, box: Runner, tmp_path: Path
     ) -> None:
-        box.needs(FILES)
         (tmp_path / "another-run").mkdir()
         ran = await box(f"ls -A {tmp_path}")
         assert ran.lines == ["home", "workspace"]
 
     async def test_given_files_of_the_host_when_a_run_writes_to_them_then_it_cannot(self, box: Runner) -> None:
-        box.needs(FILES)
         places = "/ /usr /usr/bin /etc /etc/passwd /proc/sys/kernel/core_pattern /sys/devices/system/cpu"
         ran = await box(f"for place in {places}; do [ -w $place ] && echo $place; done; touch /usr/x /x /etc/x; true")
         assert ran.lines == []
@@ -161,29 +178,19 @@ class IsolationContract:
     async def test_given_a_secret_place_of_the_host_when_a_run_looks_for_it_then_there_is_none(
         self, box: Runner, secret: str
     ) -> None:
-        box.needs(FILES)
         assert (await box(f"[ ! -e {secret} ]")).exit == Exit(0)
 
     async def test_given_a_readable_folder_when_a_run_uses_it_then_it_can_read_and_not_write(
         self, box: Runner, tmp_path: Path
     ) -> None:
-        box.needs(FILES)
         (tmp_path / "tools").mkdir()
         (tmp_path / "tools" / "tool").write_text("a tool")
         ran = await box(f"cd {tmp_path}/tools; cat tool; echo >> tool || echo no", readable=(tmp_path / "tools",))
         assert ran.lines == ["a toolno"]
 
-    async def test_given_a_writable_folder_when_a_run_writes_there_then_it_can_be_seen_outside(
-        self, box: Runner, tmp_path: Path
-    ) -> None:
-        (tmp_path / "cache").mkdir()
-        ran = await box(f"echo kept > {tmp_path}/cache/file", writable=(tmp_path / "cache",))
-        assert (ran.exit, (tmp_path / "cache" / "file").read_text()) == (Exit(0), "kept\n")
-
     async def test_given_a_link_that_a_run_left_in_a_writable_folder_when_it_is_declared_then_it_is_not_followed(
         self, box: Runner, tmp_path: Path
     ) -> None:
-        box.needs(FILES)
         link = box.spec.workspace / "cache"
         link.symlink_to(box.home)
         assert (await box("cat cache/canary", readable=(link,))).exit != Exit(0)
@@ -194,42 +201,32 @@ class IsolationContract:
     async def test_given_other_processes_of_the_host_when_a_run_looks_at_proc_then_it_sees_its_own_alone(
         self, box: Runner
     ) -> None:
-        box.needs(FILES)
         ran = await box(f"ls -d /proc/[0-9]* | wc -l; [ -e /proc/{os.getpid()}/environ ] && echo the worker; true")
         assert int(ran.lines[0]) <= 4
         assert ran.lines[1:] == []
 
     async def test_given_what_guards_a_run_when_the_run_looks_into_it_then_it_cannot(self, box: Runner) -> None:
-        box.needs(FILES)
         ran = await box("cd /proc/1; cat environ; readlink fd/*; cat fd/*; kill -9 1; [ -e /proc/1 ] && echo alive")
         assert ran.lines == ["alive"]
 
     # The network.
 
-    async def test_given_a_server_on_the_hosts_loopback_when_the_network_is_on_then_it_is_reached(
-        self, box: Runner, canary_port: int
-    ) -> None:
-        assert (await box.python(CONNECT, "127.0.0.1", str(canary_port))).exit == Exit(0)
-
     @pytest.mark.parametrize("mode", [NetworkMode.OFF, NetworkMode.ALLOW])
     async def test_given_a_server_on_the_hosts_loopback_when_it_is_not_allowed_then_it_is_not_reached(
         self, box: Runner, canary_port: int, mode: NetworkMode
     ) -> None:
-        box.needs({NetworkMode.OFF: OFF, NetworkMode.ALLOW: ALLOWLIST}[mode])
         ran = await box.python(CONNECT, "127.0.0.1", str(canary_port), network=Network(mode=mode))
         assert "Connection refused" in ran.errors
 
     async def test_given_no_network_when_a_run_looks_for_it_then_there_is_loopback_and_no_proxy(
         self, box: Runner
     ) -> None:
-        box.needs(OFF)
         ran = await box("cat /proc/net/dev; env | grep -i proxy", network=Network(mode=NetworkMode.OFF))
         assert [line.split(":")[0].strip() for line in ran.lines[2:]] == ["lo"]
 
     async def test_given_an_allowed_address_when_a_run_asks_for_it_through_the_proxy_then_it_is_answered(
         self, box: Runner, web: int
     ) -> None:
-        box.needs(ALLOWLIST)
         network = Network(mode=NetworkMode.ALLOW, allow=(f"127.0.0.1:{web}",))
         ran = await box.python(ASK_PROXY, f"http://127.0.0.1:{web}/a?b", network=network)
         assert ran.lines == ["200 GET /a?b HTTP/1.1"]
@@ -237,7 +234,6 @@ class IsolationContract:
     async def test_given_an_allowed_address_of_the_hosts_loopback_when_a_run_asks_for_it_directly_then_it_is_answered(
         self, box: Runner, web: int
     ) -> None:
-        box.needs(ALLOWLIST)
         network = Network(mode=NetworkMode.ALLOW, own=(f"localhost:{web}",))
         ran = await box.python(ASK, f"http://localhost:{web}/", network=network)
         assert ran.lines == ["200 GET / HTTP/1.1"]
@@ -245,7 +241,6 @@ class IsolationContract:
     async def test_given_a_host_that_is_not_allowed_when_a_run_asks_for_it_then_it_gets_403_and_the_name_of_the_setting(
         self, box: Runner
     ) -> None:
-        box.needs(ALLOWLIST)
         network = Network(mode=NetworkMode.ALLOW, allow=("*.example.org",))
         ran = await box.python(ASK, "http://example.com/", network=network)
         assert ran.lines[0].startswith("403 ")
@@ -254,14 +249,9 @@ class IsolationContract:
     async def test_given_an_allowed_name_of_a_private_address_when_a_run_asks_for_it_then_it_gets_403(
         self, box: Runner, web: int
     ) -> None:
-        box.needs(ALLOWLIST)
         name = socket.gethostname()
-        try:
-            is_loopback = socket.gethostbyname(name).startswith("127.")
-        except OSError:
-            is_loopback = False
-        if not is_loopback:
-            pytest.skip("this host's name is not one of its loopback addresses")
+        if is_public(ipaddress.ip_address(socket.gethostbyname(name))):
+            pytest.skip("this host's name is a public address")
         network = Network(mode=NetworkMode.ALLOW, allow=(f"{name}:{web}",))
         ran = await box.python(ASK, f"http://{name}:{web}/", network=network)
         assert ran.lines[0].startswith("403 ") and "not public" in ran.lines[0]

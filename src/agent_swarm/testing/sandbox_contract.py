@@ -13,7 +13,7 @@ import pytest
 
 from agent_swarm.sandbox.base import Exit, Launch, Process, Sandbox, SandboxCapability, SandboxProvider, SandboxSpec
 from agent_swarm.sandbox.errors import SandboxError
-from agent_swarm.testing.isolation_contract import IsolationContract
+from agent_swarm.testing.isolation_contract import AdmissionContract
 from agent_swarm.testing.lifeline import CHILD, DAEMON, FAMILY, FAMILY_SIZE, HOLD, STUBBORN_CHILD, Lifeline
 from agent_swarm.testing.waiting import until
 
@@ -60,8 +60,8 @@ class SandboxFixtures:
             pytest.skip(f"{provider.name} does not claim to reap descendants here")
 
 
-class SandboxContract(IsolationContract, SandboxFixtures):
-    """Given a provider, when a run does this, then that. What it does not claim to isolate is skipped by name."""
+class SandboxContract(AdmissionContract, SandboxFixtures):
+    """Given a provider, when a run does this, then that. One that isolates has `IsolationContract` beside it."""
 
     async def test_given_this_host_when_the_provider_is_probed_then_it_is_usable(
         self, provider: SandboxProvider
