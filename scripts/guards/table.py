@@ -54,6 +54,15 @@ GUARDS = (
         (f"{LIFE}::test_given_a_paused_attempt_when_progress_is_told_then_the_status_stays",),
     ),
     Guard(
+        "a worker fails only what is held",
+        COMMANDS,
+        "    if not task.is_held:  # what waits may fail",
+        "    if False:  # what waits may fail",
+        (
+            f"{TRANSITIONS}::test_given_a_task_that_was_put_aside_when_its_last_worker_tells_another_failure_then_it_is_refused",
+        ),
+    ),
+    Guard(
         "a loss moves the fence",
         COMMANDS,
         'AttemptOutcome.LOST, "", fence=task.fence + 1)',

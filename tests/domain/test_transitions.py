@@ -170,6 +170,16 @@ def test_given_an_ending_like_that_of_a_later_attempt_when_it_comes_under_an_old
         commands.decide(later, commands.Release(task_id=later.id, fence=2), now=NOW)
 
 
+@pytest.mark.parametrize("status", [TaskStatus.BACKLOG, TaskStatus.BLOCKED])
+def test_given_a_task_that_was_put_aside_when_its_last_worker_tells_another_failure_then_it_is_refused(
+    status: TaskStatus,
+) -> None:
+    aside = replace(CLAIMABLE, status=status, ready=False, fence=1, attempt=1, unmet=1)
+    told = commands.Fail(task_id=aside.id, fence=1, failure=FailureClass.AGENT, digest="another")
+    with pytest.raises(IllegalTransition):
+        commands.decide(aside, told, now=NOW)
+
+
 def test_given_what_a_shutdown_paused_when_another_agent_registers_then_it_stays_paused() -> None:
     paused = replace(
         CLAIMABLE,
