@@ -1,5 +1,6 @@
 """The table of transitions, and that every rule keeps to it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from agent_swarm.domain import commands
 from agent_swarm.domain.commands import Change, Repeat, decide
-from agent_swarm.domain.errors import IllegalTransition, SwarmError
+from agent_swarm.domain.errors import IllegalTransition, StaleLease, SwarmError
 from agent_swarm.domain.tasks import (
     HELD,
     TERMINAL,
@@ -25,6 +26,7 @@ from agent_swarm.domain.tasks import (
 )
 
 NOW = 1_000_000_000
+CLAIMABLE = TaskState(id="t", status=TaskStatus.PENDING, ready=True)
 
 fences = st.integers(1, 4)
 
@@ -154,6 +156,41 @@ def test_given_any_open_task_when_its_timer_is_due_then_the_tick_moves_it_on(sta
     assert isinstance(decision, Change) == due
     if isinstance(decision, Change) and decision.state.timer_at is not None:
         assert decision.state.timer_at > NOW
+
+
+def test_given_a_lease_when_its_end_comes_then_it_lapses_at_that_instant_and_not_before() -> None:
+    held = commands.claim(CLAIMABLE, agent_id="ada", instance_id="i", lease=30, now=NOW).state
+    assert isinstance(commands.tick(held, now=NOW + 29), Repeat)
+    assert isinstance(commands.tick(held, now=NOW + 30), Change)
+
+
+def test_given_an_ending_like_that_of_a_later_attempt_when_it_comes_under_an_old_fence_then_it_is_stale() -> None:
+    later = replace(CLAIMABLE, fence=4, ended_fence=4, ended_as=AttemptOutcome.RELEASED)
+    with pytest.raises(StaleLease, match="presented fencing token 2, current is 4"):
+        commands.decide(later, commands.Release(task_id=later.id, fence=2), now=NOW)
+
+
+@pytest.mark.parametrize("status", [TaskStatus.BACKLOG, TaskStatus.BLOCKED])
+def test_given_a_task_that_was_put_aside_when_its_last_worker_tells_another_failure_then_it_is_refused(
+    status: TaskStatus,
+) -> None:
+    aside = replace(CLAIMABLE, status=status, ready=False, fence=1, attempt=1, unmet=1)
+    told = commands.Fail(task_id=aside.id, fence=1, failure=FailureClass.AGENT, digest="another")
+    with pytest.raises(IllegalTransition):
+        commands.decide(aside, told, now=NOW)
+
+
+def test_given_what_a_shutdown_paused_when_another_agent_registers_then_it_stays_paused() -> None:
+    paused = replace(
+        CLAIMABLE,
+        status=TaskStatus.PAUSED,
+        ready=False,
+        pause_reason=PauseReason.SHUTDOWN,
+        pinned_agent="ada",
+        pinned_until=NOW + 600,
+    )
+    assert isinstance(commands.decide(paused, commands.Resume(task_id=paused.id, agent_id="bob"), now=NOW), Repeat)
+    assert isinstance(commands.decide(paused, commands.Resume(task_id=paused.id, agent_id="ada"), now=NOW), Change)
 
 
 @given(states())

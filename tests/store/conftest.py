@@ -12,6 +12,7 @@ from agent_swarm.store.sql.postgres import PostgresEngine
 from agent_swarm.store.sql.sqlite import SqliteEngine
 from agent_swarm.testing import postgres
 from agent_swarm.testing.driver import Driver
+from agent_swarm.testing.invariants import audit
 
 
 @pytest.fixture(scope="session")
@@ -44,5 +45,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def swarm(engine: Engine) -> Driver:
-    return Driver(engine)
+def swarm(engine: Engine) -> Iterator[Driver]:
+    """The rules hold for whatever a test did."""
+    yield Driver(engine)
+    assert engine.read(audit) == []

@@ -106,6 +106,25 @@ def test_given_a_claim_that_has_ended_when_it_comes_again_then_it_is_stale(swarm
         swarm.claim(ada, claim_id)
 
 
+def test_given_an_agent_that_took_the_task_anew_when_its_old_claim_comes_again_then_it_is_stale(swarm: Driver) -> None:
+    ada, claim_id = swarm.register(), new_id()
+    swarm.file()
+    swarm.claim(ada, claim_id)
+    swarm.advance(seconds=31)
+    swarm.timers()
+    swarm.take(ada)
+    with pytest.raises(StaleLease, match="presented fencing token 1, current is 3"):
+        swarm.claim(ada, claim_id)
+
+
+def test_given_the_claim_of_one_agent_when_another_sends_it_then_it_is_stale(swarm: Driver) -> None:
+    ada, bob, claim_id = swarm.register("ada"), swarm.register("bob"), new_id()
+    swarm.file()
+    swarm.claim(ada, claim_id)
+    with pytest.raises(StaleLease):
+        swarm.claim(bob, claim_id)
+
+
 def test_given_two_credits_in_one_batch_when_one_task_is_ready_then_one_of_them_is_answered(swarm: Driver) -> None:
     ada, bob = swarm.register("ada"), swarm.register("bob")
     swarm.file()
@@ -170,6 +189,39 @@ def test_given_a_stale_lease_when_it_is_renewed_then_both_fences_are_told(swarm:
     swarm.timers()
     (verdict,) = swarm.beat(ada, held)
     assert (verdict.renewed, verdict.fence, verdict.current_fence) == (False, 1, 2)
+
+
+def test_given_an_agent_that_took_the_task_anew_when_it_renews_its_old_lease_then_that_is_refused(
+    swarm: Driver,
+) -> None:
+    ada = swarm.register()
+    swarm.file()
+    old = swarm.take(ada)
+    swarm.advance(seconds=31)
+    swarm.timers()
+    new = swarm.take(ada)
+    assert [verdict.renewed for verdict in swarm.beat(ada, old)] == [False]
+    assert [verdict.renewed for verdict in swarm.beat(ada, new)] == [True]
+
+
+def test_given_the_lease_of_one_agent_when_another_renews_it_then_that_is_refused(swarm: Driver) -> None:
+    ada, bob = swarm.register("ada"), swarm.register("bob")
+    swarm.file()
+    held = swarm.take(ada)
+    assert [verdict.renewed for verdict in swarm.beat(bob, held)] == [False]
+
+
+def test_given_a_task_that_another_agent_took_when_its_old_holder_tells_progress_then_it_is_refused(
+    swarm: Driver,
+) -> None:
+    ada, bob = swarm.register("ada"), swarm.register("bob")
+    swarm.file()
+    old = swarm.take(ada)
+    swarm.advance(seconds=31)
+    swarm.timers()
+    swarm.take(bob)
+    with pytest.raises(StaleLease, match="presented fencing token 1, current is 3"):
+        swarm.do(ops.ReportProgress(task_id=old.task_id, fence=old.fence, text="here", actor=f"agent:{ada}"))
 
 
 def test_given_an_agent_failure_when_tries_are_left_then_it_is_queued_again_after_a_pause(swarm: Driver) -> None:

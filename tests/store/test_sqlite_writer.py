@@ -126,15 +126,20 @@ def test_given_tasks_under_way_when_the_store_opens_again_then_it_goes_on_from_w
     again.close()
 
 
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [("fence = fence + 1", "staleLease"), ("status = 'cancelled'", "illegalTransition")],
+    ids=["fence", "status"],
+)
 def test_given_a_row_changed_behind_the_writers_back_when_it_decides_then_it_reads_anew(
-    engine: SqliteEngine, swarm: Driver, stranger: sqlite3.Connection
+    engine: SqliteEngine, swarm: Driver, stranger: sqlite3.Connection, change: str, code: str
 ) -> None:
     agent = swarm.register()
     task_id = swarm.file()
     held = swarm.take(agent)
-    stranger.execute("UPDATE task SET fence = fence + 1 WHERE id = ?", (task_id,))
+    stranger.execute(f"UPDATE task SET {change} WHERE id = ?", (task_id,))
     (refused,) = swarm.run(ending(commands.Complete(task_id=task_id, fence=held.fence, digest="x")))
-    assert refused.code == "staleLease"
+    assert refused.code == code
 
 
 def test_given_a_restarted_attempt_when_it_starts_again_then_the_first_start_stands(

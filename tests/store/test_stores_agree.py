@@ -7,11 +7,11 @@ hold after every step.
 import os
 import shutil
 import tempfile
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -30,7 +30,7 @@ from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements, serves
-from agent_swarm.domain.tasks import TERMINAL, FailureClass, PauseReason, TaskStatus
+from agent_swarm.domain.tasks import TERMINAL, FailureClass, PauseReason, TaskStatus, Verb, sources_of
 from agent_swarm.domain.time import SECOND
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import Engine
@@ -40,6 +40,7 @@ from agent_swarm.store.sql.postgres import PostgresEngine
 from agent_swarm.store.sql.sqlite import SqliteEngine
 from agent_swarm.testing import postgres
 from agent_swarm.testing.driver import LEASE, START, snapshot, token
+from agent_swarm.testing.invariants import audit
 
 pytestmark = pytest.mark.slow
 
@@ -62,8 +63,27 @@ REQUIREMENTS = [
 ]
 
 
+Met = tuple[str, str, str]  # command, status of its task before, what came of it
+
+_VERBS: dict[type, Verb] = {
+    commands.Start: Verb.START,
+    commands.Complete: Verb.COMPLETE,
+    commands.Fail: Verb.FAIL,
+    commands.Pause: Verb.PAUSE,
+    commands.Release: Verb.REQUEUE,
+    commands.Cancel: Verb.CANCEL,
+    commands.Resume: Verb.RESUME,
+    commands.Shelve: Verb.SHELVE,
+    commands.Promote: Verb.PROMOTE,
+}
+# A worker never fails what waits: that is what happens to dependants, which no command says.
+_BY_DEPENDENCY = {("Fail", "backlog", "changed"), ("Fail", "blocked", "changed")}
+
+
 class StoreHistories(RuleBasedStateMachine):
-    """Feeds two engines the same batches."""
+    """Feeds two engines the same batches. `seen` counts, over all histories, what met which status and how it ended."""
+
+    seen: ClassVar[Counter[Met]] = Counter()
 
     def __init__(self, other: Engine) -> None:
         super().__init__()
@@ -82,11 +102,16 @@ class StoreHistories(RuleBasedStateMachine):
             self.register_as(profile, self.first_instances[profile.id])
 
     def teardown(self) -> None:
-        self.other.close()
+        try:
+            assert self.other.read(audit) == []
+        finally:
+            self.other.close()
 
     def apply(self, *operations: ops.Operation[Any]) -> list[Any]:
         """The answers, after checking that both stores gave the same, with the same news."""
+        before = {task_id: record.state.status for task_id, record in self.memory.records.items()}
         expected = self.memory.apply_batch(operations, self.now)
+        self.seen.update(_met(operations, expected.replies, before))
         decided = self.other.decide_quickly(operations, self.now)  # as the batcher does
         actual = self.other.apply_batch(operations, self.now) if decided is None else decided.commit()
         assert [_comparable(reply) for reply in actual.replies] == [_comparable(reply) for reply in expected.replies]
@@ -309,6 +334,56 @@ class StoreHistories(RuleBasedStateMachine):
         self.now += seconds * SECOND
         self.apply(ops.RunTimers(jitter=0.3, leases=leases, limit=limit))
 
+    @rule(data=st.data())
+    def meet_one_of_all(self, data: st.DataObject) -> None:
+        self.meet(*data.draw(st.sampled_from(sorted(_allowed())), label="met"))
+
+    def meet(self, kind: str, status: str, outcome: str) -> None:
+        """Bring a task of its own to `status`, and have the command meet it there."""
+        guide = AgentProfile(id=new_id())
+        self.register_as(guide, new_id())
+        blocked = [self.file_for(guide)] if status == "blocked" else []
+        task_id = self.file_for(guide, blocked, backlog=status == "backlog")
+        fence = self.bring_to(guide, task_id, status, is_stale=outcome == "staleLease")
+        before = self.seen[kind, status, outcome]
+        moves = {"Start": 0, "Complete": 1 if outcome != "resultConflict" else 2, "Fail": 3, "Pause": 5, "Release": 6}
+        if kind in moves:
+            self.apply(self.report_of(guide.id, task_id, fence, moves[kind]))
+        else:
+            self.apply(ops.TaskCommand(command=getattr(commands, kind)(task_id=task_id), actor="operator"))
+        assert self.seen[kind, status, outcome] > before
+
+    def file_for(self, guide: AgentProfile, upstreams: Sequence[str] = (), *, backlog: bool = False) -> str:
+        spec = TaskSpec(id=new_id(), title="t", prompt="p", requires=Requirements(agent_id=guide.id))
+        edges = tuple(Edge(upstream_id=upstream) for upstream in upstreams)
+        new = ops.NewTask(spec=spec, edges=edges, backlog=backlog, max_attempts=1)
+        self.apply(ops.CreateTasks(tasks=(new,), actor="operator"))
+        return spec.id
+
+    def bring_to(self, guide: AgentProfile, task_id: str, status: str, *, is_stale: bool) -> int:
+        """The fence that a command about it should carry; with `is_stale` one that is over."""
+        if status in ("backlog", "blocked") or (status == "pending" and not is_stale):
+            return 0
+        fence = self.take(guide)
+        if is_stale and status != "cancelled":
+            self.now += LEASE
+            self.apply(ops.RunTimers(jitter=0.0))
+        current = self.take(guide) if is_stale and status == "running" else fence
+        if status in ("running", "completed", "paused"):
+            self.apply(self.report_of(guide.id, task_id, current, 0))
+        if status in ("completed", "failed", "paused"):
+            self.apply(self.report_of(guide.id, task_id, current, {"completed": 1, "failed": 3, "paused": 5}[status]))
+        if status == "cancelled":
+            self.apply(ops.TaskCommand(command=commands.Cancel(task_id=task_id), actor="operator"))
+        return fence
+
+    def take(self, guide: AgentProfile) -> int:
+        classes = self.memory.read(lambda q: q.classes())
+        own = tuple(number for number, needs in classes.items() if needs.agent_id == guide.id)
+        (reply,) = self.apply(replace(self.credit(guide), class_ids=own))
+        fence: int = reply.task.state.fence
+        return fence
+
     # --- invariants ---------------------------------------------------------------------------------------------------
 
     @invariant()
@@ -357,6 +432,32 @@ def _some_of(population: Sequence[Any], least: int) -> st.SearchStrategy[list[An
     return st.lists(st.sampled_from(population), min_size=least, max_size=4, unique=True)
 
 
+def _met(
+    operations: Sequence[ops.Operation[Any]], replies: Sequence[Any], before: Mapping[str, TaskStatus]
+) -> Iterator[Met]:
+    for operation, reply in zip(operations, replies, strict=True):
+        if isinstance(operation, ops.TaskCommand) and operation.command.task_id in before:
+            outcome = reply.code if isinstance(reply, SwarmError) else "repeated" if reply.repeated else "changed"
+            yield type(operation.command).__name__, before[operation.command.task_id].value, outcome
+
+
+def _allowed() -> set[Met]:
+    """What the table of transitions lets happen, and the refusals of rules T3 and T5. Nothing offers tasks yet."""
+    changes = {
+        (kind.__name__, status.value, "changed")
+        for kind, verb in _VERBS.items()
+        for status in sources_of(verb)
+        if status is not TaskStatus.OFFERED
+    }
+    held = ("claimed", "running")
+    fenced = [kind.__name__ for kind in _VERBS if "fence" in kind.__dataclass_fields__]  # type: ignore[attr-defined]
+    refusals = {(kind, status, "staleLease") for kind in fenced for status in ("pending", "running", "cancelled")}
+    refusals |= {("Complete", "completed", "resultConflict"), ("Complete", "completed", "repeated")}
+    refusals |= {("Cancel", status, "illegalTransition") for status in ("completed", "failed")}
+    wishes = {("RequestPause", status, "changed") for status in (*held, "paused")}
+    return (changes - _BY_DEPENDENCY) | refusals | wishes | {("Cancel", "cancelled", "repeated")}
+
+
 def _comparable(reply: Any) -> Any:
     if isinstance(reply, SwarmError):
         return (reply.code, reply.message, reply.hint, reply.details)
@@ -389,6 +490,17 @@ def test_given_any_history_when_memory_and_sqlite_follow_it_then_they_agree(fold
         lambda: StoreHistories(SqliteEngine(folder / f"{next(counter)}.sqlite", synchronous="off")),
         examples=EXAMPLES,
     )
+    meet_the_rest(SqliteEngine(folder / "rest.sqlite", synchronous="off"))
+
+
+def meet_the_rest(other: Engine) -> None:
+    """What chance left out; afterwards every command met every status that the table lets it meet."""
+    machine = StoreHistories(other)
+    for met in sorted(_allowed() - (+machine.seen).keys()):
+        machine.meet(*met)
+    machine.stores_agree()
+    machine.teardown()
+    assert _allowed() <= {met for met, times in machine.seen.items() if times}
 
 
 def test_given_any_history_when_memory_and_postgresql_follow_it_then_they_agree(postgres_server: str) -> None:

@@ -294,6 +294,8 @@ def _is_repeat(task: TaskState, command: Fenced) -> bool:
 
 def _fail(task: TaskState, command: Fail, now: int) -> Change:
     """Rule T4: `maxAttempts` counts agent failures, `maxLosses` infrastructure losses, policy is final at once."""
+    if not task.is_held:  # what waits may fail by its dependencies, but not by the worker that had it before
+        raise IllegalTransition(task.id, status=task.status, command=Verb.FAIL, allowed=verbs_of(task.status))
     status = after(task.id, task.status, Verb.FAIL)
     ended = _ended(task, AttemptOutcome.FAILED, command.digest)
     detail = {"failureClass": command.failure.value}

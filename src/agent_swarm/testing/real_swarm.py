@@ -36,6 +36,11 @@ class RealSwarm:
         self.marks = folder / "marks"  # where agents leave a trace of having run
         self.marks.mkdir(parents=True, exist_ok=True)
 
+    @property
+    def database(self) -> Path:
+        """Where the server keeps its state."""
+        return self.folder / "server" / "agent-swarm-db.sqlite"
+
     # --- processes ----------------------------------------------------------------------------------------------------
 
     def start_server(self) -> None:

@@ -372,6 +372,15 @@ async def test_given_a_withdrawn_credit_when_a_task_becomes_ready_then_it_is_not
     assert swarm.dispatcher.waiting == 0
 
 
+async def test_given_a_waiting_credit_when_another_agent_withdraws_it_then_it_still_waits(swarm: Swarm) -> None:
+    ada, bob = await swarm.worker(), await swarm.worker()
+    claim_ids = swarm.offer(ada)
+    assert await swarm.dispatcher.withdraw(bob.seat.agent.id, claim_ids) == []
+    await swarm.create()
+    await swarm.quiet()
+    assert [answer.claim_id for answer in ada.answers] == claim_ids
+
+
 async def test_given_a_claim_under_way_when_its_credit_is_withdrawn_then_the_answer_names_it(swarm: Swarm) -> None:
     ada = await swarm.worker(credits=0)
     claim_ids = swarm.offer(ada, 2)

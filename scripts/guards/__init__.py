@@ -1,0 +1,1 @@
+"""Shows that the tests notice when a guard is gone: `scripts/mutate-guards`."""

@@ -1,0 +1,77 @@
+"""A copy of the tree that guards are taken out of; the tree itself is never touched."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from scripts.guards.table import Guard
+
+_PARTS = ("src", "tests", "scripts", "docs", "pyproject.toml", "README.md")
+_ALL_PASSED, _SOME_FAILED = 0, 1  # exit codes of pytest
+_SECONDS = 120
+_PLUGINS = ("-p", "no:cacheprovider", "-p", "pytest_timeout", "-p", "anyio", "-p", "_hypothesis_pytestplugin")
+
+
+class SourceNotFoundError(Exception):
+    """The text of a guard is not in its file once."""
+
+
+class Copy:
+    """One copy, in which one mutant at a time is tried."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True)
+        leave_out = shutil.ignore_patterns("__pycache__")
+        for part in _PARTS:
+            if (root / part).is_dir():
+                shutil.copytree(root / part, folder / part, ignore=leave_out)
+            elif (root / part).exists():
+                shutil.copy(root / part, folder / part)
+
+    def try_without(self, guard: Guard) -> str:
+        """Take the guard out and run its tests: `killed`, `survived`, or why neither can be said."""
+        with self._without(guard):
+            code = self._pytest(guard.tests)
+        return {_ALL_PASSED: "survived", _SOME_FAILED: "killed"}.get(code, f"pytest ended with {code}")
+
+    def passes(self, tests: Sequence[str]) -> bool:
+        """Whether these tests pass while every guard stands."""
+        return self._pytest(tests) == _ALL_PASSED
+
+    @contextmanager
+    def _without(self, guard: Guard) -> Iterator[None]:
+        path = self._folder / guard.path
+        whole = path.read_text(encoding="utf-8")
+        found = whole.count(guard.source)
+        if found != 1:
+            raise SourceNotFoundError(f"its source is {found} times in {guard.path}; adapt scripts/guards/table.py")
+        try:
+            self._write(path, whole.replace(guard.source, guard.mutant))
+            yield
+        finally:
+            self._write(path, whole)
+
+    def _write(self, path: Path, text: str) -> None:
+        """Write, and forget what was compiled: two versions of one second and one size look alike."""
+        path.write_text(text, encoding="utf-8")
+        for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+            compiled.unlink()
+
+    def _pytest(self, tests: Sequence[str]) -> int:
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", *_PLUGINS, *tests]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(self._folder / "src"),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # loading all of them takes longer than most of the tests
+        }
+        try:
+            return subprocess.run(
+                command, cwd=self._folder, env=environment, capture_output=True, timeout=_SECONDS, check=False
+            ).returncode
+        except subprocess.TimeoutExpired:
+            return _SOME_FAILED  # a mutant that hangs is noticed, too

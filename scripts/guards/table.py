@@ -1,0 +1,330 @@
+"""The guards: where each stands, what takes it away, and the tests that must then fail.
+
+`source` is the exact text and stands in its file once. A guard that was moved or rewritten is adapted here; one for
+which no test fails needs a test, not a smaller mutation.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One guard. `tests` are what pytest is given, without those marked slow."""
+
+    name: str
+    path: str
+    source: str
+    mutant: str
+    tests: tuple[str, ...]
+
+
+COMMANDS, BATCH = "src/agent_swarm/domain/commands.py", "src/agent_swarm/store/batch.py"
+STATEMENTS, STAGING = "src/agent_swarm/store/sql/statements.py", "src/agent_swarm/store/sql/staging.py"
+TOKENS, ACCESS = "src/agent_swarm/services/tokens.py", "src/agent_swarm/server/access.py"
+DISPATCHER, OWNERS = "src/agent_swarm/services/dispatch/dispatcher.py", "src/agent_swarm/server/pool/owners.py"
+LEASES, SLOTS = "src/agent_swarm/worker/leases.py", "src/agent_swarm/worker/slots.py"
+TIMERS, EXCHANGE = "src/agent_swarm/server/timers.py", "src/agent_swarm/server/pool/exchange.py"
+
+TRANSITIONS, LIFE = "tests/domain/test_transitions.py", "tests/store/test_life_cycle.py"
+GUARDED, AUTH = "tests/store/test_sqlite_writer.py", "tests/server/test_auth.py"
+REPORTS, SOCKET = "tests/server/pool/test_pool_reports.py", "tests/server/pool/test_pool_socket.py"
+DISPATCHING, WORKER_LEASES = "tests/services/dispatch/test_dispatcher.py", "tests/worker/test_worker_leases.py"
+
+GUARDS = (
+    # --- the rules ---
+    Guard(
+        "fence of a command",
+        COMMANDS,
+        "    if command.fence != task.fence:\n",
+        "    if False:\n",
+        (f"{LIFE}::test_given_a_lapsed_lease_when_its_old_holder_completes_then_the_result_is_refused",),
+    ),
+    Guard(
+        "fence of progress",
+        COMMANDS,
+        "    if fence != task.fence:\n",
+        "    if False:\n",
+        (f"{LIFE}::test_given_a_task_that_another_agent_took_when_its_old_holder_tells_progress_then_it_is_refused",),
+    ),
+    Guard(
+        "progress of a held task only",
+        COMMANDS,
+        "    if not task.is_held:\n        raise IllegalTransition(task.id, status=task.status, command=what",
+        "    if False:\n        raise IllegalTransition(task.id, status=task.status, command=what",
+        (f"{LIFE}::test_given_a_paused_attempt_when_progress_is_told_then_the_status_stays",),
+    ),
+    Guard(
+        "a worker fails only what is held",
+        COMMANDS,
+        "    if not task.is_held:  # what waits may fail",
+        "    if False:  # what waits may fail",
+        (
+            f"{TRANSITIONS}::test_given_a_task_that_was_put_aside_when_its_last_worker_tells_another_failure_then_it_is_refused",
+        ),
+    ),
+    Guard(
+        "a loss moves the fence",
+        COMMANDS,
+        'AttemptOutcome.LOST, "", fence=task.fence + 1)',
+        'AttemptOutcome.LOST, "", fence=task.fence)',
+        (f"{LIFE}::test_given_a_lapsed_lease_when_it_is_reaped_then_the_fence_is_bumped_and_a_loss_is_counted",),
+    ),
+    Guard(
+        "a cancel moves the fence",
+        COMMANDS,
+        "if outcome else task, status=status, fence=task.fence + 1)",
+        "if outcome else task, status=status)",
+        (f"{LIFE}::test_given_a_running_task_when_it_is_cancelled_then_the_fence_is_bumped_at_once",),
+    ),
+    Guard(
+        "a claim moves the fence",
+        COMMANDS,
+        "        fence=task.fence + 1,\n        ready=False,",
+        "        fence=task.fence,\n        ready=False,",
+        (f"{TRANSITIONS}::test_given_a_claimable_task_when_it_is_claimed_then_attempt_and_fence_grow_by_one",),
+    ),
+    Guard(
+        "a lease lapses at its end, not before",
+        COMMANDS,
+        "    if task.timer_at is None or task.timer_at > now:\n",
+        "    if task.timer_at is None:\n",
+        (f"{TRANSITIONS}::test_given_a_lease_when_its_end_comes_then_it_lapses_at_that_instant_and_not_before",),
+    ),
+    Guard(
+        "a lease lapses at its end, not after",
+        COMMANDS,
+        "    if task.timer_at is None or task.timer_at > now:\n",
+        "    if task.timer_at is None or task.timer_at >= now:\n",
+        (f"{TRANSITIONS}::test_given_a_lease_when_its_end_comes_then_it_lapses_at_that_instant_and_not_before",),
+    ),
+    Guard(
+        "another result is a conflict",
+        COMMANDS,
+        "            if task.status is TaskStatus.COMPLETED:\n",
+        "            if False:\n",
+        (f"{LIFE}::test_given_a_result_when_another_comes_then_it_is_refused",),
+    ),
+    Guard(
+        "only the same result is a repetition",
+        COMMANDS,
+        "(task.ended_as, task.ended_digest) == ended",
+        "task.ended_as == ended[0]",
+        (f"{LIFE}::test_given_a_result_when_another_comes_then_it_is_refused",),
+    ),
+    Guard(
+        "a repetition carries the fence that ended",
+        COMMANDS,
+        "    return task.ended_fence == command.fence and (",
+        "    return (",
+        (
+            f"{TRANSITIONS}::test_given_an_ending_like_that_of_a_later_attempt_when_it_comes_under_an_old_fence_then_it_is_stale",
+        ),
+    ),
+    Guard(
+        "a person's pause wins over a shutdown's",
+        COMMANDS,
+        "reason = task.pause_wanted or command.reason",
+        "reason = command.reason",
+        (f"{LIFE}::test_given_a_pause_by_a_person_when_the_agent_registers_again_then_it_waits_for_resume",),
+    ),
+    Guard(
+        "an agent resumes only what its shutdown paused",
+        COMMANDS,
+        "task.pause_reason is PauseReason.SHUTDOWN and task.pinned_agent == agent_id",
+        "task.pause_reason is PauseReason.SHUTDOWN",
+        (f"{TRANSITIONS}::test_given_what_a_shutdown_paused_when_another_agent_registers_then_it_stays_paused",),
+    ),
+    # --- the store ---
+    Guard(
+        "body of an idempotent request",
+        BATCH,
+        "            if earlier.body_hash != asked.body_hash:\n",
+        "            if False:\n",
+        (f"{LIFE}::test_given_an_idempotency_key_when_another_body_comes_then_it_is_refused",),
+    ),
+    Guard(
+        "a superseded process may not write",
+        BATCH,
+        "        if agent.instance_id != instance_id:\n",
+        "        if False:\n",
+        (f"{LIFE}::test_given_a_superseded_process_when_it_renews_or_claims_then_it_is_told_to_stop",),
+    ),
+    Guard(
+        "a superseded process may not come back",
+        BATCH,
+        "        if is_new and self._rows.had_instance(",
+        "        if False and self._rows.had_instance(",
+        (f"{LIFE}::test_given_a_superseded_process_when_it_registers_again_then_it_is_told_to_stop",),
+    ),
+    Guard(
+        "fence of a renewal",
+        BATCH,
+        "(held.fence, op.agent_id, op.instance_id) == (state.fence, state.agent_id, state.instance_id)",
+        "(op.agent_id, op.instance_id) == (state.agent_id, state.instance_id)",
+        (f"{LIFE}::test_given_an_agent_that_took_the_task_anew_when_it_renews_its_old_lease_then_that_is_refused",),
+    ),
+    Guard(
+        "agent of a renewal",
+        BATCH,
+        "(held.fence, op.agent_id, op.instance_id) == (state.fence, state.agent_id, state.instance_id)",
+        "held.fence == state.fence",
+        (f"{LIFE}::test_given_the_lease_of_one_agent_when_another_renews_it_then_that_is_refused",),
+    ),
+    Guard(
+        "agent of a claim that comes again",
+        BATCH,
+        "if state.agent_id != op.agent_id or not state.is_held or state.fence != fence:",
+        "if not state.is_held or state.fence != fence:",
+        (f"{LIFE}::test_given_the_claim_of_one_agent_when_another_sends_it_then_it_is_stale",),
+    ),
+    Guard(
+        "fence of a claim that comes again",
+        BATCH,
+        "if state.agent_id != op.agent_id or not state.is_held or state.fence != fence:",
+        "if state.agent_id != op.agent_id or not state.is_held:",
+        (f"{LIFE}::test_given_an_agent_that_took_the_task_anew_when_its_old_claim_comes_again_then_it_is_stale",),
+    ),
+    Guard(
+        "costs are booked once",
+        BATCH,
+        "        if not self._rows.add_usage(op, self.now):\n            return False\n",
+        "        self._rows.add_usage(op, self.now)\n",
+        (f"{LIFE}::test_given_usage_when_it_is_told_twice_then_it_is_booked_once_also_for_a_stale_lease",),
+    ),
+    Guard(
+        "fence in the WHERE of an update",
+        STATEMENTS,
+        '                task.c.fence == values["was_fence"],\n',
+        "",
+        (f"{GUARDED}::test_given_a_row_changed_behind_the_writers_back_when_it_decides_then_it_reads_anew",),
+    ),
+    Guard(
+        "status in the WHERE of an update",
+        STATEMENTS,
+        '                task.c.status == values["was_status"],\n',
+        "",
+        (f"{GUARDED}::test_given_a_row_changed_behind_the_writers_back_when_it_decides_then_it_reads_anew",),
+    ),
+    Guard(
+        "an update that met no row",
+        STAGING,
+        "            if met != len(rows):\n",
+        "            if False:\n",
+        (f"{GUARDED}::test_given_a_row_changed_behind_the_writers_back_when_it_decides_then_it_reads_anew",),
+    ),
+    Guard(
+        "leases are spared in the grace",
+        STATEMENTS,
+        "due_timers.where(task.c.status.not_in(_HELD))",
+        "due_timers",
+        (f"{LIFE}::test_given_a_server_that_just_started_when_leases_are_spared_then_a_late_renewal_saves_them",),
+    ),
+    # --- who may ---
+    Guard(
+        "fence of an attempt's token",
+        TOKENS,
+        " or task.fence != record.fence",
+        "",
+        (f"{AUTH}::test_given_a_second_attempt_when_the_first_ones_token_is_used_then_it_is_refused",),
+    ),
+    Guard(
+        "an attempt's token ends with it",
+        TOKENS,
+        "task is None or not task.is_held or",
+        "task is None or",
+        (f"{AUTH}::test_given_the_token_of_an_attempt_when_the_attempt_ends_then_it_is_refused",),
+    ),
+    Guard(
+        "epoch of a token",
+        TOKENS,
+        "    if record.epoch != epoch:\n",
+        "    if False:\n",
+        (f"{AUTH}::test_given_a_token_of_an_earlier_epoch_when_it_is_judged_then_only_the_operators_counts",),
+    ),
+    Guard(
+        "kind of token of a route",
+        ACCESS,
+        "        if identity.kind not in self.kinds:\n",
+        "        if False:\n",
+        (
+            "tests/server/test_access.py::test_given_every_kind_of_token_when_a_route_is_called_then_only_those_of_the_table_pass",
+        ),
+    ),
+    Guard(
+        "scope of a route",
+        ACCESS,
+        "        if not any(identity.may(scope) for scope in self.scopes):\n",
+        "        if False:\n",
+        (
+            "tests/server/test_access.py::test_given_every_kind_of_token_when_a_route_is_called_then_only_those_of_the_table_pass",
+        ),
+    ),
+    Guard(
+        "a worker writes about its own attempts",
+        OWNERS,
+        "    if owner is not None and owner.agent_id != agent_id:\n",
+        "    if False:\n",
+        (f"{REPORTS}::test_given_another_agents_attempt_when_a_worker_writes_about_it_then_it_is_denied",),
+    ),
+    Guard(
+        "a greeting is for the token's own process",
+        EXCHANGE,
+        "        if body.instance_id != self._presence.instance_id:\n",
+        "        if False:\n",
+        (f"{SOCKET}::test_given_a_hello_of_another_process_when_the_token_is_not_its_own_then_it_has_to_register",),
+    ),
+    Guard(
+        "a credit belongs to the process that made it",
+        DISPATCHER,
+        "        if (old.agent.id, old.instance_id) != (seat.agent.id, seat.instance_id):\n",
+        "        if False:\n",
+        (f"{DISPATCHING}::test_given_a_claim_id_of_another_agent_when_it_is_offered_then_it_is_refused",),
+    ),
+    Guard(
+        "only its own agent withdraws a credit",
+        DISPATCHER,
+        "            if credit is None or credit.seat.agent.id != agent_id:\n",
+        "            if credit is None:\n",
+        (f"{DISPATCHING}::test_given_a_waiting_credit_when_another_agent_withdraws_it_then_it_still_waits",),
+    ),
+    Guard(
+        "leases are left alone after a start",
+        TIMERS,
+        " and now >= self._leases_from",
+        "",
+        (
+            "tests/server/test_timers.py::test_given_a_server_that_just_started_when_a_lease_lapses_then_it_is_left_alone_for_one_lease",
+        ),
+    ),
+    # --- the worker ---
+    Guard(
+        "a claim may not act before a renewal",
+        LEASES,
+        "        return held is not None and held.sent_at is not None and now < held.cut_at\n",
+        "        return held is not None and (held.sent_at is None or now < held.cut_at)\n",
+        (f"{WORKER_LEASES}::test_given_a_new_claim_when_no_renewal_was_answered_then_nothing_may_act_under_it",),
+    ),
+    Guard(
+        "effects are cut at 80 %",
+        LEASES,
+        "CUT_AT = 0.8",
+        "CUT_AT = 1.0",
+        (f"{WORKER_LEASES}::test_given_a_renewal_when_80_percent_of_the_lease_are_over_then_effects_are_cut_once",),
+    ),
+    Guard(
+        "an overtaken answer changes nothing",
+        LEASES,
+        "held.sent_at is None or sent_at >= held.sent_at",
+        "True",
+        (f"{WORKER_LEASES}::test_given_answers_out_of_order_when_the_older_one_comes_last_then_it_changes_nothing",),
+    ),
+    Guard(
+        "a credit is taken once",
+        SLOTS,
+        "        if claim_id not in self._open:\n            return False\n        del self._open[claim_id]\n",
+        "        self._open.pop(claim_id, None)\n",
+        (
+            "tests/worker/test_worker_slots.py::test_given_an_answered_credit_when_it_is_answered_again_then_it_is_not_ours_any_more",
+        ),
+    ),
+)
