@@ -25,6 +25,7 @@ def test_given_no_server_then_it_warns_and_looks_whether_one_could_start(run: Ru
     assert checks["python"]["status"] == checks["git"]["status"] == checks["sqlite"]["status"] == "ok"
 
 
+@pytest.mark.slow
 def test_given_something_else_on_the_port_then_it_fails_and_says_what_to_do(
     run: Run, recorded_server: RecordedServer
 ) -> None:

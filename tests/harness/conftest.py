@@ -15,7 +15,10 @@ pytest.register_assert_rewrite("agent_swarm.testing.harness_contract")
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "provider" in metafunc.fixturenames:
-        metafunc.parametrize("provider", getattr(metafunc.module, "SANDBOXES", ("process",)), indirect=True)
+        names = getattr(metafunc.module, "SANDBOXES", ("process",))
+        marks = {"bubblewrap": pytest.mark.slow}  # the same once more
+        params = [pytest.param(name, marks=marks.get(name, ())) for name in names]
+        metafunc.parametrize("provider", params, indirect=True)
 
 
 @pytest.fixture

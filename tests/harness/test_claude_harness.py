@@ -41,6 +41,8 @@ from agent_swarm.testing.waiting import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
+SANDBOXES = ("process", "bubblewrap")
+
 WITHIN = 60.0
 ENDLESS = "touch up; while :; do sleep 0.05; done"
 ALL = Permissions(mode=PermissionMode.ALL)

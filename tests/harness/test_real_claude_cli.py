@@ -13,7 +13,7 @@ import pytest
 from agent_swarm.testing.claude_cli import KEY
 from agent_swarm.testing.model_server import Always, Call, Fail, Hang, ModelServer, Say, Step, Usage, rate_limited
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 HEADLESS = ("--print", "--output-format", "stream-json", "--verbose", "--dangerously-skip-permissions")
 LINE_BYTES = 16 * 1024 * 1024

@@ -34,6 +34,7 @@ def test_given_the_reference_then_every_page_of_it_is_written_by_the_script() ->
     assert {str(path.relative_to(ROOT)) for path in (ROOT / "docs" / "reference").iterdir()} == set(PAGES)
 
 
+@pytest.mark.slow
 def test_given_current_pages_when_the_script_checks_them_then_it_says_so_by_its_exit_code() -> None:
     wanted = {path: current(ROOT, path) for path in (*PAGES, *PARTS)}
     wanted |= {contract.path: contract.render() for contract in CONTRACTS}

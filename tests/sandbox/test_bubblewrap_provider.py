@@ -55,6 +55,7 @@ def traces_of(spec: SandboxSpec) -> list[Path]:
     return list((spec.state_dir / records.FOLDER).glob("*"))
 
 
+@pytest.mark.slow
 class TestContract(IsolationContract, SandboxContract):
     """The suites that every provider passes, and every one that isolates."""
 
@@ -176,6 +177,7 @@ class TestOneRun(SandboxFixtures):
         assert told == [("example.com", 80)]
 
 
+@pytest.mark.slow
 class TestGuardsAreKilled(SandboxFixtures):
     """bwrap, the first process of the namespace or the worker is killed: the run does not outlive them."""
 

@@ -180,6 +180,7 @@ async def test_given_streams_and_long_polls_when_the_server_stops_then_they_end_
         assert (await following).json()["ended"] is False
 
 
+@pytest.mark.slow
 async def test_given_a_client_that_does_not_read_when_much_happens_then_nothing_piles_up_for_it(live: Live) -> None:
     world = live.world
     host, port = live.url.removeprefix("http://").split(":")

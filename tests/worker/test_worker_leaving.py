@@ -13,7 +13,7 @@ from agent_swarm.testing.fake_pool import FakePool, Fault
 from agent_swarm.testing.lifeline import CHILD, HOLD, Lifeline
 from agent_swarm.testing.waiting import until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 AT_ONCE = timedelta()
 GOES_ON = "if [ -e here ]; then cat here; else echo was here > here; echo up; sleep 1000; fi"

@@ -44,7 +44,10 @@ class InputPipe(asyncio.BaseProtocol):
 
     def abort(self) -> None:
         """Close without sending what is still waiting."""
-        if self._transport is not None:
+        if self._transport is None:
+            return
+        is_ending = self._transport.is_closing() and not self._transport.get_write_buffer_size()
+        if not is_ending:  # asyncio would end it a second time, and trip over that
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
