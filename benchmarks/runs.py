@@ -1,15 +1,14 @@
 """A real worker with real processes: how soon a filed task runs, and how soon a cancelled one is dead.
 
-The agent is a shell that says its pid and sleeps. Both ends are seen from outside: by the file it writes, and by its
-absence from /proc.
+The agent is a shell that holds a named pipe open and sleeps, in the sandbox that the host gives it. Both ends are seen
+from outside: by its first word in the pipe, and by the pipe's end.
 """
 
 import asyncio
+import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from agent_swarm.sandbox.processtree import is_running
 from benchmarks import processes, workplace
 from benchmarks.figures import median
 from benchmarks.load.http import Client
@@ -25,9 +24,12 @@ def measure(scale: Scale) -> list[Row]:
     """Medians over a few tasks, one after the other."""
     with workplace.folder() as folder, agent_swarm(folder / "server") as server:
         argv = [str(processes.COMMAND), "worker", "--harness", "shell", "--workers-dir", str(folder / "workers")]
+        pipes = folder / "pipes"
+        pipes.mkdir()
         env = {"AGENT_SWARM_URL": f"http://127.0.0.1:{server.port}", "API_KEY": server.key, "HOME": str(folder)}
+        env["AGENT_SWARM_WRITABLE"] = str(pipes)
         with processes.running(argv, env=env, log=folder / "worker.log"):
-            times = asyncio.run(_lives(server, folder, scale.of(12, 3)))
+            times = asyncio.run(_lives(server, pipes, scale.of(12, 3)))
     started, ended = (median(column) for column in zip(*times, strict=True))
     return [
         row("task filed → its process runs, real worker", started, "ms"),
@@ -35,31 +37,40 @@ def measure(scale: Scale) -> list[Row]:
     ]
 
 
-async def _lives(server: Server, folder: Path, number: int) -> list[tuple[float, float]]:
+async def _lives(server: Server, pipes: Path, number: int) -> list[tuple[float, float]]:
     """Milliseconds to the start and to the end of each; the first one, which waits for the worker, is not counted."""
     async with Client(server.port, server.key, connections=1) as client:
-        times = [await _live(client, folder / f"pid-{one}") for one in range(number + 1)]
+        times = [await _live(client, pipes / str(one)) for one in range(number + 1)]
     return times[1:]
 
 
-async def _live(client: Client, said: Path) -> tuple[float, float]:
-    script = f"echo $$ > {said}.new && mv {said}.new {said}; exec sleep 1000"
-    filed = time.perf_counter()
-    task = await client.post("/api/tasks", {"prompt": script})
-    await _until(said.exists)
-    started, pid = time.perf_counter(), _number_in(said)
-    await asyncio.sleep(0.2)  # it runs for a while, as agents do
-    cancelled = time.perf_counter()
-    await client.post(f"/api/tasks/{task['id']}/cancel", {})
-    await _until(lambda: not is_running(pid))
-    return 1000 * (started - filed), 1000 * (time.perf_counter() - cancelled)
+async def _live(client: Client, pipe: Path) -> tuple[float, float]:
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        filed = time.perf_counter()
+        task = await client.post("/api/tasks", {"prompt": f"exec 9> {pipe}; echo up >&9; exec sleep 1000"})
+        await _until(reader, b"up\n")
+        started = time.perf_counter()
+        await asyncio.sleep(0.2)  # it runs for a while, as agents do
+        cancelled = time.perf_counter()
+        await client.post(f"/api/tasks/{task['id']}/cancel", {})
+        await _until(reader, b"")
+        return 1000 * (started - filed), 1000 * (time.perf_counter() - cancelled)
+    finally:
+        os.close(reader)
 
 
-def _number_in(file: Path) -> int:
-    return int(file.read_text())
-
-
-async def _until(holds: Callable[[], bool]) -> None:
+async def _until(reader: int, expected: bytes) -> None:
+    """Wait until the pipe gives this; before somebody has opened it, and after the last one has gone, it is empty."""
     async with asyncio.timeout(PATIENCE):
-        while not holds():  # noqa: ASYNC110 - it happens in another process
+        while _read(reader) != expected:  # noqa: ASYNC110 - it happens in another process
             await asyncio.sleep(LOOK_SECONDS)
+
+
+def _read(reader: int) -> bytes | None:
+    """None while there is a writer that says nothing."""
+    try:
+        return os.read(reader, 16)
+    except BlockingIOError:
+        return None
