@@ -41,7 +41,7 @@ WORKER = Path(__file__).with_name("short_lived_worker.py")
 MARKED_FAMILY, MARKED_FAMILY_SIZE = CHILD + SETSID_CHILD + DAEMON + STUBBORN_CHILD, 4
 
 
-@pytest.fixture(params=["cgroup", "walk"])
+@pytest.fixture(params=["cgroup", pytest.param("walk", marks=pytest.mark.slow)])
 def provider(request: pytest.FixtureRequest) -> ProcessProvider:
     if request.param == "cgroup" and cgroup.find_home() is None:
         pytest.skip("no writable cgroup2 directory with cgroup.kill on this host")

@@ -143,6 +143,7 @@ async def test_given_a_project_when_its_attempt_was_paused_by_a_shutdown_then_th
         assert git(repository, "show", f"{task.result.commit}:mine") == "one\ntwo"
 
 
+@pytest.mark.slow
 async def test_given_no_server_when_80_percent_of_the_lease_are_over_then_nothing_is_pushed_until_it_is_renewed(
     start_worker: StartWorker, repository: Path, signals: Path
 ) -> None:
@@ -165,6 +166,7 @@ async def test_given_no_server_when_80_percent_of_the_lease_are_over_then_nothin
         assert len(task.attempts) == 1
 
 
+@pytest.mark.slow
 async def test_given_a_server_that_stays_away_when_max_offline_is_over_then_the_run_ends_and_says_so_later(
     start_worker: StartWorker, signals: Path
 ) -> None:

@@ -26,7 +26,7 @@ from agent_swarm.worker.workspace.errors import (
 from .checkouts import AgentIn, Checkout, MakeCheckout, OpenHost
 from .gitserver import PASSWORD, TOKEN, USER, serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 @pytest.mark.parametrize("form", ["{path}", "{path}/.git", "file://{quoted}"])
