@@ -1,0 +1,75 @@
+"""The contract of a bus, and the one of a server that is alone."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+import orjson
+
+
+class NoticeKind(StrEnum):
+    """What a notice is about, and what its body holds."""
+
+    COMMITTED = "committed"  # a batch: {seq, ready: {class id: tasks that became claimable} or null for "look"}
+    TRANSCRIPT = "transcript"  # lines were stored: {task, attempt}
+    CONNECTED = "connected"  # a worker's process came in at the sender: {agent, instance}
+    STARTED = "started"  # the sender began to serve, or said goodbye: leases are left alone for a while
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A hint from the server `node`."""
+
+    kind: NoticeKind
+    node: str
+    body: Mapping[str, Any]
+
+    def encoded(self) -> bytes:
+        """As it travels: a JSON object."""
+        return orjson.dumps({"kind": self.kind.value, "node": self.node, "body": self.body})
+
+    @classmethod
+    def decoded(cls, raw: bytes | str) -> "Notice | None":
+        """The notice in `raw`; None for what this version does not understand, which is passed over."""
+        try:
+            found = orjson.loads(raw)
+            return cls(NoticeKind(found["kind"]), str(found["node"]), dict(found["body"]))
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+            return None
+
+
+Hear = Callable[[Notice], None]
+
+
+class Bus(Protocol):
+    """Carries notices to all other servers, at most once or more than once, in any order, as fast as it can."""
+
+    async def open(self, hear: Hear) -> None:
+        """Begin: `hear` is called on the event loop with what others publish, perhaps also with one's own.
+
+        Raises Unavailable where there is no way to the others now; after that the way is found again by itself.
+        """
+        ...
+
+    def publish(self, notice: Notice) -> None:
+        """Have it sent soon. Never blocks, never raises; what cannot be sent now may be lost."""
+        ...
+
+    async def close(self) -> None:
+        """Send what waits, for a moment at most, and end; idempotent."""
+        ...
+
+
+class NoBus:
+    """The bus of a server that has its database to itself."""
+
+    async def open(self, hear: Hear) -> None:
+        """Nothing is ever heard."""
+
+    def publish(self, notice: Notice) -> None:
+        """Nobody is there to be told."""
+
+    async def close(self) -> None:
+        """Nothing to end."""
