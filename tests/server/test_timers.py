@@ -11,6 +11,7 @@ from agent_swarm.domain.tasks import FailureClass
 from agent_swarm.protocol.limits import SWEEP_SECONDS
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.timers import TimerService
+from agent_swarm.store.clock import ServerClock
 from agent_swarm.testing.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -127,6 +128,7 @@ async def test_given_a_clock_that_leapt_when_leases_seem_lapsed_then_they_are_le
 ) -> None:
     wall, monotonic = world.clock.at, 0
     clock = world.store.clock
+    assert isinstance(clock, ServerClock)
     clock._wall = lambda: wall
     clock._monotonic = lambda: monotonic
     clock._last_monotonic = 0

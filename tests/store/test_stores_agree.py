@@ -10,6 +10,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -97,7 +98,8 @@ class StoreHistories(RuleBasedStateMachine):
         self.results: dict[str, Any] = {}
         self.tasks: list[str] = []
         self.leases: list[tuple[ops.Held, ops.ClaimTask]] = []
-        self.first_instances = {profile.id: new_id() for profile in AGENTS}
+        self.ids = count(1)
+        self.first_instances = {profile.id: self.fresh_id() for profile in AGENTS}
         for profile in AGENTS:
             self.register_as(profile, self.first_instances[profile.id])
 
@@ -106,6 +108,10 @@ class StoreHistories(RuleBasedStateMachine):
             assert self.other.read(audit) == []
         finally:
             self.other.close()
+
+    def fresh_id(self) -> str:
+        """Ids in the order they are made, the same whenever the history is told again: who is first depends on them."""
+        return f"00000000-0000-7000-8000-{next(self.ids):012x}"
 
     def apply(self, *operations: ops.Operation[Any]) -> list[Any]:
         """The answers, after checking that both stores gave the same, with the same news."""
@@ -147,7 +153,7 @@ class StoreHistories(RuleBasedStateMachine):
 
     @initialize()
     def start_with_work(self) -> None:
-        chain = [TaskSpec(id=new_id(), title="t", prompt="p") for _ in range(3)]
+        chain = [TaskSpec(id=self.fresh_id(), title="t", prompt="p") for _ in range(3)]
         edges = [(), (Edge(upstream_id=chain[0].id),), (Edge(upstream_id=chain[1].id, on_failure=OnFailure.SKIP),)]
         new = tuple(ops.NewTask(spec=spec, edges=edge) for spec, edge in zip(chain, edges, strict=True))
         self.apply(ops.CreateTasks(tasks=new, actor="operator"))
@@ -179,7 +185,9 @@ class StoreHistories(RuleBasedStateMachine):
         for requires in needs:
             waits_for = [*upstreams, *([made[-1].spec.id] if chained and made else [])]
             labels = ("ui", "db")[: priority // 50]
-            spec = TaskSpec(id=new_id(), title="t", prompt="p", requires=requires, priority=priority, labels=labels)
+            spec = TaskSpec(
+                id=self.fresh_id(), title="t", prompt="p", requires=requires, priority=priority, labels=labels
+            )
             made.append(
                 ops.NewTask(
                     spec=spec,
@@ -216,7 +224,7 @@ class StoreHistories(RuleBasedStateMachine):
     def credit(self, profile: AgentProfile) -> ops.ClaimTask:
         classes = self.memory.read(lambda q: q.classes())
         return ops.ClaimTask(
-            claim_id=new_id(),
+            claim_id=self.fresh_id(),
             agent_id=profile.id,
             instance_id=self.instances[profile.id],
             class_ids=tuple(sorted(number for number, needs in classes.items() if serves(profile, needs))),
@@ -320,7 +328,7 @@ class StoreHistories(RuleBasedStateMachine):
         if seldom:
             return
         held = tuple(held for held, _ in self.some_leases(data, least=0)) if self.leases else ()
-        instance = [self.instances[profile.id], self.first_instances[profile.id], new_id()][which]
+        instance = [self.instances[profile.id], self.first_instances[profile.id], self.fresh_id()][which]
         self.register_as(profile, instance, held)
 
     @rule(profile=st.sampled_from(AGENTS), seldom=st.integers(0, 5))
@@ -340,8 +348,8 @@ class StoreHistories(RuleBasedStateMachine):
 
     def meet(self, kind: str, status: str, outcome: str) -> None:
         """Bring a task of its own to `status`, and have the command meet it there."""
-        guide = AgentProfile(id=new_id())
-        self.register_as(guide, new_id())
+        guide = AgentProfile(id=self.fresh_id())
+        self.register_as(guide, self.fresh_id())
         blocked = [self.file_for(guide)] if status == "blocked" else []
         task_id = self.file_for(guide, blocked, backlog=status == "backlog")
         fence = self.bring_to(guide, task_id, status, is_stale=outcome == "staleLease")
@@ -354,7 +362,7 @@ class StoreHistories(RuleBasedStateMachine):
         assert self.seen[kind, status, outcome] > before
 
     def file_for(self, guide: AgentProfile, upstreams: Sequence[str] = (), *, backlog: bool = False) -> str:
-        spec = TaskSpec(id=new_id(), title="t", prompt="p", requires=Requirements(agent_id=guide.id))
+        spec = TaskSpec(id=self.fresh_id(), title="t", prompt="p", requires=Requirements(agent_id=guide.id))
         edges = tuple(Edge(upstream_id=upstream) for upstream in upstreams)
         new = ops.NewTask(spec=spec, edges=edges, backlog=backlog, max_attempts=1)
         self.apply(ops.CreateTasks(tasks=(new,), actor="operator"))

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_swarm import __version__
+from agent_swarm.bus.base import NoticeKind
 from agent_swarm.server import docs, openapi
 from agent_swarm.server.access import guard_routes
 from agent_swarm.server.auth import Authenticator
@@ -17,6 +18,7 @@ from agent_swarm.server.context import Context
 from agent_swarm.server.housekeeping import Housekeeping
 from agent_swarm.server.methods import Methods
 from agent_swarm.server.metrics import Metrics
+from agent_swarm.server.node import Ears, Following, Node
 from agent_swarm.server.pool import PoolContext
 from agent_swarm.server.pool import routes as pool_routes
 from agent_swarm.server.ring import EventRing
@@ -66,22 +68,42 @@ def build_app(
     *,
     secrets: Sequence[str] = (),
     stopping: Stopping | None = None,
+    node: Node | None = None,
 ) -> ControlPlane:
-    """The app over an open store. `secrets` are values to keep out of everything that is stored; run its lifespan."""
+    """The app over an open store; run its lifespan.
+
+    `secrets` are values to keep out of everything that is stored; `node` is this server among others on the database.
+    """
+    node = node or Node()
     redactor = Redactor((*secrets, settings.api_key))
     metrics = Metrics()
     context = Context(
         store=store,
         tasks=GatheredTasks(store),
         redactor=redactor,
-        transcripts=Transcripts(settings.transcripts_dir, redactor),
+        transcripts=Transcripts(
+            settings.transcripts,
+            redactor,
+            is_shared=settings.is_shared,
+            on_growth=lambda task_id, attempt: node.tell(NoticeKind.TRANSCRIPT, task=task_id, attempt=attempt),
+        ),
         authenticator=Authenticator(store),
         metrics=metrics,
         ring=EventRing(),
         stopping=stopping or Stopping(),
     )
-    pool = PoolContext.build(store, redactor=redactor, transcripts=context.transcripts, stopping=context.stopping)
-    services = (TimerService(store, store.clock, metrics), Housekeeping(store))
+    pool = PoolContext.build(
+        store,
+        redactor=redactor,
+        transcripts=context.transcripts,
+        stopping=context.stopping,
+        on_enter=lambda presence: node.tell(
+            NoticeKind.CONNECTED, agent=presence.agent.id, instance=presence.instance_id, at=presence.met_at
+        ),
+    )
+    timers = TimerService(store, store.clock, metrics)
+    following = Following(node, Ears(store=store, pool=pool, transcripts=context.transcripts, timers=timers))
+    services = (timers, Housekeeping(store))
     app = ControlPlane(
         title="Agent Swarm",
         version=__version__,
@@ -90,7 +112,7 @@ def build_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=lambda _: running(context, pool, services),
+        lifespan=lambda _: running(context, pool, following, services),
     )
     app.context = context
     app.router.routes.extend(all_routes(app, context, pool))
@@ -104,12 +126,14 @@ def all_routes(app: ControlPlane, context: Context, pool: PoolContext) -> list[B
 
 
 @asynccontextmanager
-async def running(context: Context, pool: PoolContext, services: Sequence[Service]) -> AsyncIterator[None]:
+async def running(
+    context: Context, pool: PoolContext, following: Following, services: Sequence[Service]
+) -> AsyncIterator[None]:
     """What works in the background while the app serves."""
     unsubscribe = context.store.subscribe(_followers_of(context))
     seq, _ = await context.store.read(lambda queries: queries.head())
     context.ring.head = max(context.ring.head, seq)
-    async with pool.running():
+    async with pool.running(), following.running():
         for service in services:
             await service.start()
         try:

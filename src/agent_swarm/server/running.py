@@ -1,13 +1,17 @@
 """Opens what is behind the front: log, store, app; and closes it again."""
 
+import hashlib
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import unquote, urlsplit
 
 import structlog
 
 from agent_swarm import __version__
 from agent_swarm.server import logs
 from agent_swarm.server.app import ControlPlane, build_app
+from agent_swarm.server.node import Node
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.services.redaction import Redactor
@@ -21,11 +25,37 @@ log = structlog.get_logger()
 @asynccontextmanager
 async def running(settings: ServerSettings, api_key: str, stopping: Stopping) -> AsyncIterator[ControlPlane]:
     """The app at work, over the store of these settings. Raises SwarmError where the store cannot be opened."""
-    logs.configure(settings.log_level, Redactor((api_key,)))
-    async with open_store(settings.database, synchronous=settings.synchronous) as store:
-        await store.apply(PutToken(token=api_key_token(api_key, now=store.now())))
-        app = build_app(store, settings, secrets=(api_key,), stopping=stopping)
+    secrets = _secrets(settings, api_key)
+    logs.configure(settings.log_level, Redactor(secrets))
+    node = _node(settings)
+    announce = node.announcing() if settings.is_shared else None
+    async with open_store(settings.database, synchronous=settings.synchronous, announce=announce) as store:
+        await store.apply(PutToken(token=api_key_token(api_key, now=store.now(), of=_owner_of_key(settings))))
+        app = build_app(store, settings, secrets=secrets, stopping=stopping, node=node)
         async with app.router.lifespan_context(app):
-            log.info("started", version=__version__, data_dir=str(settings.data_dir))
+            log.info("started", version=__version__, data_dir=str(settings.data_dir), node=node.id)
             yield app
     log.info("stopped")
+
+
+def _node(settings: ServerSettings) -> Node:
+    node = Node()
+    if settings.is_shared:
+        from agent_swarm.bus.postgres import PostgresBus
+
+        node.bus = PostgresBus(settings.database_url, node.id)
+    return node
+
+
+def _secrets(settings: ServerSettings, api_key: str) -> tuple[str, ...]:
+    """What must not be read in a log or an event."""
+    password = urlsplit(settings.database_url).password
+    return (api_key, *([unquote(password), password] if password else []))
+
+
+def _owner_of_key(settings: ServerSettings) -> str:
+    """A key that was given replaces the one before, for all servers; one that was made is this server's own."""
+    if settings.api_key or not settings.is_shared:
+        return ""
+    place = f"{socket.gethostname()}:{settings.data_dir.absolute()}"
+    return hashlib.sha256(place.encode()).hexdigest()[:8]

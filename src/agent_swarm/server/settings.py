@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from agent_swarm import config
 from agent_swarm.config import SettingError, setting
@@ -26,6 +27,13 @@ def _one_of(choices: tuple[str, ...]) -> Any:
     return parse
 
 
+def _database_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
+        raise ValueError(text)
+    return parts._replace(scheme="postgresql").geturl()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
     """How the server runs. Read from defaults, then config.toml, then the environment, then flags; later wins."""
@@ -39,6 +47,21 @@ class ServerSettings:
         metadata=setting(
             None, env="DATA_DIR", help="where everything is kept", parse=config.path, expected="a path"
         ).metadata,
+    )
+    database_url: str = setting(
+        "",
+        env="AGENT_SWARM_DATABASE_URL",
+        help="the PostgreSQL database that several servers may share; without it, an SQLite file in the data directory",
+        parse=_database_url,
+        expected="postgresql://user@host/database",
+        secret=True,
+    )
+    transcripts_dir: Path | None = setting(
+        None,
+        env="AGENT_SWARM_TRANSCRIPTS_DIR",
+        help="where transcripts are kept, by default <data-dir>/transcripts; servers on one database share it",
+        parse=config.path,
+        expected="a path",
     )
     api_key: str = setting(
         "",
@@ -62,14 +85,19 @@ class ServerSettings:
     )
 
     @property
-    def database(self) -> Path:
-        """The SQLite file."""
-        return self.data_dir / "agent-swarm-db.sqlite"
+    def database(self) -> Path | str:
+        """The address of the store: the SQLite file, or the PostgreSQL database."""
+        return self.database_url or self.data_dir / "agent-swarm-db.sqlite"
 
     @property
-    def transcripts_dir(self) -> Path:
+    def is_shared(self) -> bool:
+        """Other servers may work on the same database."""
+        return bool(self.database_url)
+
+    @property
+    def transcripts(self) -> Path:
         """Where the transcripts of attempts are."""
-        return self.data_dir / "transcripts"
+        return self.transcripts_dir or self.data_dir / "transcripts"
 
     @property
     def is_loopback(self) -> bool:

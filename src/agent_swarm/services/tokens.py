@@ -100,14 +100,17 @@ def mint(
     )
 
 
-def api_key_token(api_key: str, *, now: int) -> TokenRecord:
-    """The operator token that the API key is; put at every start, so that a changed key replaces the old one."""
+def api_key_token(api_key: str, *, now: int, of: str = "") -> TokenRecord:
+    """The operator token that the API key is; put at every start, so that a changed key replaces the old one.
+
+    `of` names the server that made the key for itself.
+    """
     return TokenRecord(
         id=new_id(),
         kind=TokenKind.OPERATOR,
         hash=hash_token(api_key),
         scopes=scopes_of(TokenKind.OPERATOR),
-        label=API_KEY_LABEL,
+        label=f"{API_KEY_LABEL} {of}".rstrip(),
         created_at=now,
     )
 

@@ -2,14 +2,18 @@
 
 `<data-dir>/transcripts/<task>/<attempt>.jsonl`, one JSON object {at, kind, data} per line, numbered from 0. Workers
 send lines at least once; lines already stored are skipped and a gap is refused, so the file is what the worker saw,
-once and in order. A line that a crash cut in half is dropped when the file is opened again: the worker was never told
-that it was stored, and sends it again.
+once and in order. A line that a crash cut in half is dropped with the next write: the worker was never told that it was
+stored, and sends it again.
+
+Several servers may share the directory: whoever writes holds a lock on the file and looks first at what the others
+wrote; whoever reads looks at how far the file goes.
 """
 
 import asyncio
+import fcntl
 import os
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from io import SEEK_SET
@@ -48,7 +52,7 @@ class _Segment:
     """What is known of one file without reading it: how many lines, where every `STRIDE`th begins."""
 
     path: Path
-    lines: int = 0
+    lines: int = 0  # whole ones
     size: int = 0
     full: bool = False  # the line that says so is its last
     offsets: list[int] = field(default_factory=lambda: [0])
@@ -57,12 +61,26 @@ class _Segment:
 
 
 class Transcripts:
-    """The transcripts below one directory. Everything is redacted before it is written."""
+    """The transcripts below one directory. Everything is redacted before it is written.
 
-    def __init__(self, root: Path, redactor: Redactor, *, segment_bytes: int = SEGMENT_BYTES) -> None:
+    `is_shared` says that other servers write there, too. `on_growth` is called with the task and attempt of what was
+    stored here, so that others can be told.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        redactor: Redactor,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        is_shared: bool = False,
+        on_growth: Callable[[str, int], None] = lambda _task, _attempt: None,
+    ) -> None:
         self._root = root
         self._redactor = redactor
         self._segment_bytes = segment_bytes
+        self._is_shared = is_shared
+        self._on_growth = on_growth
         self._segments: OrderedDict[tuple[str, int], _Segment] = OrderedDict()
         self._followers: WeakValueDictionary[tuple[str, int], asyncio.Future[None]] = WeakValueDictionary()
 
@@ -74,22 +92,25 @@ class Transcripts:
         Raises TranscriptGap, with that number in its details, where lines before `first` are missing.
         """
         async with self._segment(task_id, attempt) as segment, segment.writing:
-            if first > segment.lines and not segment.full:
+            before = segment.lines
+            after = await asyncio.to_thread(self._append, segment, first, lines, now)
+            if first > after:
                 raise TranscriptGap(
-                    f"transcript of task {task_id!r}, attempt {attempt}: got line {first}, expected {segment.lines}",
-                    hint=f"send the lines from {segment.lines} on",
-                    details={"expected": segment.lines, "got": first},
+                    f"transcript of task {task_id!r}, attempt {attempt}: got line {first}, expected {after}",
+                    hint=f"send the lines from {after} on",
+                    details={"expected": after, "got": first},
                 )
-            new = lines[max(0, segment.lines - first) :]
-            if new and not segment.full:
-                await asyncio.to_thread(self._write, segment, new, now)
-            after = first + len(lines) if segment.full else segment.lines
+            if segment.lines > before:
+                self._on_growth(task_id, attempt)
         self.notify(task_id, attempt)
         return after
 
     async def read(self, task_id: str, attempt: int, *, after: int, limit: int) -> TranscriptLines:
         """Up to `limit` lines from number `after` on; fewer where they are long, none where there are none yet."""
         async with self._segment(task_id, attempt) as segment:
+            if self._is_shared:
+                async with segment.writing:
+                    await asyncio.to_thread(_catch_up, segment)
             total = segment.lines
             if after >= total or limit <= 0:
                 return TranscriptLines([], after, total)
@@ -133,7 +154,26 @@ class Transcripts:
             if not self._segments[key].users:
                 del self._segments[key]
 
-    def _write(self, segment: _Segment, lines: Sequence[Mapping[str, Any]], now: int) -> None:
+    def _append(self, segment: _Segment, first: int, lines: Sequence[Mapping[str, Any]], now: int) -> int:
+        """Store what is new of `lines`, under the lock of the file; answers the number of the line to send next.
+
+        A number below `first` says that nothing was stored, because lines are missing.
+        """
+        segment.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(segment.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _catch_up(segment)
+            if segment.full:
+                return first + len(lines)
+            new = lines[max(0, segment.lines - first) :] if first <= segment.lines else ()
+            if new:
+                self._write(descriptor, segment, new, now)
+            return segment.lines if not segment.full else first + len(lines)
+        finally:
+            os.close(descriptor)
+
+    def _write(self, descriptor: int, segment: _Segment, lines: Sequence[Mapping[str, Any]], now: int) -> None:
         encoded: list[bytes] = []
         room = self._segment_bytes - segment.size
         full = False
@@ -145,12 +185,9 @@ class Transcripts:
                 full = True
                 break
             encoded.append(text)
-        segment.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(segment.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            _write_all(descriptor, b"".join(encoded), size_before=segment.size)
-        finally:
-            os.close(descriptor)
+        if os.fstat(descriptor).st_size != segment.size:
+            os.ftruncate(descriptor, segment.size)  # the half line that a crash left
+        _write_all(descriptor, b"".join(encoded), size_before=segment.size)
         for text in encoded:
             _count(segment, len(text))
         segment.full = full
@@ -207,20 +244,29 @@ def _count(segment: _Segment, length: int) -> None:
 
 
 def _open(path: Path) -> _Segment:
-    """Learn the lines of a file by reading it once, and cut off the half line that a crash left at its end."""
+    """Learn the lines of a file by reading it once."""
     segment = _Segment(path)
-    if not path.exists():
-        return segment
+    _catch_up(segment)
+    return segment
+
+
+def _catch_up(segment: _Segment) -> None:
+    """Learn the whole lines that others wrote since; half a line at the end is not one yet."""
+    try:
+        size = segment.path.stat().st_size
+    except FileNotFoundError:
+        return
+    if size == segment.size:
+        return
+    if size < segment.size:  # another server cut off the half line that was taken for a whole one, or a person was here
+        segment.lines, segment.size, segment.offsets = 0, 0, [0]
     last = b""
-    with path.open("r+b") as file:
-        while line := file.readline():
-            if not line.endswith(b"\n"):
-                file.truncate(segment.size)
-                break
+    with segment.path.open("rb", buffering=_SCAN_BYTES) as file:
+        file.seek(segment.size)
+        while (line := file.readline()).endswith(b"\n"):
             _count(segment, len(line))
             last = line
-    segment.full = _is_end_marker(last)
-    return segment
+    segment.full = segment.full or _is_end_marker(last)
 
 
 def _is_end_marker(line: bytes) -> bool:

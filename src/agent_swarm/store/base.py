@@ -41,6 +41,10 @@ class Committed:
     labels: Mapping[int, tuple[frozenset[str], ...]] = field(default_factory=dict)  # of those that have soft labels
     classes: Mapping[int, Requirements] = field(default_factory=dict)  # interned by this batch
     timer_at: int | None = None  # the earliest timer this batch set
+    is_foreign: bool = False  # another server's; of those only events and `ready` are known
+
+
+Announce = Callable[[Committed], str | None]  # what other servers are told of a batch, in its commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,11 @@ class Queries(Protocol):
 
 class Engine(Protocol):
     """Applies batches and answers reads, synchronously."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether others may write to the storage meanwhile."""
+        ...
 
     def open(self) -> int:
         """Make the storage ready; answers the last instant it has recorded, 0 for a new one."""

@@ -150,6 +150,8 @@ class Batch:
         for index, task_id in enumerate(held_before):
             entry = self._must(task_id)
             state = entry.state
+            if state.agent_id != op.agent.profile.id:
+                continue  # another server was faster, between finding it and locking it
             if (task_id, state.fence) in kept:
                 self._put(entry, changed(state, instance_id=op.agent.instance_id))
             else:
@@ -162,9 +164,10 @@ class Batch:
         """Rule T6: what a shutdown of this agent paused is queued for it."""
         mine = self._rows.paused_for(agent_id)
         self._rows.prefetch(tasks=mine)
-        for task_id in mine:
+        resumed = [task_id for task_id in mine if self._must(task_id).state.status is TaskStatus.PAUSED]
+        for task_id in resumed:
             self._decide(Resume(task_id=task_id, agent_id=agent_id), actor=events.of_agent(agent_id))
-        return tuple(mine)
+        return tuple(resumed)
 
     def sign_off(self, op: ops.SignOff) -> None:
         """An agent's process goes, in good order."""
@@ -435,9 +438,15 @@ class Batch:
         for class_ids, members in groups.items():
             heads = self._rows.heads(class_ids, len(members))
             self._rows.prefetch(tasks=heads)
-            for (index, op), task_id in zip(members, heads, strict=False):
+            free = [task_id for task_id in heads if self._is_free(task_id, class_ids)]
+            for (index, op), task_id in zip(members, free, strict=False):
                 replies[index] = self._claim(op, task_id)
         self._fill_in(chosen, replies)
+
+    def _is_free(self, task_id: str, class_ids: Sequence[int]) -> bool:
+        """Whether it is still what was found: another server may have been faster, before it was locked."""
+        entry = self._must(task_id)
+        return entry.state.ready and entry.claim_class in class_ids
 
     def _claim(self, op: ops.ClaimTask, task_id: str) -> ops.Held:
         entry = self._must(task_id)

@@ -3,12 +3,13 @@
 Operations queue up while a batch is under way; the next batch takes those that do not touch the same things and
 applies them in one transaction. One batch is in flight per store. Order is kept within a lane (a connection) and
 between operations with a common key: an operation that has to wait holds back the later ones of its lane and its
-keys. Subscribers hear of a batch after its commit and before its answers.
+keys. Subscribers hear of a batch after its commit and before its answers; where other servers write, too, they hear of
+everything in the order of the commits (`Telling`).
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,8 +18,9 @@ import structlog
 
 from agent_swarm.domain.errors import Busy, ShuttingDown, SwarmError
 from agent_swarm.store.base import BatchResult, Committed, Engine, Queries, Seer
-from agent_swarm.store.clock import ServerClock
+from agent_swarm.store.clock import Clock, ServerClock
 from agent_swarm.store.operations import Operation
+from agent_swarm.store.telling import Telling
 from agent_swarm.store.thread import WorkerThread
 
 R = TypeVar("R")
@@ -47,7 +49,7 @@ class BatchingStore:
         self,
         engine: Engine,
         *,
-        clock: ServerClock | None = None,
+        clock: Clock | None = None,
         writer: WorkerThread | None = None,
         readers: Executor | None = None,
         queue_limit: int = QUEUE_LIMIT,
@@ -58,7 +60,7 @@ class BatchingStore:
         self._readers = readers
         self._queue_limit = queue_limit
         self._queue: deque[_Waiting] = deque()
-        self._listeners: list[Callable[[Committed], None]] = []
+        self._telling = Telling(self.read if engine.is_shared else None)
         self._seers: list[Seer] = []
         self._flushing = False
         self._closed = False
@@ -68,6 +70,7 @@ class BatchingStore:
     async def open(self) -> None:
         """Make the storage ready and set the clock by its records."""
         self._clock.start_from(await self._in_writer(self._engine.open))
+        await self._telling.open()
 
     async def close(self) -> None:
         """Finish what was accepted, then close the storage; idempotent."""
@@ -82,7 +85,7 @@ class BatchingStore:
             self._readers.shutdown(wait=True)
 
     @property
-    def clock(self) -> ServerClock:
+    def clock(self) -> Clock:
         """The clock that batches are dated by."""
         return self._clock
 
@@ -92,8 +95,14 @@ class BatchingStore:
 
     def subscribe(self, listener: Callable[[Committed], None]) -> Callable[[], None]:
         """Have `listener` called after every commit; answers a function that ends it."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+        return self._telling.subscribe(listener)
+
+    async def catch_up(self, *, ready: Mapping[int, int] | None = None, at_least: int = 0) -> None:
+        """Tell subscribers what other servers committed since; does nothing where there are none.
+
+        `ready` is what became claimable there, `at_least` the event that is known to exist.
+        """
+        await self._telling.catch_up(ready=ready or {}, at_least=at_least)
 
     def foresee(self, seer: Seer) -> Callable[[], None]:
         """Have `seer` called with every batch before it is written; what it begins meanwhile joins that batch."""
@@ -195,7 +204,7 @@ class BatchingStore:
             for waiting in batch:
                 _refuse(waiting.answer, exc)
             return
-        self._tell(result.committed)
+        await self._telling.tell(result.committed)
         for waiting, reply in zip(batch, result.replies, strict=True):
             if isinstance(reply, SwarmError):
                 _refuse(waiting.answer, reply)
@@ -207,13 +216,6 @@ class BatchingStore:
         if decided is not None:
             return await self._in_writer(decided.commit)
         return await self._in_writer(lambda: self._engine.apply_batch(operations, now))
-
-    def _tell(self, committed: Committed) -> None:
-        for listener in tuple(self._listeners):
-            try:
-                listener(committed)
-            except Exception:  # one listener must not keep the news from the others
-                log.exception("listener_failed")
 
     async def _in_writer(self, call: Callable[[], R]) -> R:
         return call() if self._writer is None else await self._writer.run(call)

@@ -1,11 +1,13 @@
 """The store's clock: leases are compared by it and by nothing else.
 
-It follows the wall clock but never goes back, not over restarts either (it starts from the last instant on record),
-and never runs slower than the monotonic clock, so that a wall clock that is set back does not freeze leases.
+Where one server has the database to itself, it is that server's: it follows the wall clock but never goes back, not
+over restarts either (it starts from the last instant on record), and never runs slower than the monotonic clock, so
+that a wall clock that is set back does not freeze leases. Where several servers share a database, it is the database's.
 """
 
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from agent_swarm.domain.time import SECOND
 
@@ -20,6 +22,23 @@ def wall_micros() -> int:
 def monotonic_micros() -> int:
     """Microseconds by a clock that is never set."""
     return time.monotonic_ns() // 1000
+
+
+class Clock(Protocol):
+    """Non-decreasing microseconds since 1970."""
+
+    @property
+    def jumps(self) -> int:
+        """Times the clock was found to have leapt ahead (rule T7 reads it)."""
+        ...
+
+    def start_from(self, last: int) -> None:
+        """Never answer less than `last`, the latest instant on record."""
+        ...
+
+    def now(self) -> int:
+        """The present instant."""
+        ...
 
 
 class ServerClock:
@@ -50,4 +69,33 @@ class ServerClock:
             self.jumps += 1
         self._last = max(wall, at_least)
         self._last_monotonic = monotonic
+        return self._last
+
+
+class DatabaseClock:
+    """The database's clock, as last seen with a batch, and moved on by the monotonic clock since.
+
+    Every batch sets it (at least one every sweep), so that it is off by no more than the way to the database takes.
+    """
+
+    def __init__(self, *, monotonic: Callable[[], int] = monotonic_micros) -> None:
+        self._monotonic = monotonic
+        self._offset: int | None = None
+        self._last = 0
+        self.jumps = 0
+
+    def observe(self, instant: int) -> None:
+        """The database's clock shows `instant` now."""
+        offset = instant - self._monotonic()
+        if self._offset is not None and offset - self._offset > JUMP:
+            self.jumps += 1  # another database took over, or this machine slept
+        self._offset = offset
+
+    def start_from(self, last: int) -> None:
+        """Never answer less than `last`, the latest instant on record."""
+        self._last = max(self._last, last)
+
+    def now(self) -> int:
+        """The present instant."""
+        self._last = max(self._last, self._monotonic() + (self._offset or 0))
         return self._last

@@ -37,6 +37,8 @@ _REPORT_FIELDS = frozenset(field.name for field in fields(AttemptReport))
 class MemoryEngine:
     """An `Engine` without a disk. The collections are read by `MemoryQueries` and by tests."""
 
+    is_shared = False
+
     def __init__(self) -> None:
         self.records: dict[str, TaskRecord] = {}
         self.edges: dict[str, tuple[Edge, ...]] = {}

@@ -5,22 +5,36 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from agent_swarm.store.base import Announce
 from agent_swarm.store.batcher import BatchingStore
-from agent_swarm.store.clock import ServerClock
+from agent_swarm.store.clock import Clock, DatabaseClock
 from agent_swarm.store.thread import WorkerThread
 
 MEMORY = "memory:"
+POSTGRESQL = ("postgresql://", "postgres://")
+
+
+def is_shared(address: str | Path) -> bool:
+    """Whether several servers may open this store at a time."""
+    return isinstance(address, str) and address.startswith(POSTGRESQL)
 
 
 @asynccontextmanager
 async def open_store(
-    address: str | Path, *, clock: ServerClock | None = None, synchronous: str = "full"
+    address: str | Path, *, clock: Clock | None = None, synchronous: str = "full", announce: Announce | None = None
 ) -> AsyncIterator[BatchingStore]:
-    """The store at `address`: `memory:`, or the path of an SQLite file, which is made and migrated as needed.
+    """The store at `address`, made and migrated as needed.
 
-    Raises StoreLockedError, StoreUnusableError or UnknownSchemaError with the remedy.
+    `memory:`, the path of an SQLite file, or `postgresql://user@host/database`. `announce` makes what other servers on
+    the same database are told of each batch. Raises StoreLockedError, StoreUnusableError, DatabaseUnreachableError or
+    UnknownSchemaError with the remedy.
     """
-    store = _in_memory(clock) if address == MEMORY else _on_sqlite(Path(address), clock, synchronous)
+    if address == MEMORY:
+        store = _in_memory(clock)
+    elif is_shared(address):
+        store = _on_postgres(str(address), synchronous, announce)
+    else:
+        store = _on_sqlite(Path(address), clock, synchronous)
     try:
         await store.open()
         yield store
@@ -28,17 +42,29 @@ async def open_store(
         await store.close()
 
 
-def _in_memory(clock: ServerClock | None) -> BatchingStore:
+def _in_memory(clock: Clock | None) -> BatchingStore:
     from agent_swarm.store.memory import MemoryEngine
 
     return BatchingStore(MemoryEngine(), clock=clock)
 
 
-def _on_sqlite(path: Path, clock: ServerClock | None, synchronous: str) -> BatchingStore:
+def _on_sqlite(path: Path, clock: Clock | None, synchronous: str) -> BatchingStore:
     from agent_swarm.store.sql.sqlite import READERS, SqliteEngine
 
     return BatchingStore(
         SqliteEngine(path, synchronous=synchronous),
+        clock=clock,
+        writer=WorkerThread("store-writer"),
+        readers=ThreadPoolExecutor(READERS, thread_name_prefix="store-reader"),
+    )
+
+
+def _on_postgres(url: str, synchronous: str, announce: Announce | None) -> BatchingStore:
+    from agent_swarm.store.sql.postgres import READERS, PostgresEngine
+
+    clock = DatabaseClock()
+    return BatchingStore(
+        PostgresEngine(url, clock=clock, announce=announce, synchronous=synchronous),
         clock=clock,
         writer=WorkerThread("store-writer"),
         readers=ThreadPoolExecutor(READERS, thread_name_prefix="store-reader"),

@@ -1,7 +1,7 @@
 """What the connections of workers work with, built once."""
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -39,8 +39,16 @@ class PoolContext:
     stopping: Stopping
 
     @classmethod
-    def build(cls, store: Store, *, redactor: Redactor, transcripts: Transcripts, stopping: Stopping) -> "PoolContext":
-        """Made before the app serves; run `running` while it does."""
+    def build(
+        cls,
+        store: Store,
+        *,
+        redactor: Redactor,
+        transcripts: Transcripts,
+        stopping: Stopping,
+        on_enter: Callable[[Presence], None] = lambda _: None,
+    ) -> "PoolContext":
+        """Made before the app serves; run `running` while it does. `on_enter` is called with whoever connects."""
         return cls(
             store=store,
             dispatcher=Dispatcher(store),
@@ -48,7 +56,7 @@ class PoolContext:
             reports=Reports(redactor, random.random),
             owners=Owners(store),
             briefings=Briefings(store, transcripts),
-            roster=Roster(store),
+            roster=Roster(store, on_enter),
             stopping=stopping,
         )
 

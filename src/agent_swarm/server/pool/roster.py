@@ -20,8 +20,9 @@ class Replaced(Conflict):
 class Roster:
     """At most one presence per agent: the process that connected last."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, on_enter: Callable[[Presence], None] = lambda _: None) -> None:
         self._store = store
+        self._on_enter = on_enter  # for other servers to be told
         self._by_agent: dict[str, Presence] = {}
         self._unsubscribe: Callable[[], None] | None = None
         self._ended: dict[str, tuple[int, SwarmError]] = {}  # tokens and processes, lately: some may be coming in
@@ -49,6 +50,13 @@ class Roster:
         self._by_agent[presence.agent.id] = presence
         if before is not None:
             before.end(Replaced("the same worker has connected again", hint="one connection per worker is enough"))
+        self._on_enter(presence)
+
+    def moved(self, agent_id: str, instance_id: str, *, at: int) -> None:
+        """The process came in at another server at that instant; the connection here is not used any more."""
+        presence = self.of(agent_id, instance_id)
+        if presence is not None and presence.met_at < at:
+            presence.end(Replaced("the same worker has connected elsewhere", hint="one connection is enough"))
 
     def leave(self, presence: Presence) -> None:
         """It is gone; one that came after it is not touched."""

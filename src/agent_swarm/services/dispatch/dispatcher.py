@@ -50,6 +50,7 @@ class Dispatcher:
         self._owed: list[Credit] = []  # with an answer that the store was too busy to give again
         self._missed: list[Committed] | None = []  # what is committed while the classes are being read
         self._foretold: Counter[int] = Counter()  # tasks of the batch under way that claims in it were started for
+        self._nothing_foretold: Counter[int] = Counter()  # of the batches of other servers
         self._subscriptions: list[Callable[[], None]] = []
         self._extra_sweep: asyncio.Task[None] | None = None
 
@@ -195,6 +196,7 @@ class Dispatcher:
         if self._missed is not None:
             self._missed.append(committed)
             return
+        foretold = self._nothing_foretold if committed.is_foreign else self._foretold
         self._learn(committed.classes)
         favourites: list[str] = []
         for event in committed.events:
@@ -206,7 +208,7 @@ class Dispatcher:
                 self._supersede(event)
         # All news first: a claim started for one class has to look at the others, too.
         told = [
-            self._demands.tell(class_id, max(0, number - self._foretold[class_id]))
+            self._demands.tell(class_id, max(0, number - foretold[class_id]))
             for class_id, number in committed.ready.items()
             if class_id in self._demands
         ]

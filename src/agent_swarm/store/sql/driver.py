@@ -96,6 +96,14 @@ class Driver:
         """Run a word to the database itself, such as BEGIN."""
         self._cursor.execute(sql)
 
+    def begin(self, sql: str) -> tuple[Any, ...]:
+        """Run words to the database itself, the last of which answers one row."""
+        self._cursor.execute(sql)
+        while self._cursor.nextset():
+            pass
+        row: tuple[Any, ...] = self._cursor.fetchone()
+        return row
+
     def close(self) -> None:
         """Free the cursor."""
         self._cursor.close()

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 import structlog
 
-from agent_swarm.domain.errors import Conflict, SwarmError
+from agent_swarm.domain.errors import Conflict, SwarmError, Unavailable
 from agent_swarm.store import events
 from agent_swarm.store.base import BatchResult, Committed, Queries
 from agent_swarm.store.batch import Batch
@@ -31,18 +31,24 @@ class SqlEngine:
     A batch is one transaction. Where the database refuses a batch as a whole, it is rolled back and its operations
     are applied one by one, so that one bad operation does not take the others with it.
 
-    `begin` are the words that open a transaction, where the driver does not say them by itself; `memory` is for a
-    database that nobody else writes to.
+    `memory` is for a database that nobody else writes to; `set_up` prepares each connection that batches are written
+    over.
     """
 
+    is_shared = False  # whether others may write to the database
+
     def __init__(
-        self, writer: sa.Engine, reader: sa.Engine, *, begin: tuple[str, ...] = (), memory: WriterMemory | None = None
+        self,
+        writer: sa.Engine,
+        reader: sa.Engine,
+        *,
+        memory: WriterMemory | None = None,
+        set_up: Callable[[Any], None] = lambda _: None,
     ) -> None:
         self._writer = writer
         self._reader = reader
-        self._begin = begin
         self._memory = memory
-        self._connection = WriterConnection(writer)
+        self._connection = WriterConnection(writer, set_up)
         self._classes = ClassCache()
         self._refused = _refusals_of(writer.dialect)
 
@@ -67,7 +73,7 @@ class SqlEngine:
     def apply_batch(self, operations: Sequence[Operation[Any]], now: int) -> BatchResult:
         """Apply a batch in one transaction, or its operations one by one where that is refused."""
         try:
-            return self._decide(operations, now).commit()
+            return self._attempt(operations, now)
         except self._refused as exc:
             log.warning("batch_replayed", operations=len(operations), reason=type(exc).__name__)
             return self._apply_singly(operations, now)
@@ -80,8 +86,7 @@ class SqlEngine:
         """All of a batch but its commit. Raises LaboriousError for a cascade of more than `patience` edges."""
         transaction = Transaction(self._connection, self._classes, self._memory)
         try:
-            for word in self._begin:
-                transaction.driver.execute(word)
+            now = self._begin(transaction.driver, now)
             rows = SqlRows(transaction.driver, self._classes, self._memory, patience=patience)
             batch = Batch(rows, now)
             replies = batch.apply(operations)
@@ -90,16 +95,31 @@ class SqlEngine:
         except BaseException as exc:
             transaction.give_up(exc)
             raise
-        return Decided(transaction, rows, batch.result(replies, happened), head)
+        return Decided(transaction, rows, batch.result(replies, happened), head, self._end)
+
+    def _attempt(self, operations: Sequence[Operation[Any]], now: int) -> BatchResult:
+        """Decide and commit."""
+        return self._decide(operations, now).commit()
+
+    def _begin(self, driver: Driver, now: int) -> int:
+        """Open a transaction; answers the instant it is dated by."""
+        return now
+
+    def _end(self, committed: Committed, head: Head) -> None:
+        """Commit; raises where that cannot be done."""
+        self._connection.commit()
 
     def _apply_singly(self, operations: Sequence[Operation[Any]], now: int) -> BatchResult:
         replies: list[Any] = []
         news: list[Committed] = []
         for operation in operations:
             try:
-                result = self._decide([operation], now).commit()
+                result = self._attempt([operation], now)
             except self._refused:
                 replies.append(_refusal(operation))
+                continue
+            except Unavailable as exc:  # what is committed already stays so
+                replies.append(exc)
                 continue
             replies.extend(result.replies)
             news.append(result.committed)
@@ -115,10 +135,10 @@ class Transaction:
         self._memory = memory
         self.driver = connection.driver()
 
-    def commit(self, rows: SqlRows, head: Head) -> None:
-        """Make it durable; raises where that cannot be done, and nothing has happened then."""
+    def commit(self, rows: SqlRows, head: Head, end: Callable[[], None]) -> None:
+        """Make it durable by `end`; raises where that cannot be done, and nothing has happened then."""
         try:
-            self._connection.commit()
+            end()
         except BaseException as exc:
             self.give_up(exc)
             raise
@@ -137,15 +157,24 @@ class Transaction:
 class Decided:
     """A batch that lacks nothing but its commit."""
 
-    def __init__(self, transaction: Transaction, rows: SqlRows, result: BatchResult, head: Head) -> None:
+    def __init__(
+        self,
+        transaction: Transaction,
+        rows: SqlRows,
+        result: BatchResult,
+        head: Head,
+        end: Callable[[Committed, Head], None],
+    ) -> None:
         self._transaction = transaction
         self._rows = rows
         self._result = result
         self._head = head
+        self._end = end
 
     def commit(self) -> BatchResult:
         """Make it durable. Blocks as long as the disk takes."""
-        self._transaction.commit(self._rows, self._head)
+        committed = self._result.committed
+        self._transaction.commit(self._rows, self._head, lambda: self._end(committed, self._head))
         return self._result
 
 
@@ -157,11 +186,12 @@ def _record(
     if head is None:
         (row,) = driver.rows(statements.lock_head)
         head = Head(row["seq"], row["hash"], row["at"])
-    happened = events.chain(drafts, seq=head.seq, head=head.hash, at=now)
+    at = max(now, head.at)  # a batch of another server may have begun later and been quicker
+    happened = events.chain(drafts, seq=head.seq, head=head.hash, at=at)
     if happened:
         driver.run_many(statements.insert(tables.event), [coding.event_row(event) for event in happened])
     last = happened[-1] if happened else head
-    moved = Head(last.seq, last.hash, max(now, head.at))
+    moved = Head(last.seq, last.hash, at)
     driver.run(statements.move_head, {"new_seq": moved.seq, "new_hash": moved.hash, "new_at": moved.at})
     return happened, moved
 

@@ -90,7 +90,7 @@ class SqlRows:
             self.agents.update((agent_id, known[agent_id]) for agent_id in missing & known.keys())
             missing = missing - known.keys()
         if missing:
-            rows = self._driver.rows(statements.agents_by_id, {"ids": sorted(missing)})
+            rows = self._driver.rows(statements.lock_agents, {"ids": sorted(missing)})
             self.agents.update((row["id"], coding.agent_of(row)) for row in rows)
 
     def _prefetch_asked(self, keys: set[str]) -> None:

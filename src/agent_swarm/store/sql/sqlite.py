@@ -21,6 +21,7 @@ from agent_swarm.store.operations import (
     Reprioritize,
     TaskCommand,
 )
+from agent_swarm.store.sql.driver import Driver
 from agent_swarm.store.sql.engine import Decided, SqlEngine
 from agent_swarm.store.sql.rows import LaboriousError
 from agent_swarm.store.sql.staging import ConcurrentChangeError
@@ -58,7 +59,7 @@ class SqliteEngine(SqlEngine):
         self._lock: int | None = None
         writer = _connect(path, [f"PRAGMA synchronous={synchronous}", HURRIED], begin=BEGIN, size=1)
         reader = _connect(path, ["PRAGMA query_only=ON", "PRAGMA wal_autocheckpoint=0"], begin="BEGIN", size=READERS)
-        super().__init__(writer, reader, begin=(BEGIN,), memory=WriterMemory())
+        super().__init__(writer, reader, memory=WriterMemory())
 
     def apply_batch(self, operations: Sequence[Operation[Any]], now: int) -> BatchResult:
         """Apply a batch in the writer's thread, which may wait for others."""
@@ -81,6 +82,10 @@ class SqliteEngine(SqlEngine):
             return self._decide(operations, now, patience=PATIENCE)
         except (sqlite3.IntegrityError, sqlite3.OperationalError, ConcurrentChangeError, LaboriousError):
             return None
+
+    def _begin(self, driver: Driver, now: int) -> int:
+        driver.execute(BEGIN)
+        return now
 
     def open(self) -> int:
         """Lock the file, then create or migrate it."""

@@ -59,6 +59,7 @@ due_timers = (
     .where(task.c.timer_at <= sa.bindparam("now"))
     .order_by(task.c.timer_at, task.c.id)
     .limit(sa.bindparam("limit"))
+    .with_for_update(skip_locked=True)  # several servers share the work
 )
 due_timers_but_leases = due_timers.where(task.c.status.not_in(_HELD))
 
@@ -245,7 +246,8 @@ prune_tokens = sa.delete(token).where(token.c.id.in_(_ended_tokens))
 
 # --- agents and the head ------------------------------------------------------------------------------------------
 
-agents_by_id = sa.select(agent).where(one_of(agent.c.id))
+# A process that is replaced through another server must not claim meanwhile: both need the agent's row.
+lock_agents = sa.select(agent).where(one_of(agent.c.id)).order_by(agent.c.id).with_for_update()
 update_agent = (
     sa.update(agent)
     .where(agent.c.id == sa.bindparam("of_agent"))
