@@ -21,7 +21,12 @@ GATHER_SECONDS = 0.005
 OUTBOX = 10_000  # notices; beyond that the oldest are lost, which the others' sweeps make good
 RETRY_SECONDS = (0.1, 0.3, 1.0, 3.0)
 CLOSE_SECONDS = 1.0
-_KEEP_ALIVE: dict[str, Any] = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+_KEEP_ALIVE: dict[str, Any] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 _SEND = "SELECT pg_notify(%s, text) FROM unnest(%s::text[]) AS text"
 
 

@@ -8,8 +8,8 @@ No wake-up is lost inside the process. All steps run on the event loop, without 
 and keep two things: `demand` never estimates too little, and no credit waits while a class it serves is stocked
 (`_place` looks before it lets a credit wait, `_wake` follows every rise of a backlog). So when nothing is under way, a
 class with a ready task is stocked, and a stocked class has no waiting credit. The one exception is a store that is
-busy: its credits wait for the next news or sweep, lest they hammer it. What happens outside the process (another node,
-a lost message) costs at most one sweep.
+busy: its credits wait for the next news or sweep, lest they hammer it. What happens outside the process (another
+server, a lost message) costs at most one sweep.
 """
 
 import asyncio
@@ -53,6 +53,7 @@ class Dispatcher:
         self._nothing_foretold: Counter[int] = Counter()  # of the batches of other servers
         self._subscriptions: list[Callable[[], None]] = []
         self._extra_sweep: asyncio.Task[None] | None = None
+        self._looking: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Learn what there is; from here on every commit is heard."""
@@ -66,8 +67,9 @@ class Dispatcher:
         """Hear of no more commits; claims under way come to their end. Idempotent."""
         for unsubscribe in self._subscriptions:
             unsubscribe()
-        if self._extra_sweep is not None:
-            self._extra_sweep.cancel()
+        for task in (self._extra_sweep, *self._looking):
+            if task is not None:
+                task.cancel()
 
     # --- seats ----------------------------------------------------------------------------------------------------
 
@@ -202,6 +204,8 @@ class Dispatcher:
         for event in committed.events:
             if event.type == "task.claimed":
                 self._claims.hear(event)
+                if committed.is_foreign:
+                    self._look_for_answers(event.data["agentId"])
             elif event.type == "task.requeued" and event.data.get("reason") in LOSSES:
                 favourites += self._judge_loser(str(event.data.get("agentId")), event.at)
             elif event.type == "agent.registered":
@@ -368,6 +372,21 @@ class Dispatcher:
         owed, self._owed = self._owed, []
         for credit in owed:
             if credit.seat.waiting.get(credit.claim_id) is credit:
+                self._room.forget(credit)
+                self._claims.start(credit)
+
+    def _look_for_answers(self, agent_id: str) -> None:
+        """Another server claimed for this agent, perhaps for a credit that has come over to a seat here since."""
+        if any(seat.waiting for seat in self._room.seats_of(agent_id)):
+            looking = asyncio.ensure_future(self._give_answers(agent_id))
+            self._looking.add(looking)
+            looking.add_done_callback(self._looking.discard)
+
+    async def _give_answers(self, agent_id: str) -> None:
+        waiting = [claim_id for seat in self._room.seats_of(agent_id) for claim_id in seat.waiting]
+        for claim_id in await self._claimed_under(agent_id, waiting):
+            credit = self._credits.get(claim_id)
+            if credit is not None and credit.seat.waiting.get(claim_id) is credit:
                 self._room.forget(credit)
                 self._claims.start(credit)
 

@@ -129,7 +129,7 @@ class PostgresEngine(SqlEngine):
         for tried in range(1, 1_000):
             try:
                 return super()._attempt(operations, now)
-            except (psycopg.OperationalError, sa.exc.OperationalError) as exc:
+            except _UNDONE as exc:
                 reason = _first_line(exc)
                 log.warning("batch_undone", operations=len(operations), reason=reason, tried=tried)
                 if time.monotonic() > until:
@@ -143,7 +143,7 @@ class PostgresEngine(SqlEngine):
         pid = raw.info.backend_pid
         try:
             raw.execute(self._last_words(committed))
-        except psycopg.OperationalError as exc:
+        except psycopg.Error as exc:
             if not raw.closed:
                 raise  # the database refused
             self._connection.abandon(exc)
@@ -176,6 +176,13 @@ class PostgresEngine(SqlEngine):
         return fate is Fate.COMMITTED
 
 
+# What says nothing about the operations: a deadlock, a timeout, a lost connection, a database that takes no writes now.
+_UNDONE = (
+    psycopg.OperationalError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.ReadOnlySqlTransaction,
+    sa.exc.OperationalError,
+)
 _CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _KEEP_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 

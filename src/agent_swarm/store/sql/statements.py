@@ -246,8 +246,9 @@ prune_tokens = sa.delete(token).where(token.c.id.in_(_ended_tokens))
 
 # --- agents and the head ------------------------------------------------------------------------------------------
 
+agents_by_id = sa.select(agent).where(one_of(agent.c.id))
 # A process that is replaced through another server must not claim meanwhile: both need the agent's row.
-lock_agents = sa.select(agent).where(one_of(agent.c.id)).order_by(agent.c.id).with_for_update()
+lock_agents = agents_by_id.order_by(agent.c.id).with_for_update()
 update_agent = (
     sa.update(agent)
     .where(agent.c.id == sa.bindparam("of_agent"))

@@ -24,9 +24,14 @@ class WriterConnection:
     def driver(self) -> Driver:
         """What runs statements on it."""
         if self._driver is None:
-            self._connection = self._engine.raw_connection()
-            self._set_up(self._connection.driver_connection)
-            self._driver = Driver(self._connection, self._statements)
+            connection: Any = self._engine.raw_connection()
+            try:
+                self._set_up(connection.driver_connection)
+                self._driver = Driver(connection, self._statements)
+            except BaseException as exc:
+                connection.invalidate(exc)  # else it would be neither used nor given back
+                raise
+            self._connection = connection
         return self._driver
 
     @property
