@@ -40,6 +40,7 @@ class ControlPlane(FastAPI):
     """A FastAPI app behind layers of our own, instead of the framework's: they cost less and refuse in one shape."""
 
     context: Context
+    pool: PoolContext
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Straight to our own layers; what the framework would do around every request is theirs."""
@@ -115,6 +116,7 @@ def build_app(
         lifespan=lambda _: running(context, pool, following, services),
     )
     app.context = context
+    app.pool = pool
     app.router.routes.extend(all_routes(app, context, pool))
     guard_routes(app.router.routes, context.authenticator, metrics)
     return app

@@ -25,17 +25,26 @@ log = structlog.get_logger()
 @asynccontextmanager
 async def running(settings: ServerSettings, api_key: str, stopping: Stopping) -> AsyncIterator[ControlPlane]:
     """The app at work, over the store of these settings. Raises SwarmError where the store cannot be opened."""
-    secrets = _secrets(settings, api_key)
-    logs.configure(settings.log_level, Redactor(secrets))
+    logs.configure(settings.log_level, Redactor(_secrets(settings, api_key)))
     node = _node(settings)
+    async with serving(settings, api_key, stopping, node) as app:
+        log.info("started", version=__version__, data_dir=str(settings.data_dir), node=node.id)
+        yield app
+    log.info("stopped")
+
+
+@asynccontextmanager
+async def serving(
+    settings: ServerSettings, api_key: str, stopping: Stopping, node: Node
+) -> AsyncIterator[ControlPlane]:
+    """The app at work as `node`, over the store of these settings."""
+    secrets = _secrets(settings, api_key)
     announce = node.announcing() if settings.is_shared else None
     async with open_store(settings.database, synchronous=settings.synchronous, announce=announce) as store:
         await store.apply(PutToken(token=api_key_token(api_key, now=store.now(), of=_owner_of_key(settings))))
         app = build_app(store, settings, secrets=secrets, stopping=stopping, node=node)
         async with app.router.lifespan_context(app):
-            log.info("started", version=__version__, data_dir=str(settings.data_dir), node=node.id)
             yield app
-    log.info("stopped")
 
 
 def _node(settings: ServerSettings) -> Node:

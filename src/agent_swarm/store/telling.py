@@ -48,8 +48,9 @@ class Telling:
             self._call(committed)
             return
         async with self._order:
-            if committed.events and committed.events[0].seq > self.told + 1:
-                await self._tell_up_to(committed.events[0].seq - 1)
+            missing_up_to = _missing(committed.events)
+            if missing_up_to > self.told:
+                await self._tell_up_to(missing_up_to)
             self._call(replace(committed, events=self._news_of(committed.events)))
 
     async def catch_up(self, *, ready: Mapping[int, int], at_least: int) -> None:
@@ -99,3 +100,12 @@ class Telling:
                 listener(committed)
             except Exception:  # one listener must not keep the news from the others
                 log.exception("listener_failed")
+
+
+def _missing(own: Sequence[Event]) -> int:
+    """The last event before the end of `own` that may be another server's."""
+    if not own:
+        return 0
+    first, last = own[0].seq, own[-1].seq
+    has_gap = last - first + 1 != len(own)  # operations that were applied one by one, others in between
+    return last if has_gap else first - 1

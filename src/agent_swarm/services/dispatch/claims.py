@@ -49,6 +49,10 @@ class Claims:
         """The claim under way with this id."""
         return self._under_way.get(claim_id)
 
+    def answers_of(self, agent_id: str) -> "list[asyncio.Future[ClaimedTask | None]]":
+        """The answers that an agent's claims under way will have."""
+        return [claim.answer for claim in self._under_way.values() if claim.credit.seat.agent.id == agent_id]
+
     def start(self, credit: Credit, demand: Demand | None = None, look: Look = NOWHERE) -> None:
         """Claim a task of one of the classes to look at, or what is held under this claim id already."""
         seat = credit.seat

@@ -377,12 +377,14 @@ class Dispatcher:
 
     def _look_for_answers(self, agent_id: str) -> None:
         """Another server claimed for this agent, perhaps for a credit that has come over to a seat here since."""
-        if any(seat.waiting for seat in self._room.seats_of(agent_id)):
+        if any(seat.waiting or seat.claiming for seat in self._room.seats_of(agent_id)):
             looking = asyncio.ensure_future(self._give_answers(agent_id))
             self._looking.add(looking)
             looking.add_done_callback(self._looking.discard)
 
     async def _give_answers(self, agent_id: str) -> None:
+        if under_way := self._claims.answers_of(agent_id):
+            await asyncio.wait(under_way)  # one of them may look too early, find nothing and wait again
         waiting = [claim_id for seat in self._room.seats_of(agent_id) for claim_id in seat.waiting]
         for claim_id in await self._claimed_under(agent_id, waiting):
             credit = self._credits.get(claim_id)
