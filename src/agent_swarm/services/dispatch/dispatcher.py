@@ -53,6 +53,7 @@ class Dispatcher:
         self._nothing_foretold: Counter[int] = Counter()  # of the batches of other servers
         self._subscriptions: list[Callable[[], None]] = []
         self._extra_sweep: asyncio.Task[None] | None = None
+        self._must_sweep = False
         self._looking: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -239,8 +240,15 @@ class Dispatcher:
                 self._expel(seat, superseded(event.subject_id))
 
     def _sweep_soon(self) -> None:
+        """Sweep from now on: a sweep under way may have looked before the news."""
+        self._must_sweep = True
         if self._extra_sweep is None or self._extra_sweep.done():
-            self._extra_sweep = asyncio.ensure_future(self.sweep())
+            self._extra_sweep = asyncio.ensure_future(self._sweep_extra())
+
+    async def _sweep_extra(self) -> None:
+        while self._must_sweep:
+            self._must_sweep = False
+            await self.sweep()
 
     # --- matching ---------------------------------------------------------------------------------------------------
 
