@@ -27,7 +27,7 @@ class RealSwarm:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.key = "test-key-" + new_id()
         self._server: subprocess.Popen[bytes] | None = None
@@ -51,7 +51,7 @@ class RealSwarm:
     def kill_server(self) -> None:
         """SIGKILL."""
         assert self._server is not None
-        _kill(self._server)
+        kill(self._server)
 
     def start_worker(
         self,
@@ -70,7 +70,7 @@ class RealSwarm:
 
     def kill_worker(self, agent_id: str) -> None:
         """SIGKILL."""
-        _kill(self._workers[agent_id])
+        kill(self._workers[agent_id])
 
     def stop_worker(self, agent_id: str) -> int:
         """SIGTERM; answers its exit code."""
@@ -81,7 +81,7 @@ class RealSwarm:
         """End everything."""
         for process in (*self._workers.values(), *([self._server] if self._server else [])):
             if process.poll() is None:
-                _kill(process)
+                kill(process)
 
     def _spawn(
         self, name: str, *arguments: str, variables: Mapping[str, str] | None = None
@@ -157,9 +157,9 @@ class RealSwarm:
         """Wait until this many tasks have completed."""
         self.wait_until(lambda: self.statuses()["completed"] == number, f"{number} completed tasks", within)
 
-    def _status(self, path: str) -> int:
+    def _status(self, path: str, address: str = "") -> int:
         try:
-            with urllib.request.urlopen(self.url + path, timeout=_REQUEST_SECONDS) as reply:
+            with urllib.request.urlopen((address or self.url) + path, timeout=_REQUEST_SECONDS) as reply:
                 return int(reply.status)
         except urllib.error.HTTPError as exc:
             return exc.code
@@ -182,12 +182,14 @@ def processes_below(folder: Path) -> list[int]:
     return found
 
 
-def _kill(process: "subprocess.Popen[bytes]") -> None:
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    """SIGKILL, and wait for its end."""
     process.send_signal(signal.SIGKILL)
     process.wait(_END_SECONDS)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback interface that nobody has now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,0 +1,106 @@
+"""Several servers on one database: any of them may go at any moment, and nothing is lost or done twice."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_swarm.store.sql.postgres import PostgresEngine
+from agent_swarm.testing import postgres
+from agent_swarm.testing.invariants import audit
+from agent_swarm.testing.real_fleet import RealFleet
+
+pytestmark = pytest.mark.slow
+
+SEED = 20_260_301
+
+
+@pytest.fixture(scope="module")
+def postgres_server() -> Iterator[str]:
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    return random.Random(SEED)
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, postgres_server: str, chance: random.Random) -> Iterator[RealFleet]:
+    """However it was treated, what it left in the database keeps the rules."""
+    with postgres.database(postgres_server) as url:
+        fleet = RealFleet(tmp_path / "fleet", url, servers=3, chance=chance)
+        try:
+            yield fleet
+        finally:
+            fleet.close()
+        engine = PostgresEngine(url)
+        engine.open()
+        try:
+            assert engine.read(audit) == []
+        finally:
+            engine.close()
+
+
+def work(count: int) -> list[dict[str, Any]]:
+    """A graph of short tasks, every third of which waits for the two before it."""
+    return [
+        {
+            "ref": f"t{number}",
+            "title": f"t{number}",
+            "harness": "script",
+            "prompt": "sleep 0.1\nsay done",
+            "dependsOn": [f"t{number - 1}", f"t{number - 2}"] if number % 3 == 2 else [],
+            "maxAttempts": 5,
+        }
+        for number in range(count)
+    ]
+
+
+def test_given_servers_that_are_killed_one_after_the_other_when_they_come_back_then_every_task_completes_exactly_once(
+    fleet: RealFleet, chance: random.Random
+) -> None:
+    for number in range(3):
+        fleet.start_node(number)
+    workers = [fleet.start_worker(slots=3) for _ in range(3)]
+    refs = fleet.file(*work(60))
+    killed = 0
+    while fleet.statuses()["completed"] < len(refs) or killed < 6:
+        victim = chance.randrange(3)
+        fleet.kill_node(victim)
+        killed += 1
+        fleet.start_node(victim)
+        if killed == 3:
+            fleet.kill_worker(workers[0])
+            fleet.start_worker(agent_id=workers[0])
+
+    assert fleet.completions() == dict.fromkeys(refs.values(), 1)
+    lost = [event for event in fleet.events() if event["type"] == "task.requeued"]
+    assert {event["data"]["reason"] for event in lost} <= {"superseded"}, "only the killed worker lost its leases"
+    assert [fleet.stop_worker(worker) for worker in workers] == [0, 0, 0]
+    assert [fleet.stop_node(number) for number in range(3)] == [0, 0, 0]
+
+
+def test_given_servers_that_stand_still_when_another_one_is_there_then_work_goes_on_and_nothing_is_done_twice(
+    fleet: RealFleet,
+) -> None:
+    for number in range(3):
+        fleet.start_node(number)
+    worker = fleet.start_worker(slots=2)
+    before = fleet.file(*work(9))
+    fleet.wait_until(lambda: fleet.statuses()["running"] > 0, "something runs")
+    for number in (1, 2):  # one of them may have the worker's connection
+        fleet.pause_node(number)
+    fleet.url = fleet.address(0)
+
+    after = fleet.file({**work(1)[0], "ref": "after"})
+    fleet.wait_for_all(len(before) + 1)
+    for number in (1, 2):
+        fleet.resume_node(number)
+        fleet.wait_until(lambda number=number: fleet.is_ready(number), "it answers again")  # type: ignore[misc]
+
+    assert fleet.completions() == dict.fromkeys([*before.values(), *after.values()], 1)
+    assert fleet.stop_worker(worker) == 0
