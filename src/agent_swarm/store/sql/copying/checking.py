@@ -1,6 +1,7 @@
 """Whether a copy is whole: as many rows as in the source, and a chain of events that is what its hashes say."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,15 +42,16 @@ def head_of(connection: sa.Connection) -> Head:
 def _whole_chain(connection: sa.Connection, total: int, progress: Progress) -> Head:
     names = [column.name for column in tables.event.c]
     seq, link = 0, events.GENESIS
-    for chunk in rows.read(connection, tables.event, in_order=True):
-        for values in chunk:
-            row = dict(zip(names, values, strict=True))
-            seq, link = seq + 1, _link(row, link)
-            if row["seq"] != seq:
-                raise _not_verified(f"event {seq} is missing: the next one is {row['seq']}")
-            if row["hash"] != link:
-                raise _not_verified(f"event {seq} is not what its hash says")
-        progress(Phase.VERIFY, tables.event.name, seq, total)
+    with closing(rows.read(connection, tables.event, in_order=True)) as chunks:
+        for chunk in chunks:
+            for values in chunk:
+                row = dict(zip(names, values, strict=True))
+                seq, link = seq + 1, _link(row, link)
+                if row["seq"] != seq:
+                    raise _not_verified(f"event {seq} is missing: the next one is {row['seq']}")
+                if row["hash"] != link:
+                    raise _not_verified(f"event {seq} is not what its hash says")
+            progress(Phase.VERIFY, tables.event.name, seq, total)
     head = head_of(connection)
     if (head.seq, head.hash) != (seq, link):
         raise _not_verified(f"the chain ends with event {seq}, and event_head says {head.seq}")

@@ -8,7 +8,7 @@ that a copy was begun (`unfinished`), with which no server starts, and can be be
 import os
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -98,7 +98,8 @@ def _fill(connection: sa.Connection, origin: sa.Connection, progress: Progress) 
     for table in tables.metadata.sorted_tables:
         connection.execute(sa.schema.CreateTable(table))
         moved = partial(progress, Phase.COPY, table.name, total=expected[table.name])
-        rows.write(connection, table, rows.read(origin, table), moved)
+        with closing(rows.read(origin, table)) as chunks:
+            rows.write(connection, table, chunks, moved)
     indexes = [index for table in tables.metadata.sorted_tables for index in table.indexes]
     for number, index in enumerate(indexes):
         progress(Phase.INDEX, str(index.name), number, len(indexes))

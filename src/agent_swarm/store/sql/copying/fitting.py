@@ -85,21 +85,21 @@ def _unfit_in(connection: sa.Connection, table: sa.Table, limit: int) -> Iterato
 
 
 def _conditions(column: "sa.Column[Any]") -> Iterator[tuple["sa.ColumnElement[bool]", str]]:
-    kind = sa.func.typeof(column)
-    is_text = isinstance(column.type, sa.String)
-    yield kind.not_in(["text" if is_text else "integer", *(["null"] if column.nullable else [])]), _OTHER_TYPE
-    if is_text:
+    stored, declared = sa.func.typeof(column), column.type
+    is_text = isinstance(declared, sa.String)
+    yield stored.not_in(["text" if is_text else "integer", *(["null"] if column.nullable else [])]), _OTHER_TYPE
+    if isinstance(declared, sa.String):
         yield sa.func.instr(column, sa.func.char(0)) > 0, _NUL
-        if column.type.length is not None:
-            yield sa.func.length(column) > column.type.length, _TOO_LONG
+        if declared.length is not None:
+            yield sa.func.length(column) > declared.length, _TOO_LONG
     else:
-        bits = next(bits for type_, bits in _BITS if isinstance(column.type, type_))
+        bits = next(bits for kind, bits in _BITS if isinstance(declared, kind))
         if bits < 63:
-            yield column.not_between(-(2**bits), 2**bits - 1), _OUT_OF_RANGE
+            yield ~column.between(-(2**bits), 2**bits - 1), _OUT_OF_RANGE
 
 
 def _remedy(table: str, column: str, key: str, reason: str) -> str:
     if reason != _NUL:
         return "it was not written by agent-swarm; look at it and correct it"
     name = f'"{column}"'
-    return f"UPDATE {table} SET {name} = replace({name}, char(0), '') WHERE {key};"
+    return f"UPDATE {table} SET {name} = replace({name}, char(0), '') WHERE {key};"  # noqa: S608 - for people to run

@@ -19,5 +19,5 @@ class Progress(Protocol):
     def __call__(self, phase: Phase, table: str, done: int, total: int) -> None: ...
 
 
-def silent(_phase: Phase, _table: str, _done: int, _total: int) -> None:
+def silent(phase: Phase, table: str, done: int, total: int) -> None:
     """Nobody watches."""

@@ -5,7 +5,7 @@ these.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,8 +29,11 @@ def count(connection: sa.Connection, table: sa.Table) -> int:
     return int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
 
 
-def read(connection: sa.Connection, table: sa.Table, *, in_order: bool = False) -> Iterator[Chunk]:
-    """Every row, with the columns of `table` in its order; by the primary key where that is asked for."""
+def read(connection: sa.Connection, table: sa.Table, *, in_order: bool = False) -> "Generator[Chunk]":
+    """Every row, with the columns of `table` in its order; by the primary key where that is asked for.
+
+    Who stops before the end closes it, so that the connection is free again.
+    """
     select = sa.select(*table.c)
     if in_order:
         select = select.order_by(*table.primary_key)
@@ -51,7 +54,7 @@ def write(connection: sa.Connection, table: sa.Table, chunks: Iterable[Chunk], m
     return _to_postgres(driver, f"COPY {table.name} ({names}) FROM STDIN WITH (FREEZE)", chunks, moved)
 
 
-def _from_sqlite(driver: sqlite3.Connection, select: str, table: sa.Table) -> Iterator[Chunk]:
+def _from_sqlite(driver: sqlite3.Connection, select: str, table: sa.Table) -> "Generator[Chunk]":
     cursor = driver.execute(select)
     try:
         while chunk := cursor.fetchmany(CHUNK):
@@ -70,13 +73,17 @@ def _damaged(driver: sqlite3.Connection, select: str, table: sa.Table) -> Damage
     for row in driver.execute(select):
         for column, value in zip(table.c, row, strict=True):
             if isinstance(value, bytes) and _is_damaged(value):
-                keys = [f"{part.name} = {row[list(table.c).index(part)]!r}" for part in table.primary_key]
+                key = {part.name: _legible(row[list(table.c).index(part)]) for part in table.primary_key}
                 return DamagedTextError(
-                    f"{table.name}.{column.name} of the row {' AND '.join(keys)} is no UTF-8; nothing was copied",
+                    f"{table.name}.{column.name} of the row {key} is no UTF-8; nothing was copied",
                     hint="it was not written by agent-swarm: look at it with sqlite3 and PRAGMA integrity_check, "
                     "and correct it, or restore a backup",
                 )
     raise AssertionError("a text that cannot be read was read")
+
+
+def _legible(value: Any) -> Any:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def _is_damaged(value: bytes) -> bool:
@@ -87,7 +94,7 @@ def _is_damaged(value: bytes) -> bool:
     return False
 
 
-def _from_postgres(driver: Any, select: str, table: sa.Table) -> Iterator[Chunk]:
+def _from_postgres(driver: Any, select: str, table: sa.Table) -> "Generator[Chunk]":
     with driver.cursor() as cursor, cursor.copy(f"COPY ({select}) TO STDOUT") as copy:
         copy.set_types(["text" if isinstance(column.type, sa.String) else "int8" for column in table.c])
         chunk: list[tuple[Any, ...]] = []
