@@ -30,13 +30,12 @@ class Unfit:
     """A value that the other database cannot hold; `key` is the condition that finds its row."""
 
     table: str
-    key: str
     column: str
+    key: str
     reason: str
-    remedy: str
 
     def __str__(self) -> str:
-        return f"{self.table}.{self.column} of the row {self.key} {self.reason}: {self.remedy}"
+        return f"{self.table}.{self.column} of the row {self.key} {_REASONS[self.reason]}"
 
 
 class UnfitValuesError(SwarmError):
@@ -46,12 +45,18 @@ class UnfitValuesError(SwarmError):
 
     def __init__(self, source: str, unfit: list[Unfit]) -> None:
         number = f"more than {SHOWN} values" if len(unfit) > SHOWN else f"{len(unfit)} value(s)"
+        values = [str(one) for one in unfit[:SHOWN]]
+        remedies = sorted({_without_nul(one) for one in unfit if one.reason == _NUL})
         super().__init__(
-            f"{number} of {source} cannot be stored in PostgreSQL:\n"
-            + "\n".join(f"  {one}" for one in unfit[:SHOWN])
-            + "\nnothing was copied",
-            hint="correct these rows with sqlite3 while no server runs, and copy again",
-            details={"values": [str(one) for one in unfit[:SHOWN]]},
+            "\n  ".join([f"{number} of {source} cannot be stored in PostgreSQL; nothing was copied:", *values]),
+            hint="\n  ".join(
+                [
+                    "correct them with sqlite3 while no server runs, and copy again"
+                    + ("; this takes one NUL out of each text, so run it until it changes nothing:" * bool(remedies)),
+                    *remedies,
+                ]
+            ),
+            details={"values": values, "remedies": remedies},
         )
 
 
@@ -81,7 +86,7 @@ def _unfit_in(connection: sa.Connection, table: sa.Table, limit: int) -> Iterato
     for what, *values in found:
         column, _, reason = what.partition(" ")
         key = " AND ".join(f"{part.name} = {value}" for part, value in zip(table.primary_key, values, strict=True))
-        yield Unfit(table.name, key, column, _REASONS[reason], _remedy(table.name, column, key, reason))
+        yield Unfit(table.name, column, key, reason)
 
 
 def _conditions(column: "sa.Column[Any]") -> Iterator[tuple["sa.ColumnElement[bool]", str]]:
@@ -98,8 +103,9 @@ def _conditions(column: "sa.Column[Any]") -> Iterator[tuple["sa.ColumnElement[bo
             yield ~column.between(-(2**bits), 2**bits - 1), _OUT_OF_RANGE
 
 
-def _remedy(table: str, column: str, key: str, reason: str) -> str:
-    if reason != _NUL:
-        return "it was not written by agent-swarm; look at it and correct it"
-    name = f'"{column}"'
-    return f"UPDATE {table} SET {name} = replace({name}, char(0), '') WHERE {key};"  # noqa: S608 - for people to run
+def _without_nul(unfit: Unfit) -> str:
+    """The statement for it. SQLite's functions on text end at the character, those on blobs do not."""
+    text = f'CAST("{unfit.column}" AS BLOB)'
+    place = f"instr({text}, x'00')"
+    without = f"CAST(substr({text}, 1, {place} - 1) || substr({text}, {place} + 1) AS TEXT)"
+    return f'UPDATE {unfit.table} SET "{unfit.column}" = {without} WHERE {place} > 0;'  # noqa: S608 - for people to run
