@@ -145,9 +145,10 @@ def test_given_a_file_that_a_server_has_open_when_it_should_be_migrated_then_it_
 
 @pytest.mark.slow
 def test_given_many_servers_that_start_at_once_on_an_empty_postgresql_then_each_of_them_works(make: Make) -> None:
+    failures: list[BaseException] = []
     for _ in range(5):
         address = make("postgresql")
-        together, failures = threading.Barrier(4), []
+        together = threading.Barrier(4)
 
         def start(address: DatabaseAddress = address, together: threading.Barrier = together) -> None:
             try:
@@ -162,7 +163,7 @@ def test_given_many_servers_that_start_at_once_on_an_empty_postgresql_then_each_
             server.start()
         for server in servers:
             server.join()
-        assert failures == []
+    assert failures == []
 
 
 @pytest.mark.slow
