@@ -78,6 +78,7 @@ def test_given_an_installation_without_the_server_then_it_says_what_to_install(
     assert 'pip install "agent-swarm[server]"' in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lacking", "address", "extra"),
     [("sqlalchemy", "swarm.sqlite", "server"), ("psycopg", "postgresql://db/swarm", "postgres")],
@@ -98,6 +99,7 @@ def test_given_an_installation_without_what_a_database_needs_then_it_says_what_t
     assert f'pip install "agent-swarm[{extra}]"' in done.stderr
 
 
+@pytest.mark.slow
 def test_given_a_database_command_when_it_runs_then_the_frameworks_of_the_server_are_not_imported(
     environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

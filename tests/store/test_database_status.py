@@ -8,14 +8,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.store.databases import Make, contents, make, run_sql, serving, stock
+from tests.store.databases import KINDS, Make, contents, make, run_sql, serving, stock
 
 from agent_swarm.store.address import SqliteAddress, parse
-from agent_swarm.store.sql import schema, status, unfinished
+from agent_swarm.store.sql import reaching, schema, status, unfinished
+from agent_swarm.store.sql.file_lock import locked
 from agent_swarm.store.sql.reaching import DatabaseUnreachableError
 from agent_swarm.store.sql.status import SchemaState, look
 from agent_swarm.testing import postgres
 from agent_swarm.testing.driver import Driver
+
+pytestmark = pytest.mark.slow
 
 __all__ = ["make"]
 
@@ -34,7 +37,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", KINDS)
 def test_given_a_database_when_it_is_looked_at_then_what_it_holds_is_told(kind: str, make: Make) -> None:
     address = make(kind)
     stock(address)
@@ -77,7 +80,6 @@ def test_given_an_empty_file_when_it_is_looked_at_then_it_stays_empty(tmp_path: 
     assert files(tmp_path) == {"empty.sqlite": b""}
 
 
-@pytest.mark.slow
 def test_given_a_server_that_was_killed_when_its_file_is_looked_at_then_the_log_counts_and_stays_as_it_is(
     tmp_path: Path,
 ) -> None:
@@ -125,13 +127,30 @@ def test_given_an_unfinished_copy_when_it_is_looked_at_then_that_is_told(tmp_pat
     assert "sqlite:/old" in told.note
 
 
+def test_given_a_file_that_somebody_locks_when_it_is_looked_at_then_they_are_named(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = make("sqlite")
+    assert isinstance(address, SqliteAddress)
+    stock(address)
+    monkeypatch.setattr(reaching, "_BUSY_SECONDS", 0)
+    with (
+        locked(address.path, purpose="agent-swarm db copy"),
+        reaching.writing(address, purpose="test", pragmas=("PRAGMA journal_mode=DELETE",)) as engine,
+        engine.connect() as connection,
+    ):
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("BEGIN EXCLUSIVE")
+        with pytest.raises(DatabaseUnreachableError, match=f"locked .process {os.getpid()}, agent-swarm db copy has"):
+            look(address)
+
+
 def test_given_a_file_that_is_no_database_when_it_is_looked_at_then_it_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_bytes(b"not a database" * 1000)
     with pytest.raises(DatabaseUnreachableError, match="not a database"):
         look(SqliteAddress(tmp_path / "notes.txt"))
 
 
-@pytest.mark.slow
 def test_given_a_large_table_on_postgresql_when_it_is_looked_at_then_its_rows_are_estimated_and_marked(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,7 +165,6 @@ def test_given_a_large_table_on_postgresql_when_it_is_looked_at_then_its_rows_ar
     assert not rows["requirement_class"].estimated or rows["requirement_class"].rows > 0
 
 
-@pytest.mark.slow
 def test_given_a_postgresql_that_is_not_there_or_does_not_let_in_then_that_is_told_without_the_password(
     postgres_server: str,
 ) -> None:
@@ -159,7 +177,6 @@ def test_given_a_postgresql_that_is_not_there_or_does_not_let_in_then_that_is_to
     assert "hunter2" not in absent.value.message + absent.value.hint
 
 
-@pytest.mark.slow
 def test_given_two_servers_on_postgresql_when_one_leaves_then_the_other_is_still_told(make: Make) -> None:
     address = make("postgresql")
     with serving(address) as first:

@@ -21,6 +21,8 @@ from agent_swarm.store.sql.schema import UnknownSchemaError
 from agent_swarm.store.sql.schema_lock import SchemaBusyError
 from agent_swarm.store.sql.status import SchemaState
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["make"]
 
 MIGRATE = """
@@ -34,7 +36,7 @@ migrating.migrate(parse(sys.argv[1]))
 """
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+@pytest.fixture(params=KINDS)
 def old(request: pytest.FixtureRequest, make: Make) -> DatabaseAddress:
     """A stocked database, of an older revision once `later` is there."""
     address = make(request.param)
@@ -106,7 +108,6 @@ def test_given_a_backup_of_an_earlier_migration_when_another_is_made_then_the_ea
     assert backup.read_bytes() == b"of an earlier one"
 
 
-@pytest.mark.slow
 def test_given_a_migration_that_is_killed_in_the_middle_when_it_is_done_again_then_nothing_of_the_first_try_was_kept(
     old: DatabaseAddress, tmp_path: Path
 ) -> None:
@@ -143,7 +144,6 @@ def test_given_a_file_that_a_server_has_open_when_it_should_be_migrated_then_it_
         migrating.migrate(old_file)
 
 
-@pytest.mark.slow
 def test_given_many_servers_that_start_at_once_on_an_empty_postgresql_then_each_of_them_works(make: Make) -> None:
     failures: list[BaseException] = []
     for _ in range(5):
@@ -166,7 +166,6 @@ def test_given_many_servers_that_start_at_once_on_an_empty_postgresql_then_each_
     assert failures == []
 
 
-@pytest.mark.slow
 def test_given_two_migrations_at_once_on_postgresql_then_one_does_it_and_the_other_finds_it_done(
     make: Make, tmp_path: Path
 ) -> None:
@@ -181,7 +180,6 @@ def test_given_two_migrations_at_once_on_postgresql_then_one_does_it_and_the_oth
     assert flavours(address) == {"sweet"}
 
 
-@pytest.mark.slow
 def test_given_somebody_at_the_tables_for_too_long_when_another_waits_then_it_is_told(make: Make) -> None:
     address = make("postgresql")
     with (
@@ -196,7 +194,6 @@ def test_given_somebody_at_the_tables_for_too_long_when_another_waits_then_it_is
         schema_lock.take_turn(third)
 
 
-@pytest.mark.slow
 def test_given_an_empty_postgresql_database_when_it_is_migrated_then_its_tables_are_made(make: Make) -> None:
     address = make("postgresql")
     assert status.look(address).state is SchemaState.EMPTY

@@ -18,7 +18,7 @@ from agent_swarm.store.address import DatabaseAddress, PostgresAddress, SqliteAd
 from agent_swarm.store.sql import postgres
 from agent_swarm.store.sql.file_lock import holder_of
 
-_BUSY_SECONDS = 30  # somebody may look at the file with a tool
+_BUSY_SECONDS = 10  # somebody may look at the file with a tool
 _CONNECT_SECONDS = 10
 _QUERY_ONLY: Final = "PRAGMA query_only=ON"
 _READ_ONLY: Final = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -82,13 +82,18 @@ def _told(address: DatabaseAddress) -> Iterator[None]:
     try:
         yield
     except sa.exc.DBAPIError as exc:
-        raise unreachable(address, _first_line(exc.orig)) from exc
+        raise unreachable(address, _first_line(exc.orig) + _by_whom(address)) from exc
     except OSError as exc:
         raise unreachable(address, exc.strerror or str(exc)) from exc
     except Exception as exc:
         if type(exc).__module__.partition(".")[0] in ("psycopg", "sqlite3"):  # used without SQLAlchemy, for speed
             raise unreachable(address, _first_line(exc)) from exc
         raise
+
+
+def _by_whom(address: DatabaseAddress) -> str:
+    holder = holder_of(address.path) if isinstance(address, SqliteAddress) else None
+    return f" ({holder} has it open)" if holder else ""
 
 
 def _first_line(error: BaseException | None) -> str:

@@ -40,7 +40,7 @@ class Beginning:
         return UnfinishedCopyError(
             f"the copy of {self.source} into this database, begun at {to_wire(self.begun_at)}, is not finished",
             hint="wait for it if it still runs, else begin it anew with agent-swarm db copy; "
-            f"to do without it, drop the table {NAME}",
+            f"to do without it, drop the table {NAME}, or remove the file if it is one",
         )
 
 

@@ -1,7 +1,7 @@
 """What an SQLite file holds and PostgreSQL would refuse, found before anything is copied.
 
-SQLite stores in a column whatever it is given. The program gives it what the tables say, with one exception: text may
-hold the character NUL, which no text of PostgreSQL can.
+SQLite stores in a column whatever it is given. The faces refuse the character NUL, which no text of PostgreSQL can
+hold, and the program writes what the tables say; but a file may be older than that, or changed by hand.
 """
 
 from collections.abc import Iterator
