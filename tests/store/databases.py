@@ -6,19 +6,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.store import operations as ops
-from agent_swarm.store.address import DatabaseAddress, PostgresAddress, SqliteAddress, parse
+from agent_swarm.store.address import DatabaseAddress, PostgresAddress, SqliteAddress
 from agent_swarm.store.base import Engine
 from agent_swarm.store.records import ProjectRecord, TaskSpec
 from agent_swarm.store.sql import reaching, schema, tables
 from agent_swarm.store.sql.copying import rows
 from agent_swarm.store.sql.postgres import PostgresEngine
 from agent_swarm.store.sql.sqlite import SqliteEngine
-from agent_swarm.testing import postgres
 from agent_swarm.testing.driver import Driver
 
 KINDS = ("sqlite", "postgresql")
@@ -50,24 +47,6 @@ def upgrade() -> None:
 """
 
 Make = Callable[[str], DatabaseAddress]
-
-
-@pytest.fixture
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
-    """`make("sqlite")`, `make("postgresql")`: the address of an empty database, or of a file that is not there."""
-    kept: list[Any] = []
-    numbers = iter(range(100))
-
-    def made(kind: str) -> DatabaseAddress:
-        if kind == "sqlite":
-            return SqliteAddress(tmp_path / f"{next(numbers)}.sqlite")
-        database = postgres.database(request.getfixturevalue("postgres_server"))
-        kept.append(database)
-        return parse(database.__enter__())
-
-    yield made
-    for database in kept:
-        database.__exit__(None, None, None)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.store.databases import KINDS, Make, contents, make, run_sql, serving, stock
+from tests.store.databases import KINDS, Make, contents, run_sql, serving, stock
 
 from agent_swarm.store.address import SqliteAddress, parse
 from agent_swarm.store.sql import reaching, schema, status, unfinished
@@ -19,8 +19,6 @@ from agent_swarm.testing import postgres
 from agent_swarm.testing.driver import Driver
 
 pytestmark = pytest.mark.slow
-
-__all__ = ["make"]
 
 WRITE_AND_DIE = """
 import os, signal, sys

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from tests.store.databases import LATER, Make, contents, later_migrations, make, serving, stock, url_of
+from tests.store.databases import KINDS, LATER, Make, contents, later_migrations, serving, stock, url_of
 
 from agent_swarm.store.address import DatabaseAddress, SqliteAddress
 from agent_swarm.store.sql import migrating, reaching, schema, schema_lock, status
@@ -22,8 +22,6 @@ from agent_swarm.store.sql.schema_lock import SchemaBusyError
 from agent_swarm.store.sql.status import SchemaState
 
 pytestmark = pytest.mark.slow
-
-__all__ = ["make"]
 
 MIGRATE = """
 import sys
