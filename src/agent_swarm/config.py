@@ -68,7 +68,7 @@ def load(
     environ = os.environ if environ is None else environ
     known = settings_of(cls)
     values: dict[str, Any] = {}
-    for name, raw in _toml_section(toml, section).items():
+    for name, raw in toml_section(toml, section).items():
         if name not in known:
             raise SettingError(
                 f"{toml}: unknown setting {section}.{name}", hint=f"known here: {', '.join(sorted(known))}"
@@ -141,7 +141,8 @@ def home() -> Path:
     return path(os.environ.get("AGENT_SWARM_HOME", "").strip() or "~/.agent-swarm")
 
 
-def _toml_section(toml: Path | None, section: str) -> dict[str, Any]:
+def toml_section(toml: Path | None, section: str) -> dict[str, Any]:
+    """What stands in `[section]`, as it stands; empty where there is no such file or section."""
     if toml is None or not toml.exists():
         return {}
     try:

@@ -35,6 +35,8 @@ def test_given_a_shell_that_is_installed_then_it_accepts_the_script(shell: str, 
         ("agent-swarm task pr", {"priority", "promote"}),
         ("agent-swarm task add --prio", {"--priority"}),
         ("agent-swarm task add --priority ur", {"urgent"}),
+        ("agent-swarm db m", {"migrate"}),
+        ("agent-swarm db copy --on", {"--online"}),
         ("agent-swarm completion z", {"zsh"}),
     ],
 )

@@ -37,6 +37,8 @@ main()
         ("task", "--help"),
         ("task", "add", "--help"),
         ("task", "add", "Build it"),
+        ("db", "status", "--help"),
+        ("db", "copy", "--help"),
         ("up", "--help"),
     ],
     ids=" ".join,
@@ -74,3 +76,42 @@ def test_given_an_installation_without_the_server_then_it_says_what_to_install(
     assert done.returncode == 1
     assert "error: this installation has no fastapi" in done.stderr
     assert 'pip install "agent-swarm[server]"' in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("lacking", "address", "extra"),
+    [("sqlalchemy", "swarm.sqlite", "server"), ("psycopg", "postgresql://db/swarm", "postgres")],
+)
+def test_given_an_installation_without_what_a_database_needs_then_it_says_what_to_install(
+    lacking: str, address: str, extra: str, environment: dict[str, str]
+) -> None:
+    lean = f"import sys; sys.modules['{lacking}'] = None; from agent_swarm.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", lean, "db", "status", "--database", address],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"error: this installation has no {lacking}" in done.stderr
+    assert f'pip install "agent-swarm[{extra}]"' in done.stderr
+
+
+@pytest.mark.slow
+def test_given_a_database_command_when_it_runs_then_the_frameworks_of_the_server_are_not_imported(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    report = tmp_path_factory.mktemp("modules") / "modules"
+    empty = report.with_name("empty.sqlite")
+    empty.touch()
+    subprocess.run(
+        [sys.executable, "-c", TELL.format(report=str(report)), "db", "status", "--database", str(empty)],
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    modules = {name.partition(".")[0] for name in report.read_text().split()}
+    assert "sqlalchemy" in modules
+    assert not modules & {"fastapi", "starlette", "uvicorn", "pydantic", "alembic"}

@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.store.databases import Make
 
+from agent_swarm.store.address import DatabaseAddress, SqliteAddress, parse
 from agent_swarm.store.base import Engine
 from agent_swarm.store.memory import MemoryEngine
 from agent_swarm.store.sql.postgres import PostgresEngine
@@ -49,3 +52,21 @@ def swarm(engine: Engine) -> Iterator[Driver]:
     """The rules hold for whatever a test did."""
     yield Driver(engine)
     assert engine.read(audit) == []
+
+
+@pytest.fixture
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
+    """`make("sqlite")`, `make("postgresql")`: the address of an empty database, or of a file that is not there."""
+    kept: list[Any] = []
+    numbers = iter(range(100))
+
+    def made(kind: str) -> DatabaseAddress:
+        if kind == "sqlite":
+            return SqliteAddress(tmp_path / f"{next(numbers)}.sqlite")
+        database = postgres.database(request.getfixturevalue("postgres_server"))
+        kept.append(database)
+        return parse(database.__enter__())
+
+    yield made
+    for database in kept:
+        database.__exit__(None, None, None)

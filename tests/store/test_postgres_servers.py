@@ -21,7 +21,8 @@ from agent_swarm.store.clock import DatabaseClock
 from agent_swarm.store.opening import open_store
 from agent_swarm.store.records import TaskSpec
 from agent_swarm.store.sql import postgres as sut
-from agent_swarm.store.sql.postgres import DatabaseUnreachableError, PostgresEngine
+from agent_swarm.store.sql.postgres import PostgresEngine
+from agent_swarm.store.sql.postgres_connections import DatabaseUnreachableError
 from agent_swarm.testing import postgres
 from agent_swarm.testing.driver import Driver
 from agent_swarm.testing.invariants import audit

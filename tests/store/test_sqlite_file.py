@@ -16,8 +16,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from agent_swarm.store.sql import schema, tables
+from agent_swarm.store.sql.file_lock import StoreLockedError
 from agent_swarm.store.sql.schema import UnknownSchemaError
-from agent_swarm.store.sql.sqlite import SqliteEngine, StoreLockedError, StoreUnusableError
+from agent_swarm.store.sql.sqlite import SqliteEngine, StoreUnusableError
 from agent_swarm.testing import postgres
 from agent_swarm.testing.driver import Driver
 
@@ -41,7 +42,8 @@ def test_given_an_open_store_when_a_second_process_opens_it_then_the_holder_is_n
     engine.open()
     script = (
         "import sys; from pathlib import Path\n"
-        "from agent_swarm.store.sql.sqlite import SqliteEngine, StoreLockedError\n"
+        "from agent_swarm.store.sql.file_lock import StoreLockedError\n"
+        "from agent_swarm.store.sql.sqlite import SqliteEngine\n"
         "try: SqliteEngine(Path(sys.argv[1])).open()\n"
         "except StoreLockedError as refusal: print(refusal.message, '|', refusal.hint)"
     )

@@ -472,7 +472,7 @@ def _comparable(reply: Any) -> Any:
     return reply
 
 
-def _run(make: Any, *, examples: int) -> None:
+def run_histories(make: Any, *, examples: int) -> None:
     run_state_machine_as_test(
         make,
         settings=settings(
@@ -494,7 +494,7 @@ def folder() -> Iterator[Path]:
 
 def test_given_any_history_when_memory_and_sqlite_follow_it_then_they_agree(folder: Path) -> None:
     counter = iter(range(1_000_000))
-    _run(
+    run_histories(
         lambda: StoreHistories(SqliteEngine(folder / f"{next(counter)}.sqlite", synchronous="off")),
         examples=EXAMPLES,
     )
@@ -521,4 +521,4 @@ def test_given_any_history_when_memory_and_postgresql_follow_it_then_they_agree(
             super().teardown()
             self.database.__exit__(None, None, None)
 
-    _run(OnPostgres, examples=max(1, EXAMPLES // 6))
+    run_histories(OnPostgres, examples=max(1, EXAMPLES // 6))

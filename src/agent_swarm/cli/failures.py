@@ -2,6 +2,9 @@
 
 0    done                         2    wrong usage
 1    refused, or it failed        3    server unreachable, or it does not know who asks
+4    database: a migration is due, or it is empty
+5    database: its schema is unknown to this version
+6    database: a copy into it was not finished
 130  interrupted (Ctrl-C)
 """
 
@@ -15,9 +18,19 @@ DONE: Final = 0
 REFUSED: Final = 1
 USAGE: Final = 2
 UNREACHABLE: Final = 3
+MIGRATION_DUE: Final = 4
+UNKNOWN_SCHEMA: Final = 5
+UNFINISHED_COPY: Final = 6
 INTERRUPTED: Final = 130
 
-INVALID_SETTING: Final = "invalidSetting"  # config.SettingError, which is not worth an import here
+# By code: what raises them is not worth an import here.
+BY_CODE: Final = {
+    "invalidSetting": USAGE,
+    "invalidDatabaseAddress": USAGE,
+    "databaseUnreachable": UNREACHABLE,
+    "unknownSchema": UNKNOWN_SCHEMA,
+    "unfinishedCopy": UNFINISHED_COPY,
+}
 
 
 class CommandFailed(SwarmError):
@@ -42,7 +55,7 @@ def exit_code_of(error: SwarmError) -> int:
     """The exit code that tells scripts what kind of failure it was."""
     if isinstance(error, Unreachable | Unauthenticated):
         return UNREACHABLE
-    return USAGE if error.code == INVALID_SETTING else REFUSED
+    return BY_CODE.get(error.code, REFUSED)
 
 
 def show(error: SwarmError) -> None:

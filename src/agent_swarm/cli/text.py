@@ -60,6 +60,15 @@ def span(seconds: float) -> str:
     return f"{seconds / 86400:.0f} d"
 
 
+def size(number: int) -> str:
+    """Bytes as people say them: `512 B`, `8.2 MiB`."""
+    amount, units = float(number), iter(("B", "KiB", "MiB", "GiB", "TiB"))
+    unit = next(units)
+    while amount >= 1024 and unit != "TiB":
+        amount, unit = amount / 1024, next(units)
+    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+
+
 def clock(text: str) -> str:
     """The local time of day of a time on the wire."""
     return f"{instant(text).astimezone():%H:%M:%S}"

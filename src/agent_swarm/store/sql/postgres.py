@@ -5,7 +5,9 @@ chain, locked last, orders the commits. What a deadlock, a timeout or a lost con
 whose answer was lost is looked up before anything else happens.
 """
 
+import os
 import random
+import socket
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -15,13 +17,15 @@ import sqlalchemy as sa
 import structlog
 from psycopg import sql
 
-from agent_swarm.domain.errors import SwarmError, Unavailable
+from agent_swarm.domain.errors import Unavailable
+from agent_swarm.store.address import parse
 from agent_swarm.store.base import Announce, BatchResult, Committed, Queries
 from agent_swarm.store.clock import DatabaseClock
 from agent_swarm.store.operations import Operation
 from agent_swarm.store.sql.commits import OUTCOME_SECONDS, Fate, fate_of
 from agent_swarm.store.sql.driver import Driver
 from agent_swarm.store.sql.engine import SqlEngine
+from agent_swarm.store.sql.postgres_connections import SERVER, DatabaseUnreachableError, connections
 from agent_swarm.store.sql.writer_memory import Head
 
 R = TypeVar("R")
@@ -35,12 +39,6 @@ IDLE_SECONDS = 30  # a server that stands still in a transaction must not hold u
 _AWAY = "the database does not answer"
 # psycopg says BEGIN by itself, in a round trip of its own; this one brings the clock and the transaction's id along.
 _BEGIN = "BEGIN; SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, pg_current_xact_id()::text"
-
-
-class DatabaseUnreachableError(SwarmError):
-    """The PostgreSQL database cannot be opened."""
-
-    code = "databaseUnreachable"
 
 
 class PostgresEngine(SqlEngine):
@@ -63,22 +61,25 @@ class PostgresEngine(SqlEngine):
         synchronous: str = "full",
         patience: float = PATIENCE_SECONDS,
     ) -> None:
-        self._url = sa.make_url(url).set(drivername="postgresql+psycopg")
+        self._url = url
         self._clock = clock
         self._announce = announce
         self._channel = channel
         self._patience = patience
         self._synchronous = synchronous
         self._transaction_id = ""
-        arguments = {"connect_timeout": CONNECT_SECONDS, "application_name": "agent-swarm", **_KEEP_ALIVE}
-        writer = sa.create_engine(self._url, pool_size=1, max_overflow=0, paramstyle="format", connect_args=arguments)
-        reader = sa.create_engine(
-            self._url,
+        shared: dict[str, Any] = {
+            "name": f"{SERVER} {socket.gethostname()}:{os.getpid()}",
+            "max_overflow": 0,
+            "connect_args": {"connect_timeout": CONNECT_SECONDS, **_KEEP_ALIVE},
+        }
+        writer = connections(url, pool_size=1, paramstyle="format", **shared)
+        reader = connections(
+            url,
             pool_size=READERS,
-            max_overflow=0,
-            connect_args=arguments,
             isolation_level="REPEATABLE READ",  # reads are of one moment
             execution_options={"postgresql_readonly": True},
+            **shared,
         )
         sa.event.listen(reader, "connect", lambda connection, _: _limit(connection))
         super().__init__(writer, reader, set_up=self._set_up)
@@ -92,8 +93,7 @@ class PostgresEngine(SqlEngine):
             return super().open()
         except sa.exc.OperationalError as exc:
             raise DatabaseUnreachableError(
-                f"the database {self._url.render_as_string(hide_password=True)} cannot be opened: "
-                f"{_first_line(exc.orig)}",
+                f"the database {parse(self._url).shown} cannot be opened: {_first_line(exc.orig)}",
                 hint="check that it runs, that it exists and that this user may connect to it",
             ) from exc
 
@@ -164,7 +164,7 @@ class PostgresEngine(SqlEngine):
             self._transaction_id,
             pid,
             last_event=(head.seq, head.hash) if has_events else None,
-            connect=lambda: psycopg.connect(_conninfo(self._url), autocommit=True, connect_timeout=CONNECT_SECONDS),
+            connect=lambda: psycopg.connect(self._url, autocommit=True, connect_timeout=CONNECT_SECONDS),
             until=time.monotonic() + OUTCOME_SECONDS,
         )
         log.warning("commit_looked_up", transaction=self._transaction_id, fate=fate.value)
@@ -194,10 +194,6 @@ def _limit(connection: Any) -> None:
     connection.execute(f"SET statement_timeout = '{STATEMENT_SECONDS}s'")
     connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
     connection.autocommit = before
-
-
-def _conninfo(url: sa.URL) -> str:
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def _first_line(error: BaseException | None) -> str:

@@ -2,8 +2,11 @@
 
 A new database gets the tables as they are now and is stamped with the newest revision; Alembic, which takes long to
 import, is used only for a database of an older revision. A test proves that both ways end in the same tables.
+
+Either way it is one transaction: who is killed in the middle of it leaves the database as it was.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +14,7 @@ import sqlalchemy as sa
 
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.store.events import GENESIS
-from agent_swarm.store.sql import tables
+from agent_swarm.store.sql import schema_lock, tables, unfinished
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -28,35 +31,58 @@ class UnknownSchemaError(SwarmError):
     code = "unknownSchema"
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A migration that is due, and what it does."""
+
+    revision: str
+    title: str
+
+
 def prepare(engine: sa.Engine) -> None:
-    """Bring the database to HEAD_REVISION; raises UnknownSchemaError for one that is newer or not ours."""
-    revision = revision_of(engine)
-    if revision is None:
-        _create(engine)
-    elif revision != HEAD_REVISION:
-        _migrate(engine, revision)
+    """Bring the database to HEAD_REVISION.
 
-
-def revision_of(engine: sa.Engine) -> str | None:
-    """The revision a database is at; None for an empty one."""
-    with engine.connect() as connection:
-        names = sa.inspect(connection).get_table_names()
-        if "alembic_version" in names:
-            return connection.execute(sa.select(_version)).scalar()
-        if names:
-            raise UnknownSchemaError(
-                f"the database holds tables that are not Agent Swarm's: {', '.join(sorted(names)[:5])}",
-                hint="point --data-dir at another directory",
-            )
-        return None
-
-
-def _create(engine: sa.Engine) -> None:
+    Raises UnknownSchemaError for one that is newer or not ours, UnfinishedCopyError for half a copy, SchemaBusyError
+    where others take too long.
+    """
     with engine.begin() as connection:
+        if revision_of(connection) == HEAD_REVISION:
+            return
+    with engine.begin() as connection:
+        schema_lock.wait_for_turn(connection)
+        bring_to_head(connection)
+
+
+def bring_to_head(connection: sa.Connection) -> None:
+    """Make or migrate the tables in the transaction at hand, whoever may have done it meanwhile."""
+    revision = revision_of(connection)
+    if revision is None:
         tables.metadata.create_all(connection)
-        connection.execute(sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
-        connection.execute(sa.insert(_version), {"version_num": HEAD_REVISION})
         insert_head(connection)
+        stamp(connection)
+    elif revision != HEAD_REVISION:
+        _migrate(connection, revision)
+
+
+def revision_of(connection: sa.Connection) -> str | None:
+    """The revision a database is at; None for an empty one."""
+    names = sa.inspect(connection).get_table_names()
+    if unfinished.NAME in names and (beginning := unfinished.marked(connection)):
+        raise beginning.refusal()
+    if "alembic_version" in names:
+        return connection.execute(sa.select(_version)).scalar()
+    if names:
+        raise UnknownSchemaError(
+            f"the database holds tables that are not Agent Swarm's: {', '.join(sorted(names)[:5])}",
+            hint="point --data-dir at another directory",
+        )
+    return None
+
+
+def stamp(connection: sa.Connection) -> None:
+    """Say that the tables are those of HEAD_REVISION."""
+    connection.execute(sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+    connection.execute(sa.insert(_version), {"version_num": HEAD_REVISION})
 
 
 def insert_head(connection: sa.Connection) -> None:
@@ -64,20 +90,31 @@ def insert_head(connection: sa.Connection) -> None:
     connection.execute(sa.insert(tables.event_head), {"id": 1, "seq": 0, "hash": GENESIS, "at": 0, "epoch": 0})
 
 
-def _migrate(engine: sa.Engine, revision: str) -> None:
-    from alembic import command
+def steps_from(revision: str) -> tuple[Step, ...]:
+    """The migrations from there to HEAD_REVISION, in order; raises UnknownSchemaError where there is no way."""
     from alembic.script import ScriptDirectory
 
-    config = alembic_config()
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if revision == HEAD_REVISION:
+        return ()
+    scripts = ScriptDirectory.from_config(alembic_config())
+    way = list(scripts.walk_revisions("base", HEAD_REVISION))
+    known = [script.revision for script in way]
     if revision not in known:
         raise UnknownSchemaError(
             f"the database is at revision {revision}, which this version does not know (newest: {HEAD_REVISION})",
             hint="install a newer version of agent-swarm, or restore the backup made before the upgrade",
         )
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, HEAD_REVISION)
+    due = reversed(way[: known.index(revision)])
+    return tuple(Step(script.revision, (script.doc or "").strip()) for script in due)
+
+
+def _migrate(connection: sa.Connection, revision: str) -> None:
+    from alembic import command
+
+    steps_from(revision)
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, HEAD_REVISION)
 
 
 def alembic_config() -> "Config":

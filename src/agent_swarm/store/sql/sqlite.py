@@ -1,6 +1,5 @@
-"""The SQLite side: connections, durability, and the lock that keeps a second server away from the file."""
+"""The SQLite side: connections and durability; `file_lock` keeps a second server away from the file."""
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from agent_swarm.store.operations import (
 )
 from agent_swarm.store.sql.driver import Driver
 from agent_swarm.store.sql.engine import Decided, SqlEngine
+from agent_swarm.store.sql.file_lock import lock
 from agent_swarm.store.sql.rows import LaboriousError
 from agent_swarm.store.sql.staging import ConcurrentChangeError
 from agent_swarm.store.sql.writer_memory import WriterMemory
@@ -33,12 +33,6 @@ PATIENT, HURRIED = "PRAGMA busy_timeout=30000", "PRAGMA busy_timeout=0"  # someb
 PATIENCE = 64  # edges of a cascade, on the event loop
 QUICK_WEIGHT = 64  # rows that one operation decides on, there
 QUICK = (CreateTasks, TaskCommand, Reprioritize, ReportProgress, BookUsage, Heartbeat, ClaimTask)
-
-
-class StoreLockedError(SwarmError):
-    """Another process has the database open."""
-
-    code = "storeLocked"
 
 
 class StoreUnusableError(SwarmError):
@@ -91,7 +85,7 @@ class SqliteEngine(SqlEngine):
         """Lock the file, then create or migrate it."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(self._path)
+            self._lock = lock(self._path)
             return super().open()
         except OSError as exc:
             raise _unusable(self._path, exc.strerror or str(exc)) from exc
@@ -104,24 +98,6 @@ class SqliteEngine(SqlEngine):
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-
-
-def _lock(path: Path) -> int:
-    """Hold the instance lock beside `path`; raises StoreLockedError naming the process that holds it."""
-    lock_path = path.with_name(path.name + ".lock")
-    descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
-        os.close(descriptor)
-        raise StoreLockedError(
-            f"{path} is in use by another server (process {holder})",
-            hint="stop that server, or choose another directory with --data-dir",
-        ) from None
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
-    return descriptor
 
 
 def _unusable(path: Path, reason: str) -> StoreUnusableError:
