@@ -4,13 +4,15 @@
 send lines at least once; lines already stored are skipped and a gap is refused, so the file is what the worker saw,
 once and in order. A line that a crash cut in half is dropped when the file is opened again: the worker was never told
 that it was stored, and sends it again.
+
+Where other nodes have transcripts of their own, a log stream shares what was stored, and puts what others stored here.
 """
 
 import asyncio
 import os
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from io import SEEK_SET
 from pathlib import Path
@@ -19,6 +21,7 @@ from weakref import WeakValueDictionary
 
 import orjson
 
+from agent_swarm.bus.logs import LogStream, NoLogStream
 from agent_swarm.domain.errors import UnknownTask
 from agent_swarm.domain.ids import normalize_id
 from agent_swarm.domain.time import to_wire
@@ -59,9 +62,12 @@ class _Segment:
 class Transcripts:
     """The transcripts below one directory. Everything is redacted before it is written."""
 
-    def __init__(self, root: Path, redactor: Redactor, *, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(
+        self, root: Path, redactor: Redactor, *, segment_bytes: int = SEGMENT_BYTES, logs: LogStream | None = None
+    ) -> None:
         self._root = root
         self._redactor = redactor
+        self._logs = logs or NoLogStream()
         self._segment_bytes = segment_bytes
         self._segments: OrderedDict[tuple[str, int], _Segment] = OrderedDict()
         self._followers: WeakValueDictionary[tuple[str, int], asyncio.Future[None]] = WeakValueDictionary()
@@ -71,8 +77,11 @@ class Transcripts:
     ) -> int:
         """Store `lines`, numbered from `first`, and answer the number of the line to send next.
 
-        Raises TranscriptGap, with that number in its details, where lines before `first` are missing.
+        Raises TranscriptGap, with that number in its details, where lines before `first` are missing: here, and for a
+        moment on their way from another node.
         """
+        if await self._is_behind(task_id, attempt, first):
+            await self._logs.catch_up(task_id, attempt, first)
         async with self._segment(task_id, attempt) as segment, segment.writing:
             if first > segment.lines and not segment.full:
                 raise TranscriptGap(
@@ -82,10 +91,34 @@ class Transcripts:
                 )
             new = lines[max(0, segment.lines - first) :]
             if new and not segment.full:
-                await asyncio.to_thread(self._write, segment, new, now)
+                growing = self._logs.growing(task_id, attempt, segment.lines)
+                await asyncio.to_thread(self._write, segment, new, now, growing)
             after = first + len(lines) if segment.full else segment.lines
+            end = segment.lines
         self.notify(task_id, attempt)
+        await self._logs.share(task_id, attempt, end)
         return after
+
+    async def put(self, task_id: str, attempt: int, first: int, lines: Sequence[bytes]) -> int:
+        """Store lines as another node stored them, numbered from `first`; answers how many are here now.
+
+        After a gap nothing is stored. Raises ValueError for what is no line, UnknownTask for what is no task's id.
+        """
+        async with self._segment(task_id, attempt) as segment, segment.writing:
+            new = lines[segment.lines - first :] if first <= segment.lines < first + len(lines) else ()
+            if new and not segment.full:
+                await asyncio.to_thread(_write_as_they_are, segment, new)
+            have = max(segment.lines, first + len(lines)) if segment.full else segment.lines
+        if new:
+            self.notify(task_id, attempt)
+        return have
+
+    async def stored(self, task_id: str, attempt: int, after: int, max_bytes: int) -> list[bytes]:
+        """Lines from number `after` on as they are in the file: `max_bytes` of them at most, but at least one."""
+        async with self._segment(task_id, attempt) as segment:
+            if after >= segment.lines:
+                return []
+            return await asyncio.to_thread(_read_lines, segment, after, segment.lines - after, max_bytes)
 
     async def read(self, task_id: str, attempt: int, *, after: int, limit: int) -> TranscriptLines:
         """Up to `limit` lines from number `after` on; fewer where they are long, none where there are none yet."""
@@ -110,6 +143,10 @@ class Transcripts:
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
 
+    async def _is_behind(self, task_id: str, attempt: int, first: int) -> bool:
+        async with self._segment(task_id, attempt) as segment:
+            return segment.lines < first and not segment.full
+
     @asynccontextmanager
     async def _segment(self, task_id: str, attempt: int) -> AsyncIterator[_Segment]:
         """What is known of the file. There is never a second one of it: its lock keeps two writers apart."""
@@ -133,7 +170,13 @@ class Transcripts:
             if not self._segments[key].users:
                 del self._segments[key]
 
-    def _write(self, segment: _Segment, lines: Sequence[Mapping[str, Any]], now: int) -> None:
+    def _write(
+        self,
+        segment: _Segment,
+        lines: Sequence[Mapping[str, Any]],
+        now: int,
+        growing: AbstractContextManager[None],
+    ) -> None:
         encoded: list[bytes] = []
         room = self._segment_bytes - segment.size
         full = False
@@ -145,15 +188,28 @@ class Transcripts:
                 full = True
                 break
             encoded.append(text)
-        segment.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(segment.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            _write_all(descriptor, b"".join(encoded), size_before=segment.size)
-        finally:
-            os.close(descriptor)
-        for text in encoded:
-            _count(segment, len(text))
+        with growing:
+            _append(segment, encoded)
         segment.full = full
+
+
+def _write_as_they_are(segment: _Segment, lines: Sequence[bytes]) -> None:
+    """Write lines of another node, if that is what they are: whoever reads the file relies on it."""
+    if not all(line.endswith(b"\n") and isinstance(orjson.loads(line), dict) for line in lines):
+        raise ValueError("not the lines of a transcript")
+    _append(segment, lines)
+    segment.full = _is_end_marker(lines[-1])
+
+
+def _append(segment: _Segment, lines: Sequence[bytes]) -> None:
+    segment.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(segment.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _write_all(descriptor, b"".join(lines), size_before=segment.size)
+    finally:
+        os.close(descriptor)
+    for line in lines:
+        _count(segment, len(line))
 
 
 def _write_all(descriptor: int, content: bytes, *, size_before: int) -> None:
@@ -230,14 +286,14 @@ def _is_end_marker(line: bytes) -> bool:
     return bool(data.get(_TRUNCATED) and data.get("stream") == "server")
 
 
-def _read_lines(segment: _Segment, after: int, limit: int) -> list[bytes]:
+def _read_lines(segment: _Segment, after: int, limit: int, max_bytes: int = READ_BYTES) -> list[bytes]:
     lines: list[bytes] = []
     size = 0
     with segment.path.open("rb", buffering=_SCAN_BYTES) as file:
         file.seek(segment.offsets[after // STRIDE], SEEK_SET)
         for _ in range(after % STRIDE):
             file.readline()
-        while len(lines) < limit and (size < READ_BYTES or not lines):
+        while len(lines) < limit and (size < max_bytes or not lines):
             lines.append(file.readline())
             size += len(lines[-1])
     return lines

