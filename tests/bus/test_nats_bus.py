@@ -6,11 +6,10 @@ from collections.abc import AsyncIterator
 import nats as client_library
 import pytest
 from tests.bus.cut import Cuttable
+from tests.bus.nodes import bus_at, listening
 
 from agent_swarm.bus import Notice, NoticeKind
-from agent_swarm.bus.nats.link import Link
 from agent_swarm.bus.nats.notices import NatsBus
-from agent_swarm.bus.nats.settings import settings_from
 from agent_swarm.domain.errors import Unavailable
 from agent_swarm.testing import nats
 from agent_swarm.testing.bus_contract import BusContract, Ear, MakeBus, committed
@@ -18,17 +17,6 @@ from agent_swarm.testing.waiting import until
 
 Pair = tuple[Ear[NatsBus], Ear[NatsBus]]
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
-
-
-def bus_at(url: str, cluster: str, node: str, limit: int = 1024) -> NatsBus:
-    return NatsBus(Link(settings_from(url), name=node), cluster=cluster, node=node, limit=limit)
-
-
-async def listening(url: str, cluster: str, node: str, limit: int = 1024) -> Ear[NatsBus]:
-    bus = bus_at(url, cluster, node, limit)
-    ear = Ear(node, bus)
-    await bus.open(ear.hear)
-    return ear
 
 
 class TestContract(BusContract):

@@ -3,69 +3,19 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import nats as client_library
 import pytest
 from tests.bus.cut import Cuttable
+from tests.bus.nodes import TASK, Node
 
-from agent_swarm.bus.nats.link import Link
-from agent_swarm.bus.nats.settings import settings_from
-from agent_swarm.bus.nats.transcripts import NatsLogs
 from agent_swarm.domain.errors import Unavailable
 from agent_swarm.protocol.errors import TranscriptGap
-from agent_swarm.services.redaction import Redactor
-from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.testing import nats
 from agent_swarm.testing.waiting import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
-TASK = "0197a1c2-5b7e-7c3d-9e4f-0123456789ab"
-NOW = 1_800_000_000_000_000
-
-
-@dataclass
-class Node:
-    """A server's transcripts, with their files and their way to the others."""
-
-    folder: Path
-    logs: NatsLogs
-    transcripts: Transcripts
-
-    @classmethod
-    async def opened(cls, url: str, cluster: str, folder: Path, **options: Any) -> "Node":
-        logs = NatsLogs(Link(settings_from(url), name=folder.name), cluster=cluster, folder=folder / "nats")
-        transcripts = Transcripts(folder / "transcripts", Redactor(["a-secret-value"]), logs=logs, **options)
-        await logs.open(transcripts)
-        return cls(folder, logs, transcripts)
-
-    async def close(self) -> None:
-        await self.logs.close()
-
-    async def append(self, first: int, *texts: str, attempt: int = 1) -> int:
-        return await self.transcripts.append(TASK, attempt, first, lines(*texts), now=NOW)
-
-    def file(self, attempt: int = 1) -> bytes:
-        path = self.folder / "transcripts" / TASK / f"{attempt}.jsonl"
-        return path.read_bytes() if path.exists() else b""
-
-    def texts(self, attempt: int = 1) -> list[str]:
-        return [json.loads(line)["data"]["text"] for line in self.file(attempt).splitlines()]
-
-    def unsent(self) -> list[str]:
-        return sorted(path.name for path in (self.folder / "nats" / "unsent").iterdir())
-
-    async def has(self, *texts: str, attempt: int = 1, within: float = 10.0) -> None:
-        await until(lambda: self.texts(attempt) == list(texts), within)
-
-    async def has_sent_all(self) -> None:
-        await until(lambda: not self.unsent())
-
-
-def lines(*texts: str) -> list[dict[str, Any]]:
-    return [{"at": "2026-11-20T18:44:35.000Z", "kind": "text", "data": {"text": text}} for text in texts]
 
 
 @pytest.fixture

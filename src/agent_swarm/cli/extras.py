@@ -5,7 +5,10 @@ from importlib.util import find_spec
 from agent_swarm.cli.failures import CommandFailed
 
 # What pyproject.toml lists under each extra, as far as nothing works without it.
-MODULES = {"server": ("fastapi", "uvicorn", "sqlalchemy", "alembic", "orjson", "prometheus_client")}
+MODULES = {
+    "server": ("fastapi", "uvicorn", "sqlalchemy", "alembic", "orjson", "prometheus_client"),
+    "nats": ("nats", "nkeys"),
+}
 
 
 def missing_modules(extra: str) -> list[str]:
