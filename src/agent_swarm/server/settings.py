@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_swarm import config
-from agent_swarm.bus.nats import settings as nats
+from agent_swarm.bus.nats.settings import KEEP_BYTES, KEEP_HOURS, NatsSettings, parse_url, settings_from
 from agent_swarm.config import SettingError, setting
 
 SYNCHRONOUS = ("full", "normal")
@@ -75,8 +75,8 @@ class ServerSettings:
     nats_url: str = setting(
         "",
         env="AGENT_SWARM_NATS_URL",
-        help="NATS between the servers of one database: nats://[user:password@]host[:port], several with commas between",
-        parse=nats.parse_url,
+        help="NATS between servers of one database: nats://[user:password@]host[:port], several with commas between",
+        parse=parse_url,
         expected="nats://host:port or tls://host:port, several with commas between",
         secret=True,
     )
@@ -88,14 +88,14 @@ class ServerSettings:
         expected="a path",
     )
     nats_keep_hours: float = setting(
-        nats.KEEP_HOURS,
+        KEEP_HOURS,
         env="AGENT_SWARM_NATS_KEEP_HOURS",
         help="how long NATS keeps transcript lines for servers that are away",
         parse=_above_zero(float),
         expected="a number of hours",
     )
     nats_keep_bytes: int = setting(
-        nats.KEEP_BYTES,
+        KEEP_BYTES,
         env="AGENT_SWARM_NATS_KEEP_BYTES",
         help="how much of them it keeps at most; every replica needs that much storage",
         parse=_above_zero(int),
@@ -103,12 +103,12 @@ class ServerSettings:
     )
 
     @property
-    def nats(self) -> nats.NatsSettings | None:
+    def nats(self) -> NatsSettings | None:
         """How to reach NATS; None where servers do not use it. Raises SettingError where the URL is none."""
         if not self.nats_url:
             return None
         try:
-            return nats.settings_from(
+            return settings_from(
                 self.nats_url,
                 credentials=self.nats_creds,
                 keep_hours=self.nats_keep_hours,

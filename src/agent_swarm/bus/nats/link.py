@@ -7,6 +7,7 @@ again what it needs.
 
 import asyncio
 import contextlib
+import os
 import random
 import ssl
 from collections.abc import Mapping
@@ -161,6 +162,7 @@ class Link:
         raise next((refusal for refusal in refusals if not _is_absence(refusal)), refusals[0])
 
     async def _dial(self, server: str) -> Client:
+        self._require_credentials()
         client, lost = Client(), asyncio.Event()
         told: list[Exception] = []
 
@@ -197,6 +199,11 @@ class Link:
             raise _refusal(server, [exc, *told]) from None
         self._lost = lost
         return client
+
+    def _require_credentials(self) -> None:
+        path = self.settings.credentials
+        if path is not None and not os.access(path, os.R_OK):
+            raise Unavailable(f"the credentials for NATS cannot be read: {path}", hint="correct AGENT_SWARM_NATS_CREDS")
 
 
 def _require_room(client: Client, server: str) -> None:
