@@ -63,8 +63,8 @@ class Node:
         return path.read_bytes() if path.exists() else b""
 
     def texts(self, attempt: int = 1) -> list[str]:
-        """The lines on this node's disk."""
-        return [json.loads(line)["data"]["text"] for line in self.file(attempt).splitlines()]
+        """The whole lines on this node's disk."""
+        return [json.loads(line)["data"]["text"] for line in self.file(attempt).split(b"\n")[:-1]]
 
     def unsent(self) -> list[str]:
         """The marks of what is not shared."""

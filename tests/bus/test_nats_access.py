@@ -107,6 +107,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
     return made, key
 
 
+@pytest.mark.slow
 async def test_given_a_server_with_tls_then_it_is_used_where_its_certificate_is_trusted_and_only_there(
     cluster_id: str, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,7 @@ async def test_given_a_message_that_nobody_understands_then_it_is_passed_over(
     await stranger.close()
 
 
+@pytest.mark.slow
 async def test_given_a_link_that_is_cut_for_a_while_then_what_was_missed_is_heard_afterwards(
     nats_server: str, cluster_id: str, pair: Pair
 ) -> None:
@@ -112,6 +113,7 @@ async def test_given_nats_that_is_away_when_a_lot_is_published_then_the_outbox_s
         await far.bus.close()
 
 
+@pytest.mark.slow
 async def test_given_a_server_that_is_killed_when_it_is_back_then_nothing_was_missed_and_nobody_was_started_again(
     nats_node: nats.Nodes, cluster_id: str
 ) -> None:
@@ -131,6 +133,7 @@ async def test_given_a_server_that_is_killed_when_it_is_back_then_nothing_was_mi
     await two.bus.close()
 
 
+@pytest.mark.slow
 async def test_given_a_server_that_lost_all_its_files_when_it_is_back_then_notices_are_heard_again(
     nats_node: nats.Nodes, cluster_id: str
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.bus.nodes import Node, listening
 
 from agent_swarm.bus.nats.notices import NatsBus
+from agent_swarm.domain.errors import Unavailable
 from agent_swarm.protocol.errors import TranscriptGap
 from agent_swarm.testing import nats
 from agent_swarm.testing.bus_contract import Ear, committed
@@ -205,6 +206,24 @@ async def test_given_a_flow_when_a_leader_hangs_then_it_goes_on_without_it_and_w
     await swarm.goes_on()
     await swarm.stop()
     await swarm.is_complete()
+
+
+async def test_given_a_cluster_without_a_majority_when_a_node_starts_then_it_waits_a_while_and_then_says_what_is_wrong(
+    nats_cluster: nats.Nodes, cluster_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nats_cluster.kill(1)
+    nats_cluster.kill(2)
+    monkeypatch.setattr("agent_swarm.bus.nats.following.START_SECONDS", 1.0)
+    with pytest.raises(Unavailable) as refused:
+        await listening(nats_cluster.urls[0], cluster_id, "one")
+    assert "majority" in refused.value.hint
+    monkeypatch.undo()
+
+    opening = asyncio.create_task(listening(nats_cluster.urls[0], cluster_id, "one"))
+    nats_cluster.start_all()
+
+    ear = await opening
+    await ear.bus.close()
 
 
 async def test_given_a_cluster_that_was_too_small_at_first_when_it_is_whole_then_streams_get_their_replicas(

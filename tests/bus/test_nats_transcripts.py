@@ -18,6 +18,11 @@ from agent_swarm.testing.waiting import until
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 
 
+def place_of(node: Node) -> int:
+    """How far the node remembers to have read."""
+    return int(json.loads((node.folder / "nats" / "place").read_bytes())["seq"])
+
+
 @pytest.fixture
 async def pair(nats_server: str, cluster_id: str, tmp_path: Path) -> AsyncIterator[tuple[Node, Node]]:
     here = await Node.opened(nats_server, cluster_id, tmp_path / "here")
@@ -177,7 +182,9 @@ async def test_given_a_node_that_was_away_when_it_is_back_then_it_reads_what_it_
     there = await Node.opened(nats_server, cluster_id, tmp_path / "there")
     await here.append(0, "a")
     await there.has("a")
+    await until(lambda: there.logs.position == 1)
     await there.close()
+    assert place_of(there) == 1
     await here.append(1, "b")
     await here.append(0, "x", attempt=2)
 
@@ -185,10 +192,9 @@ async def test_given_a_node_that_was_away_when_it_is_back_then_it_reads_what_it_
 
     await again.has("a", "b")
     await again.has("x", attempt=2)
-    place = json.loads((tmp_path / "there" / "nats" / "place").read_bytes())
-    assert place["seq"] == 1  # of its first life; the second one saves its own in a while
+    await until(lambda: again.logs.position == 3)
     await again.close()
-    assert json.loads((tmp_path / "there" / "nats" / "place").read_bytes())["seq"] == 3
+    assert place_of(again) == 3
     await here.close()
 
 
@@ -276,6 +282,7 @@ async def test_given_a_message_that_is_no_transcript_then_it_is_passed_over(
     await stranger.close()
 
 
+@pytest.mark.slow
 async def test_given_lines_that_are_long_then_they_travel_in_several_messages(pair: tuple[Node, Node]) -> None:
     here, there = pair
     long = [f"{number}" + "x" * 200_000 for number in range(12)]
@@ -317,6 +324,7 @@ async def test_given_many_transcripts_and_writers_at_once_then_every_node_has_ev
         await node.has_sent_all()
 
 
+@pytest.mark.slow
 async def test_given_a_server_that_lost_its_files_when_it_is_back_then_lines_are_shared_again(
     nats_node: nats.Nodes, cluster_id: str, tmp_path: Path
 ) -> None:

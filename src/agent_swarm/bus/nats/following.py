@@ -27,6 +27,7 @@ HEARTBEAT_SECONDS = 1.0
 SILENCE_SECONDS = 4.0
 FORGET_SECONDS = 30.0  # after which the server forgets a reader that is gone
 RETRY_SECONDS = 0.5
+START_SECONDS = 10.0  # how long a start waits for a cluster that has no leader
 
 Take = Callable[[Msg], Awaitable[None]]
 
@@ -53,13 +54,18 @@ class Following:
 
     async def start(self) -> None:
         """Return when what is published from now on will be taken in. Raises Unavailable."""
-        try:
-            session = await self._begin(await self._link.connected())
-        except FAILURES as exc:
-            raise Unavailable(
-                f"NATS does not give the stream {self.name}: {type(exc).__name__}",
-                hint="look whether a majority of its servers is up",
-            ) from exc
+        give_up_at = asyncio.get_running_loop().time() + START_SECONDS
+        while True:
+            try:
+                session = await self._begin(await self._link.connected())
+                break
+            except FAILURES as exc:  # an election may be under way
+                if asyncio.get_running_loop().time() > give_up_at:
+                    raise Unavailable(
+                        f"NATS is there but does not give the stream {self.name}: {type(exc).__name__}",
+                        hint="look whether a majority of its servers is up",
+                    ) from exc
+                await asyncio.sleep(RETRY_SECONDS)
         self._task = asyncio.create_task(self._run(session), name=f"follow-{self.name}")
 
     async def stop(self) -> None:

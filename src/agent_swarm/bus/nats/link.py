@@ -191,12 +191,11 @@ class Link:
                     tls=ssl.create_default_context() if server.startswith("tls:") else None,
                 )
             _require_room(client, server)
-        except Unavailable:
+        except BaseException as exc:
             await _end(client)
+            if isinstance(exc, FAILURES):
+                raise _refusal(server, [exc, *told]) from None
             raise
-        except FAILURES as exc:
-            await _end(client)
-            raise _refusal(server, [exc, *told]) from None
         self._lost = lost
         return client
 

@@ -23,6 +23,7 @@ NOTICE_SECONDS = 300.0  # a node that was cut off for longer looks by itself
 NOTICE_BYTES = 64 * 1024 * 1024
 DUPLICATE_SECONDS = 120.0
 API_SECONDS = 3.0
+_TEMPORARILY_UNAVAILABLE = 10008  # JetStream's code while a cluster has no leader
 _CLUSTER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -55,6 +56,8 @@ async def ensured(client: Client, wanted: StreamConfig) -> StreamInfo:
             found = await _create(stream, wanted)
         return await _adjust(stream, found, wanted)
     except ServiceUnavailableError as exc:
+        if exc.err_code == _TEMPORARILY_UNAVAILABLE:
+            raise
         raise _no_jetstream() from exc
     except APIError as exc:
         if "not enabled" in str(exc.description):

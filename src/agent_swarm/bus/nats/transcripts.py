@@ -51,6 +51,12 @@ class NatsLogs:
         self._saver: asyncio.Task[None] | None = None
         self._saved: Place | None = None
 
+    @property
+    def position(self) -> int:
+        """The number of the last message in the stream that was taken in."""
+        place = self._following.place if self._following is not None else None
+        return place.seq if place is not None else 0
+
     async def open(self, shelf: Shelf) -> None:
         """Begin; what earlier processes of this node left to share is shared in the background."""
         left = await asyncio.to_thread(self._unsent.load)
@@ -86,7 +92,7 @@ class NatsLogs:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CATCH_UP_SECONDS):
                 with contextlib.suppress(*FAILURES):
-                    await self._read(key, after=self._seq())
+                    await self._read(key, after=self.position)
                 while True:
                     arrival = self._arrivals.setdefault(key, asyncio.Event())
                     if await self._shelf.put(task_id, attempt, 0, ()) >= wanted:
@@ -148,10 +154,6 @@ class NatsLogs:
         self._holes[key] = have
         if len(self._holes) > HOLES:
             del self._holes[next(iter(self._holes))]
-
-    def _seq(self) -> int:
-        place = self._following.place if self._following is not None else None
-        return place.seq if place is not None else 0
 
     async def _save_now_and_then(self) -> None:
         while True:
