@@ -14,6 +14,7 @@ from agent_swarm.protocol import limits
 from agent_swarm.protocol.errors import TranscriptGap
 from agent_swarm.services import transcripts as module
 from agent_swarm.services.redaction import Redactor
+from agent_swarm.services.transcript_file import STRIDE
 from agent_swarm.services.transcripts import Transcripts
 
 pytestmark = pytest.mark.anyio
@@ -123,10 +124,10 @@ async def test_given_many_lines_when_one_is_read_then_only_its_neighbourhood_is(
 
     for fresh in (store, opened(tmp_path)):
         assert await texts(fresh, after=777, limit=3) == many[777:780]
-        assert await texts(fresh, after=module.STRIDE, limit=1) == [many[module.STRIDE]]
+        assert await texts(fresh, after=STRIDE, limit=1) == [many[STRIDE]]
         assert await texts(fresh) == many
         segment = fresh._segments[TASK, 1]
-        assert (segment.lines, len(segment.offsets)) == (1000, 1 + 1000 // module.STRIDE)
+        assert (segment.lines, len(segment.offsets)) == (1000, 1 + 1000 // STRIDE)
 
 
 async def test_given_long_lines_when_they_are_read_then_an_answer_is_bounded_but_never_empty(tmp_path: Path) -> None:

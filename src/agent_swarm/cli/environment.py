@@ -1,4 +1,4 @@
-"""The options that every command understands: variables from a file, and which server.
+"""The options that every command understands: variables from a file, which server, which NATS.
 
 It stands apart from `options` because `--help` pays for everything that this file imports.
 """
@@ -29,4 +29,10 @@ env_file_option = click.option(
 )
 url_option = click.option(
     "--url", metavar="URL", help="The server; default AGENT_SWARM_URL, then http://127.0.0.1:3013."
+)
+nats_option = click.option(
+    "--nats",
+    "nats_url",
+    metavar="URL",
+    help="NATS for several servers on one database; default AGENT_SWARM_NATS_URL, where a password is better kept.",
 )

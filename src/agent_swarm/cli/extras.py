@@ -8,6 +8,7 @@ from agent_swarm.cli.failures import CommandFailed
 MODULES = {
     "server": ("fastapi", "uvicorn", "sqlalchemy", "alembic", "orjson", "prometheus_client"),
     "postgres": ("psycopg",),
+    "nats": ("nats", "nkeys"),
 }
 
 

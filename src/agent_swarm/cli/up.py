@@ -11,11 +11,11 @@ import click
 from agent_swarm import __version__
 from agent_swarm.cli import failures
 from agent_swarm.cli.address import DEFAULT_URL, server_data_dir
-from agent_swarm.cli.environment import env_file_option
+from agent_swarm.cli.environment import env_file_option, nats_option
 from agent_swarm.cli.extras import require
 from agent_swarm.cli.process_log import ProcessLog
 from agent_swarm.cli.supervisor import Stage, Supervisor
-from agent_swarm.cli.swarm_processes import Swarm, environment, free_port, stages
+from agent_swarm.cli.swarm_processes import NATS_VARIABLE, Swarm, environment, free_port, stages
 
 
 @click.command()
@@ -31,6 +31,7 @@ from agent_swarm.cli.swarm_processes import Swarm, environment, free_port, stage
     help="Keep everything here, the workers' files too; default DATA_DIR, then ~/.agent-swarm/server.",
 )
 @click.option("--quiet", "-q", is_flag=True, help="Leave out what the processes print, unless one fails.")
+@nats_option
 @env_file_option
 def up(
     *,
@@ -42,6 +43,7 @@ def up(
     host: str | None,
     data_dir: Path | None,
     quiet: bool,
+    nats_url: str | None,
 ) -> int:
     """Run a server, a lead and workers until Ctrl-C.
 
@@ -57,8 +59,11 @@ def up(
     require("server")
     from agent_swarm.server.settings import load_settings
 
-    settings = load_settings(flags={"port": port, "host": host, "data_dir": data_dir and data_dir.absolute()})
-    environ = environment()
+    flags = {"port": port, "host": host, "data_dir": data_dir and data_dir.absolute(), "nats_url": nats_url}
+    settings = load_settings(flags=flags)
+    if settings.nats is not None:
+        require("nats")
+    environ = environment() | ({NATS_VARIABLE: settings.nats_url} if settings.nats_url else {})
     keeps_workers = data_dir is not None and not environ.get("AGENT_SWARM_WORKER_DIR", "").strip()
     swarm = Swarm(
         host=settings.host,
