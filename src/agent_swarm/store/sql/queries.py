@@ -22,7 +22,7 @@ from agent_swarm.store.records import (
     TaskRecord,
     TokenRecord,
 )
-from agent_swarm.store.sql import coding, statements, tables
+from agent_swarm.store.sql import coding, pages, statements, tables
 from agent_swarm.store.sql.classes import ClassCache
 
 task, dependency, attempt = tables.task, tables.dependency, tables.attempt
@@ -55,13 +55,13 @@ class SqlQueries:
 
     def list_tasks(self, filters: TaskFilter, *, after: Cursor | None, limit: int) -> list[TaskRecord]:
         """A page, newest first; prompts are cut to PREVIEW_CHARS characters."""
-        statement = _previews.order_by(task.c.created_at.desc(), task.c.id.desc()).limit(limit)
-        for condition in _conditions(filters):
-            statement = statement.where(condition)
-        if after is not None:
-            place = sa.tuple_(task.c.created_at, task.c.id)
-            statement = statement.where(place < sa.tuple_(sa.literal(after.created_at), sa.literal(after.id)))
-        return [self._task_of(row) for row in self._connection.execute(statement)]
+        values = pages.values_of(filters, after, limit)
+        form = {"continues": after is not None, "dialect": self._connection.dialect.name}
+        lead, *more = leads = pages.leads_of(filters)
+        if more:
+            counted = self._connection.execute(pages.probe_of(filters, leads, **form), values).one()
+            lead = min(zip(counted, leads, strict=True), key=lambda one: one[0])[1]
+        return [self._task_of(row) for row in self._connection.execute(pages.page_of(filters, lead, **form), values)]
 
     def _task_of(self, row: Any) -> TaskRecord:
         return coding.task_of(row._mapping, self._classes.requirements(row.class_id, self._load_classes))
@@ -114,8 +114,9 @@ class SqlQueries:
 
     def held_tasks(self, agent_id: str | None = None) -> list[TaskRecord]:
         """The tasks under a lease, of one agent or of all, by id; prompts are cut."""
-        holder = task.c.agent_id.is_not(None) if agent_id is None else task.c.agent_id == agent_id
-        statement = _previews.where(holder).order_by(task.c.id)
+        statement = _previews.where(statements.is_held).order_by(task.c.id)
+        if agent_id is not None:
+            statement = statement.where(task.c.last_agent_id == agent_id, task.c.agent_id == agent_id)
         return [self._task_of(row) for row in self._connection.execute(statement)]
 
     def claimed_under(self, claim_ids: Sequence[str]) -> list[ClaimedTask]:
@@ -207,23 +208,6 @@ def _by_name(table: sa.Table, after: NameCursor | None, limit: int | None) -> "s
     return statement.where(
         sa.tuple_(table.c.name, table.c.id) > sa.tuple_(sa.literal(after.name), sa.literal(after.id))
     )
-
-
-def _conditions(filters: TaskFilter) -> "list[sa.ColumnElement[bool]]":
-    conditions: list[sa.ColumnElement[bool]] = []
-    if filters.statuses:
-        conditions.append(task.c.status.in_([status.value for status in filters.statuses]))
-    for column, value in (
-        (task.c.last_agent_id, filters.agent_id),
-        (task.c.project_id, filters.project_id),
-        (task.c.root_id, filters.root_id),
-        (task.c.parent_id, filters.parent_id),
-    ):
-        if value is not None:
-            conditions.append(column == value)
-    if filters.label is not None:
-        conditions.append(task.c.labels.contains(coding.dump(filters.label), autoescape=True))
-    return conditions
 
 
 def _far_end(row: Any) -> DependencyRecord:

@@ -72,6 +72,9 @@ class Staging:
         for position, edge in enumerate(edges):
             row = {"task_id": spec.id, "position": position, "upstream_id": edge.upstream_id}
             self._new[tables.dependency].append({**row, "on_failure": edge.on_failure.value})
+        for label in dict.fromkeys(spec.labels):
+            row = {"label": label, "created_at": spec.created_at, "task_id": spec.id}
+            self._new[tables.task_label].append(row)
         self.stored(entry)
 
     def add_attempt(self, attempt: AttemptRecord) -> None:

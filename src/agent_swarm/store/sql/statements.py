@@ -16,6 +16,7 @@ from agent_swarm.store.sql.many import ForMany
 task, attempt, agent, token = tables.task, tables.attempt, tables.agent, tables.token
 
 _HELD: "list[sa.ColumnElement[str]]" = [sa.literal_column(f"'{status.value}'") for status in sorted(HELD)]
+is_held = task.c.status.in_(_HELD)
 
 
 @lru_cache(maxsize=64)
@@ -62,7 +63,11 @@ due_timers = (
 )
 due_timers_but_leases = due_timers.where(task.c.status.not_in(_HELD))
 
-held_by = sa.select(task.c.id).where(task.c.agent_id == sa.bindparam("agent_id")).order_by(task.c.id)
+held_by = (  # who holds a task is the one who had it last, and that has an index
+    sa.select(task.c.id)
+    .where(task.c.last_agent_id == sa.bindparam("agent_id"), is_held, task.c.agent_id == task.c.last_agent_id)
+    .order_by(task.c.id)
+)
 
 paused_for = (
     sa.select(task.c.id)
