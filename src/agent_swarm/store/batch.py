@@ -324,6 +324,7 @@ class Batch:
                     news[task_id].append((edge.upstream_id, what))
             dependants = sorted(news)
             self._rows.prefetch(tasks=dependants)
+            self._rows.look_ahead([task_id for task_id in dependants if _ends_it(news[task_id])])
             for task_id in dependants:
                 self._tell_dependant(task_id, news[task_id])
 
@@ -468,6 +469,11 @@ class Batch:
         for index, op in chosen:
             if index in claimed:
                 replies[index] = ClaimedTask(claim_id=op.claim_id, task=found[claimed[index].task_id])
+
+
+def _ends_it(news: list[tuple[str, Consequence]]) -> bool:
+    """Whether what a dependant is told may end it, so that its own dependants are told next."""
+    return any(what is not Consequence.MET for _, what in news)
 
 
 def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:

@@ -131,6 +131,9 @@ class MemoryRows:
             if edge.upstream_id in wanted
         ]
 
+    def look_ahead(self, task_ids: Sequence[str]) -> None:
+        """Everything is at hand."""
+
     def due(self, now: int, *, leases: bool, limit: int) -> list[str]:
         """Tasks whose timer is due, earliest first."""
         due = sorted(

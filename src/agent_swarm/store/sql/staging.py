@@ -56,6 +56,11 @@ class Staging:
     _seen: dict[str, int] = field(default_factory=dict)
     _stored: dict[str, tuple[TaskState, int]] = field(default_factory=dict)  # state and claim class in the database
 
+    @property
+    def has_new_edges(self) -> bool:
+        """Tasks wait to be written that wait for others."""
+        return tables.dependency in self._new
+
     def stored(self, entry: Entry) -> None:
         """The database has the task like this."""
         self._stored[entry.state.id] = (entry.state, entry.claim_class)

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.tasks import HELD, PauseReason, TaskStatus
 from agent_swarm.store.records import TokenKind
 from agent_swarm.store.sql import many, tables
@@ -16,6 +17,7 @@ from agent_swarm.store.sql.many import ForMany
 task, attempt, agent, token = tables.task, tables.attempt, tables.agent, tables.token
 
 _HELD: "list[sa.ColumnElement[str]]" = [sa.literal_column(f"'{status.value}'") for status in sorted(HELD)]
+_WAITING = [sa.literal_column(f"'{status.value}'") for status in (TaskStatus.BACKLOG, TaskStatus.BLOCKED)]
 is_held = task.c.status.in_(_HELD)
 
 
@@ -54,6 +56,28 @@ edges_from = (
     .where(one_of(tables.dependency.c.upstream_id))
     .order_by(tables.dependency.c.task_id, tables.dependency.c.position)
 )
+
+
+def _downstream() -> "sa.Select[Any]":
+    """Tasks in `ids` that may end without success, and all that this could end: waiting tasks along edges that say so.
+
+    The status is that of the moment; whoever asks has to look again at what it then locks.
+    """
+    edge = tables.dependency
+    start = sa.select(task.c.id).where(one_of(task.c.id))
+    below = start.cte("below", recursive=True)
+    goes_on = (
+        sa.select(edge.c.task_id)
+        .select_from(below)
+        .join(edge, edge.c.upstream_id == below.c.id)
+        .join(task, task.c.id == edge.c.task_id)
+        .where(edge.c.on_failure != OnFailure.WAIT.value, task.c.status.in_(_WAITING))
+    )
+    below = below.union(goes_on)
+    return sa.select(below.c.id).limit(sa.bindparam("limit"))
+
+
+downstream = _downstream()
 
 due_timers = (
     sa.select(task.c.id)
