@@ -21,7 +21,7 @@ from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.store.records import PREVIEW_CHARS, Cursor, TaskFilter
 from agent_swarm.store.sql import statements, tables
 
-PROBE = 1_000
+PROBE = 500
 
 task, label = tables.task, tables.task_label
 Condition = sa.ColumnElement[bool]
@@ -118,7 +118,8 @@ def _page(lead: Lead, others: frozenset[str], statuses: int, continues: bool, di
 def _probe(leads: tuple[Lead, ...], statuses: int, continues: bool, dialect: str) -> "sa.Select[Any]":
     counts = []
     for lead in leads:
-        looks = _merged(_branches(lead, frozenset(), statuses, continues, dialect, sa.bindparam("probe")))
+        asked = statuses if lead in _BY_STATUS else 0
+        looks = _merged(_branches(lead, frozenset(), asked, continues, dialect, sa.bindparam("probe")))
         counts.append(sa.select(sa.func.count()).select_from(looks.subquery()).scalar_subquery().label(lead.value))
     return sa.select(*counts)
 
