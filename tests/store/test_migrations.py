@@ -92,10 +92,11 @@ def test_given_a_database_of_either_kind_when_it_is_made_anew_or_migrated_then_i
     postgres_server: str,
 ) -> None:
     room = []
-    for make in (lambda address: make_old(address, 3), lambda address: None):
+    for tasks_before in (3, 0):
         with postgres.database(postgres_server) as url:
             address = sa.make_url(url).set(drivername="postgresql+psycopg").render_as_string(False)
-            make(address)
+            if tasks_before:
+                make_old(address, tasks_before)
             opened = PostgresEngine(url)
             opened.open()
             opened.close()
@@ -104,4 +105,4 @@ def test_given_a_database_of_either_kind_when_it_is_made_anew_or_migrated_then_i
                 options = connection.execute(sa.text("SELECT relname, reloptions FROM pg_class WHERE relkind = 'r'"))
                 room.append({name: told for name, told in options if told})
             engine.dispose()
-    assert room[0] == room[1] == dict.fromkeys(("task", "attempt", "agent"), ["fillfactor=80"])
+    assert room[0] == room[1] == {name: ["fillfactor=80"] for name in ("task", "attempt", "agent")}

@@ -225,13 +225,13 @@ def test_given_many_tasks_when_a_page_is_read_then_postgresql_looks_at_few_rows(
 def rows_on_postgresql(engine: PostgresEngine, filters: TaskFilter) -> int:
     """Rows of tasks and labels that the plan of a page's statement met, those it threw away too."""
     values = pages.values_of(filters, None, 50)
-    form = {"continues": False, "dialect": "postgresql"}
+    form = pages.Form(continues=False, dialect="postgresql")
     with engine._reader.connect() as connection:
         lead, *more = leads = pages.leads_of(filters)
         if more:
-            counted = connection.execute(pages.probe_of(filters, leads, **form), values).one()
+            counted = connection.execute(pages.probe_of(filters, leads, form), values).one()
             lead = leads[list(counted).index(min(counted))]
-        statement = pages.page_of(filters, lead, **form)
+        statement = pages.page_of(filters, lead, form)
         compiled = statement.compile(connection, compile_kwargs={"render_postcompile": True})
         explained = connection.exec_driver_sql(
             f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled}", compiled.construct_params(values)
@@ -275,12 +275,12 @@ def test_given_any_combination_of_filters_when_sqlite_plans_a_page_then_only_the
     for filters in every_filter(dict.fromkeys(GIVEN, "x")):
         for after in (None, Cursor(1, "x")):
             values = pages.values_of(filters, after, 50)
-            form = {"continues": after is not None, "dialect": "sqlite"}
+            form = pages.Form(continues=after is not None, dialect="sqlite")
             leads = pages.leads_of(filters)
             for lead in leads:
-                steps = plan_of(pages.page_of(filters, lead, **form), values)
+                steps = plan_of(pages.page_of(filters, lead, form), values)
                 assert [step for step in steps if strays(step, lead)] == [], (filters, lead, steps)
-            steps = plan_of(pages.probe_of(filters, leads, **form), values)
+            steps = plan_of(pages.probe_of(filters, leads, form), values)
             assert [step for step in steps if step.startswith("SCAN task")] == []
             assert [step for step in steps if step.startswith("SEARCH task USING INDEX ix")] == []  # covering ones
 

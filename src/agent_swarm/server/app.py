@@ -25,6 +25,7 @@ from agent_swarm.server.service import Service
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.server.timers import TimerService
+from agent_swarm.server.unserved import UnservedWatch
 from agent_swarm.services.gathered import GatheredTasks
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.transcripts import Transcripts
@@ -81,7 +82,8 @@ def build_app(
         stopping=stopping or Stopping(),
     )
     pool = PoolContext.build(store, redactor=redactor, transcripts=context.transcripts, stopping=context.stopping)
-    services = (TimerService(store, store.clock, metrics), Housekeeping(store))
+    unserved = UnservedWatch(store, minutes=settings.no_agent_minutes)
+    services = (TimerService(store, store.clock, metrics), Housekeeping(store), unserved)
     app = ControlPlane(
         title="Agent Swarm",
         version=__version__,

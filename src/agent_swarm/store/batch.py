@@ -32,7 +32,7 @@ from agent_swarm.domain.tasks import TaskState, TaskStatus
 from agent_swarm.domain.time import SECOND
 from agent_swarm.domain.values import changed
 from agent_swarm.protocol.limits import IDEMPOTENCY_SECONDS
-from agent_swarm.store import events, refusals, rows
+from agent_swarm.store import events, refusals, rows, unserved
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import BatchResult, Committed
 from agent_swarm.store.events import Draft
@@ -410,6 +410,12 @@ class Batch:
         self.drafts.append(events.usage_booked(op, agent_id))
         return True
 
+    def find_unserved(self, op: ops.FindUnserved) -> int:
+        """Tell of requirement classes that nobody serves."""
+        number, drafts = unserved.find(self._rows, op, self.now)
+        self.drafts.extend(drafts)
+        return number
+
     def prune(self, op: ops.Prune) -> int:
         """Remove what can no longer matter."""
         return self._rows.prune(self.now - IDEMPOTENCY_TTL, op.limit)
@@ -512,5 +518,6 @@ _HANDLERS: Mapping[type, Any] = {
     ops.Heartbeat: Batch.heartbeat,
     ops.ReportProgress: Batch.report_progress,
     ops.BookUsage: Batch.book_usage,
+    ops.FindUnserved: Batch.find_unserved,
     ops.Prune: Batch.prune,
 }

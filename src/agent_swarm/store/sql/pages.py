@@ -10,6 +10,7 @@ and few fit together, does a page look at more tasks than it shows.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -47,6 +48,14 @@ class Lead(StrEnum):
     STATUS = "status"
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What else a statement depends on, beside its filters."""
+
+    continues: bool  # it follows another page
+    dialect: str
+
+
 _BY_STATUS = frozenset({Lead.AGENT, Lead.PROJECT, Lead.STATUS})
 
 
@@ -67,14 +76,14 @@ def leads_of(filters: TaskFilter) -> tuple[Lead, ...]:
     return leads if leads and (divided or not _statuses(filters)) else (*leads, Lead.STATUS)
 
 
-def page_of(filters: TaskFilter, lead: Lead, *, continues: bool, dialect: str) -> "sa.Select[Any]":
-    """The tasks of a page with their previews; `continues` where it follows another page."""
-    return _page(lead, _others(filters, lead), len(_statuses(filters)), continues, dialect)
+def page_of(filters: TaskFilter, lead: Lead, form: Form) -> "sa.Select[Any]":
+    """The tasks of a page with their previews."""
+    return _page(lead, _others(filters, lead), len(_statuses(filters)), form)
 
 
-def probe_of(filters: TaskFilter, leads: tuple[Lead, ...], *, continues: bool, dialect: str) -> "sa.Select[Any]":
+def probe_of(filters: TaskFilter, leads: tuple[Lead, ...], form: Form) -> "sa.Select[Any]":
     """How many tasks each of `leads` would look at, counted up to PROBE per look."""
-    return _probe(leads, len(_statuses(filters)), continues, dialect)
+    return _probe(leads, len(_statuses(filters)), form)
 
 
 def _given(filters: TaskFilter) -> dict[str, str | None]:
@@ -98,8 +107,8 @@ def _others(filters: TaskFilter, lead: Lead) -> frozenset[str]:
 
 
 @lru_cache(maxsize=256)
-def _page(lead: Lead, others: frozenset[str], statuses: int, continues: bool, dialect: str) -> "sa.Select[Any]":
-    branches = _branches(lead, others, statuses, continues, dialect, sa.bindparam("limit"))
+def _page(lead: Lead, others: frozenset[str], statuses: int, form: Form) -> "sa.Select[Any]":
+    branches = _branches(lead, others, statuses, form, sa.bindparam("limit"))
     found = _merged(branches).subquery("found")
     keys = sa.select(found).order_by(found.c.created_at.desc(), found.c.id.desc()).limit(sa.bindparam("limit"))
     page = keys.subquery("page")
@@ -115,11 +124,11 @@ def _page(lead: Lead, others: frozenset[str], statuses: int, continues: bool, di
 
 
 @lru_cache(maxsize=256)
-def _probe(leads: tuple[Lead, ...], statuses: int, continues: bool, dialect: str) -> "sa.Select[Any]":
+def _probe(leads: tuple[Lead, ...], statuses: int, form: Form) -> "sa.Select[Any]":
     counts = []
     for lead in leads:
         asked = statuses if lead in _BY_STATUS else 0
-        looks = _merged(_branches(lead, frozenset(), asked, continues, dialect, sa.bindparam("probe")))
+        looks = _merged(_branches(lead, frozenset(), asked, form, sa.bindparam("probe")))
         counts.append(sa.select(sa.func.count()).select_from(looks.subquery()).scalar_subquery().label(lead.value))
     return sa.select(*counts)
 
@@ -129,64 +138,55 @@ def _merged(branches: list[Branch]) -> Any:
     return parts[0] if len(parts) == 1 else sa.union_all(*parts)
 
 
-def _branches(
-    lead: Lead, others: frozenset[str], statuses: int, continues: bool, dialect: str, limit: Any
-) -> list[Branch]:
+def _branches(lead: Lead, others: frozenset[str], statuses: int, form: Form, limit: Any) -> list[Branch]:
     """The looks whose union is the list, each newest first and bounded."""
-    asked = [_is_equal(name, dialect) for name in sorted(others)]
+    asked = [_is_equal(name, form) for name in sorted(others)]
     if lead in _BY_STATUS:
         own = [] if lead is Lead.STATUS else [_EQUAL[lead.value] == sa.bindparam(lead.value)]
         divided = [task.c.status == sa.bindparam(f"status_{place}") for place in range(statuses or len(_ALL))]
-        return [_look([*own, status, *asked], continues, limit) for status in divided]
+        return [_look([*own, status, *asked], form, limit) for status in divided]
     if statuses:
-        wanted = [sa.bindparam(f"status_{place}") for place in range(statuses)]
-        asked.append(_beside(task.c.status, dialect).in_(wanted))
+        wanted: list[sa.BindParameter[str]] = [sa.bindparam(f"status_{place}") for place in range(statuses)]
+        asked.append(_beside(task.c.status, form).in_(wanted))
     if lead is Lead.LABEL:
-        return [_look_by_label(asked, continues, limit)]
+        return [_look_by_label(asked, form, limit)]
     if lead is Lead.PARENT:
-        return [_look([task.c.parent_id == sa.bindparam("parent"), *asked], continues, limit)]
+        return [_look([task.c.parent_id == sa.bindparam("parent"), *asked], form, limit)]
     below = [task.c.root_id == sa.bindparam("root"), task.c.root_id != task.c.id]  # what ix_task_root holds
-    itself = [task.c.id == sa.bindparam("root"), _beside(task.c.root_id, dialect) == sa.bindparam("root")]
-    return [_look([*own, *asked], continues, limit) for own in (below, itself)]
+    itself = [task.c.id == sa.bindparam("root"), _beside(task.c.root_id, form) == sa.bindparam("root")]
+    return [_look([*own, *asked], form, limit) for own in (below, itself)]
 
 
-def _look(conditions: list[Condition], continues: bool, limit: Any) -> Branch:
-    return _bounded(sa.select(task.c.created_at, task.c.id).where(*conditions), task.c.created_at, task.c.id)(
-        continues, limit
-    )
+def _look(conditions: list[Condition], form: Form, limit: Any) -> Branch:
+    found = sa.select(task.c.created_at, task.c.id).where(*conditions)
+    return _bounded(found, task.c.created_at, task.c.id, form, limit)
 
 
-def _look_by_label(asked: list[Condition], continues: bool, limit: Any) -> Branch:
+def _look_by_label(asked: list[Condition], form: Form, limit: Any) -> Branch:
     found = sa.select(label.c.created_at, label.c.task_id.label("id")).where(label.c.label == sa.bindparam("label"))
     if asked:
         found = found.join_from(label, task, task.c.id == label.c.task_id).where(*asked)
-    return _bounded(found, label.c.created_at, label.c.task_id)(continues, limit)
+    return _bounded(found, label.c.created_at, label.c.task_id, form, limit)
 
 
-def _bounded(found: Branch, at: "sa.Column[int]", identifier: "sa.Column[str]") -> Any:
-    def bound(continues: bool, limit: Any) -> Branch:
-        statement = found.order_by(at.desc(), identifier.desc()).limit(limit)
-        if not continues:
-            return statement
-        return statement.where(
-            sa.tuple_(at, identifier) < sa.tuple_(sa.bindparam("before_at"), sa.bindparam("before_id"))
-        )
-
-    return bound
+def _bounded(found: Branch, at: "sa.Column[int]", identifier: "sa.Column[str]", form: Form, limit: Any) -> Branch:
+    if form.continues:
+        found = found.where(sa.tuple_(at, identifier) < sa.tuple_(sa.bindparam("before_at"), sa.bindparam("before_id")))
+    return found.order_by(at.desc(), identifier.desc()).limit(limit)
 
 
-def _is_equal(name: str, dialect: str) -> Condition:
+def _is_equal(name: str, form: Form) -> Condition:
     if name == "label":
         return sa.exists().where(
             label.c.label == sa.bindparam("label"),
             label.c.created_at == task.c.created_at,
             label.c.task_id == task.c.id,
         )
-    return _beside(_EQUAL[name], dialect) == sa.bindparam(name)
+    return _beside(_EQUAL[name], form) == sa.bindparam(name)
 
 
-def _beside(column: "sa.Column[str]", dialect: str) -> "sa.ColumnElement[Any]":
+def _beside(column: "sa.Column[str]", form: Form) -> "sa.ColumnElement[Any]":
     """A column that is asked about and does not lead: SQLite, which cannot tell, must not take its index."""
-    if dialect != "sqlite":
+    if form.dialect != "sqlite":
         return column
     return sa.UnaryExpression(column, operator=custom_op("+"), type_=column.type)

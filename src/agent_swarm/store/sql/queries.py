@@ -21,6 +21,7 @@ from agent_swarm.store.records import (
     TaskFilter,
     TaskRecord,
     TokenRecord,
+    UnservedClass,
 )
 from agent_swarm.store.sql import coding, pages, statements, tables
 from agent_swarm.store.sql.classes import ClassCache
@@ -56,12 +57,12 @@ class SqlQueries:
     def list_tasks(self, filters: TaskFilter, *, after: Cursor | None, limit: int) -> list[TaskRecord]:
         """A page, newest first; prompts are cut to PREVIEW_CHARS characters."""
         values = pages.values_of(filters, after, limit)
-        form = {"continues": after is not None, "dialect": self._connection.dialect.name}
+        form = pages.Form(continues=after is not None, dialect=self._connection.dialect.name)
         lead, *more = leads = pages.leads_of(filters)
         if more:
-            counted = self._connection.execute(pages.probe_of(filters, leads, **form), values).one()
+            counted = self._connection.execute(pages.probe_of(filters, leads, form), values).one()
             lead = min(zip(counted, leads, strict=True), key=lambda one: one[0])[1]
-        return [self._task_of(row) for row in self._connection.execute(pages.page_of(filters, lead, **form), values)]
+        return [self._task_of(row) for row in self._connection.execute(pages.page_of(filters, lead, form), values)]
 
     def _task_of(self, row: Any) -> TaskRecord:
         return coding.task_of(row._mapping, self._classes.requirements(row.class_id, self._load_classes))
@@ -165,13 +166,16 @@ class SqlQueries:
 
     def ready_classes(self) -> set[int]:
         """The classes that have a claimable task."""
-        some_ready = (
-            sa.select(sa.literal(1))
-            .where(task.c.ready == sa.literal_column("1"), task.c.claim_class == tables.requirement_class.c.id)
-            .exists()
-        )
-        statement = sa.select(tables.requirement_class.c.id).where(some_ready)
+        statement = sa.select(tables.requirement_class.c.id).where(statements.has_ready)
         return set(self._connection.execute(statement).scalars())
+
+    def unserved(self) -> list[UnservedClass]:
+        """The classes on record that nobody serves, by id."""
+        rows = self._connection.execute(statements.unserved)
+        return [
+            UnservedClass(Requirements.from_key(row.key), row.unserved_since, row.unserved_told_at, row.tasks)
+            for row in rows
+        ]
 
     def counts(self) -> dict[TaskStatus, int]:
         """How many tasks there are of each status."""

@@ -7,7 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from agent_swarm.domain.dependencies import OnFailure
-from agent_swarm.domain.matching import Requirements
+from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
+from agent_swarm.domain.unserved import Wait
 from agent_swarm.store.operations import BookUsage, Idempotency
 from agent_swarm.store.records import (
     AgentRecord,
@@ -18,7 +19,7 @@ from agent_swarm.store.records import (
     TokenKind,
     TokenRecord,
 )
-from agent_swarm.store.rows import Entry, Remembered
+from agent_swarm.store.rows import ClassRow, Entry, Remembered
 from agent_swarm.store.sql import coding, statements, tables
 from agent_swarm.store.sql.classes import ClassCache
 from agent_swarm.store.sql.driver import Driver
@@ -218,6 +219,40 @@ class SqlRows:
     def intern(self, needs: Requirements) -> tuple[int, bool]:
         """The class of these requirements, and whether it is new."""
         return self._classes.intern(self._driver, needs)
+
+    def classes_that_wait(self) -> list[ClassRow]:
+        """The classes that have claimable tasks or a wait on record, by id, locked."""
+        self.flush()
+        return [
+            ClassRow(
+                row["id"],
+                Requirements.from_key(row["key"]),
+                Wait(row["unserved_since"], row["unserved_told_at"]),
+                bool(row["has_tasks"]),
+            )
+            for row in self._driver.rows(statements.classes_that_wait)
+        ]
+
+    def kinds_online(self, since: int) -> list[AgentProfile]:
+        """Agents seen since then that have not said goodbye, one of those that are alike, without an id."""
+        self.flush()
+        return [
+            AgentProfile(
+                id="",
+                agent_role=AgentRole(row["agent_role"]),
+                tags=frozenset(coding.load(row["tags"])),
+                capabilities=frozenset(coding.load(row["capabilities"])),
+            )
+            for row in self._driver.rows(statements.kinds_online, {"since": since})
+        ]
+
+    def ready_tasks(self, class_id: int, limit: int) -> list[str]:
+        """Claimable tasks of a class, first ones first; none is locked."""
+        return self._ids(statements.ready_tasks, {"class_id": class_id, "limit": limit})
+
+    def save_wait(self, class_id: int, wait: Wait) -> None:
+        """Write the wait of a class."""
+        self._driver.run(statements.save_wait, {"of_class": class_id, "since": wait.since, "told_at": wait.told_at})
 
     def claimed(self, claim_ids: Sequence[str]) -> dict[str, AttemptRecord]:
         """The attempts that these claims opened."""

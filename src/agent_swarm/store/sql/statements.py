@@ -17,7 +17,7 @@ from agent_swarm.store.sql.many import ForMany
 task, attempt, agent, token = tables.task, tables.attempt, tables.agent, tables.token
 
 _HELD: "list[sa.ColumnElement[str]]" = [sa.literal_column(f"'{status.value}'") for status in sorted(HELD)]
-_WAITING = [sa.literal_column(f"'{status.value}'") for status in (TaskStatus.BACKLOG, TaskStatus.BLOCKED)]
+_WAITING: "list[sa.ColumnElement[str]]" = [sa.literal_column(f"'{status.value}'") for status in (TaskStatus.BACKLOG, TaskStatus.BLOCKED)]
 is_held = task.c.status.in_(_HELD)
 
 
@@ -218,6 +218,40 @@ same_usage = sa.select(tables.usage.c.seq).where(
     tables.usage.c.task_id == sa.bindparam("task_id"),
     tables.usage.c.attempt == sa.bindparam("attempt"),
     tables.usage.c.seq == sa.bindparam("seq"),
+)
+
+# --- classes that nobody serves ------------------------------------------------------------------------------------
+
+_class = tables.requirement_class
+_of_class = sa.and_(_IS_READY, task.c.claim_class == _class.c.id)
+has_ready = sa.select(sa.literal_column("1")).where(_of_class).exists()
+
+classes_that_wait = (
+    sa.select(_class, has_ready.label("has_tasks"))
+    .where(sa.or_(_class.c.unserved_since.is_not(None), has_ready))
+    .order_by(_class.c.id)
+    .with_for_update(of=_class)
+)
+save_wait = (
+    sa.update(_class)
+    .where(_class.c.id == sa.bindparam("of_class"))
+    .values(unserved_since=sa.bindparam("since"), unserved_told_at=sa.bindparam("told_at"))
+)
+unserved = (
+    sa.select(_class, sa.select(sa.func.count()).where(_of_class).scalar_subquery().label("tasks"))
+    .where(_class.c.unserved_since.is_not(None))
+    .order_by(_class.c.id)
+)
+kinds_online = (
+    sa.select(agent.c.agent_role, agent.c.tags, agent.c.capabilities)
+    .where(agent.c.offline_at.is_(None), agent.c.last_seen_at >= sa.bindparam("since"))
+    .distinct()
+)
+ready_tasks = (
+    sa.select(task.c.id)
+    .where(_IS_READY, task.c.claim_class == sa.bindparam("class_id"))
+    .order_by(task.c.sort_key, task.c.id)
+    .limit(sa.bindparam("limit"))
 )
 
 # --- requirement classes, projects, requests -----------------------------------------------------------------------
