@@ -152,7 +152,8 @@ def test_given_two_servers_that_look_in_the_same_moment_when_the_patience_is_ove
         swarms[0].do(LOOK)
         for swarm in swarms:
             swarm.advance(PATIENCE)
-        start, failures = threading.Barrier(2), []
+        start = threading.Barrier(2)
+        failures: list[Any] = []
 
         def look(swarm: Driver) -> None:
             start.wait()

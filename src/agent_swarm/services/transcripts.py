@@ -30,6 +30,7 @@ STRIDE = 64  # lines between two remembered offsets: a look-up reads at most thi
 OPEN_SEGMENTS = 512  # attempts whose offsets are kept in memory; a forgotten one costs a scan of its file
 SEGMENT_BYTES = 64 * 1024 * 1024  # of one attempt; what comes after is acknowledged and not kept
 READ_BYTES = 1024 * 1024  # of one answer; at least one line
+AGENT_ENDED = "ended"  # the kind of the line that says so
 _SCAN_BYTES = 256 * 1024
 _TRUNCATED = "truncated"
 
@@ -41,6 +42,14 @@ class TranscriptLines:
     lines: list[dict[str, Any]]
     next: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class LastLine:
+    """What the last line is about, and when it was stored."""
+
+    kind: str
+    stored_at: int
 
 
 @dataclass(slots=True)
@@ -95,6 +104,15 @@ class Transcripts:
                 return TranscriptLines([], after, total)
             raw = await asyncio.to_thread(_read_lines, segment, after, min(limit, total - after))
         return TranscriptLines([orjson.loads(line) for line in raw], after + len(raw), total)
+
+    async def last(self, task_id: str, attempt: int) -> "LastLine | None":
+        """The last line of a transcript; None while there is none."""
+        async with self._segment(task_id, attempt) as segment:
+            if not segment.lines:
+                return None
+            raw = await asyncio.to_thread(_read_lines, segment, segment.lines - 1, 1)
+            changed = await asyncio.to_thread(os.stat, segment.path)
+        return LastLine(str(orjson.loads(raw[0]).get("kind", "")), changed.st_mtime_ns // 1000)
 
     def more(self, task_id: str, attempt: int) -> asyncio.Future[None]:
         """A future that is done as soon as this transcript grows or ends; shared by all who wait for it."""

@@ -17,7 +17,9 @@ from agent_swarm.store.sql.many import ForMany
 task, attempt, agent, token = tables.task, tables.attempt, tables.agent, tables.token
 
 _HELD: "list[sa.ColumnElement[str]]" = [sa.literal_column(f"'{status.value}'") for status in sorted(HELD)]
-_WAITING: "list[sa.ColumnElement[str]]" = [sa.literal_column(f"'{status.value}'") for status in (TaskStatus.BACKLOG, TaskStatus.BLOCKED)]
+_WAITING: "list[sa.ColumnElement[str]]" = [
+    sa.literal_column(f"'{status.value}'") for status in (TaskStatus.BACKLOG, TaskStatus.BLOCKED)
+]
 is_held = task.c.status.in_(_HELD)
 
 
