@@ -52,6 +52,7 @@ _ENDED = {
     "finished_at": _AT,
     **dict.fromkeys(("fence", "attempt", "ended_fence"), "1"),
 }
+_RARE_LABEL = {"label": "'rare'", "created_at": _AT, "task_id": _ID}
 _PROMPT = {"task_id": _ID, "text": "'Do what number ' || i || ' says.'"}
 _ATTEMPT = {
     "task_id": _ID,
@@ -115,15 +116,24 @@ def _fill_all(connection: sa.Connection, number: int, families: Sequence[Family]
     for table, columns in ((tables.task, {**_TASK, **_ENDED}), (tables.attempt, _ATTEMPT), (tables.token, _TOKEN)):
         _fill(connection, table, columns, first, number - first)
     _fill(connection, tables.prompt, _PROMPT, 0, number)
+    _fill(connection, tables.task_label, _RARE_LABEL, 0, number, where="i % 1000 = 7")
     return ids
 
 
-def _fill(connection: sa.Connection, table: sa.Table, columns: Mapping[str, str], first: int, count: int) -> None:
-    """Rows number `first` to `first + count` of `table`."""
+def _fill(
+    connection: sa.Connection,
+    table: sa.Table,
+    columns: Mapping[str, str],
+    first: int,
+    count: int,
+    *,
+    where: str = "true",
+) -> None:
+    """Rows number `first` to `first + count` of `table`, those that `where` lets pass."""
     names = ", ".join(f'"{table.c[name].name}"' for name in columns)
     numbers = f"WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n LIMIT {count})"
     connection.exec_driver_sql(
-        f'INSERT INTO "{table.name}" ({names}) {numbers} SELECT {", ".join(columns.values())} FROM n'
+        f'INSERT INTO "{table.name}" ({names}) {numbers} SELECT {", ".join(columns.values())} FROM n WHERE {where}'
     )
 
 

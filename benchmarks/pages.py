@@ -34,6 +34,9 @@ def _pages(server: Server, number: int, scale: Scale) -> list[Row]:
         "pending and running": "&status=pending,running",
         "one label in a thousand": "&tag=rare",
         "a label nobody uses": f"&tag={quote('no such label')}",
+        "a label and a status that never meet": "&tag=rare&status=failed,cancelled",
+        "an agent and a status it never had": f"&agentId={bulk.AGENT}&status=pending",
+        "all but ended ones": "&status=backlog,blocked,pending,offered,claimed,running,paused",
     }
     paths = {what: f"/api/tasks?limit=50{query}" for what, query in lists.items()}
     scenario = Requests(

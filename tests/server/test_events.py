@@ -181,7 +181,9 @@ async def test_given_streams_and_long_polls_when_the_server_stops_then_they_end_
 
 
 @pytest.mark.slow
-async def test_given_a_client_that_does_not_read_when_much_happens_then_nothing_piles_up_for_it(live: Live) -> None:
+async def test_given_a_client_that_does_not_read_when_much_happens_then_nothing_piles_up_and_it_is_reset(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = live.world
     host, port = live.url.removeprefix("http://").split(":")
     ring = world.app.context.ring
@@ -193,6 +195,9 @@ async def test_given_a_client_that_does_not_read_when_much_happens_then_nothing_
         headers = f"Host: x\r\nAccept: text/event-stream\r\nAuthorization: Bearer {API_KEY}\r\n"
         await loop.sock_sendall(slow, f"GET /api/events HTTP/1.1\r\n{headers}\r\n".encode())
         await until(lambda: ring._followers)
+        for connection in live.server.server_state.connections:  # the kernel must not take it all
+            sending = connection.transport.get_extra_info("socket")
+            sending.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
 
         for _ in range(8):
             tasks = [{"prompt": "p", "title": "t" * 200}] * 1000
@@ -203,4 +208,12 @@ async def test_given_a_client_that_does_not_read_when_much_happens_then_nothing_
             connection.transport.get_write_buffer_size() for connection in live.server.server_state.connections
         )
         assert buffered <= 2 * 256 * 1024 + 65536
+
+        monkeypatch.setattr(stream, "EVENT_REPLAY", 500)
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024 * 1024)
+        received = b""
+        async with asyncio.timeout(20):
+            while b"event: reset" not in received:  # more happened than is told again: it reads the state anew
+                received = received[-64:] + await loop.sock_recv(slow, 65536)
+        assert world.app.context.metrics.resets._value.get() == 1
     await until(lambda: not ring._followers)

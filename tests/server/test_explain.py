@@ -205,9 +205,10 @@ async def test_given_a_task_paused_by_a_person_when_it_is_explained_then_a_perso
     world: World,
 ) -> None:
     task_id = await world.file()
-    attempt = await world.take(await world.register())
+    ada = await world.register()
+    attempt = await world.take(ada)
     await world.post(f"/api/tasks/{task_id}/pause")
-    assert "a person asked for a pause" in (await explain(world, task_id))["summary"]
+    assert (await only_reason(world, task_id, "pauseWanted"))["details"] == {"agentId": ada.id}
     await world.pause(attempt)
 
     reason = await only_reason(world, task_id, "pausedByPerson")
@@ -223,7 +224,7 @@ async def test_given_a_task_at_work_when_it_is_explained_then_who_since_when_and
     await world.claim(ada)
 
     claimed = await explain(world, task_id)
-    assert claimed["reasons"] == []
+    assert [reason["code"] for reason in claimed["reasons"]] == ["starting"]
     assert "was claimed by agent ada since 2027-01-15T08:00:00.000Z" in claimed["summary"]
     assert "lease until 2027-01-15T08:00:30.000Z" in claimed["summary"]
 

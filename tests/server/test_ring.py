@@ -1,5 +1,6 @@
 """The ring: bounded in number and bytes, gapless or not at all."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -123,4 +124,29 @@ async def test_given_the_last_follower_when_it_leaves_then_nothing_is_kept_and_n
 
     assert not ring._events
     assert ring._beat is None
+    ring.close()
+
+
+async def test_given_a_thousand_followers_when_much_happens_then_they_share_the_bytes_that_one_would_need() -> None:
+    ring = EventRing()
+    woken = [0] * 1_000
+
+    def waker(number: int) -> Callable[[], None]:
+        def wake() -> None:
+            woken[number] += 1
+
+        return wake
+
+    for number in range(1_000):
+        ring.follow(waker(number))
+    ring.publish(commit(*(event(seq, text="x" * 100) for seq in range(1, 101))))
+    held = ring._bytes
+
+    ring._deliver()
+    sent = [ring.since(0, ALL)[0] for _ in range(1_000)]
+
+    assert woken == [1] * 1_000
+    assert all(content is sent[0] for content in sent)
+    assert ring._bytes == held == sum(len(one.content) for one in ring._events)
+    assert len(sent[0]) == held <= CHUNK_BYTES
     ring.close()

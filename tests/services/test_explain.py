@@ -1,10 +1,15 @@
 """Explanations of states that the REST face cannot bring about by itself."""
 
+from dataclasses import replace
+
 import pytest
 
-from agent_swarm.domain.explain import Candidate, Facts, explain
+from agent_swarm.domain.explain import explain
+from agent_swarm.domain.explanation import Candidate, Facts
 from agent_swarm.domain.matching import AgentProfile, Requirements
 from agent_swarm.domain.tasks import TaskState, TaskStatus
+from agent_swarm.harness.base import EventKind
+from agent_swarm.services.transcripts import AGENT_ENDED
 
 STRANGER = "0197a1c2-5b7e-7c3d-9e4f-0123456789ab"
 ADA = Candidate(profile=AgentProfile(id="ada"), name="ada", is_online=True)
@@ -20,9 +25,7 @@ def test_given_any_status_when_it_is_explained_then_there_is_a_summary(status: T
     told = explain(facts(status))
 
     assert told.summary
-    assert bool(told.reasons) is (
-        status not in (TaskStatus.BLOCKED, TaskStatus.CLAIMED, TaskStatus.RUNNING, TaskStatus.COMPLETED)
-    )
+    assert bool(told.reasons) is (status not in (TaskStatus.BLOCKED, TaskStatus.RUNNING, TaskStatus.COMPLETED))
 
 
 def test_given_an_offered_task_when_it_is_explained_then_the_offer_is_the_reason() -> None:
@@ -46,3 +49,16 @@ def test_given_a_hundred_busy_agents_when_it_is_explained_then_a_few_are_named_a
 
     assert "and 95 more" in reason.message
     assert (len(reason.details["agents"]), reason.details["count"]) == (5, 100)
+
+
+def test_given_the_last_loss_that_a_task_may_have_when_its_worker_is_silent_then_it_is_going_to_fail() -> None:
+    silent = replace(ADA, last_seen_at=1, silent_since=1)
+    state = TaskState(id="t", status=TaskStatus.RUNNING, agent_id="ada", losses=1, max_losses=2, lease_expires_at=9)
+
+    (reason,) = explain(Facts(task=state, title="t", requires=Requirements(), now=5, agents=[silent])).reasons
+
+    assert "it fails for good (loss 2 of 2)" in reason.message
+
+
+def test_given_the_line_that_ends_a_transcript_when_it_is_recognised_then_it_is_the_one_that_harnesses_write() -> None:
+    assert AGENT_ENDED == EventKind.ENDED

@@ -168,6 +168,7 @@ class StoreHistories(RuleBasedStateMachine):
         delay=st.sampled_from([None, None, None, 5]),
         chained=st.booleans(),
         tries=st.integers(1, 3),
+        meanwhile=st.sampled_from([False, False, False, True]),
     )
     def file_graph(
         self,
@@ -179,7 +180,9 @@ class StoreHistories(RuleBasedStateMachine):
         delay: int | None,
         chained: bool,
         tries: int,
+        meanwhile: bool,
     ) -> None:
+        """Tasks that wait for others; `meanwhile` one of those is cancelled in the same batch."""
         upstreams = self.some_tasks(data, least=0)
         made: list[ops.NewTask] = []
         for requires in needs:
@@ -198,7 +201,9 @@ class StoreHistories(RuleBasedStateMachine):
                     max_losses=tries,
                 )
             )
-        self.apply(ops.CreateTasks(tasks=tuple(made), actor="operator"))
+        ends = [commands.Cancel(task_id=upstream) for upstream in upstreams[:1] if meanwhile]
+        orders = [ops.TaskCommand(command=command, actor="operator") for command in ends]
+        self.apply(ops.CreateTasks(tasks=tuple(made), actor="operator"), *orders)
         self.tasks.extend(new.spec.id for new in made)
 
     @rule(agents=st.lists(st.sampled_from(AGENTS), min_size=1, max_size=4))

@@ -57,6 +57,8 @@ def _told(event_type: str, data: Mapping[str, Any], agent: str, *, attempt: int 
         case "task.completed":
             commit = f", commit {data['commit'][:10]}" if data.get("commit") else ""
             return f"{agent} completed it{commit}" if agent else f"completed{commit}"
+        case "task.noEligibleAgent":
+            return _nobody(data)
         case "task.reprioritized":
             return f"priority {data.get('priority')}"
         case _ if event_type in ENDINGS:
@@ -69,6 +71,14 @@ def _with_reason(words: str, data: Mapping[str, Any]) -> str:
     upstream = f"task {short_id(data['upstream'])} did not complete" if data.get("upstream") else ""
     parts = (upstream or data.get("reason"), data.get("code"), data.get("message"))
     return ": ".join([words, *(str(part) for part in parts if part)])
+
+
+def _nobody(data: Mapping[str, Any]) -> str:
+    requires = data.get("requires") or {}
+    needs = [*requires.get("tags", ()), *requires.get("capabilities", ())]
+    told = f" with {', '.join(needs)}" if needs else ""
+    others = data.get("tasks", 1) - 1
+    return f"no agent{told} is online{f'; {others} more wait for the same' if others > 0 else ''}"
 
 
 def _agent(data: Mapping[str, Any], agents: Names) -> str:

@@ -1,89 +1,31 @@
 """Why a task is not running, and what would change that (rule T10).
 
 Pure: `explain` judges facts that one read has gathered. Every reason names the thing in the way and what would
-unblock it.
+unblock it. What keeps an attempt that an agent has is said by `explain_attempt`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import replace
 
-from agent_swarm.domain.dependencies import Consequence, OnFailure, consequence
-from agent_swarm.domain.matching import AgentProfile, Gap, Requirements, gap
-from agent_swarm.domain.tasks import HELD, PauseReason, TaskState, TaskStatus
+from agent_swarm.domain.dependencies import Consequence, consequence
+from agent_swarm.domain.explain_attempt import cancel_not_heard, held, reasons_of_held
+from agent_swarm.domain.explanation import Candidate, Explanation, Facts, Reason, Upstream
+from agent_swarm.domain.matching import Gap, Requirements, gap
+from agent_swarm.domain.tasks import PauseReason, TaskStatus
 from agent_swarm.domain.time import SECOND, to_wire
 
 NAMED = 5  # agents or upstreams a message names before it only counts the rest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upstream:
-    """A task that this one waits for."""
-
-    id: str
-    title: str
-    status: TaskStatus
-    on_failure: OnFailure
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """An agent that might run it. `holds` are (id, title) of what it works on."""
-
-    profile: AgentProfile
-    name: str
-    is_online: bool
-    slots: int = 1
-    holds: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def is_free(self) -> bool:
-        """It is there and has a slot left."""
-        return self.is_online and len(self.holds) < self.slots
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """Everything the answer rests on, of one moment."""
-
-    task: TaskState
-    title: str
-    requires: Requirements
-    now: int
-    upstreams: Sequence[Upstream] = ()
-    agents: Sequence[Candidate] = ()
-    started_at: int | None = None
-    claimed_at: int | None = None
-    finished_at: int | None = None
-    last_agent: str | None = None
-    failure_message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One thing in the way."""
-
-    code: str
-    message: str
-    unblock: str
-    details: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """`summary` in one sentence; no reasons for a task that runs or has its result."""
-
-    summary: str
-    reasons: tuple[Reason, ...] = ()
+NOBODY = frozenset({"noAgents", "agentUnknown", "agentUnsuitable", "noMatchingAgent", "onlyLeads", "agentsOffline"})
+HANDED_OUT = 15 * SECOND  # in so long a task in the queue meets a free agent, also where a wake-up was lost
 
 
 def explain(facts: Facts) -> Explanation:
     """Why the task of `facts` does not run, or how it runs or ended."""
     match facts.task.status:
         case TaskStatus.BACKLOG:
-            return _waiting("it is in the backlog", [_backlog()])
+            return _waiting("it is in the backlog", [_backlog(), *map(_dependency, _open_edges(facts))])
         case TaskStatus.BLOCKED:
-            return _waiting("it waits for other tasks", [_dependency(edge) for edge in _open_edges(facts)])
+            return _waiting("it waits for other tasks", list(map(_dependency, _open_edges(facts))))
         case TaskStatus.PENDING:
             reasons = [*_timed(facts), *_resume_pin(facts), *_agents(facts)]
             return _waiting("it waits in the queue", reasons)
@@ -92,13 +34,14 @@ def explain(facts: Facts) -> Explanation:
         case TaskStatus.PAUSED:
             return _waiting("it is paused", [_paused(facts)])
         case TaskStatus.CLAIMED | TaskStatus.RUNNING:
-            return Explanation(_held(facts))
+            reasons = reasons_of_held(facts)
+            return Explanation("; ".join([held(facts), *(reason.message for reason in reasons)]), tuple(reasons))
         case TaskStatus.COMPLETED:
             return Explanation(f"it was completed{_by(facts)}{_at(facts.finished_at)}")
         case TaskStatus.FAILED:
             return Explanation(f"it failed{_at(facts.finished_at)}", (_failed(facts),))
         case TaskStatus.CANCELLED:
-            return Explanation(f"it was cancelled{_at(facts.finished_at)}", (_cancelled(),))
+            return Explanation(f"it was cancelled{_at(facts.finished_at)}", (_cancelled(), *cancel_not_heard(facts)))
 
 
 def _waiting(what: str, reasons: Sequence[Reason]) -> Explanation:
@@ -139,8 +82,10 @@ def _dependency(upstream: Upstream) -> Reason:
 
 def _timed(facts: Facts) -> list[Reason]:
     task = facts.task
-    if task.ready or task.not_before is None or task.not_before <= facts.now:
+    if task.ready:
         return []
+    if task.not_before is None or task.not_before <= facts.now:
+        return [Reason("timerDue", "its time has come", "nothing: the server lets it into the queue within seconds")]
     at = to_wire(task.not_before)
     seconds = round((task.not_before - facts.now) / SECOND, 3)
     if task.attempt == 0:
@@ -172,7 +117,7 @@ def _resume_pin(facts: Facts) -> list[Reason]:
     return [
         Reason(
             "pinnedToResume",
-            f"it continues on agent {_name(facts, task.pinned_agent)} until {until}",
+            f"it continues on agent {facts.name_of(task.pinned_agent)} until {until}",
             f"that agent's return, or the time {until}",
             {"agentId": task.pinned_agent, "until": until},
         )
@@ -180,6 +125,21 @@ def _resume_pin(facts: Facts) -> list[Reason]:
 
 
 def _agents(facts: Facts) -> list[Reason]:
+    """Why no agent has it, and since when none could."""
+    since = facts.unserved_since
+    return [
+        reason
+        if since is None or reason.code not in NOBODY
+        else replace(
+            reason,
+            message=f"{reason.message} (since {to_wire(since)})",
+            details={**reason.details, "since": to_wire(since)},
+        )
+        for reason in _of_agents(facts)
+    ]
+
+
+def _of_agents(facts: Facts) -> list[Reason]:
     needs = facts.requires.pinned_to(facts.task.pinned_agent)
     if not facts.agents:
         return [Reason("noAgents", "no agent has ever registered", "start a worker: agent-swarm worker")]
@@ -192,7 +152,7 @@ def _agents(facts: Facts) -> list[Reason]:
 
 
 def _addressed(facts: Facts, needs: Requirements, agent_id: str) -> list[Reason]:
-    agent = next((agent for agent in facts.agents if agent.profile.id == agent_id), None)
+    agent = facts.agent(agent_id)
     if agent is None:
         return [
             Reason(
@@ -221,6 +181,17 @@ def _when_free(facts: Facts, fitting: Sequence[Candidate]) -> list[Reason]:
         return []  # what keeps it out of the queue has been named already
     names = _listed([agent.name for agent in free])
     details = {"agents": [agent.profile.id for agent in free[:NAMED]]}
+    if facts.now - facts.updated_at > HANDED_OUT:
+        since = to_wire(facts.updated_at)
+        return [
+            Reason(
+                "agentsNotAsking",
+                f"{names} could take it and {'has' if len(free) == 1 else 'have'} not asked for work since {since}: "
+                "a worker that is about to leave, or has just lost its connection, takes nothing new",
+                "their return, or another worker; their logs say what they do",
+                {**details, "since": since},
+            )
+        ]
     return [Reason("aboutToStart", f"it is next for {names}", "nothing: it is handed out within moments", details)]
 
 
@@ -284,7 +255,7 @@ def _paused(facts: Facts) -> Reason:
     task = facts.task
     if task.pause_reason is PauseReason.SHUTDOWN and task.pinned_until is not None:
         until = to_wire(task.pinned_until)
-        who = _name(facts, task.pinned_agent or "")
+        who = facts.name_of(task.pinned_agent or "")
         return Reason(
             "pausedByShutdown",
             f"agent {who} was shut down while it worked on it",
@@ -292,17 +263,6 @@ def _paused(facts: Facts) -> Reason:
             {"agentId": task.pinned_agent, "until": until},
         )
     return Reason("pausedByPerson", "a person paused it", "a person has to resume it: agent-swarm task resume")
-
-
-def _held(facts: Facts) -> str:
-    task = facts.task
-    assert task.status in HELD
-    since = facts.started_at if task.status is TaskStatus.RUNNING else facts.claimed_at
-    lease = f", lease until {to_wire(task.lease_expires_at)}" if task.lease_expires_at is not None else ""
-    doing = "runs on" if task.status is TaskStatus.RUNNING else "was claimed by"
-    wish = "; a person asked for a pause" if task.pause_wanted is not None else ""
-    begun = f" since {to_wire(since)}" if since is not None else ""
-    return f"it {doing} agent {_name(facts, task.agent_id or '')}{begun}, attempt {task.attempt}{lease}{wish}"
 
 
 def _failed(facts: Facts) -> Reason:
@@ -317,15 +277,11 @@ def _cancelled() -> Reason:
 
 
 def _by(facts: Facts) -> str:
-    return f" by agent {_name(facts, facts.last_agent)}" if facts.last_agent else ""
+    return f" by agent {facts.name_of(facts.last_agent)}" if facts.last_agent else ""
 
 
 def _at(instant: int | None) -> str:
     return f" at {to_wire(instant)}" if instant is not None else ""
-
-
-def _name(facts: Facts, agent_id: str) -> str:
-    return next((agent.name for agent in facts.agents if agent.profile.id == agent_id), agent_id)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -31,6 +31,10 @@ EVENT_TYPES: dict[str, str] = {
     "task.shelved": "The task went to the backlog: {}",
     "task.promoted": "The task came out of the backlog: {}",
     "task.reprioritized": "The task has another priority: {priority}",
+    "task.noEligibleAgent": (
+        "No agent that is online could take this task, nor those that require the same, for some minutes: "
+        "{requires: {tags, capabilities, agentId?}, since, tasks}"
+    ),
     "task.usageBooked": "Money and tokens were spent: {inputTokens, outputTokens, costUsd, model?}",
     "token.created": "A token was made: {kind, label}",
     "token.revoked": "A token was revoked: {}",

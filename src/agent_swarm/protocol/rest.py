@@ -258,8 +258,18 @@ class Reason(Output):
     details: dict[str, Any]
 
 
+class AttemptCounts(Output):
+    """How often a task was tried, and how often it may still fail or be lost before that is final."""
+
+    made: int
+    failures: int
+    failures_left: int
+    losses: int
+    losses_left: int
+
+
 class Explanation(Output):
-    """`GET /api/tasks/{id}/explain`; no reasons for a task that runs or has ended well.
+    """`GET /api/tasks/{id}/explain`; no reasons for a task that runs and shows it, or has ended well.
 
     Of a task that waits for very many others, the first 200 reasons.
     """
@@ -268,6 +278,7 @@ class Explanation(Output):
     status: str
     summary: str
     reasons: Annotated[list[Reason], _at_most(limits.PAGE_MAX)]
+    attempts: AttemptCounts
 
 
 class Agent(Output):

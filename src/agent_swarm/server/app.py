@@ -27,6 +27,7 @@ from agent_swarm.server.service import Service
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.server.timers import TimerService
+from agent_swarm.server.unserved import UnservedWatch
 from agent_swarm.services.gathered import GatheredTasks
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.transcripts import Transcripts
@@ -104,7 +105,7 @@ def build_app(
     )
     timers = TimerService(store, store.clock, metrics)
     following = Following(node, Ears(store=store, pool=pool, transcripts=context.transcripts, timers=timers))
-    services = (timers, Housekeeping(store))
+    services = (timers, Housekeeping(store), UnservedWatch(store, minutes=settings.no_agent_minutes))
     app = ControlPlane(
         title="Agent Swarm",
         version=__version__,

@@ -1,6 +1,7 @@
 """What the server counts, in a registry of its own: two servers in one process do not mix their figures."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -9,6 +10,15 @@ from prometheus_client.registry import Collector
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutAgent:
+    """What waits for an agent that is not there: totals, because requirements are words of others, and many."""
+
+    tasks: int = 0
+    classes: int = 0
+    seconds: float = 0.0
 
 
 class Metrics:
@@ -48,16 +58,19 @@ class Metrics:
         cells[0].inc()
         cells[1].observe(seconds)
 
-    def page(self, state: Mapping[str, Mapping[str, int]]) -> bytes:
+    def page(self, state: Mapping[str, Mapping[str, int]], without_agent: WithoutAgent) -> bytes:
         """The Prometheus page. `state` holds numbers of things by status, as they are now."""
-        return generate_latest(self.registry) + generate_latest(_registry_of(state))
+        now = CollectorRegistry(auto_describe=False)
+        now.register(_State(state, without_agent))
+        return generate_latest(self.registry) + generate_latest(now)
 
 
 class _State(Collector):
     """Numbers that are read from the store when the page is asked for."""
 
-    def __init__(self, state: Mapping[str, Mapping[str, int]]) -> None:
+    def __init__(self, state: Mapping[str, Mapping[str, int]], without_agent: WithoutAgent) -> None:
         self._state = state
+        self._without_agent = without_agent
 
     def collect(self) -> Iterable[Metric]:
         """One gauge per kind of thing."""
@@ -66,9 +79,10 @@ class _State(Collector):
             for status, number in numbers.items():
                 family.add_metric([status], number)
             yield family
-
-
-def _registry_of(state: Mapping[str, Mapping[str, int]]) -> CollectorRegistry:
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_State(state))
-    return registry
+        nobody = self._without_agent
+        for name, text, value in (
+            ("tasks_without_agent", "Claimable tasks that no agent online could take, for minutes.", nobody.tasks),
+            ("classes_without_agent", "Different requirements of these tasks.", nobody.classes),
+            ("without_agent_seconds", "How long the first of these requirements has had nobody.", nobody.seconds),
+        ):
+            yield GaugeMetricFamily(f"agent_swarm_{name}", text, value=value)

@@ -16,6 +16,7 @@ from agent_swarm.bus.nats.settings import KEEP_BYTES, KEEP_HOURS, NatsSettings, 
 from agent_swarm.config import SettingError, setting
 
 SYNCHRONOUS = ("full", "normal")
+MAX_MINUTES = 525_600.0  # a year
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -27,6 +28,13 @@ def _above_zero(number: Any) -> Any:
         return value
 
     return parse
+
+
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if not 0 <= minutes <= MAX_MINUTES:  # also what is not a number
+        raise ValueError(text)
+    return minutes
 
 
 def _one_of(choices: tuple[str, ...]) -> Any:
@@ -86,6 +94,13 @@ class ServerSettings:
         help="full survives a power cut, normal survives a crash of the process",
         parse=_one_of(SYNCHRONOUS),
         expected=" or ".join(SYNCHRONOUS),
+    )
+    no_agent_minutes: float = setting(
+        5.0,
+        env="AGENT_SWARM_NO_AGENT_MINUTES",
+        help="how long claimable tasks may wait without an agent online that could take them, before an event says so",
+        parse=_minutes,
+        expected="a number of minutes, 0 or more",
     )
     log_level: str = setting(
         "info",

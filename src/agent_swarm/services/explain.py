@@ -1,49 +1,72 @@
 """Why a task waits: one reading gathers the facts, `domain.explain` judges them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-from agent_swarm.domain.explain import Candidate, Facts, Upstream
 from agent_swarm.domain.explain import explain as judge
+from agent_swarm.domain.explanation import Candidate, Facts, Upstream
+from agent_swarm.domain.tasks import AttemptOutcome, TaskState
+from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol import limits, rest
 from agent_swarm.services import views
 from agent_swarm.services.agents import held_by_agent
 from agent_swarm.services.readings import require_task
-from agent_swarm.store.base import Queries
+from agent_swarm.services.transcripts import AGENT_ENDED, Transcripts
+from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.records import AgentRecord, TaskRecord
 
+OVERDUE = int(1.5 * limits.HEARTBEAT_SECONDS * SECOND)  # so long after the last heartbeat the next one is missed
 
-def explain(task_id: str, *, now: int) -> Callable[[Queries], rest.Explanation]:
-    """A reading: what keeps a task from running and what would unblock it (rule T10)."""
 
-    def reading(queries: Queries) -> rest.Explanation:
-        facts = _facts(queries, require_task(queries, task_id), now)
-        told = judge(facts)
-        return rest.Explanation(
-            task_id=task_id,
-            status=facts.task.status.value,
-            summary=told.summary,
-            reasons=[
-                rest.Reason(code=reason.code, message=reason.message, unblock=reason.unblock, details=reason.details)
-                for reason in told.reasons[: limits.PAGE_MAX]
-            ],
-        )
+async def explain(store: Store, transcripts: Transcripts, task_id: str) -> rest.Explanation:
+    """What keeps a task from running and what would unblock it (rule T10). Raises UnknownTask."""
+    facts = await store.read(_gather(task_id, store.now()))
+    if facts.task.is_held:
+        last = await transcripts.last(task_id, facts.task.attempt)
+        if last is not None:
+            facts = replace(facts, last_line_at=last.stored_at, agent_ended=last.kind == AGENT_ENDED)
+    told = judge(facts)
+    return rest.Explanation(
+        task_id=task_id,
+        status=facts.task.status.value,
+        summary=told.summary,
+        reasons=[
+            rest.Reason(code=reason.code, message=reason.message, unblock=reason.unblock, details=reason.details)
+            for reason in told.reasons[: limits.PAGE_MAX]
+        ],
+        attempts=_counts(facts.task),
+    )
 
-    return reading
+
+def _counts(task: TaskState) -> rest.AttemptCounts:
+    return rest.AttemptCounts(
+        made=task.attempt,
+        failures=task.failures,
+        failures_left=max(0, task.max_attempts - task.failures),
+        losses=task.losses,
+        losses_left=max(0, task.max_losses - task.losses),
+    )
+
+
+def _gather(task_id: str, now: int) -> Callable[[Queries], Facts]:
+    return lambda queries: _facts(queries, require_task(queries, task_id), now)
 
 
 def _facts(queries: Queries, record: TaskRecord, now: int) -> Facts:
-    state = record.state
-    attempt = queries.attempt(record.spec.id, state.attempt) if state.attempt else None
+    state, spec = record.state, record.spec
+    attempt = queries.attempt(spec.id, state.attempt) if state.attempt else None
     holds = held_by_agent(queries.held_tasks())
     failure = record.failure or {}
+    needs = spec.requires.pinned_to(state.pinned_agent)
+    was_cancelled = attempt is not None and attempt.outcome is AttemptOutcome.CANCELLED
     return Facts(
         task=state,
-        title=record.spec.title,
-        requires=record.spec.requires,
+        title=spec.title,
+        requires=spec.requires,
         now=now,
         upstreams=[
             Upstream(id=edge.other_id, title=edge.other_title, status=edge.other_status, on_failure=edge.on_failure)
-            for edge in queries.upstreams(record.spec.id)
+            for edge in queries.upstreams(spec.id)
         ],
         agents=[_candidate(agent, holds, now) for agent in queries.agents()],
         started_at=attempt.started_at if attempt else None,
@@ -51,15 +74,23 @@ def _facts(queries: Queries, record: TaskRecord, now: int) -> Facts:
         finished_at=record.finished_at,
         last_agent=record.last_agent_id,
         failure_message=str(failure.get("message", "")),
+        updated_at=record.updated_at,
+        timeout=spec.timeout,
+        unserved_since=next((found.since for found in queries.unserved() if found.requires == needs), None),
+        cancelled_at=attempt.ended_at if attempt is not None and was_cancelled else None,
     )
 
 
 def _candidate(agent: AgentRecord, holds: Mapping[str, Sequence[TaskRecord]], now: int) -> Candidate:
     held = holds.get(agent.profile.id, ())
+    is_silent = agent.offline_at is not None or now - agent.last_seen_at > OVERDUE
     return Candidate(
         profile=agent.profile,
         name=agent.name,
         is_online=views.agent_status(agent, is_busy=bool(held), now=now) != "offline",
         slots=agent.slots,
+        last_seen_at=agent.last_seen_at,
+        silent_since=agent.last_seen_at if is_silent else None,
+        said_goodbye=agent.offline_at is not None,
         holds=tuple((task.spec.id, task.spec.title) for task in held),
     )

@@ -28,6 +28,7 @@ from agent_swarm.services.transcript_file import Segment, encoded, end_marker, r
 
 OPEN_SEGMENTS = 512  # attempts whose offsets are kept in memory; a forgotten one costs a scan of its file
 SEGMENT_BYTES = 64 * 1024 * 1024  # of one attempt; what comes after is acknowledged and not kept
+AGENT_ENDED = "ended"  # the kind of the line that says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,14 @@ class TranscriptLines:
     lines: list[dict[str, Any]]
     next: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class LastLine:
+    """What the last line is about, and when it was stored."""
+
+    kind: str
+    stored_at: int
 
 
 class Transcripts:
@@ -115,14 +124,22 @@ class Transcripts:
     async def read(self, task_id: str, attempt: int, *, after: int, limit: int) -> TranscriptLines:
         """Up to `limit` lines from number `after` on; fewer where they are long, none where there are none yet."""
         async with self._segment(task_id, attempt) as segment:
-            if self._is_shared:
-                async with segment.writing:
-                    await asyncio.to_thread(segment.catch_up)
+            await self._look_again(segment)
             total = segment.lines
             if after >= total or limit <= 0:
                 return TranscriptLines([], after, total)
             raw = await asyncio.to_thread(segment.read, after, min(limit, total - after))
         return TranscriptLines([orjson.loads(line) for line in raw], after + len(raw), total)
+
+    async def last(self, task_id: str, attempt: int) -> "LastLine | None":
+        """The last line of a transcript; None while there is none."""
+        async with self._segment(task_id, attempt) as segment:
+            await self._look_again(segment)
+            if not segment.lines:
+                return None
+            raw = await asyncio.to_thread(segment.read, segment.lines - 1, 1)
+            changed = await asyncio.to_thread(segment.path.stat)
+        return LastLine(str(orjson.loads(raw[0]).get("kind", "")), changed.st_mtime_ns // 1000)
 
     def more(self, task_id: str, attempt: int) -> asyncio.Future[None]:
         """A future that is done as soon as this transcript grows or ends; shared by all who wait for it."""
@@ -137,6 +154,12 @@ class Transcripts:
         waiting = self._followers.pop((task_id, attempt), None)
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
+
+    async def _look_again(self, segment: Segment) -> None:
+        """Others may have written since."""
+        if self._is_shared:
+            async with segment.writing:
+                await asyncio.to_thread(segment.catch_up)
 
     async def _is_behind(self, task_id: str, attempt: int, first: int) -> bool:
         async with self._segment(task_id, attempt) as segment:

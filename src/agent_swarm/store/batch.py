@@ -32,7 +32,7 @@ from agent_swarm.domain.tasks import TaskState, TaskStatus
 from agent_swarm.domain.time import SECOND
 from agent_swarm.domain.values import changed
 from agent_swarm.protocol.limits import IDEMPOTENCY_SECONDS
-from agent_swarm.store import events, refusals, rows
+from agent_swarm.store import events, refusals, rows, unserved
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import BatchResult, Committed
 from agent_swarm.store.events import Draft
@@ -327,6 +327,7 @@ class Batch:
                     news[task_id].append((edge.upstream_id, what))
             dependants = sorted(news)
             self._rows.prefetch(tasks=dependants)
+            self._rows.look_ahead([task_id for task_id in dependants if _ends_it(news[task_id])])
             for task_id in dependants:
                 self._tell_dependant(task_id, news[task_id])
 
@@ -412,6 +413,12 @@ class Batch:
         self.drafts.append(events.usage_booked(op, agent_id))
         return True
 
+    def find_unserved(self, op: ops.FindUnserved) -> int:
+        """Tell of requirement classes that nobody serves."""
+        number, drafts = unserved.find(self._rows, op, self.now)
+        self.drafts.extend(drafts)
+        return number
+
     def prune(self, op: ops.Prune) -> int:
         """Remove what can no longer matter."""
         return self._rows.prune(self.now - IDEMPOTENCY_TTL, op.limit)
@@ -479,6 +486,11 @@ class Batch:
                 replies[index] = ClaimedTask(claim_id=op.claim_id, task=found[claimed[index].task_id])
 
 
+def _ends_it(news: list[tuple[str, Consequence]]) -> bool:
+    """Whether what a dependant is told may end it, so that its own dependants are told next."""
+    return any(what is not Consequence.MET for _, what in news)
+
+
 def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
     """What operations of a phase name, to be fetched at once."""
     if phase is ops.TaskCommand:
@@ -515,5 +527,6 @@ _HANDLERS: Mapping[type, Any] = {
     ops.Heartbeat: Batch.heartbeat,
     ops.ReportProgress: Batch.report_progress,
     ops.BookUsage: Batch.book_usage,
+    ops.FindUnserved: Batch.find_unserved,
     ops.Prune: Batch.prune,
 }

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
-from agent_swarm.domain.matching import Requirements
+from agent_swarm.domain.matching import AgentProfile, Requirements
 from agent_swarm.domain.priority import sort_key
 from agent_swarm.domain.tasks import PauseReason, TaskState, TaskStatus
+from agent_swarm.domain.unserved import NO_WAIT, Wait
 from agent_swarm.store import events
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import BatchResult, Decided, Queries
@@ -27,7 +28,7 @@ from agent_swarm.store.records import (
     TokenKind,
     TokenRecord,
 )
-from agent_swarm.store.rows import Entry, Remembered
+from agent_swarm.store.rows import ClassRow, Entry, Remembered
 
 R = TypeVar("R")
 
@@ -44,6 +45,7 @@ class MemoryEngine:
         self.edges: dict[str, tuple[Edge, ...]] = {}
         self.class_of: dict[str, tuple[int, int]] = {}  # task -> class of its requirements, class it is claimed under
         self.class_ids: dict[str, int] = {}  # by Requirements.key()
+        self.waits: dict[int, Wait] = {}  # by class; of those that nobody serves
         self.attempts: dict[tuple[str, int], AttemptRecord] = {}
         self.usage: dict[tuple[str, int, int], ops.BookUsage] = {}
         self.agents: dict[str, AgentRecord] = {}
@@ -133,6 +135,9 @@ class MemoryRows:
             if edge.upstream_id in wanted
         ]
 
+    def look_ahead(self, task_ids: Sequence[str]) -> None:
+        """Everything is at hand."""
+
     def due(self, now: int, *, leases: bool, limit: int) -> list[str]:
         """Tasks whose timer is due, earliest first."""
         due = sorted(
@@ -178,6 +183,31 @@ class MemoryRows:
             return self._engine.class_ids[key], False
         self._engine.class_ids[key] = len(self._engine.class_ids) + 1
         return self._engine.class_ids[key], True
+
+    def classes_that_wait(self) -> list[ClassRow]:
+        """The classes that have claimable tasks or a wait on record, by id."""
+        ready = MemoryQueries(self._engine).ready_classes()
+        return [
+            ClassRow(
+                class_id, self.requirements(class_id), self._engine.waits.get(class_id, NO_WAIT), class_id in ready
+            )
+            for class_id in sorted(ready | self._engine.waits.keys())
+        ]
+
+    def kinds_online(self, since: int) -> list[AgentProfile]:
+        """Agents seen since then that have not said goodbye."""
+        agents = self._engine.agents.values()
+        return [agent.profile for agent in agents if agent.offline_at is None and agent.last_seen_at >= since]
+
+    def ready_tasks(self, class_id: int, limit: int) -> list[str]:
+        """Claimable tasks of a class, first ones first."""
+        return self.heads([class_id], limit)
+
+    def save_wait(self, class_id: int, wait: Wait) -> None:
+        """Put the wait of a class, or take it away."""
+        self._engine.waits.pop(class_id, None)
+        if wait != NO_WAIT:
+            self._engine.waits[class_id] = wait
 
     def claimed(self, claim_ids: Sequence[str]) -> dict[str, AttemptRecord]:
         """The attempts that these claims opened."""

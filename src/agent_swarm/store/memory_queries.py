@@ -22,6 +22,7 @@ from agent_swarm.store.records import (
     TaskFilter,
     TaskRecord,
     TokenRecord,
+    UnservedClass,
 )
 
 if TYPE_CHECKING:
@@ -131,6 +132,16 @@ class MemoryQueries:
     def ready_classes(self) -> set[int]:
         """The classes that have a claimable task."""
         return {self._engine.class_of[task_id][1] for task_id, r in self._engine.records.items() if r.state.ready}
+
+    def unserved(self) -> list[UnservedClass]:
+        """The classes on record that nobody serves, by id."""
+        classes, class_of = self.classes(), self._engine.class_of
+        ready = Counter(class_of[task_id][1] for task_id, r in self._engine.records.items() if r.state.ready)
+        return [
+            UnservedClass(classes[class_id], wait.since, wait.told_at, ready[class_id])
+            for class_id, wait in sorted(self._engine.waits.items())
+            if wait.since is not None
+        ]
 
     def counts(self) -> dict[TaskStatus, int]:
         """How many tasks there are of each status."""

@@ -342,6 +342,22 @@ class Prune(Operation[int]):
         return ("prune",)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindUnserved(Operation[int]):
+    """Find the requirement classes whose claimable tasks no agent that is online could take; answers how many.
+
+    Each gets the event `task.noEligibleAgent` once it has waited for `patience`, and again only after somebody came.
+    An agent is online that was seen within `silence` and has not said goodbye.
+    """
+
+    patience: int
+    silence: int
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return ("unserved",)
+
+
 PHASES: tuple[type[Operation[Any]], ...] = (
     PutToken,
     RevokeToken,
@@ -356,5 +372,6 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     ReportProgress,
     BookUsage,
     ClaimTask,
+    FindUnserved,
     Prune,
 )

@@ -195,6 +195,16 @@ class ClaimedTask:
     task: TaskRecord
 
 
+@dataclass(frozen=True, slots=True)
+class UnservedClass:
+    """A requirement class that no agent online could serve: since when, when that was told, how many tasks wait."""
+
+    requires: Requirements
+    since: int
+    told_at: int | None
+    tasks: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFilter:
     """Which tasks a list shows; empty fields do not filter."""

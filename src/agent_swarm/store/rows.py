@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from agent_swarm.domain.commands import Change
 from agent_swarm.domain.dependencies import Consequence, consequence
-from agent_swarm.domain.matching import Requirements
+from agent_swarm.domain.matching import AgentProfile, Requirements
 from agent_swarm.domain.tasks import (
     AttemptOutcome,
     FailureClass,
@@ -18,6 +18,7 @@ from agent_swarm.domain.tasks import (
     TaskStatus,
     Verb,
 )
+from agent_swarm.domain.unserved import Wait
 from agent_swarm.domain.values import changed
 from agent_swarm.store.events import SYSTEM, Draft, of_task
 from agent_swarm.store.operations import BookUsage, ClaimTask, Idempotency, NewTask
@@ -75,6 +76,16 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassRow:
+    """A requirement class that has claimable tasks, or had some when nobody served it."""
+
+    class_id: int
+    requires: Requirements
+    wait: Wait
+    has_tasks: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """What an earlier request under an idempotency key did."""
 
@@ -104,6 +115,13 @@ class Rows(Protocol):
 
     def records(self, task_ids: Sequence[str]) -> dict[str, TaskRecord]: ...
     def edges_from(self, upstream_ids: Sequence[str]) -> list[tuple[str, Edge]]: ...
+    def look_ahead(self, task_ids: Sequence[str]) -> None:
+        """These tasks may end without success: get all that this could end, and their edges, in a few goes.
+
+        It changes nothing but how often the storage is asked: a cascade through a chain goes one link after the other.
+        """
+        ...
+
     def due(self, now: int, *, leases: bool, limit: int) -> list[str]: ...
     def heads(self, class_ids: Sequence[int], limit: int) -> list[str]:
         """Up to `limit` ready tasks of these classes, first ones first."""
@@ -116,6 +134,19 @@ class Rows(Protocol):
         """The class of these requirements, and whether it is new."""
         ...
 
+    def classes_that_wait(self) -> list[ClassRow]:
+        """The classes that have claimable tasks or a wait on record, by id, locked where others could write them."""
+        ...
+
+    def kinds_online(self, since: int) -> list[AgentProfile]:
+        """Agents seen since then that have not said goodbye, one of those that are alike, without an id."""
+        ...
+
+    def ready_tasks(self, class_id: int, limit: int) -> list[str]:
+        """Claimable tasks of a class, first ones first; none is locked."""
+        ...
+
+    def save_wait(self, class_id: int, wait: Wait) -> None: ...
     def claimed(self, claim_ids: Sequence[str]) -> dict[str, AttemptRecord]: ...
     def has_attempt(self, task_id: str, number: int) -> str | None:
         """Which agent made this attempt; None where there is none."""

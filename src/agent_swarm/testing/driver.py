@@ -218,6 +218,7 @@ def snapshot(queries: Queries) -> dict[str, Any]:
         ],
         "classes": queries.classes(),
         "ready": queries.ready_classes(),
+        "unserved": queries.unserved(),
         "held": queries.held_tasks(),
         "counts": {status: number for status, number in queries.counts().items() if number},
         "events": queries.events_after(0, limit=100_000),

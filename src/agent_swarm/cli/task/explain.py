@@ -30,10 +30,21 @@ def explain(client: Client, *, id: str, as_json: bool) -> None:
 
 
 def reason_lines(explanation: Json) -> list[str]:
-    """Each reason, and below it what would remove it."""
-    lines = []
+    """How often it was tried; then each reason, and below it what would remove it."""
+    lines = [line] if (line := tries(explanation.get("attempts") or {})) else []
     for reason in explanation["reasons"]:
         lines.append(f"- {printable(reason['message'])}")
         if reason.get("unblock"):
             lines.append(f"  → {printable(reason['unblock'])}")
     return lines
+
+
+def tries(counts: Json) -> str:
+    """`attempt 2: 1 failure, 2 left; 0 losses, 10 left`; nothing for a task that was not tried yet."""
+    if not counts.get("made"):
+        return ""
+    told = [
+        f"{counts[what]} {what if counts[what] != 1 else one}, {counts[f'{what}Left']} left"
+        for what, one in (("failures", "failure"), ("losses", "loss"))
+    ]
+    return f"attempt {counts['made']}: {'; '.join(told)}"

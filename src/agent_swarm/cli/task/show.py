@@ -98,8 +98,12 @@ def _show_attempts(client: Client, task: Json, names: dict[str, str]) -> None:
 
 
 def _show_reasons(client: Client, task: Json) -> None:
-    if has_ended(task) or task["status"] in HELD:
+    """Why it does not run, or what is the matter with how it runs."""
+    if has_ended(task):
         return
-    say("\nwhy it does not run:")
-    for line in reason_lines(client.get(f"/api/tasks/{task['id']}/explain")):
+    explanation = client.get(f"/api/tasks/{task['id']}/explain")
+    if not explanation["reasons"]:
+        return
+    say("\nwhat it waits for:" if task["status"] in HELD else "\nwhy it does not run:")
+    for line in reason_lines(explanation):
         say(line)

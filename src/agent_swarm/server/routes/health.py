@@ -9,12 +9,15 @@ from starlette.routing import BaseRoute
 from agent_swarm import __version__
 from agent_swarm.domain.errors import ShuttingDown, Unavailable
 from agent_swarm.domain.tasks import TaskStatus
+from agent_swarm.domain.time import SECOND
 from agent_swarm.server.access import PUBLIC, operators
 from agent_swarm.server.context import Context
 from agent_swarm.server.fastroute import route
-from agent_swarm.server.metrics import CONTENT_TYPE
+from agent_swarm.server.metrics import CONTENT_TYPE, WithoutAgent
 from agent_swarm.services import readings
 from agent_swarm.services.tokens import Scope
+from agent_swarm.store.base import Queries
+from agent_swarm.store.records import UnservedClass
 
 READY_SECONDS = 2.0
 
@@ -49,10 +52,21 @@ class HealthRoutes:
 
     async def metrics(self) -> Response:
         """Figures for Prometheus."""
-        overview = await self._context.store.read(readings.overview(now=self._context.store.now()))
+        now = self._context.store.now()
+        overview = await self._context.store.read(readings.overview(now=now))
+        unserved = [found for found in await self._context.store.read(_unserved) if found.told_at is not None]
+        nobody = WithoutAgent(
+            tasks=sum(found.tasks for found in unserved),
+            classes=len(unserved),
+            seconds=max(((now - found.since) / SECOND for found in unserved), default=0.0),
+        )
         tasks = {status.value: overview.tasks.get(status.value, 0) for status in TaskStatus}
-        page = self._context.metrics.page({"tasks": tasks, "agents": overview.agents})
+        page = self._context.metrics.page({"tasks": tasks, "agents": overview.agents}, nobody)
         return Response(page, media_type=CONTENT_TYPE)
+
+
+def _unserved(queries: Queries) -> list[UnservedClass]:
+    return queries.unserved()
 
 
 def routes(context: Context) -> list[BaseRoute]:

@@ -28,6 +28,7 @@ class TaskRoutes:
     def __init__(self, context: Context) -> None:
         self._store = context.store
         self._tasks = context.tasks
+        self._transcripts = context.transcripts
 
     async def create_task(
         self, request: Request, body: rest.TaskInput, idempotency_key: params.IdempotencyKey = None
@@ -77,7 +78,7 @@ class TaskRoutes:
 
     async def explain_task(self, id: params.PathId) -> rest.Explanation:
         """Why a task is not running, and what would unblock it."""
-        return await self._store.read(explain.explain(params.task_id(id), now=self._store.now()))
+        return await explain.explain(self._store, self._transcripts, params.task_id(id))
 
     async def retry_task(
         self,

@@ -43,7 +43,8 @@ class ClassCache:
         is_new = class_id is None
         if is_new:
             class_id = (driver.value(statements.highest_class) or 0) + 1
-            driver.run(statements.insert(requirement_class).by_row, {"id": class_id, "key": key})
+            row = {"id": class_id, "key": key, "unserved_since": None, "unserved_told_at": None}
+            driver.run(statements.insert(requirement_class).by_row, row)
             self._new.append(class_id)
         self._know(class_id, key)
         return class_id, is_new

@@ -21,8 +21,9 @@ from agent_swarm.store.records import (
     TaskFilter,
     TaskRecord,
     TokenRecord,
+    UnservedClass,
 )
-from agent_swarm.store.sql import coding, statements, tables
+from agent_swarm.store.sql import coding, pages, statements, tables
 from agent_swarm.store.sql.classes import ClassCache
 
 task, dependency, attempt = tables.task, tables.dependency, tables.attempt
@@ -55,13 +56,13 @@ class SqlQueries:
 
     def list_tasks(self, filters: TaskFilter, *, after: Cursor | None, limit: int) -> list[TaskRecord]:
         """A page, newest first; prompts are cut to PREVIEW_CHARS characters."""
-        statement = _previews.order_by(task.c.created_at.desc(), task.c.id.desc()).limit(limit)
-        for condition in _conditions(filters):
-            statement = statement.where(condition)
-        if after is not None:
-            place = sa.tuple_(task.c.created_at, task.c.id)
-            statement = statement.where(place < sa.tuple_(sa.literal(after.created_at), sa.literal(after.id)))
-        return [self._task_of(row) for row in self._connection.execute(statement)]
+        values = pages.values_of(filters, after, limit)
+        form = pages.Form(continues=after is not None, dialect=self._connection.dialect.name)
+        lead, *more = leads = pages.leads_of(filters)
+        if more:
+            counted = self._connection.execute(pages.probe_of(filters, leads, form), values).one()
+            lead = min(zip(counted, leads, strict=True), key=lambda one: one[0])[1]
+        return [self._task_of(row) for row in self._connection.execute(pages.page_of(filters, lead, form), values)]
 
     def _task_of(self, row: Any) -> TaskRecord:
         return coding.task_of(row._mapping, self._classes.requirements(row.class_id, self._load_classes))
@@ -114,8 +115,9 @@ class SqlQueries:
 
     def held_tasks(self, agent_id: str | None = None) -> list[TaskRecord]:
         """The tasks under a lease, of one agent or of all, by id; prompts are cut."""
-        holder = task.c.agent_id.is_not(None) if agent_id is None else task.c.agent_id == agent_id
-        statement = _previews.where(holder).order_by(task.c.id)
+        statement = _previews.where(statements.is_held).order_by(task.c.id)
+        if agent_id is not None:
+            statement = statement.where(task.c.last_agent_id == agent_id, task.c.agent_id == agent_id)
         return [self._task_of(row) for row in self._connection.execute(statement)]
 
     def claimed_under(self, claim_ids: Sequence[str]) -> list[ClaimedTask]:
@@ -164,13 +166,16 @@ class SqlQueries:
 
     def ready_classes(self) -> set[int]:
         """The classes that have a claimable task."""
-        some_ready = (
-            sa.select(sa.literal(1))
-            .where(task.c.ready == sa.literal_column("1"), task.c.claim_class == tables.requirement_class.c.id)
-            .exists()
-        )
-        statement = sa.select(tables.requirement_class.c.id).where(some_ready)
+        statement = sa.select(tables.requirement_class.c.id).where(statements.has_ready)
         return set(self._connection.execute(statement).scalars())
+
+    def unserved(self) -> list[UnservedClass]:
+        """The classes on record that nobody serves, by id."""
+        rows = self._connection.execute(statements.unserved)
+        return [
+            UnservedClass(Requirements.from_key(row.key), row.unserved_since, row.unserved_told_at, row.tasks)
+            for row in rows
+        ]
 
     def counts(self) -> dict[TaskStatus, int]:
         """How many tasks there are of each status."""
@@ -207,23 +212,6 @@ def _by_name(table: sa.Table, after: NameCursor | None, limit: int | None) -> "s
     return statement.where(
         sa.tuple_(table.c.name, table.c.id) > sa.tuple_(sa.literal(after.name), sa.literal(after.id))
     )
-
-
-def _conditions(filters: TaskFilter) -> "list[sa.ColumnElement[bool]]":
-    conditions: list[sa.ColumnElement[bool]] = []
-    if filters.statuses:
-        conditions.append(task.c.status.in_([status.value for status in filters.statuses]))
-    for column, value in (
-        (task.c.last_agent_id, filters.agent_id),
-        (task.c.project_id, filters.project_id),
-        (task.c.root_id, filters.root_id),
-        (task.c.parent_id, filters.parent_id),
-    ):
-        if value is not None:
-            conditions.append(column == value)
-    if filters.label is not None:
-        conditions.append(task.c.labels.contains(coding.dump(filters.label), autoescape=True))
-    return conditions
 
 
 def _far_end(row: Any) -> DependencyRecord:

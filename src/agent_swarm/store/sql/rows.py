@@ -7,7 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from agent_swarm.domain.dependencies import OnFailure
-from agent_swarm.domain.matching import Requirements
+from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
+from agent_swarm.domain.unserved import Wait
 from agent_swarm.store.operations import BookUsage, Idempotency
 from agent_swarm.store.records import (
     AgentRecord,
@@ -18,12 +19,14 @@ from agent_swarm.store.records import (
     TokenKind,
     TokenRecord,
 )
-from agent_swarm.store.rows import Entry, Remembered
+from agent_swarm.store.rows import ClassRow, Entry, Remembered
 from agent_swarm.store.sql import coding, statements, tables
 from agent_swarm.store.sql.classes import ClassCache
 from agent_swarm.store.sql.driver import Driver
 from agent_swarm.store.sql.staging import Staging
 from agent_swarm.store.sql.writer_memory import WriterMemory
+
+NO_LIMIT = 2**31 - 2
 
 
 class LaboriousError(Exception):
@@ -50,6 +53,7 @@ class SqlRows:
         self._patience = patience
         self._staging = Staging()
         self._remembered: dict[tuple[str, str, str], Remembered] = {}
+        self._edges: dict[str, list[tuple[str, Edge]]] = {}  # from tasks that are locked
         self.entries: dict[str, Entry] = {}
         self.agents: dict[str, AgentRecord] = {}
 
@@ -63,9 +67,9 @@ class SqlRows:
         asked: Iterable[Idempotency] = (),
     ) -> None:
         """Read and lock what is not at hand yet."""
-        if missing := set(tasks) - self.entries.keys():
+        if missing := {task_id for task_id in tasks if task_id not in self.entries}:
             self._prefetch_tasks(missing)
-        if missing := set(agents) - self.agents.keys():
+        if missing := {agent_id for agent_id in agents if agent_id not in self.agents}:
             self._prefetch_agents(missing)
         if keys := {request.key for request in asked}:
             self._prefetch_asked(keys)
@@ -115,15 +119,54 @@ class SqlRows:
 
     def edges_from(self, upstream_ids: Sequence[str]) -> list[tuple[str, Edge]]:
         """Who waits for these tasks, and how."""
+        unknown = [task_id for task_id in upstream_ids if task_id not in self._edges]
+        if unknown:
+            self._fetch_edges(unknown)
+        return [edge for task_id in upstream_ids for edge in self._edges[task_id]]
+
+    def look_ahead(self, task_ids: Sequence[str]) -> None:
+        """Lock all that the end of these tasks could end, then read the edges from there.
+
+        Who adds an edge locks the task it waits for. So edges that are read once a task is locked are all there are,
+        and what one of them leads to that was not there a moment ago is looked at in turn.
+        """
+        while ahead := self._not_looked_at(task_ids):
+            self._show_new_edges()
+            room = NO_LIMIT if self._patience is None else self._patience + len(ahead)
+            below = self._driver.values(statements.downstream, {"ids": ahead, "limit": room + 1})
+            if len(below) > room:
+                raise LaboriousError
+            self.prefetch(tasks=below)
+            self._fetch_edges([task_id for task_id in below if task_id not in self._edges])
+            task_ids = [task_id for upstream_id in below for task_id in self._could_end(upstream_id)]
+            self.prefetch(tasks=task_ids)
+
+    def _not_looked_at(self, task_ids: Iterable[str]) -> list[str]:
+        return [
+            task_id
+            for task_id in task_ids
+            if task_id not in self._edges and not self.entries[task_id].state.is_terminal
+        ]
+
+    def _could_end(self, upstream_id: str) -> list[str]:
+        return [task_id for task_id, edge in self._edges[upstream_id] if edge.on_failure is not OnFailure.WAIT]
+
+    def _fetch_edges(self, upstream_ids: Sequence[str]) -> None:
+        self._show_new_edges()
         rows = self._driver.rows(statements.edges_from, {"ids": upstream_ids})
         if self._patience is not None:
             self._patience -= len(rows)
             if self._patience < 0:
                 raise LaboriousError
-        return [
-            (row["task_id"], Edge(upstream_id=row["upstream_id"], on_failure=OnFailure(row["on_failure"])))
-            for row in rows
-        ]
+        self._edges.update((upstream_id, []) for upstream_id in upstream_ids)
+        for row in rows:
+            edge = Edge(upstream_id=row["upstream_id"], on_failure=OnFailure(row["on_failure"]))
+            self._edges[edge.upstream_id].append((row["task_id"], edge))
+
+    def _show_new_edges(self) -> None:
+        """A task that was filed in this batch may wait for one that ends in it."""
+        if self._staging.has_new_edges:
+            self.flush()
 
     def due(self, now: int, *, leases: bool, limit: int) -> list[str]:
         """Tasks whose timer is due, earliest first."""
@@ -165,6 +208,8 @@ class SqlRows:
         """Have a new task written, with its prompt and edges."""
         entry.whole = record
         self.entries[record.spec.id] = entry
+        for edge in edges:
+            self._edges.pop(edge.upstream_id, None)
         self._staging.add_task(record, edges, entry)
 
     def requirements(self, class_id: int) -> Requirements:
@@ -174,6 +219,40 @@ class SqlRows:
     def intern(self, needs: Requirements) -> tuple[int, bool]:
         """The class of these requirements, and whether it is new."""
         return self._classes.intern(self._driver, needs)
+
+    def classes_that_wait(self) -> list[ClassRow]:
+        """The classes that have claimable tasks or a wait on record, by id, locked."""
+        self.flush()
+        return [
+            ClassRow(
+                row["id"],
+                Requirements.from_key(row["key"]),
+                Wait(row["unserved_since"], row["unserved_told_at"]),
+                bool(row["has_tasks"]),
+            )
+            for row in self._driver.rows(statements.classes_that_wait)
+        ]
+
+    def kinds_online(self, since: int) -> list[AgentProfile]:
+        """Agents seen since then that have not said goodbye, one of those that are alike, without an id."""
+        self.flush()
+        return [
+            AgentProfile(
+                id="",
+                agent_role=AgentRole(row["agent_role"]),
+                tags=frozenset(coding.load(row["tags"])),
+                capabilities=frozenset(coding.load(row["capabilities"])),
+            )
+            for row in self._driver.rows(statements.kinds_online, {"since": since})
+        ]
+
+    def ready_tasks(self, class_id: int, limit: int) -> list[str]:
+        """Claimable tasks of a class, first ones first; none is locked."""
+        return self._ids(statements.ready_tasks, {"class_id": class_id, "limit": limit})
+
+    def save_wait(self, class_id: int, wait: Wait) -> None:
+        """Write the wait of a class."""
+        self._driver.run(statements.save_wait, {"of_class": class_id, "since": wait.since, "told_at": wait.told_at})
 
     def claimed(self, claim_ids: Sequence[str]) -> dict[str, AttemptRecord]:
         """The attempts that these claims opened."""

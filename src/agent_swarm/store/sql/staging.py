@@ -56,6 +56,11 @@ class Staging:
     _seen: dict[str, int] = field(default_factory=dict)
     _stored: dict[str, tuple[TaskState, int]] = field(default_factory=dict)  # state and claim class in the database
 
+    @property
+    def has_new_edges(self) -> bool:
+        """Tasks wait to be written that wait for others."""
+        return tables.dependency in self._new
+
     def stored(self, entry: Entry) -> None:
         """The database has the task like this."""
         self._stored[entry.state.id] = (entry.state, entry.claim_class)
@@ -72,6 +77,9 @@ class Staging:
         for position, edge in enumerate(edges):
             row = {"task_id": spec.id, "position": position, "upstream_id": edge.upstream_id}
             self._new[tables.dependency].append({**row, "on_failure": edge.on_failure.value})
+        for label in dict.fromkeys(spec.labels):
+            row = {"label": label, "created_at": spec.created_at, "task_id": spec.id}
+            self._new[tables.task_label].append(row)
         self.stored(entry)
 
     def add_attempt(self, attempt: AttemptRecord) -> None:

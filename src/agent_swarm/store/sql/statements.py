@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.tasks import HELD, PauseReason, TaskStatus
 from agent_swarm.store.records import TokenKind
 from agent_swarm.store.sql import many, tables
@@ -16,6 +17,10 @@ from agent_swarm.store.sql.many import ForMany
 task, attempt, agent, token = tables.task, tables.attempt, tables.agent, tables.token
 
 _HELD: "list[sa.ColumnElement[str]]" = [sa.literal_column(f"'{status.value}'") for status in sorted(HELD)]
+_WAITING: "list[sa.ColumnElement[str]]" = [
+    sa.literal_column(f"'{status.value}'") for status in (TaskStatus.BACKLOG, TaskStatus.BLOCKED)
+]
+is_held = task.c.status.in_(_HELD)
 
 
 @lru_cache(maxsize=64)
@@ -54,6 +59,28 @@ edges_from = (
     .order_by(tables.dependency.c.task_id, tables.dependency.c.position)
 )
 
+
+def _downstream() -> "sa.Select[Any]":
+    """Tasks in `ids` that may end without success, and all that this could end: waiting tasks along edges that say so.
+
+    The status is that of the moment; whoever asks has to look again at what it then locks.
+    """
+    edge = tables.dependency
+    start = sa.select(task.c.id).where(one_of(task.c.id))
+    below = start.cte("below", recursive=True)
+    goes_on = (
+        sa.select(edge.c.task_id)
+        .select_from(below)
+        .join(edge, edge.c.upstream_id == below.c.id)
+        .join(task, task.c.id == edge.c.task_id)
+        .where(edge.c.on_failure != OnFailure.WAIT.value, task.c.status.in_(_WAITING))
+    )
+    below = below.union(goes_on)
+    return sa.select(below.c.id).limit(sa.bindparam("limit"))
+
+
+downstream = _downstream()
+
 due_timers = (
     sa.select(task.c.id)
     .where(task.c.timer_at <= sa.bindparam("now"))
@@ -63,7 +90,11 @@ due_timers = (
 )
 due_timers_but_leases = due_timers.where(task.c.status.not_in(_HELD))
 
-held_by = sa.select(task.c.id).where(task.c.agent_id == sa.bindparam("agent_id")).order_by(task.c.id)
+held_by = (  # who holds a task is the one who had it last, and that has an index
+    sa.select(task.c.id)
+    .where(task.c.last_agent_id == sa.bindparam("agent_id"), is_held, task.c.agent_id == task.c.last_agent_id)
+    .order_by(task.c.id)
+)
 
 paused_for = (
     sa.select(task.c.id)
@@ -190,6 +221,40 @@ same_usage = sa.select(tables.usage.c.seq).where(
     tables.usage.c.task_id == sa.bindparam("task_id"),
     tables.usage.c.attempt == sa.bindparam("attempt"),
     tables.usage.c.seq == sa.bindparam("seq"),
+)
+
+# --- classes that nobody serves ------------------------------------------------------------------------------------
+
+_class = tables.requirement_class
+_of_class = sa.and_(_IS_READY, task.c.claim_class == _class.c.id)
+has_ready = sa.select(sa.literal_column("1")).where(_of_class).exists()
+
+classes_that_wait = (
+    sa.select(_class, has_ready.label("has_tasks"))
+    .where(sa.or_(_class.c.unserved_since.is_not(None), has_ready))
+    .order_by(_class.c.id)
+    .with_for_update(of=_class)
+)
+save_wait = (
+    sa.update(_class)
+    .where(_class.c.id == sa.bindparam("of_class"))
+    .values(unserved_since=sa.bindparam("since"), unserved_told_at=sa.bindparam("told_at"))
+)
+unserved = (
+    sa.select(_class, sa.select(sa.func.count()).where(_of_class).scalar_subquery().label("tasks"))
+    .where(_class.c.unserved_since.is_not(None))
+    .order_by(_class.c.id)
+)
+kinds_online = (
+    sa.select(agent.c.agent_role, agent.c.tags, agent.c.capabilities)
+    .where(agent.c.offline_at.is_(None), agent.c.last_seen_at >= sa.bindparam("since"))
+    .distinct()
+)
+ready_tasks = (
+    sa.select(task.c.id)
+    .where(_IS_READY, task.c.claim_class == sa.bindparam("class_id"))
+    .order_by(task.c.sort_key, task.c.id)
+    .limit(sa.bindparam("limit"))
 )
 
 # --- requirement classes, projects, requests -----------------------------------------------------------------------

@@ -16,6 +16,7 @@ metadata = sa.MetaData(
 )
 
 _ID = sa.String(36)
+_ROOM = {"fillfactor": "80"}  # PostgreSQL: an update that touches no index stays on its page, and writes no index
 
 
 def _instant(name: str, **options: bool) -> "sa.Column[int]":
@@ -75,6 +76,7 @@ task = sa.Table(
     _instant("updated_at", nullable=False),
     _instant("started_at"),
     _instant("finished_at"),
+    postgresql_with=_ROOM,
 )
 
 # Only what may run now is in the index that claims read, so a claim costs the same however many tasks there are.
@@ -93,23 +95,58 @@ sa.Index(
     postgresql_where=task.c.timer_at.is_not(None),
 )
 sa.Index(
-    "ix_task_held",
-    task.c.agent_id,
-    sqlite_where=task.c.agent_id.is_not(None),
-    postgresql_where=task.c.agent_id.is_not(None),
-)
-sa.Index(
     "ix_task_pinned",
     task.c.pinned_agent,
     sqlite_where=task.c.pinned_agent.is_not(None),
     postgresql_where=task.c.pinned_agent.is_not(None),
 )
-sa.Index("ix_task_created", task.c.created_at, task.c.id)
+# Lists run from the newest task to the oldest, so each index that leads one ends in `created_at, id`. Most tasks have
+# no parent, no project and, when they are filed, no agent: those are not in the index, and cost nothing there.
 sa.Index("ix_task_status", task.c.status, task.c.created_at, task.c.id)
-sa.Index("ix_task_root", task.c.root_id, task.c.created_at, task.c.id)
-sa.Index("ix_task_parent", task.c.parent_id, task.c.created_at, task.c.id)
-sa.Index("ix_task_project", task.c.project_id, task.c.created_at, task.c.id)
-sa.Index("ix_task_last_agent", task.c.last_agent_id, task.c.created_at, task.c.id)
+sa.Index(
+    "ix_task_root",
+    task.c.root_id,
+    task.c.created_at,
+    task.c.id,
+    sqlite_where=task.c.root_id != task.c.id,
+    postgresql_where=task.c.root_id != task.c.id,
+)
+sa.Index(
+    "ix_task_parent",
+    task.c.parent_id,
+    task.c.created_at,
+    task.c.id,
+    sqlite_where=task.c.parent_id.is_not(None),
+    postgresql_where=task.c.parent_id.is_not(None),
+)
+sa.Index(
+    "ix_task_project",
+    task.c.project_id,
+    task.c.status,
+    task.c.created_at,
+    task.c.id,
+    sqlite_where=task.c.project_id.is_not(None),
+    postgresql_where=task.c.project_id.is_not(None),
+)
+sa.Index(
+    "ix_task_last_agent",
+    task.c.last_agent_id,
+    task.c.status,
+    task.c.created_at,
+    task.c.id,
+    sqlite_where=task.c.last_agent_id.is_not(None),
+    postgresql_where=task.c.last_agent_id.is_not(None),
+)
+
+# The soft labels of tasks once more, for lists by label. The key is all there is of a row.
+task_label = sa.Table(
+    "task_label",
+    metadata,
+    sa.Column("label", sa.Text, primary_key=True),
+    sa.Column("created_at", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("task_id", _ID, primary_key=True),
+    sqlite_with_rowid=False,
+)
 
 # Prompts are large and never change; apart from the task they are not rewritten with it.
 prompt = sa.Table(
@@ -134,6 +171,9 @@ requirement_class = sa.Table(
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("key", sa.Text, nullable=False, unique=True),
+    # while it has claimable tasks and nobody could take them: since when, and when that became an event
+    _instant("unserved_since"),
+    _instant("unserved_told_at"),
 )
 
 attempt = sa.Table(
@@ -160,6 +200,7 @@ attempt = sa.Table(
     sa.Column("input_tokens", sa.BigInteger, nullable=False),
     sa.Column("output_tokens", sa.BigInteger, nullable=False),
     sa.Column("cost_micros", sa.BigInteger, nullable=False),
+    postgresql_with=_ROOM,
 )
 
 usage = sa.Table(
@@ -193,6 +234,7 @@ agent = sa.Table(
     _instant("registered_at", nullable=False),
     _instant("last_seen_at", nullable=False),
     _instant("offline_at"),
+    postgresql_with=_ROOM,
 )
 
 project = sa.Table(

@@ -1,0 +1,68 @@
+"""The operation that finds the requirement classes nobody serves, and tells of each once.
+
+Everything it decides on is read in the batch, the row of each class under its lock: of several servers that ask in the
+same moment, the second sees what the first has told.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from agent_swarm.domain.matching import AgentProfile, Requirements
+from agent_swarm.domain.time import to_wire
+from agent_swarm.domain.unserved import Wait, is_served, next_wait
+from agent_swarm.store.events import SYSTEM, Draft
+from agent_swarm.store.operations import FindUnserved
+from agent_swarm.store.rows import ClassRow, Rows
+
+COUNTED = 1_000  # tasks of a class; where there are more, that is what is told
+
+
+def find(rows: Rows, op: FindUnserved, now: int) -> tuple[int, list[Draft]]:
+    """How many classes nobody serves, and the events of those whose patience is over."""
+    classes = rows.classes_that_wait()
+    if not classes:
+        return 0, []
+    online_since = now - op.silence
+    kinds = rows.kinds_online(online_since)
+    addressed = _addressed(rows, (found.requires for found in classes), online_since)
+    unserved, drafts = 0, []
+    for found in classes:
+        served = is_served(found.requires, kinds, addressed.get(found.requires.agent_id or ""))
+        wait, is_news = next_wait(
+            found.wait, has_tasks=found.has_tasks, is_served=served, now=now, patience=op.patience
+        )
+        if wait != found.wait:
+            rows.save_wait(found.class_id, wait)
+        if is_news:
+            drafts.append(_told(rows, found, wait))
+        unserved += wait.since is not None
+    return unserved, drafts
+
+
+def _addressed(rows: Rows, needs: Iterable[Requirements], online_since: int) -> dict[str, AgentProfile]:
+    named = {need.agent_id for need in needs if need.agent_id is not None}
+    rows.prefetch(agents=named)
+    agents = [agent for agent_id in named if (agent := rows.agent(agent_id)) is not None]
+    return {
+        agent.profile.id: agent.profile
+        for agent in agents
+        if agent.offline_at is None and agent.last_seen_at >= online_since
+    }
+
+
+def _told(rows: Rows, found: ClassRow, wait: Wait) -> Draft:
+    """The event; the first task of the class stands for all of them."""
+    waiting = rows.ready_tasks(found.class_id, COUNTED)
+    needs = found.requires
+    requires: dict[str, Any] = {"tags": sorted(needs.tags), "capabilities": sorted(needs.capabilities)}
+    if needs.agent_id is not None:
+        requires["agentId"] = needs.agent_id
+    assert wait.since is not None
+    return Draft(
+        type="task.noEligibleAgent",
+        actor=SYSTEM,
+        subject_kind="task",
+        subject_id=waiting[0],
+        task_id=waiting[0],
+        data={"requires": requires, "since": to_wire(wait.since), "tasks": len(waiting)},
+    )

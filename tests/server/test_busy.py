@@ -1,0 +1,61 @@
+"""A full queue refuses and says when to come again; what was accepted is done, and what comes again is done once."""
+
+import asyncio
+
+import httpx2
+import pytest
+from tests.server.jam import jammed
+from tests.server.world import World
+
+from agent_swarm.store.records import TaskFilter
+
+pytestmark = pytest.mark.anyio
+LIMIT = 3
+
+
+async def filed(world: World, number: int) -> httpx2.Response:
+    """File task number so-and-so, under a key of its own."""
+    headers = {"idempotency-key": f"key-{number}"}
+    return await world.call("POST", "/api/tasks", json={"prompt": f"task {number}"}, headers=headers)
+
+
+async def test_given_a_full_queue_when_more_is_asked_then_it_is_refused_at_once_and_nothing_is_lost(
+    world: World,
+) -> None:
+    async with jammed(world.store, queue_limit=LIMIT) as jam:
+        accepted = [asyncio.create_task(filed(world, 0))]
+        await jam.until_queued(0)
+        accepted += [asyncio.create_task(filed(world, number)) for number in range(1, LIMIT + 1)]
+        await jam.until_queued(LIMIT)
+
+        refused = [await filed(world, number) for number in range(10, 15)]
+
+        for answer in refused:
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "busy")
+            assert int(answer.headers["retry-after"]) >= 1
+        assert jam.queued == LIMIT
+        assert (await world.call("GET", "/api/tasks")).status_code == 200  # who only reads is not held up
+        jam.release()
+        assert [answer.status_code for answer in await asyncio.gather(*accepted)] == [201] * (LIMIT + 1)
+
+    again = [await filed(world, number) for number in (*range(10, 15), 0)]
+    assert [answer.status_code for answer in again] == [201] * 6
+    assert [answer.headers.get("idempotency-replayed") for answer in again] == [None] * 5 + ["true"]
+    tasks = await world.store.read(lambda queries: queries.list_tasks(TaskFilter(), after=None, limit=100))
+    prompts = sorted(task.spec.prompt for task in tasks)
+    assert prompts == sorted(f"task {number}" for number in (*range(LIMIT + 1), *range(10, 15)))
+
+
+async def test_given_a_client_that_gives_up_when_the_queue_moves_again_then_its_task_is_there_when_it_asks_again(
+    world: World,
+) -> None:
+    async with jammed(world.store, queue_limit=LIMIT) as jam:
+        impatient = asyncio.create_task(filed(world, 1))
+        await jam.until_queued(0)
+        impatient.cancel()
+        await asyncio.wait({impatient})
+        jam.release()
+
+    again = await filed(world, 1)
+
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (201, "true")

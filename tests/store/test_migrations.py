@@ -1,0 +1,108 @@
+"""A database of an earlier version keeps what it has, and gets what the new one needs."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+
+from agent_swarm.store.base import Engine
+from agent_swarm.store.records import TaskFilter
+from agent_swarm.store.sql import schema, tables
+from agent_swarm.store.sql.postgres import PostgresEngine
+from agent_swarm.store.sql.sqlite import SqliteEngine
+from agent_swarm.testing import postgres
+
+pytestmark = pytest.mark.slow
+NUMBER = 2_300  # more than two steps of the migration
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Any]]:
+    """The address of a database at the first revision, and what opens it as the program does."""
+    if request.param == "sqlite":
+        path = tmp_path / "swarm.sqlite"
+        yield f"sqlite:///{path}", lambda: SqliteEngine(path)
+        return
+    with postgres.database(request.getfixturevalue("postgres_server")) as url:
+        address = sa.make_url(url).set(drivername="postgresql+psycopg").render_as_string(False)
+        yield address, lambda: PostgresEngine(url)
+
+
+def make_old(address: str, number: int) -> None:
+    engine = sa.create_engine(address)
+    config = schema.alembic_config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(sa.insert(tables.task), [old_task(place) for place in range(number)])
+        prompts = [{"task_id": f"{place:036d}", "text": "p"} for place in range(number)]
+        connection.execute(sa.insert(tables.prompt), prompts)
+        key = "[[],[],null]"
+        connection.execute(sa.text("INSERT INTO requirement_class (id, key) VALUES (1, :key)"), {"key": key})
+    engine.dispose()
+
+
+def old_task(place: int) -> dict[str, Any]:
+    labels = ["every", *(["seldom"] if place % 1_000 == 5 else [])] if place % 2 else []
+    row: dict[str, Any] = {column.name: None for column in tables.task.c}
+    counts = ("depth", "fence", "attempt", "failures", "losses", "unmet", "ended_fence")
+    return {
+        **row,
+        **dict.fromkeys(counts, 0),
+        **dict.fromkeys(("max_attempts", "max_losses", "class_id", "claim_class"), 1),
+        **dict.fromkeys(("title", "ended_digest", "progress"), ""),
+        "id": f"{place:036d}",
+        "root_id": f"{place:036d}",
+        "labels": json.dumps(labels, separators=(",", ":")),
+        "priority": 50,
+        "created_by": "operator",
+        "created_at": place,
+        "updated_at": place,
+        "sort_key": place,
+        "status": "pending",
+        "ready": 1,
+    }
+
+
+def found(engine: Engine, label: str) -> list[str]:
+    page = engine.read(lambda q: q.list_tasks(TaskFilter(label=label), after=None, limit=10_000))
+    return [record.spec.id for record in page]
+
+
+def test_given_tasks_with_labels_when_their_database_is_opened_then_lists_by_label_have_them(
+    old: tuple[str, Any],
+) -> None:
+    address, opening = old
+    make_old(address, NUMBER)
+    engine = opening()
+    engine.open()
+    try:
+        assert found(engine, "every") == [f"{place:036d}" for place in reversed(range(1, NUMBER, 2))]
+        assert found(engine, "seldom") == [f"{place:036d}" for place in (2_005, 1_005, 5)]
+        assert engine.read(lambda q: q.ready_classes()) == {1}
+    finally:
+        engine.close()
+
+
+def test_given_a_database_of_either_kind_when_it_is_made_anew_or_migrated_then_its_tables_leave_the_same_room(
+    postgres_server: str,
+) -> None:
+    room = []
+    for tasks_before in (3, 0):
+        with postgres.database(postgres_server) as url:
+            address = sa.make_url(url).set(drivername="postgresql+psycopg").render_as_string(False)
+            if tasks_before:
+                make_old(address, tasks_before)
+            opened = PostgresEngine(url)
+            opened.open()
+            opened.close()
+            engine = sa.create_engine(address)
+            with engine.connect() as connection:
+                options = connection.execute(sa.text("SELECT relname, reloptions FROM pg_class WHERE relkind = 'r'"))
+                room.append({name: told for name, told in options if told})
+            engine.dispose()
+    assert room[0] == room[1] == {name: ["fillfactor=80"] for name in ("task", "attempt", "agent")}
