@@ -10,7 +10,6 @@ from scripts.docs.markdown import code, codes, page, sentence, table
 
 from agent_swarm import config
 from agent_swarm.cli import address, completion
-from agent_swarm.cli.db import addressed
 from agent_swarm.config import Setting, settings_of
 from agent_swarm.sandbox import records
 from agent_swarm.server.settings import ServerSettings
@@ -45,10 +44,6 @@ OTHER: tuple[tuple[str, tuple[tuple[tuple[str, ...], str], ...]], ...] = (
             ),
             (("DATA_DIR",), "where commands look for that file; default `~/.agent-swarm/server`"),
             (("AGENT_SWARM_HOME",), "where everything lives by default, instead of `~/.agent-swarm`"),
-            (
-                (addressed.VARIABLE,),
-                "the database that `agent-swarm db` works on; default the SQLite file of the data directory (secret)",
-            ),
             (("NO_COLOR",), "set to anything: no colours"),
             ((completion.VARIABLE,), "set by the completion scripts of shells"),
         ),

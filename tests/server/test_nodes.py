@@ -1,9 +1,10 @@
 """Several servers on one PostgreSQL database, as people and workers see them."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from tests.server.world import API_KEY, Messages
 from websockets.asyncio.client import connect
 
 from agent_swarm.bus.base import Bus, Hear, Notice, NoticeKind
+from agent_swarm.bus.logs import NoLogStream
 from agent_swarm.bus.postgres import PostgresBus
+from agent_swarm.config import SettingError
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol.pool import CLOSE_SUPERSEDED
@@ -26,7 +29,8 @@ from agent_swarm.server.pool import sweep as sweep_module
 from agent_swarm.server.running import serving
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.server.stopping import Stopping
-from agent_swarm.testing import postgres
+from agent_swarm.server.ways import DIRECTORY_ID, Ways
+from agent_swarm.testing import nats, postgres
 from agent_swarm.testing.waiting import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -88,8 +92,8 @@ class Server:
 async def started(settings: ServerSettings, bus: Bus | None = None) -> AsyncIterator[Server]:
     stopping = Stopping()
     node = Node()
-    node.bus = bus or PostgresBus(settings.database_url, node.id)
-    async with serving(settings, API_KEY, stopping, node) as app:
+    ways = None if bus is None else Ways(bus, NoLogStream())
+    async with serving(settings, settings.api_key or API_KEY, stopping, node, ways) as app:
         with listen("127.0.0.1", 0) as bound:
             server = HttpServer(app, stopping)
             task = asyncio.create_task(server.serve(sockets=[bound]))
@@ -363,9 +367,76 @@ class _Ears:
 async def test_given_a_key_that_each_server_made_when_another_one_starts_then_the_first_ones_key_still_counts(
     settings: ServerSettings, stack: AsyncExitStack, tmp_path: Path
 ) -> None:
-    mine = ServerSettings(data_dir=tmp_path / "mine", database_url=settings.database_url)
-    theirs = ServerSettings(data_dir=tmp_path / "theirs", database_url=settings.database_url)
+    mine, theirs = (replace(settings, api_key="", data_dir=tmp_path / name) for name in ("mine", "theirs"))
     one = await stack.enter_async_context(started(mine))
 
     async with serving(theirs, "another-key-of-its-own", Stopping(), Node()):
         assert (await one.call("GET", "/api/tasks")).status_code == 200
+
+
+async def test_given_a_directory_of_transcripts_of_its_own_when_a_server_starts_then_it_is_refused_with_the_remedy(
+    settings: ServerSettings, stack: AsyncExitStack, tmp_path: Path
+) -> None:
+    await stack.enter_async_context(started(settings))
+    other = replace(settings, transcripts_dir=tmp_path / "elsewhere")
+
+    with pytest.raises(SettingError, match="not the directory of transcripts") as refused:
+        await stack.enter_async_context(started(other))
+
+    settled = (tmp_path / "transcripts" / DIRECTORY_ID).read_text()
+    (tmp_path / "elsewhere" / DIRECTORY_ID).write_text(settled)  # as the hint says
+    assert settled.strip() in refused.value.hint
+    await stack.enter_async_context(started(other))
+
+
+async def test_given_nats_and_no_database_that_others_share_when_a_server_starts_then_it_is_refused(
+    tmp_path: Path,
+) -> None:
+    alone = ServerSettings(data_dir=tmp_path, api_key=API_KEY, nats_url="nats://127.0.0.1:4222")
+
+    with pytest.raises(SettingError, match="NATS is for several servers"):
+        async with serving(alone, API_KEY, Stopping(), Node()):
+            pass
+
+
+@pytest.fixture
+def nats_url() -> Iterator[str]:
+    if nats.binary() is None and not os.environ.get("TEST_NATS_URL", "").strip():
+        (pytest.fail if os.environ.get("SKIP_NOTHING") else pytest.skip)("nats-server is not installed: make dev")
+    with nats.server() as url:
+        yield url
+
+
+async def test_given_servers_that_have_nats_when_a_task_runs_then_wakes_commands_and_transcripts_go_that_way(
+    settings: ServerSettings, stack: AsyncExitStack, no_sweeps: None, nats_url: str, tmp_path: Path
+) -> None:
+    one, other = [
+        await stack.enter_async_context(
+            started(replace(settings, nats_url=nats_url, data_dir=tmp_path / name, transcripts_dir=None))
+        )
+        for name in ("one", "other")
+    ]
+    worker = await other.register()
+    peer = await other.connect(worker)
+    await peer.credit()
+    async with one.events() as messages:
+        task = await one.file()
+        claim = await peer.run()
+        assert [message["data"]["type"] for message in await messages.take(3)] == [
+            "task.created",
+            "task.claimed",
+            "task.started",
+        ]
+
+    line = {"at": "2026-01-01T00:00:00.000Z", "kind": "log", "data": {"text": "far away"}}
+    frame = {"task_id": task, "fence": claim.fence, "attempt": 1, "lines": [line]}
+    await peer.request("events", **frame, first=0)
+    path = f"/api/tasks/{task}/attempts/1/transcript?waitSeconds=10"
+    page = await within(one.answer("GET", path))
+    assert [told["data"]["text"] for told in page["lines"]] == ["far away"]
+    moved = await one.connect(worker)  # and goes on there
+    await moved.request("events", **frame, first=1)
+    await until(lambda: (tmp_path / "other" / "transcripts" / task / "1.jsonl").read_bytes().count(b"\n") == 2)
+
+    await other.answer("POST", f"/api/tasks/{task}/cancel")
+    assert (await within(moved.commands.get())).task_id == task

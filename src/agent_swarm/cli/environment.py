@@ -36,3 +36,8 @@ nats_option = click.option(
     metavar="URL",
     help="NATS for several servers on one database; default AGENT_SWARM_NATS_URL, where a password is better kept.",
 )
+server_database_option = click.option(
+    "--database",
+    metavar="ADDRESS|@FILE",
+    help="PostgreSQL, which several servers may share, instead of an SQLite file; default AGENT_SWARM_DATABASE_URL.",
+)

@@ -23,9 +23,10 @@ SUPERSEDED = 3  # exit code of worker.worker: a newer process runs under this AG
 AFTER_DRAIN_SECONDS = 29.0  # a worker may need 27 s to interrupt what still runs, tell the server and leave
 RECHECK_SECONDS = 0.05
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - what to dial instead
+DATABASE_VARIABLE = "AGENT_SWARM_DATABASE_URL"
 NATS_VARIABLE = "AGENT_SWARM_NATS_URL"
 # What concerns one process: a worker must not take the server's port, nor all of them one identity.
-OF_THE_SERVER = ("PORT", "HOST", NATS_VARIABLE, "AGENT_SWARM_NATS_CREDS")
+OF_THE_SERVER = ("PORT", "HOST", DATABASE_VARIABLE, NATS_VARIABLE, "AGENT_SWARM_NATS_CREDS")
 PERSONAL = frozenset({*OF_THE_SERVER, "AGENT_ID", "AGENT_NAME", "AGENT_ROLE", *URL_VARIABLES, *KEY_VARIABLES})
 
 

@@ -11,11 +11,10 @@ import click
 from agent_swarm import __version__
 from agent_swarm.cli import failures
 from agent_swarm.cli.address import DEFAULT_URL, server_data_dir
-from agent_swarm.cli.environment import env_file_option, nats_option
-from agent_swarm.cli.extras import require
+from agent_swarm.cli.environment import env_file_option, nats_option, server_database_option
 from agent_swarm.cli.process_log import ProcessLog
 from agent_swarm.cli.supervisor import Stage, Supervisor
-from agent_swarm.cli.swarm_processes import NATS_VARIABLE, Swarm, environment, free_port, stages
+from agent_swarm.cli.swarm_processes import DATABASE_VARIABLE, NATS_VARIABLE, Swarm, environment, free_port, stages
 
 
 @click.command()
@@ -31,6 +30,7 @@ from agent_swarm.cli.swarm_processes import NATS_VARIABLE, Swarm, environment, f
     help="Keep everything here, the workers' files too; default DATA_DIR, then ~/.agent-swarm/server.",
 )
 @click.option("--quiet", "-q", is_flag=True, help="Leave out what the processes print, unless one fails.")
+@server_database_option
 @nats_option
 @env_file_option
 def up(
@@ -43,6 +43,7 @@ def up(
     host: str | None,
     data_dir: Path | None,
     quiet: bool,
+    database: str | None,
     nats_url: str | None,
 ) -> int:
     """Run a server, a lead and workers until Ctrl-C.
@@ -56,14 +57,12 @@ def up(
       agent-swarm up --workers 4 --harness script
       agent-swarm up --data-dir ./swarm --port 0 --quiet
     """
-    require("server")
-    from agent_swarm.server.settings import load_settings
+    from agent_swarm.cli.serving import server_settings
 
     flags = {"port": port, "host": host, "data_dir": data_dir and data_dir.absolute(), "nats_url": nats_url}
-    settings = load_settings(flags=flags)
-    if settings.nats is not None:
-        require("nats")
-    environ = environment() | ({NATS_VARIABLE: settings.nats_url} if settings.nats_url else {})
+    settings = server_settings(flags, database)
+    told = {DATABASE_VARIABLE: settings.database_url, NATS_VARIABLE: settings.nats_url}
+    environ = environment() | {name: value for name, value in told.items() if value}
     keeps_workers = data_dir is not None and not environ.get("AGENT_SWARM_WORKER_DIR", "").strip()
     swarm = Swarm(
         host=settings.host,

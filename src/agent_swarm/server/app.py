@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_swarm import __version__
 from agent_swarm.bus.base import NoticeKind
+from agent_swarm.bus.logs import LogStream
 from agent_swarm.server import docs, openapi
 from agent_swarm.server.access import guard_routes
 from agent_swarm.server.auth import Authenticator
@@ -71,10 +72,12 @@ def build_app(
     secrets: Sequence[str] = (),
     stopping: Stopping | None = None,
     node: Node | None = None,
+    logs: LogStream | None = None,
 ) -> ControlPlane:
     """The app over an open store; run its lifespan.
 
-    `secrets` are values to keep out of everything that is stored; `node` is this server among others on the database.
+    `secrets` are values to keep out of everything that is stored; `node` is this server among others on the database,
+    `logs` carries transcripts to and from those that keep their own.
     """
     node = node or Node()
     redactor = Redactor((*secrets, settings.api_key))
@@ -86,7 +89,8 @@ def build_app(
         transcripts=Transcripts(
             settings.transcripts,
             redactor,
-            is_shared=settings.is_shared,
+            is_shared=settings.is_shared and settings.nats is None,
+            logs=logs,
             on_growth=lambda task_id, attempt: node.tell(NoticeKind.TRANSCRIPT, task=task_id, attempt=attempt),
         ),
         authenticator=Authenticator(store),

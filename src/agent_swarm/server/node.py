@@ -30,11 +30,19 @@ GRACE_EVERY = int(3 * LEASE_SECONDS * SECOND)  # a server that starts again and 
 
 
 class Node:
-    """The identity of this server among the others, and the bus to them."""
+    """The identity of this server among the others, and the bus to them.
 
-    def __init__(self, bus: Bus | None = None, *, node_id: str = "") -> None:
-        self.id = node_id or secrets.token_hex(6)
+    `carries_commits` says that the bus has to carry what batches have to tell.
+    """
+
+    def __init__(self, bus: Bus | None = None, *, carries_commits: bool = False) -> None:
+        self.id = secrets.token_hex(6)
         self.bus: Bus = bus or NoBus()
+        self.carries_commits = carries_commits
+
+    def join(self, bus: Bus, *, carries_commits: bool) -> None:
+        """Have this bus from now on."""
+        self.bus, self.carries_commits = bus, carries_commits
 
     def tell(self, kind: NoticeKind, **body: object) -> None:
         """Tell the others."""
@@ -48,6 +56,12 @@ class Node:
             return None if notice is None else notice.encoded().decode()
 
         return announce
+
+    def publish(self, committed: Committed) -> None:
+        """Tell the others of a batch of this server, where its commit does not."""
+        notice = self.of_batch(committed)
+        if notice is not None:
+            self.bus.publish(notice)
 
     def of_batch(self, committed: Committed) -> Notice | None:
         """The notice of a batch; None where the others have nothing to do."""
@@ -88,11 +102,14 @@ class Following(Service):
     async def running(self) -> AsyncIterator[None]:
         """Be one of them."""
         await self._node.bus.open(self.hear)
+        unsubscribe = self._ears.store.subscribe(self._node.publish) if self._node.carries_commits else None
         await self.start()
         self._node.tell(NoticeKind.STARTED)
         try:
             yield
         finally:
+            if unsubscribe is not None:
+                unsubscribe()
             self._node.tell(NoticeKind.STOPPED)
             await self.stop()
             await self._node.bus.close()

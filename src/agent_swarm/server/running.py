@@ -14,6 +14,7 @@ from agent_swarm.server.app import ControlPlane, build_app
 from agent_swarm.server.node import Node
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.server.stopping import Stopping
+from agent_swarm.server.ways import Ways, find_ways
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.tokens import api_key_token
 from agent_swarm.store.opening import open_store
@@ -24,9 +25,9 @@ log = structlog.get_logger()
 
 @asynccontextmanager
 async def running(settings: ServerSettings, api_key: str, stopping: Stopping) -> AsyncIterator[ControlPlane]:
-    """The app at work, over the store of these settings. Raises SwarmError where the store cannot be opened."""
+    """The app at work, over the store of these settings. Raises SwarmError where it cannot be."""
     logs.configure(settings.log_level, Redactor(_secrets(settings, api_key)))
-    node = _node(settings)
+    node = Node()
     async with serving(settings, api_key, stopping, node) as app:
         log.info("started", version=__version__, data_dir=str(settings.data_dir), node=node.id)
         yield app
@@ -35,31 +36,30 @@ async def running(settings: ServerSettings, api_key: str, stopping: Stopping) ->
 
 @asynccontextmanager
 async def serving(
-    settings: ServerSettings, api_key: str, stopping: Stopping, node: Node
+    settings: ServerSettings, api_key: str, stopping: Stopping, node: Node, ways: Ways | None = None
 ) -> AsyncIterator[ControlPlane]:
-    """The app at work as `node`, over the store of these settings."""
+    """The app at work as `node`, with `ways` to the others, by default those of the settings."""
     secrets = _secrets(settings, api_key)
-    announce = node.announcing() if settings.is_shared else None
+    announce = node.announcing() if settings.is_shared and settings.nats is None else None
     async with open_store(settings.database, synchronous=settings.synchronous, announce=announce) as store:
         await store.apply(PutToken(token=api_key_token(api_key, now=store.now(), of=_owner_of_key(settings))))
-        app = build_app(store, settings, secrets=secrets, stopping=stopping, node=node)
-        async with app.router.lifespan_context(app):
-            yield app
-
-
-def _node(settings: ServerSettings) -> Node:
-    node = Node()
-    if settings.is_shared:
-        from agent_swarm.bus.postgres import PostgresBus
-
-        node.bus = PostgresBus(settings.database_url, node.id)
-    return node
+        ways = ways or await find_ways(settings, store, node.id)
+        node.join(ways.bus, carries_commits=ways.carries_commits)
+        app = build_app(store, settings, secrets=secrets, stopping=stopping, node=node, logs=ways.logs)
+        await ways.logs.open(app.context.transcripts)
+        try:
+            async with app.router.lifespan_context(app):
+                yield app
+        finally:
+            await ways.logs.close()
 
 
 def _secrets(settings: ServerSettings, api_key: str) -> tuple[str, ...]:
     """What must not be read in a log or an event."""
-    password = urlsplit(settings.database_url).password
-    return (api_key, *([unquote(password), password] if password else []))
+    passwords = [urlsplit(settings.postgres_url).password]
+    if settings.nats is not None:
+        passwords += [settings.nats.password, settings.nats.token]
+    return (api_key, *(form for password in passwords if password for form in {password, unquote(password)}))
 
 
 def _owner_of_key(settings: ServerSettings) -> str:

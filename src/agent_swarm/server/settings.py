@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from agent_swarm import config
 from agent_swarm.bus.nats.settings import KEEP_BYTES, KEEP_HOURS, NatsSettings, parse_url, settings_from
 from agent_swarm.config import SettingError, setting
+from agent_swarm.store.address import DatabaseAddress, DatabaseAddressError, PostgresAddress, SqliteAddress, parse
 
 SYNCHRONOUS = ("full", "normal")
 MAX_MINUTES = 525_600.0  # a year
@@ -47,10 +47,11 @@ def _one_of(choices: tuple[str, ...]) -> Any:
 
 
 def _database_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
-        raise ValueError(text)
-    return parts._replace(scheme="postgresql").geturl()
+    try:
+        parse(text)
+    except DatabaseAddressError as exc:
+        raise ValueError from exc
+    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +71,9 @@ class ServerSettings:
     database_url: str = setting(
         "",
         env="AGENT_SWARM_DATABASE_URL",
-        help="the PostgreSQL database that several servers may share; without it, an SQLite file in the data directory",
+        help="the database, by default an SQLite file in the data directory; servers may share one of PostgreSQL",
         parse=_database_url,
-        expected="postgresql://user@host/database",
+        expected="postgresql://user@host/database or sqlite:path",
         secret=True,
     )
     transcripts_dir: Path | None = setting(
@@ -164,14 +165,19 @@ class ServerSettings:
         return self.data_dir / "nats"
 
     @property
-    def database(self) -> Path | str:
-        """The address of the store: the SQLite file, or the PostgreSQL database."""
-        return self.database_url or self.data_dir / "agent-swarm-db.sqlite"
+    def database(self) -> DatabaseAddress:
+        """The address of the store."""
+        return parse(self.database_url) if self.database_url else SqliteAddress(self.data_dir / "agent-swarm-db.sqlite")
 
     @property
     def is_shared(self) -> bool:
         """Other servers may work on the same database."""
-        return bool(self.database_url)
+        return isinstance(self.database, PostgresAddress)
+
+    @property
+    def postgres_url(self) -> str:
+        """The URL of the PostgreSQL database; empty where it is none."""
+        return self.database.url if isinstance(self.database, PostgresAddress) else ""
 
     @property
     def transcripts(self) -> Path:

@@ -55,6 +55,11 @@ class PostgresAddress:
 DatabaseAddress = SqliteAddress | PostgresAddress
 
 
+def url_of(address: DatabaseAddress) -> str:
+    """What `parse` understands as this address again; it may hold a password."""
+    return address.url if isinstance(address, PostgresAddress) else f"sqlite:{address.path.absolute()}"
+
+
 def parse(text: str) -> DatabaseAddress:
     """The database that `text` names; raises DatabaseAddressError, which never quotes a password."""
     text = text.strip()

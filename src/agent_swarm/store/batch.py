@@ -104,6 +104,10 @@ class Batch:
 
     # --- tokens, agents, projects ---------------------------------------------------------------------------------
 
+    def settle_fact(self, op: ops.SettleFact) -> str:
+        """Whoever comes first settles it."""
+        return self._rows.settled(op.name, op.value)
+
     def put_token(self, op: ops.PutToken) -> None:
         """Add a token, unless it counts already; an operator's replaces the one with the same label."""
         if self._rows.token_valid(op.token.hash):
@@ -515,6 +519,7 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
 
 
 _HANDLERS: Mapping[type, Any] = {
+    ops.SettleFact: Batch.settle_fact,
     ops.PutToken: Batch.put_token,
     ops.RevokeToken: Batch.revoke_token,
     ops.RegisterAgent: Batch.register_agent,

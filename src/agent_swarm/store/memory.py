@@ -52,6 +52,7 @@ class MemoryEngine:
         self.tokens: dict[str, TokenRecord] = {}
         self.projects: dict[str, ProjectRecord] = {}
         self.idempotency: dict[tuple[str, str, str], Remembered] = {}
+        self.facts: dict[str, str] = {}
         self.history: list[Event] = []
 
     def open(self) -> int:
@@ -298,6 +299,10 @@ class MemoryRows:
     def add_project(self, project: ProjectRecord) -> None:
         """Put a new project in."""
         self._engine.projects[project.id] = project
+
+    def settled(self, name: str, value: str) -> str:
+        """What this is settled as; as `value` where it was not yet."""
+        return self._engine.facts.setdefault(name, value)
 
     def prune(self, before: int, limit: int) -> int:
         """Remove idempotency keys and tokens of ended attempts from before that instant; how many."""

@@ -5,36 +5,37 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from agent_swarm.store.address import DatabaseAddress, PostgresAddress, SqliteAddress, parse
 from agent_swarm.store.base import Announce
 from agent_swarm.store.batcher import BatchingStore
 from agent_swarm.store.clock import Clock, DatabaseClock
 from agent_swarm.store.thread import WorkerThread
 
 MEMORY = "memory:"
-POSTGRESQL = ("postgresql://", "postgres://")
-
-
-def is_shared(address: str | Path) -> bool:
-    """Whether several servers may open this store at a time."""
-    return isinstance(address, str) and address.startswith(POSTGRESQL)
 
 
 @asynccontextmanager
 async def open_store(
-    address: str | Path, *, clock: Clock | None = None, synchronous: str = "full", announce: Announce | None = None
+    address: str | Path | DatabaseAddress,
+    *,
+    clock: Clock | None = None,
+    synchronous: str = "full",
+    announce: Announce | None = None,
 ) -> AsyncIterator[BatchingStore]:
     """The store at `address`, made and migrated as needed.
 
-    `memory:`, the path of an SQLite file, or `postgresql://user@host/database`. `announce` makes what other servers on
-    the same database are told of each batch. Raises StoreLockedError, StoreUnusableError, DatabaseUnreachableError or
-    UnknownSchemaError with the remedy.
+    `memory:`, the path of an SQLite file, or what `address.parse` understands. `announce` makes what other servers on
+    the same PostgreSQL database are told of each batch. Raises StoreLockedError, StoreUnusableError,
+    DatabaseUnreachableError or UnknownSchemaError with the remedy.
     """
     if address == MEMORY:
         store = _in_memory(clock)
-    elif is_shared(address):
-        store = _on_postgres(str(address), synchronous, announce)
     else:
-        store = _on_sqlite(Path(address), clock, synchronous)
+        match parse(str(address)) if isinstance(address, str | Path) else address:
+            case PostgresAddress(url=url):
+                store = _on_postgres(url, synchronous, announce)
+            case SqliteAddress(path=path):
+                store = _on_sqlite(path, clock, synchronous)
     try:
         await store.open()
         yield store

@@ -329,6 +329,18 @@ class ClaimTask(Operation[ClaimedTask | None]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SettleFact(Operation[str]):
+    """Settle something for all servers of the database; answers what it is settled as, by whoever came first."""
+
+    name: str
+    value: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"fact:{self.name}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prune(Operation[int]):
     """Remove what can no longer matter: idempotency keys over their day, tokens of attempts that ended a day ago.
 
@@ -359,6 +371,7 @@ class FindUnserved(Operation[int]):
 
 
 PHASES: tuple[type[Operation[Any]], ...] = (
+    SettleFact,
     PutToken,
     RevokeToken,
     RegisterAgent,

@@ -355,6 +355,13 @@ class SqlRows:
 
     # --- requests that may come twice ---------------------------------------------------------------------------------
 
+    def settled(self, name: str, value: str) -> str:
+        """What this is settled as; as `value` where it was not yet."""
+        known: str | None = self._driver.value(statements.fact_named, {"name": name})
+        if known is None:
+            self._driver.run(statements.insert(tables.fact).by_row, {"name": name, "value": value})
+        return value if known is None else known
+
     def prune(self, before: int, limit: int) -> int:
         """Remove idempotency keys and tokens of ended attempts from before that instant; how many."""
         self.flush()

@@ -307,3 +307,11 @@ event_head = sa.Table(
     _instant("at", nullable=False),
     sa.Column("epoch", sa.Integer, nullable=False),
 )
+
+# What is settled once for all servers of this database.
+fact = sa.Table(
+    "fact",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
