@@ -23,11 +23,13 @@ STATEMENTS, STAGING = "src/agent_swarm/store/sql/statements.py", "src/agent_swar
 TOKENS, ACCESS = "src/agent_swarm/services/tokens.py", "src/agent_swarm/server/access.py"
 DISPATCHER, OWNERS = "src/agent_swarm/services/dispatch/dispatcher.py", "src/agent_swarm/server/pool/owners.py"
 LEASES, SLOTS = "src/agent_swarm/worker/leases.py", "src/agent_swarm/worker/slots.py"
+PUMP, UNSENT, FOLLOWING = (f"src/agent_swarm/bus/nats/{name}.py" for name in ("pump", "unsent", "following"))
 TIMERS, EXCHANGE = "src/agent_swarm/server/timers.py", "src/agent_swarm/server/pool/exchange.py"
 
 TRANSITIONS, LIFE = "tests/domain/test_transitions.py", "tests/store/test_life_cycle.py"
 GUARDED, AUTH = "tests/store/test_sqlite_writer.py", "tests/server/test_auth.py"
 REPORTS, SOCKET = "tests/server/pool/test_pool_reports.py", "tests/server/pool/test_pool_socket.py"
+SHARED = "tests/bus/test_nats_transcripts.py"
 DISPATCHING, WORKER_LEASES = "tests/services/dispatch/test_dispatcher.py", "tests/worker/test_worker_leases.py"
 
 GUARDS = (
@@ -325,6 +327,48 @@ GUARDS = (
         "        self._open.pop(claim_id, None)\n",
         (
             "tests/worker/test_worker_slots.py::test_given_an_answered_credit_when_it_is_answered_again_then_it_is_not_ours_any_more",
+        ),
+    ),
+    # --- between nodes ---
+    Guard(
+        "a message is known by its last line, too",
+        PUMP,
+        "/{first}-{first + len(lines)}",
+        "/{first}",
+        (
+            f"{SHARED}::test_given_a_worker_that_sends_the_same_and_more_to_another_node_then_nothing_is_taken_for_a_repetition",
+        ),
+    ),
+    Guard(
+        "lines that were written meanwhile keep their mark",
+        UNSENT,
+        "self._writers[key] or self._growths[key] != growth",
+        "self._writers[key]",
+        ("tests/bus/test_unsent.py::test_given_somebody_who_writes_when_what_was_seen_is_shared_then_the_mark_stays",),
+    ),
+    Guard(
+        "a place counts in its own stream only",
+        FOLLOWING,
+        "place.stream != identity or ",
+        "",
+        (
+            "tests/bus/test_following.py::test_given_a_place_in_a_stream_that_was_made_anew_then_reading_begins_at_its_start",
+        ),
+    ),
+    Guard(
+        "a stream that lost its end is read again",
+        FOLLOWING,
+        " or place.seq > info.state.last_seq",
+        "",
+        ("tests/bus/test_following.py::test_given_a_stream_that_lost_its_end_then_reading_begins_at_its_start",),
+    ),
+    Guard(
+        "a missing message is noticed",
+        FOLLOWING,
+        "        if found.sequence.consumer != self._expected:\n",
+        "        if False:\n",
+        (
+            "tests/bus/test_following.py::test_given_a_message_that_is_lost_on_the_way_then_it_is_read_again_before_what_follows",
         ),
     ),
 )

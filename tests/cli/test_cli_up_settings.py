@@ -43,6 +43,16 @@ def test_given_a_swarm_then_the_agents_share_address_and_key_and_nothing_persona
     assert len({agent.env["AGENT_ID"] for agent in agents}) == 3
 
 
+def test_given_nats_then_the_server_knows_of_it_and_no_agent_does(tmp_path: Path) -> None:
+    variables = {"AGENT_SWARM_NATS_URL": "nats://me:secret@one", "AGENT_SWARM_NATS_CREDS": "/etc/nats.creds"}
+    server, agents = stages(swarm(tmp_path, environ={"PATH": "/bin", **variables}))
+
+    (process,) = server.children()
+    assert variables.items() <= process.env.items()
+    assert "secret" not in " ".join(process.argv)
+    assert not any(variables.keys() & agent.env.keys() for agent in agents.children())
+
+
 def test_given_a_server_that_made_its_own_key_then_the_agents_get_that(tmp_path: Path) -> None:
     (tmp_path / "api-key").write_text("made\n")
     assert {agent.env["API_KEY"] for agent in stages(swarm(tmp_path, api_key=""))[1].children()} == {"made"}

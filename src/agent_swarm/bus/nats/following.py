@@ -91,13 +91,13 @@ class Following:
     async def _begin(self, client: Client) -> "_Session":
         info = await ensured(client, self._stream)
         identity = str(info.created)
-        self.place = _resumed(self.place, identity, info)
+        self.place = resumed(self.place, identity, info)
         session = _Session(self, self._link, client)
         await session.begin(identity, self.place.seq + 1)
         return session
 
 
-def _resumed(place: Place | None, identity: str, info: StreamInfo) -> Place:
+def resumed(place: Place | None, identity: str, info: StreamInfo) -> Place:
     """Where to go on: after the last message, or at the beginning where the stream is another or lost its end."""
     if place is None:
         return Place(identity, info.state.last_seq)
