@@ -336,6 +336,10 @@ class StoreHistories(RuleBasedStateMachine):
         instance = [self.instances[profile.id], self.first_instances[profile.id], self.fresh_id()][which]
         self.register_as(profile, instance, held)
 
+    @rule(patience=st.sampled_from([0, 5, 60]))
+    def look_for_what_nobody_could_take(self, patience: int) -> None:
+        self.apply(ops.FindUnserved(patience=patience * SECOND, silence=30 * SECOND))
+
     @rule(profile=st.sampled_from(AGENTS), seldom=st.integers(0, 5))
     def sign_off(self, profile: AgentProfile, seldom: int) -> None:
         if seldom:

@@ -195,10 +195,10 @@ class SqlQueries:
 
     def next_timer(self, *, leases: bool = True) -> int | None:
         """When the earliest timer is due; without those of leases where they are not judged."""
-        statement = sa.select(task.c.timer_at).where(task.c.timer_at.is_not(None)).order_by(task.c.timer_at).limit(1)
-        if not leases:
-            statement = statement.where(task.c.status.not_in([status.value for status in HELD]))
-        return self._connection.execute(statement).scalar()
+        timers = [self._connection.execute(statements.next_timer_but_leases).scalar()]
+        if leases:
+            timers.append(self._connection.execute(statements.next_lapse).scalar())
+        return min((timer for timer in timers if timer is not None), default=None)
 
     def epoch(self) -> int:
         """The kill switch's epoch that agent and attempt tokens have to carry."""

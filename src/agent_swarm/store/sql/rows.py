@@ -170,8 +170,11 @@ class SqlRows:
 
     def due(self, now: int, *, leases: bool, limit: int) -> list[str]:
         """Tasks whose timer is due, earliest first."""
-        statement = statements.due_timers if leases else statements.due_timers_but_leases
-        return self._ids(statement, {"now": now, "limit": limit})
+        if not leases:
+            return self._ids(statements.due_timers_but_leases, {"now": now, "limit": limit})
+        self.flush()
+        self._driver.run(statements.set_timers_right, {"now": now})
+        return self._ids(statements.due_timers, {"now": now, "limit": limit})
 
     def heads(self, class_ids: Sequence[int], limit: int) -> list[str]:
         """The first ready tasks of these classes."""

@@ -178,9 +178,8 @@ def _changes(entry: Entry, was: TaskState, was_class: int) -> dict[str, Any]:
         for name, value, before in zip(coding.STATE_FIELDS, _state_values(state), _state_values(was), strict=True):
             if value != before:
                 changed[name] = coding.encoded(name, value)
-        timer_at = state.timer_at
-        if timer_at != was.timer_at:
-            changed["timer_at"] = timer_at
+        if _moves_timer(was, state):
+            changed["timer_at"] = state.timer_at
     if entry.claim_class != was_class:
         changed["claim_class"] = entry.claim_class
     for name, value in entry.columns.items():
@@ -188,3 +187,15 @@ def _changes(entry: Entry, was: TaskState, was_class: int) -> dict[str, Any]:
     if "priority" in changed:
         changed["sort_key"] = sort_key(created_at=entry.created_at, priority=entry.priority)
     return changed
+
+
+def _moves_timer(was: TaskState, state: TaskState) -> bool:
+    """Whether the column `timer_at` has to be written.
+
+    A renewed lease leaves it where it was, so that heartbeats touch no index: `Rows.due` puts right what it finds too
+    early. So the column of a held task is not later than its timer, and written anew as soon as nobody holds it.
+    """
+    if not was.is_held:
+        return state.timer_at != was.timer_at
+    before, after = was.timer_at, state.timer_at
+    return not state.is_held or before is None or after is None or after < before

@@ -81,6 +81,14 @@ def _downstream() -> "sa.Select[Any]":
 
 downstream = _downstream()
 
+_renewed = (
+    sa.select(task.c.id)
+    .where(task.c.timer_at <= sa.bindparam("now"), task.c.lease_expires_at > sa.bindparam("now"))
+    .with_for_update(skip_locked=True)
+)
+# Heartbeats leave `timer_at` alone; who looks for what is due sets those right that were renewed meanwhile.
+set_timers_right = sa.update(task).where(task.c.id.in_(_renewed)).values(timer_at=task.c.lease_expires_at)
+
 due_timers = (
     sa.select(task.c.id)
     .where(task.c.timer_at <= sa.bindparam("now"))
@@ -89,6 +97,13 @@ due_timers = (
     .with_for_update(skip_locked=True)  # several servers share the work
 )
 due_timers_but_leases = due_timers.where(task.c.status.not_in(_HELD))
+next_timer_but_leases = (
+    sa.select(task.c.timer_at)
+    .where(task.c.timer_at.is_not(None), task.c.status.not_in(_HELD))
+    .order_by(task.c.timer_at)
+    .limit(1)
+)
+next_lapse = sa.select(sa.func.min(task.c.lease_expires_at)).where(is_held)
 
 held_by = (  # who holds a task is the one who had it last, and that has an index
     sa.select(task.c.id)
