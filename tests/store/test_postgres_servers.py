@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from agent_swarm.domain import commands
-from agent_swarm.domain.errors import SwarmError, Unavailable
+from agent_swarm.domain.errors import InvalidInput, SwarmError, Unavailable
 from agent_swarm.domain.ids import new_id
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import Committed
@@ -257,6 +257,17 @@ def test_given_a_batch_that_is_refused_as_a_whole_when_the_connection_breaks_amo
     assert proxy.met.is_set()
     assert [isinstance(reply, SwarmError) for reply in replies] == [False, True, False]
     assert sum(swarm.engine.read(lambda queries: queries.counts()).values()) == 3
+
+
+def test_given_a_text_that_the_database_cannot_store_when_it_is_in_a_batch_then_only_its_own_operation_is_refused(
+    swarm: Driver,
+) -> None:
+    specs = [TaskSpec(id=new_id(), title=title, prompt="p") for title in ("good", "bad\x00", "good")]
+
+    replies = swarm.run(*(ops.CreateTasks(tasks=(ops.NewTask(spec=spec),), actor="x") for spec in specs))
+
+    assert [isinstance(reply, InvalidInput) for reply in replies] == [False, True, False]
+    assert swarm.state(specs[2].id).status.value == "pending"
 
 
 # --- commits without an answer ------------------------------------------------------------------------------------

@@ -141,7 +141,7 @@ class PostgresBus:
 
     async def _connected(self) -> "psycopg.AsyncConnection[Any]":
         connection = await psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, connect_timeout=5, application_name="agent-swarm bus", **_KEEP_ALIVE
+            self._url, autocommit=True, connect_timeout=5, application_name="agent-swarm-bus", **_KEEP_ALIVE
         )
         await connection.execute("SET synchronous_commit = off")  # a lost hint is no loss
         return connection

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 import structlog
 
-from agent_swarm.domain.errors import Conflict, SwarmError, Unavailable
+from agent_swarm.domain.errors import Conflict, InvalidInput, SwarmError, Unavailable
 from agent_swarm.store import events
 from agent_swarm.store.base import BatchResult, Committed, Queries
 from agent_swarm.store.batch import Batch
@@ -50,7 +50,9 @@ class SqlEngine:
         self._memory = memory
         self._connection = WriterConnection(writer, set_up)
         self._classes = ClassCache()
-        self._refused = _refusals_of(writer.dialect)
+        driver: Any = writer.dialect.loaded_dbapi
+        self._unstorable: tuple[type[Exception], ...] = (driver.DataError,)
+        self._refused = (driver.IntegrityError, ConcurrentChangeError, *self._unstorable)  # not all of these together
 
     def open(self) -> int:
         """Create or migrate the tables; answers the last instant on record."""
@@ -115,8 +117,8 @@ class SqlEngine:
         for operation in operations:
             try:
                 result = self._attempt([operation], now)
-            except self._refused:
-                replies.append(_refusal(operation))
+            except self._refused as exc:
+                replies.append(_refusal(operation, is_unstorable=isinstance(exc, self._unstorable)))
                 continue
             except Unavailable as exc:  # what is committed already stays so
                 replies.append(exc)
@@ -196,17 +198,11 @@ def _record(
     return happened, moved
 
 
-def _refusals_of(dialect: sa.Dialect) -> tuple[type[Exception], ...]:
-    """Errors that mean: not all of these operations together."""
-    driver: Any = dialect.loaded_dbapi
-    return (driver.IntegrityError, ConcurrentChangeError)
-
-
-def _refusal(operation: Operation[Any]) -> SwarmError:
-    return Conflict(
-        f"{type(operation).__name__} collides with what is stored",
-        hint="read the present state and try again",
-    )
+def _refusal(operation: Operation[Any], *, is_unstorable: bool) -> SwarmError:
+    name = type(operation).__name__
+    if is_unstorable:
+        return InvalidInput(f"{name} holds a value that the database cannot store", hint="look for NUL characters")
+    return Conflict(f"{name} collides with what is stored", hint="read the present state and try again")
 
 
 def _together(news: Sequence[Committed], now: int) -> Committed:
