@@ -1,14 +1,16 @@
 """Several servers on one database: any of them may go at any moment, and nothing is lost or done twice."""
 
+import os
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agent_swarm.store.sql.postgres import PostgresEngine
-from agent_swarm.testing import postgres
+from agent_swarm.testing import nats, postgres
 from agent_swarm.testing.invariants import audit
 from agent_swarm.testing.real_fleet import RealFleet
 
@@ -28,11 +30,11 @@ def chance() -> random.Random:
     return random.Random(SEED)
 
 
-@pytest.fixture
-def fleet(tmp_path: Path, postgres_server: str, chance: random.Random) -> Iterator[RealFleet]:
+@contextmanager
+def opened(folder: Path, postgres_server: str, chance: random.Random, nats_url: str = "") -> Iterator[RealFleet]:
     """However it was treated, what it left in the database keeps the rules."""
     with postgres.database(postgres_server) as url:
-        fleet = RealFleet(tmp_path / "fleet", url, servers=3, chance=chance)
+        fleet = RealFleet(folder, url, servers=3, chance=chance, nats_url=nats_url)
         try:
             yield fleet
         finally:
@@ -43,6 +45,12 @@ def fleet(tmp_path: Path, postgres_server: str, chance: random.Random) -> Iterat
             assert engine.read(audit) == []
         finally:
             engine.close()
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, postgres_server: str, chance: random.Random) -> Iterator[RealFleet]:
+    with opened(tmp_path / "fleet", postgres_server, chance) as fleet:
+        yield fleet
 
 
 def work(count: int) -> list[dict[str, Any]]:
@@ -104,3 +112,43 @@ def test_given_servers_that_stand_still_when_another_one_is_there_then_work_goes
 
     assert fleet.completions() == dict.fromkeys([*before.values(), *after.values()], 1)
     assert fleet.stop_worker(worker) == 0
+
+
+def transcripts(fleet: RealFleet, number: int) -> dict[str, bytes]:
+    """What a server has of every attempt."""
+    folder = fleet.folder / f"server-{number}" / "transcripts"
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.jsonl")}
+
+
+@pytest.mark.skipif(
+    nats.binary() is None and not os.environ.get("SKIP_NOTHING"), reason="nats-server is not installed: make dev"
+)
+def test_given_servers_with_nats_when_one_of_its_nodes_and_one_of_them_are_killed_then_nothing_is_lost_anywhere(
+    tmp_path: Path, postgres_server: str, chance: random.Random
+) -> None:
+    with (
+        nats.cluster() as cluster,
+        opened(tmp_path / "fleet", postgres_server, chance, ",".join(cluster.urls)) as fleet,
+    ):
+        for number in range(3):
+            fleet.start_node(number)
+        workers = [fleet.start_worker(slots=2) for _ in range(2)]
+        refs = fleet.file(*work(30))
+        fleet.wait_until(lambda: fleet.statuses()["completed"] > 3, "it goes on")
+        cluster.kill(1)
+        fleet.kill_node(2)
+        fleet.wait_until(lambda: fleet.statuses()["completed"] > 12, "it goes on without them")
+        cluster.restart(1)
+        fleet.start_node(2)
+        fleet.wait_for_all(len(refs))
+
+        assert fleet.completions() == dict.fromkeys(refs.values(), 1)
+        mine = transcripts(fleet, 0)
+        assert {name.partition("/")[0] for name in mine} == set(refs.values())
+        for number in (1, 2):
+            fleet.wait_until(
+                lambda number=number: transcripts(fleet, number) == transcripts(fleet, 0),  # type: ignore[misc]
+                f"server {number} has every line",
+            )
+        assert [fleet.stop_worker(worker) for worker in workers] == [0, 0]
+        assert [fleet.stop_node(number) for number in range(3)] == [0, 0, 0]

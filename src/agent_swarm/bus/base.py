@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import orjson
 
+NOTICE_BYTES = 7_500  # PostgreSQL's NOTIFY takes 8,000
+
 
 class NoticeKind(StrEnum):
     """What a notice is about, and what its body holds."""
@@ -29,6 +31,13 @@ class Notice:
     def encoded(self) -> bytes:
         """As it travels: a JSON object."""
         return orjson.dumps({"kind": self.kind.value, "node": self.node, "body": self.body})
+
+    def within(self, limit: int) -> bytes:
+        """As it travels, in at most `limit` bytes: a commit that made too many classes claimable only says "look"."""
+        raw = self.encoded()
+        if len(raw) <= limit or self.kind is not NoticeKind.COMMITTED:
+            return raw
+        return Notice(self.kind, self.node, {**self.body, "ready": None}).encoded()
 
     @classmethod
     def decoded(cls, raw: bytes | str) -> "Notice | None":

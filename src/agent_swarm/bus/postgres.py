@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import structlog
 
-from agent_swarm.bus.base import Hear, Notice, NoticeKind
+from agent_swarm.bus.base import NOTICE_BYTES, Hear, Notice, NoticeKind
 from agent_swarm.domain.errors import Unavailable
 
 log = structlog.get_logger()
@@ -55,7 +55,7 @@ class PostgresBus:
 
     def publish(self, notice: Notice) -> None:
         """Have it sent within a few milliseconds."""
-        self._outbox[notice.encoded()] = None
+        self._outbox[notice.within(NOTICE_BYTES)] = None
         while len(self._outbox) > OUTBOX:
             del self._outbox[next(iter(self._outbox))]
         self._has_mail.set()

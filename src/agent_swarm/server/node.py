@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from agent_swarm.bus.base import Bus, NoBus, Notice, NoticeKind
+from agent_swarm.bus.base import NOTICE_BYTES, Bus, NoBus, Notice, NoticeKind
 from agent_swarm.domain.errors import ShuttingDown
 from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol.limits import LEASE_SECONDS, SWEEP_SECONDS
@@ -25,7 +25,6 @@ from agent_swarm.store.batcher import BatchingStore
 
 log = structlog.get_logger()
 
-NOTICE_BYTES = 7_500  # PostgreSQL takes 8,000
 GRACE_EVERY = int(3 * LEASE_SECONDS * SECOND)  # a server that starts again and again must not stop the reaping
 
 
@@ -53,7 +52,7 @@ class Node:
 
         def announce(committed: Committed) -> str | None:
             notice = self.of_batch(committed)
-            return None if notice is None else notice.encoded().decode()
+            return None if notice is None else notice.within(NOTICE_BYTES).decode()
 
         return announce
 
@@ -69,10 +68,7 @@ class Node:
             return None
         seq = committed.events[-1].seq if committed.events else 0
         ready = {str(class_id): number for class_id, number in committed.ready.items()}
-        notice = Notice(NoticeKind.COMMITTED, self.id, {"seq": seq, "ready": ready})
-        if len(notice.encoded()) > NOTICE_BYTES:
-            notice = Notice(NoticeKind.COMMITTED, self.id, {"seq": seq, "ready": None})
-        return notice
+        return Notice(NoticeKind.COMMITTED, self.id, {"seq": seq, "ready": ready})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

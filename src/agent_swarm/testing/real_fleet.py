@@ -12,11 +12,17 @@ _END_SECONDS = 60
 
 
 class RealFleet(RealSwarm):
-    """`servers` of them, on the database at `database_url`; workers and people reach whichever is there."""
+    """`servers` of them, on the database at `database_url`; workers and people reach whichever is there.
 
-    def __init__(self, folder: Path, database_url: str, *, servers: int, chance: random.Random) -> None:
+    With `nats_url` they tell each other by NATS, and each keeps transcripts of its own.
+    """
+
+    def __init__(
+        self, folder: Path, database_url: str, *, servers: int, chance: random.Random, nats_url: str = ""
+    ) -> None:
         super().__init__(folder)
         self.database_url = database_url
+        self.nats_url = nats_url
         self.ports = [free_port() for _ in range(servers)]
         self._balancer = Balancer(self.ports, chance)
         self.url = f"http://127.0.0.1:{self._balancer.port}"
@@ -24,9 +30,10 @@ class RealFleet(RealSwarm):
 
     def start_node(self, number: int) -> None:
         """Start a server, or start it again; returns once it is ready."""
+        shared = {"AGENT_SWARM_TRANSCRIPTS_DIR": str(self.folder / "transcripts")}
         variables = {
             "AGENT_SWARM_DATABASE_URL": self.database_url,
-            "AGENT_SWARM_TRANSCRIPTS_DIR": str(self.folder / "transcripts"),
+            **({"AGENT_SWARM_NATS_URL": self.nats_url} if self.nats_url else shared),
         }
         flags = ("--port", str(self.ports[number]), "--data-dir", str(self.folder / f"server-{number}"))
         self._servers[number] = self._spawn(f"server-{number}", "api", *flags, variables=variables)
