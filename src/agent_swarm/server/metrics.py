@@ -81,8 +81,16 @@ class _State(Collector):
             yield family
         nobody = self._without_agent
         for name, text, value in (
-            ("tasks_without_agent", "Claimable tasks that no agent online could take, for minutes.", nobody.tasks),
-            ("classes_without_agent", "Different requirements of these tasks.", nobody.classes),
-            ("without_agent_seconds", "How long the first of these requirements has had nobody.", nobody.seconds),
+            (
+                "agent_swarm_tasks_without_agent",
+                "Claimable tasks that no agent online could take, for minutes.",
+                nobody.tasks,
+            ),
+            ("agent_swarm_classes_without_agent", "Different requirements of these tasks.", nobody.classes),
+            (
+                "agent_swarm_without_agent_seconds",
+                "How long the first of these requirements has had nobody.",
+                nobody.seconds,
+            ),
         ):
-            yield GaugeMetricFamily(f"agent_swarm_{name}", text, value=value)
+            yield GaugeMetricFamily(name, text, value=value)

@@ -13,7 +13,9 @@ from typing import Any
 import orjson
 
 from agent_swarm.domain.commands import Change
+from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import TaskState, Verb
+from agent_swarm.domain.time import to_wire
 from agent_swarm.store import operations as ops
 from agent_swarm.store.records import AttemptReport, Event, TokenRecord
 
@@ -157,6 +159,21 @@ def claimed(op: ops.ClaimTask, state: TaskState) -> Draft:
     """An agent took a task."""
     data = {"agentId": op.agent_id, "fence": state.fence}
     return of_task("task.claimed", state, actor=of_agent(op.agent_id), data=data)
+
+
+def no_eligible_agent(task_id: str, needs: Requirements, *, since: int, tasks: int) -> Draft:
+    """Nobody could take a task, nor the others that require the same. It belongs to no attempt."""
+    requires: dict[str, Any] = {"tags": sorted(needs.tags), "capabilities": sorted(needs.capabilities)}
+    if needs.agent_id is not None:
+        requires["agentId"] = needs.agent_id
+    return Draft(
+        type="task.noEligibleAgent",
+        actor=SYSTEM,
+        subject_kind="task",
+        subject_id=task_id,
+        task_id=task_id,
+        data={"requires": requires, "since": to_wire(since), "tasks": tasks},
+    )
 
 
 def usage_booked(op: ops.BookUsage, agent_id: str) -> Draft:

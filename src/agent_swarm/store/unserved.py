@@ -5,14 +5,12 @@ same moment, the second sees what the first has told.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 from agent_swarm.domain.matching import AgentProfile, Requirements
-from agent_swarm.domain.time import to_wire
-from agent_swarm.domain.unserved import Wait, is_served, next_wait
-from agent_swarm.store.events import SYSTEM, Draft
+from agent_swarm.domain.unserved import is_served, next_wait
+from agent_swarm.store.events import Draft, no_eligible_agent
 from agent_swarm.store.operations import FindUnserved
-from agent_swarm.store.rows import ClassRow, Rows
+from agent_swarm.store.rows import Rows
 
 COUNTED = 1_000  # tasks of a class; where there are more, that is what is told
 
@@ -33,8 +31,10 @@ def find(rows: Rows, op: FindUnserved, now: int) -> tuple[int, list[Draft]]:
         )
         if wait != found.wait:
             rows.save_wait(found.class_id, wait)
-        if is_news:
-            drafts.append(_told(rows, found, wait))
+        if is_news and wait.since is not None:
+            waiting = rows.ready_tasks(found.class_id, COUNTED)  # the first one stands for all of them
+            told = no_eligible_agent(waiting[0], found.requires, since=wait.since, tasks=len(waiting))
+            drafts.append(told)
         unserved += wait.since is not None
     return unserved, drafts
 
@@ -48,21 +48,3 @@ def _addressed(rows: Rows, needs: Iterable[Requirements], online_since: int) -> 
         for agent in agents
         if agent.offline_at is None and agent.last_seen_at >= online_since
     }
-
-
-def _told(rows: Rows, found: ClassRow, wait: Wait) -> Draft:
-    """The event; the first task of the class stands for all of them."""
-    waiting = rows.ready_tasks(found.class_id, COUNTED)
-    needs = found.requires
-    requires: dict[str, Any] = {"tags": sorted(needs.tags), "capabilities": sorted(needs.capabilities)}
-    if needs.agent_id is not None:
-        requires["agentId"] = needs.agent_id
-    assert wait.since is not None
-    return Draft(
-        type="task.noEligibleAgent",
-        actor=SYSTEM,
-        subject_kind="task",
-        subject_id=waiting[0],
-        task_id=waiting[0],
-        data={"requires": requires, "since": to_wire(wait.since), "tasks": len(waiting)},
-    )

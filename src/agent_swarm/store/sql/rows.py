@@ -90,9 +90,9 @@ class SqlRows:
 
     def _prefetch_agents(self, missing: set[str]) -> None:
         if self._memory is not None:
-            known = self._memory.agents
-            self.agents.update((agent_id, known[agent_id]) for agent_id in missing & known.keys())
-            missing = missing - known.keys()
+            known = self._memory.agents  # thousands: nothing here may look at all of them
+            self.agents.update((agent_id, known[agent_id]) for agent_id in missing if agent_id in known)
+            missing = {agent_id for agent_id in missing if agent_id not in known}
         if missing:
             rows = self._driver.rows(statements.lock_agents, {"ids": sorted(missing)})
             self.agents.update((row["id"], coding.agent_of(row)) for row in rows)

@@ -176,7 +176,7 @@ def _changes(entry: Entry, was: TaskState, was_class: int) -> dict[str, Any]:
     changed: dict[str, Any] = {}
     if state is not was:
         for name, value, before in zip(coding.STATE_FIELDS, _state_values(state), _state_values(was), strict=True):
-            if value != before:
+            if value is not before and value != before:  # most of it is the very same
                 changed[name] = coding.encoded(name, value)
         if _moves_timer(was, state):
             changed["timer_at"] = state.timer_at
