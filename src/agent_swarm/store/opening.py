@@ -20,12 +20,17 @@ async def open_store(
 
     Raises StoreLockedError, StoreUnusableError or UnknownSchemaError with the remedy.
     """
-    store = _in_memory(clock) if address == MEMORY else _on_sqlite(Path(address), clock, synchronous)
+    store = unopened_store(address, clock, synchronous)
     try:
         await store.open()
         yield store
     finally:
         await store.close()
+
+
+def unopened_store(address: str | Path, clock: ServerClock | None, synchronous: str) -> BatchingStore:
+    """The same, for who opens and closes it: nothing is touched, no thread runs."""
+    return _in_memory(clock) if address == MEMORY else _on_sqlite(Path(address), clock, synchronous)
 
 
 def _in_memory(clock: ServerClock | None) -> BatchingStore:

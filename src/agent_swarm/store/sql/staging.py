@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from agent_swarm.domain.priority import sort_key
 from agent_swarm.domain.tasks import TaskState
+from agent_swarm.faults import Point, crash_point
 from agent_swarm.store.records import AttemptRecord, Edge, TaskRecord, TokenRecord
 from agent_swarm.store.rows import Entry
 from agent_swarm.store.sql import coding, statements, tables
@@ -108,6 +109,7 @@ class Staging:
         seen, self._seen = self._seen, {}
         for table, rows in new.items():
             driver.run_many(statements.insert(table), rows)
+            crash_point(Point.STORE_STAGING)
         if tasks:
             self._write_tasks(driver, tasks.values())
         for columns, rows in attempts.items():
