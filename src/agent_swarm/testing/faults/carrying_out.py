@@ -29,7 +29,7 @@ class Report:
     left: tuple[Path, list[str]] | None = None  # the server's folder and what it promised, to be audited
 
 
-async def carry_out(schedule: Schedule, nursery: Nursery, folder: Path, template: Path) -> Report:
+async def carry_out(schedule: Schedule, nursery: Nursery, folder: Path, template: Path | None) -> Report:
     """How it went, but for the audit."""
     dice = random.Random(schedule.seed)
     house = House(nursery, folder, dice, odds=schedule.odds, crashes=schedule.crashes, slots=schedule.slots)
@@ -68,7 +68,7 @@ class _Telling:
         self._busy: set[str] = set()  # processes that somebody is dealing with
         self._still: set[int] = set()  # processes that stand still at a point
 
-    async def begin(self, template: Path) -> None:
+    async def begin(self, template: Path | None) -> None:
         """Start everything."""
         house = self._house
         await house.proxy.start()
@@ -103,13 +103,15 @@ class _Telling:
         ends = [self._dice.choice((signal.SIGTERM, signal.SIGKILL)) for _ in self._schedule.workers]
         codes = await asyncio.gather(*map(house.end, self._schedule.workers, ends))
         for worker, number, code in zip(self._schedule.workers, ends, codes, strict=True):
-            if code != (0 if number is signal.SIGTERM else -signal.SIGKILL):
-                house.exits[worker].append(code if code is not None else 99)
+            house.exits[worker].append(code)
+            assert number is signal.SIGKILL or code in (0, -signal.SIGKILL), (
+                f"{worker} was told to end, and did with {code}"
+            )
         await house.end(SERVER)
 
     def strange_exits(self) -> list[str]:
         """Processes that ended as none should: not killed, not asked to, and not because a newer one took over."""
-        usual = {0, 3, -signal.SIGKILL}
+        usual = {0, 3, -signal.SIGKILL, -signal.SIGTERM}  # the last one where it had not begun to listen to that
         return [
             f"{name} ended with {code}"
             for name, codes in self._house.exits.items()
@@ -164,7 +166,7 @@ class _Telling:
                 child.go_on()
                 return
             number = signal.SIGKILL if hit.blow is Blow.KILL else signal.SIGTERM
-            house.exits[hit.whom].append(await house.end(hit.whom, number) or 0)
+            house.exits[hit.whom].append(await house.end(hit.whom, number))
             await asyncio.sleep(hit.span * self._lease_seconds)
             await house.start(hit.whom)
         finally:

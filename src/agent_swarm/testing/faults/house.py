@@ -39,7 +39,7 @@ class House:
         dice: random.Random,
         *,
         odds: Mapping[Fault, float] | None = None,
-        crashes: Mapping[str, tuple[Crash, ...]] | None = None,
+        crashes: Mapping[str, tuple[Crash | None, ...]] | None = None,
         role: str = roles.PUPPETEER,
         slots: int = 1,
     ) -> None:
@@ -99,7 +99,7 @@ class House:
         """Start the server or a worker again."""
         return await (self.start_server() if name == SERVER else self.start_worker(name))
 
-    async def end(self, name: str, number: signal.Signals = signal.SIGKILL) -> int | None:
+    async def end(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
         """End a process by a signal and wait for that; its exit code."""
         child = self.processes[name]
         if name == SERVER:

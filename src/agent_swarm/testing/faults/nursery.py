@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -36,7 +37,8 @@ class Child:
     def send(self, number: signal.Signals) -> None:
         """Send it a signal; nothing where it has ended, whose number may be somebody else's by now."""
         if self.is_alive:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it has ended, and the nursery is about to say so
+                os.kill(self.pid, number)
 
     def stop(self) -> None:
         """SIGSTOP."""
@@ -131,7 +133,7 @@ class Nursery:
         about = {"left": [(str(data_dir), list(promised)) for data_dir, promised in left]}
         child = await self.start("auditor", {}, log=log, arguments=about)
         status = await child.wait()
-        said = log.read_text(encoding="utf-8")
+        said = await asyncio.to_thread(log.read_text, encoding="utf-8")
         assert status == 0, f"the audit failed: {said}"
         return [json.loads(line) for line in said.splitlines()]
 

@@ -54,19 +54,19 @@ class Schedule:
     tasks: tuple[Mapping[str, Any], ...]
     orders: tuple[Order, ...]
     hits: tuple[Hit, ...]
-    crashes: Mapping[str, tuple[Crash, ...]]
+    crashes: Mapping[str, tuple[Crash | None, ...]]
     odds: Mapping[Fault, float]
 
 
 def schedule_of(seed: int) -> Schedule:
     """The same schedule for the same seed, always."""
     dice = random.Random(seed)
-    workers = tuple(f"worker-{number}" for number in range(dice.choice((2, 2, 3))))
+    workers = tuple(f"worker-{number}" for number in range(dice.choice((2, 2, 2, 2, 3))))
     tasks = _tasks(dice)
     kinds = dice.sample(
-        ("server crash", "worker crash", "server hit", "worker hit", "network"), dice.choice((1, 2, 2, 3))
+        ("server crash", "worker crash", "server hit", "worker hit", "network"), dice.choice((1, 1, 2, 2, 3))
     )
-    crashes: dict[str, tuple[Crash, ...]] = {}
+    crashes: dict[str, tuple[Crash | None, ...]] = {}
     hits: list[Hit] = []
     odds: dict[Fault, float] = {}
     for kind in kinds:
