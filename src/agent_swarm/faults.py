@@ -35,7 +35,7 @@ class Point(StrEnum):
     SPOOL_CREATED = "spool.created"  # an attempt has its file, nothing runs
     SPOOL_TORN = "spool.torn"  # half of a record is in the file
     SPOOL_APPENDED = "spool.appended"  # a record is, and not sent
-    SPOOL_ENDED = "spool.ended"  # the ending is on the disk, and not sent
+    SPOOL_ENDED = "spool.ended"  # the ending is on the disk, and on its way
     SPOOL_ACKNOWLEDGING = "spool.acknowledging"  # what the server has is written down under another name
     LINK_SENT = "link.sent"  # a frame is sent, its answer is not here
     DELIVERY_ANSWERED = "delivery.answered"  # the answer is, and not written down

@@ -104,9 +104,8 @@ class _Telling:
         codes = await asyncio.gather(*map(house.end, self._schedule.workers, ends))
         for worker, number, code in zip(self._schedule.workers, ends, codes, strict=True):
             house.exits[worker].append(code)
-            assert number is signal.SIGKILL or code in (0, -signal.SIGKILL), (
-                f"{worker} was told to end, and did with {code}"
-            )
+            usual = (-signal.SIGKILL,) if number is signal.SIGKILL else (0, -signal.SIGKILL, -signal.SIGTERM)
+            assert code in usual, f"{worker} was told to end by {number.name}, and did with {code}"
         await house.end(SERVER)
 
     def strange_exits(self) -> list[str]:
