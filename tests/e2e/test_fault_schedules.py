@@ -11,10 +11,11 @@ import pytest
 
 from agent_swarm.testing.faults.many import carry_out_all
 from agent_swarm.testing.faults.nursery import Nursery
-from agent_swarm.testing.faults.schedule import schedule_of
+from agent_swarm.testing.faults.schedule import Schedule, schedule_of
 
 SCHEDULES = int(os.environ.get("SWARM_SCHEDULES", "2000"))
 PARTS = 4
+WITH_CHILDREN = SCHEDULES // 20  # besides; their agents are processes
 AT_ONCE = 5 * (os.cpu_count() or 1)
 ONE = os.environ.get("SWARM_SEED")
 AGAIN = "SWARM_SEED={} .venv/bin/python -m pytest tests/e2e/test_fault_schedules.py"
@@ -34,19 +35,31 @@ def seeds(part: int) -> list[int]:
 async def test_given_a_schedule_of_faults_when_they_are_over_then_nothing_is_lost_or_doubled(
     part: int, nursery: Nursery, tmp_path: Path
 ) -> None:
+    await carry_out_and_check([schedule_of(seed) for seed in seeds(part)], nursery, tmp_path)
+
+
+async def carry_out_and_check(schedules: list[Schedule], nursery: Nursery, folder: Path) -> None:
     wrong: list[str] = []
     points: Counter[str] = Counter()
     faults = 0
-    schedules = [schedule_of(seed) for seed in seeds(part)]
-    async for report in carry_out_all(schedules, nursery, tmp_path, at_once=AT_ONCE):
+    async for report in carry_out_all(schedules, nursery, folder, at_once=AT_ONCE):
         points.update(report.reached)
         faults += report.faults
         if report.wrong:
             wrong.append(f"seed {report.seed}, again: {AGAIN.format(report.seed)}\n" + "\n".join(report.wrong))
-    print(  # noqa: T201 - shown with -s
-        f"{len(schedules)} schedules, {points.total()} crashes at {len(points)} points, {faults} faults of the network"
-    )
+    about = f"{len(schedules)} schedules, {points.total()} crashes at {len(points)} points, {faults} faults on the way"
+    print(about)  # noqa: T201 - shown with -s
     assert not wrong, f"{len(wrong)} of {len(schedules)} schedules\n" + "\n\n".join(wrong[:3])
+
+
+@pytest.mark.slow
+@pytest.mark.anyio
+@pytest.mark.timeout(1200)
+async def test_given_a_schedule_with_agents_that_are_processes_when_it_is_over_then_nothing_is_lost_or_doubled(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    numbers = [int(ONE)] if ONE is not None else range(WITH_CHILDREN)
+    await carry_out_and_check([schedule_of(seed, with_children=True) for seed in numbers], nursery, tmp_path)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 99])

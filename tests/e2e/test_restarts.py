@@ -39,7 +39,7 @@ async def test_given_100_attempts_when_the_server_is_restarted_every_5_s_then_no
             promised = await file_all(house)
             await until_under_way(house)
             for number in islice(cycle((signal.SIGKILL, signal.SIGTERM)), RESTARTS):
-                assert await under_way(house) == UNDER_WAY
+                assert await under_way(house) >= UNDER_WAY  # more, where endings are still on their way
                 code = await house.end(SERVER, number)
                 assert code == (0 if number is signal.SIGTERM else -number)
                 await house.start_server()
@@ -80,14 +80,16 @@ async def under_way(house: House) -> int:
 
 async def until_under_way(house: House) -> None:
     async with asyncio.timeout(60):
-        while await under_way(house) < UNDER_WAY:
+        while await under_way(house) < UNDER_WAY:  # noqa: ASYNC110 - it is in other processes
             await asyncio.sleep(0.1)
 
 
 async def until_completed(house: House) -> None:
+    completed = 0
     async with asyncio.timeout(180):
-        while (await house.operator.insist(house.address, "GET", "/api/overview"))["tasks"]["completed"] < TASKS:
+        while completed < TASKS:
             await asyncio.sleep(0.2)
+            completed = (await house.operator.insist(house.address, "GET", "/api/overview"))["tasks"]["completed"]
 
 
 async def every_task(house: House) -> list[dict[str, object]]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agent_swarm.testing.faults import roles
 from agent_swarm.testing.faults.house import House
 from agent_swarm.testing.faults.nursery import Child, Nursery
 from agent_swarm.testing.faults.operator import Refused
 from agent_swarm.testing.faults.puppet import Part
 from agent_swarm.testing.faults.schedule import SERVER, Blow, Hit, Order, Schedule
+from agent_swarm.testing.real_swarm import processes_below
 
 _LOOK_SECONDS = 0.05
 _PEACE_SECONDS = 20.0  # for everything to come to its end once nothing goes wrong any more
@@ -32,7 +34,8 @@ class Report:
 async def carry_out(schedule: Schedule, nursery: Nursery, folder: Path, template: Path | None) -> Report:
     """How it went, but for the audit."""
     dice = random.Random(schedule.seed)
-    house = House(nursery, folder, dice, odds=schedule.odds, crashes=schedule.crashes, slots=schedule.slots)
+    role = roles.WORKER if schedule.with_children else roles.PUPPETEER
+    house = House(nursery, folder, dice, odds=schedule.odds, crashes=schedule.crashes, slots=schedule.slots, role=role)
     telling = _Telling(schedule, house, dice, nursery.lease_seconds)
     report = Report(schedule.seed)
     try:
@@ -44,6 +47,7 @@ async def carry_out(schedule: Schedule, nursery: Nursery, folder: Path, template
             watching.cancel()
         await telling.good_night()
         report.wrong = telling.strange_exits() + house.complaints()
+        await house.until(lambda: not processes_below(folder), "no process of an agent is left", within=10)
         report.left = (house.data_dir, telling.promised)
     except BaseExceptionGroup as group_:
         report.wrong = [*(f"{type(exc).__name__}: {exc}" for exc in _leaves(group_)), house.last_words()]
@@ -136,7 +140,9 @@ class _Telling:
         await asyncio.sleep(order.at * self._lease_seconds)
         if order.verb == "file":
             part = Part(steps=2)
-            task = {"ref": "one", "title": "one", "harness": "noop", "prompt": part.prompt()}
+            is_real = self._schedule.with_children
+            harness, prompt = ("shell", part.script()) if is_real else ("noop", part.prompt())
+            task = {"ref": "one", "title": "one", "harness": harness, "prompt": prompt}
             await self._file((task,), f"one-at-{order.at}")
             return
         task_id = (await asyncio.shield(filed))[order.task]

@@ -31,6 +31,22 @@ class Part:
         """As it stands in a task."""
         return json.dumps({"steps": self.steps, "pause": self.pause, "fails": self.fails})
 
+    def script(self) -> str:
+        """The same for harness `shell`, which starts processes. What it says is `said_by_script`."""
+        return "\n".join(
+            (
+                *(f"echo step {step}; sleep {self.pause}" for step in range(self.steps)),
+                f"[ $AGENT_SWARM_ATTEMPT -gt {self.fails} ] || exit 1",
+                "echo $AGENT_SWARM_TASK_ID/$AGENT_SWARM_ATTEMPT",
+                f"# {self.prompt()}",
+            )
+        )
+
+    def said_by_script(self, task_id: str, attempt: int) -> str:
+        """Everything that the script prints, without line ends."""
+        last = result_of(task_id, attempt) if attempt > self.fails else ""
+        return "".join(f"step {step}" for step in range(self.steps)) + last
+
     @classmethod
     def of(cls, prompt: str) -> "Part":
         """What a prompt says; the end of it, where the worker put something before it."""

@@ -49,11 +49,12 @@ def _of_task(
         about = f"{name}, attempt {attempt.number}"
         lines = _lines(transcripts / task.spec.id / f"{attempt.number}.jsonl")
         is_accepted = completions == [attempt.number]
-        if is_accepted and attempt.report.text != result_of(task.spec.id, attempt.number):
+        if is_accepted and attempt.report.text.split("\n")[-1] != result_of(task.spec.id, attempt.number):
             yield f"{about} was accepted with the result {attempt.report.text!r}"
         if is_accepted != (attempt.outcome is AttemptOutcome.COMPLETED):
             yield f"{about} is {attempt.outcome}, the events name {completions}"
-        yield from _of_transcript(about, part, attempt, lines, is_whole=is_accepted)
+        judge = _of_printed if task.spec.harness == "shell" else _of_transcript
+        yield from judge(about, part, attempt, lines, is_whole=is_accepted)
 
 
 def _of_transcript(
@@ -69,6 +70,14 @@ def _of_transcript(
     spent = sum(TOKENS for kind, _ in said if kind == EventKind.USAGE)
     if attempt.input_tokens not in (spent, spent + (0 if is_whole else TOKENS)):
         yield f"{about} has {attempt.input_tokens} tokens booked, {spent} were told of"
+
+
+def _of_printed(about: str, part: Part, attempt: AttemptRecord, lines: list[Any], *, is_whole: bool) -> Iterator[str]:
+    """The same for what a process printed. How it is cut into lines is the worker's business."""
+    printed = "".join(line["data"]["text"] for line in lines if line["kind"] == EventKind.LOG)
+    expected = part.said_by_script(attempt.task_id, attempt.number)
+    if printed != expected[: len(printed)] or (is_whole and printed != expected):
+        yield f"{about} printed {printed!r}, expected {expected!r}"
 
 
 def _lines(path: Path) -> list[Any]:

@@ -56,13 +56,14 @@ class Schedule:
     hits: tuple[Hit, ...]
     crashes: Mapping[str, tuple[Crash | None, ...]]
     odds: Mapping[Fault, float]
+    with_children: bool = False
 
 
-def schedule_of(seed: int) -> Schedule:
-    """The same schedule for the same seed, always."""
+def schedule_of(seed: int, *, with_children: bool = False) -> Schedule:
+    """The same schedule for the same seed, always; its agents are puppets, or processes of their own."""
     dice = random.Random(seed)
     workers = tuple(f"worker-{number}" for number in range(dice.choice((2, 2, 2, 2, 3))))
-    tasks = _tasks(dice)
+    tasks = _tasks(dice, with_children=with_children)
     kinds = dice.sample(
         ("server crash", "worker crash", "server hit", "worker hit", "network"), dice.choice((1, 1, 2, 2, 3))
     )
@@ -92,10 +93,11 @@ def schedule_of(seed: int) -> Schedule:
         hits=tuple(hits),
         crashes=crashes,
         odds=odds,
+        with_children=with_children,
     )
 
 
-def _tasks(dice: random.Random) -> tuple[Mapping[str, Any], ...]:
+def _tasks(dice: random.Random, *, with_children: bool) -> tuple[Mapping[str, Any], ...]:
     """A graph of a few tasks; each may wait for some before it."""
     tasks = []
     for number in range(dice.randint(3, 6)):
@@ -107,8 +109,8 @@ def _tasks(dice: random.Random) -> tuple[Mapping[str, Any], ...]:
             {
                 "ref": f"t{number}",
                 "title": f"t{number}",
-                "harness": "noop",
-                "prompt": part.prompt(),
+                "harness": "shell" if with_children else "noop",
+                "prompt": part.script() if with_children else part.prompt(),
                 "maxAttempts": dice.choice((1, 2, 3, 3)),
                 "priority": dice.choice((20, 50, 80)),
                 "dependsOn": [{"task": ref, "onFailure": on_failure} for ref in waits_for],

@@ -38,7 +38,8 @@ def _remember_statements() -> None:
 def _live(swarm: Driver) -> None:
     ada = swarm.register("ada")
     first = swarm.file()
-    others = [swarm.file(after=(first,), on_failure=way) for way in OnFailure]
+    for way in OnFailure:
+        swarm.file(after=(first,), on_failure=way)
     held = swarm.take(ada)
     swarm.beat(ada, held)
     swarm.do(ops.ReportProgress(task_id=held.task_id, fence=held.fence, text="on my way", actor="ada"))
@@ -49,7 +50,7 @@ def _live(swarm: Driver) -> None:
     swarm.complete(held)
     for finish in (swarm.fail, swarm.pause, swarm.complete):
         finish(swarm.take(ada))
-    swarm.cancel(others[0])
+    swarm.cancel(swarm.file())
     swarm.advance(60)
     swarm.timers()
     swarm.engine.read(_look)
