@@ -47,13 +47,16 @@ class Point(StrEnum):
 
 
 Leaving = Callable[[], object]  # does half of what was under way
-Watcher = Callable[[Point, Leaving | None], None]
+Watcher = Callable[[str, Leaving | None], None]
 
 _watcher: Watcher | None = None
 
 
-def crash_point(point: Point, leaving: Leaving | None = None) -> None:
-    """Nothing, unless a test watches. A process that is to die in the middle of something calls `leaving` before."""
+def crash_point(point: str, leaving: Leaving | None = None) -> None:
+    """Nothing, unless a test watches. A process that is to die in the middle of something calls `leaving` before.
+
+    `point` is a value of `Point`, written out: to look it up would cost more than the call. A test compares.
+    """
     if _watcher is not None:
         _watcher(point, leaving)
 

@@ -19,8 +19,8 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 async def nursery() -> AsyncIterator[Nursery]:
-    """Makes servers and workers in no time; a lease is 1.5 s."""
-    async with Nursery(lease_seconds=1.5) as nursery:
+    """Makes servers and workers in no time; a lease is 3 s."""
+    async with Nursery(lease_seconds=3.0) as nursery:
         yield nursery
 
 

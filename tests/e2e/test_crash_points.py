@@ -90,8 +90,8 @@ def test_given_the_program_then_every_point_stands_in_it_once() -> None:
         if "testing" not in path.parts:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "crash_point":
-                    used[ast.unparse(node.args[0]).removeprefix("Point.")] += 1
-    assert used == dict.fromkeys((point.name for point in Point), 1)
+                    used[ast.literal_eval(node.args[0])] += 1
+    assert used == dict.fromkeys((point.value for point in Point), 1)
 
 
 def test_given_the_program_then_nothing_but_tests_watches_its_points() -> None:

@@ -16,7 +16,7 @@ from agent_swarm.testing.faults.schedule import Schedule, schedule_of
 SCHEDULES = int(os.environ.get("SWARM_SCHEDULES", "2000"))
 PARTS = 4
 WITH_CHILDREN = SCHEDULES // 20  # besides; their agents are processes
-AT_ONCE = 5 * (os.cpu_count() or 1)
+AT_ONCE = 6 * (os.cpu_count() or 1)
 ONE = os.environ.get("SWARM_SEED")
 AGAIN = "SWARM_SEED={} .venv/bin/python -m pytest tests/e2e/test_fault_schedules.py"
 

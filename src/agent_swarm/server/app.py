@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_swarm import __version__
-from agent_swarm.faults import Point, crash_point
+from agent_swarm.faults import crash_point
 from agent_swarm.server import docs, openapi
 from agent_swarm.server.access import guard_routes
 from agent_swarm.server.auth import Authenticator
@@ -117,7 +117,7 @@ async def running(context: Context, pool: PoolContext, services: Sequence[Servic
             yield
         finally:
             context.stopping.set()
-            crash_point(Point.SERVER_STOPPING)
+            crash_point("server.stopping")
             for service in reversed(services):
                 await service.stop()
     context.ring.close()

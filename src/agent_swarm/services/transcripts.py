@@ -22,7 +22,7 @@ import orjson
 from agent_swarm.domain.errors import UnknownTask
 from agent_swarm.domain.ids import normalize_id
 from agent_swarm.domain.time import to_wire
-from agent_swarm.faults import Point, crash_point
+from agent_swarm.faults import crash_point
 from agent_swarm.protocol import limits
 from agent_swarm.protocol.errors import TranscriptGap
 from agent_swarm.services.redaction import Redactor
@@ -152,7 +152,7 @@ class Transcripts:
             _write_all(descriptor, b"".join(encoded), size_before=segment.size)
         finally:
             os.close(descriptor)
-        crash_point(Point.TRANSCRIPT_WRITTEN)
+        crash_point("transcript.written")
         for text in encoded:
             _count(segment, len(text))
         segment.full = full
@@ -162,7 +162,7 @@ def _write_all(descriptor: int, content: bytes, *, size_before: int) -> None:
     """Write everything, or leave the file as it was: half a line would be taken for the worker's."""
     try:
         view = memoryview(content)
-        crash_point(Point.TRANSCRIPT_TORN, leaving=lambda: os.write(descriptor, view[: len(view) // 2]))
+        crash_point("transcript.torn", leaving=lambda: os.write(descriptor, view[: len(view) // 2]))
         while view:
             view = view[os.write(descriptor, view) :]
     except OSError:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 import structlog
 
 from agent_swarm.domain.errors import Conflict, SwarmError
-from agent_swarm.faults import Point, crash_point
+from agent_swarm.faults import crash_point
 from agent_swarm.store import events
 from agent_swarm.store.base import BatchResult, Committed, Queries
 from agent_swarm.store.batch import Batch
@@ -118,13 +118,13 @@ class Transaction:
 
     def commit(self, rows: SqlRows, head: Head) -> None:
         """Make it durable; raises where that cannot be done, and nothing has happened then."""
-        crash_point(Point.STORE_DECIDED)
+        crash_point("store.decided")
         try:
             self._connection.commit()
         except BaseException as exc:
             self.give_up(exc)
             raise
-        crash_point(Point.STORE_COMMITTED)
+        crash_point("store.committed")
         self._classes.settle(committed=True)
         if self._memory is not None:
             self._memory.keep(rows.entries.values(), rows.agents, head)

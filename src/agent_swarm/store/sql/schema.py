@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from agent_swarm.domain.errors import SwarmError
-from agent_swarm.faults import Point, crash_point
+from agent_swarm.faults import crash_point
 from agent_swarm.store.events import GENESIS
 from agent_swarm.store.sql import tables
 
@@ -55,7 +55,7 @@ def revision_of(engine: sa.Engine) -> str | None:
 def _create(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         tables.metadata.create_all(connection)
-        crash_point(Point.SCHEMA_CREATING)
+        crash_point("schema.creating")
         connection.execute(sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
         connection.execute(sa.insert(_version), {"version_num": HEAD_REVISION})
         insert_head(connection)

@@ -15,8 +15,8 @@ from agent_swarm.testing.faults.puppet import Part
 from agent_swarm.testing.faults.schedule import SERVER, Blow, Hit, Order, Schedule
 from agent_swarm.testing.real_swarm import processes_below
 
-_LOOK_SECONDS = 0.05
-_PEACE_SECONDS = 20.0  # for everything to come to its end once nothing goes wrong any more
+_LOOK_SECONDS = 0.1
+_PEACE_SECONDS = 90.0  # for everything to come to its end once nothing goes wrong any more
 
 
 @dataclass(slots=True)

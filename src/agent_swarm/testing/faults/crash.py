@@ -45,9 +45,9 @@ class _Watch:
         self._crash = crash
         self._left = crash.nth
 
-    def __call__(self, point: Point, leaving: Leaving | None) -> None:
+    def __call__(self, point: str, leaving: Leaving | None) -> None:
         crash = self._crash
-        if point is not crash.point or self._left <= 0 or (crash.armed_by and not Path(crash.armed_by).exists()):
+        if point != crash.point or self._left <= 0 or (crash.armed_by and not Path(crash.armed_by).exists()):
             return
         self._left -= 1
         if self._left:
