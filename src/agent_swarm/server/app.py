@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from agent_swarm import __version__
 from agent_swarm.bus.base import NoticeKind
 from agent_swarm.bus.logs import LogStream
+from agent_swarm.faults import crash_point
 from agent_swarm.server import docs, openapi
 from agent_swarm.server.access import guard_routes
 from agent_swarm.server.auth import Authenticator
@@ -147,6 +148,7 @@ async def running(
             yield
         finally:
             context.stopping.set()
+            crash_point("server.stopping")
             for service in reversed(services):
                 await service.stop()
     context.ring.close()

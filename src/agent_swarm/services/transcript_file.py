@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from agent_swarm.domain.time import to_wire
+from agent_swarm.faults import crash_point
 from agent_swarm.protocol import limits
 
 STRIDE = 64  # lines between two remembered offsets: a look-up reads at most this many lines too many
@@ -80,6 +81,7 @@ class Segment:
         if os.fstat(descriptor).st_size != self.size:
             os.ftruncate(descriptor, self.size)  # the half line that a crash left
         _write_all(descriptor, b"".join(lines), size_before=self.size)
+        crash_point("transcript.written")
         for line in lines:
             self._count(len(line))
         self.full = self.full or _is_end_marker(lines[-1])
@@ -159,6 +161,7 @@ def _write_all(descriptor: int, content: bytes, *, size_before: int) -> None:
     """Write everything, or leave the file as it was: half a line would be taken for the worker's."""
     try:
         view = memoryview(content)
+        crash_point("transcript.torn", leaving=lambda: os.write(descriptor, view[: len(view) // 2]))
         while view:
             view = view[os.write(descriptor, view) :]
     except OSError:

@@ -31,6 +31,7 @@ from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import TaskState, TaskStatus
 from agent_swarm.domain.time import SECOND
 from agent_swarm.domain.values import changed
+from agent_swarm.faults import crash_point
 from agent_swarm.protocol.limits import IDEMPOTENCY_SECONDS
 from agent_swarm.store import events, refusals, rows, unserved
 from agent_swarm.store import operations as ops
@@ -333,6 +334,7 @@ class Batch:
             self._rows.prefetch(tasks=dependants)
             self._rows.look_ahead([task_id for task_id in dependants if _ends_it(news[task_id])])
             for task_id in dependants:
+                crash_point("store.cascading")
                 self._tell_dependant(task_id, news[task_id])
 
     def _tell_dependant(self, task_id: str, news: list[tuple[str, Consequence]]) -> None:

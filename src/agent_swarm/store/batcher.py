@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import structlog
 
 from agent_swarm.domain.errors import Busy, ShuttingDown, SwarmError
+from agent_swarm.faults import crash_point
 from agent_swarm.store.base import BatchResult, Committed, Engine, Queries, Seer
 from agent_swarm.store.clock import Clock, ServerClock
 from agent_swarm.store.operations import Operation
@@ -205,6 +206,7 @@ class BatchingStore:
                 _refuse(waiting.answer, exc)
             return
         await self._telling.tell(result.committed)
+        crash_point("store.told")
         for waiting, reply in zip(batch, result.replies, strict=True):
             if isinstance(reply, SwarmError):
                 _refuse(waiting.answer, reply)

@@ -28,19 +28,29 @@ async def open_store(
     the same PostgreSQL database are told of each batch. Raises StoreLockedError, StoreUnusableError,
     DatabaseUnreachableError or UnknownSchemaError with the remedy.
     """
-    if address == MEMORY:
-        store = _in_memory(clock)
-    else:
-        match parse(str(address)) if isinstance(address, str | Path) else address:
-            case PostgresAddress(url=url):
-                store = _on_postgres(url, synchronous, announce)
-            case SqliteAddress(path=path):
-                store = _on_sqlite(path, clock, synchronous)
+    store = unopened_store(address, clock=clock, synchronous=synchronous, announce=announce)
     try:
         await store.open()
         yield store
     finally:
         await store.close()
+
+
+def unopened_store(
+    address: str | Path | DatabaseAddress,
+    *,
+    clock: Clock | None = None,
+    synchronous: str = "full",
+    announce: Announce | None = None,
+) -> BatchingStore:
+    """The same, for who opens and closes it: nothing is touched, no thread runs."""
+    if address == MEMORY:
+        return _in_memory(clock)
+    match parse(str(address)) if isinstance(address, str | Path) else address:
+        case PostgresAddress(url=url):
+            return _on_postgres(url, synchronous, announce)
+        case SqliteAddress(path=path):
+            return _on_sqlite(path, clock, synchronous)
 
 
 def _in_memory(clock: Clock | None) -> BatchingStore:

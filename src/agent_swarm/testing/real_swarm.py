@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from agent_swarm.domain.ids import new_id
+from agent_swarm.protocol import limits
+from agent_swarm.testing.faults.crash import Crash
 
 _REQUEST_SECONDS = 30
 _END_SECONDS = 60
@@ -23,10 +25,11 @@ _POLL_SECONDS = 0.05
 
 
 class RealSwarm:
-    """Everything lives below `folder`; `close` ends what still runs."""
+    """Everything lives below `folder`; `close` ends what still runs. Leases may be shorter than they are (30 s)."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, lease_seconds: float = limits.LEASE_SECONDS) -> None:
         self.folder = folder
+        self.lease_seconds = lease_seconds
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.key = "test-key-" + new_id()
@@ -53,6 +56,11 @@ class RealSwarm:
         assert self._server is not None
         kill(self._server)
 
+    def signal_server(self, number: signal.Signals) -> None:
+        """Send it a signal, such as SIGSTOP."""
+        assert self._server is not None
+        self._server.send_signal(number)
+
     def start_worker(
         self,
         *,
@@ -60,17 +68,28 @@ class RealSwarm:
         agent_id: str | None = None,
         host: str = "workers",
         variables: Mapping[str, str] | None = None,
+        crash: Crash | None = None,
     ) -> str:
         """Start a worker, or start it again under the same AGENT_ID; answers that id. Hosts share no files."""
         agent_id = agent_id or new_id()
         slots = self._slots.setdefault(agent_id, slots)
         flags = ("--id", agent_id, "--slots", str(slots), "--workers-dir", str(self.folder / host))
-        self._workers[agent_id] = self._spawn(f"worker-{agent_id[-4:]}", "worker", *flags, variables=variables)
+        self._workers[agent_id] = self._spawn(
+            f"worker-{agent_id[-4:]}", "worker", *flags, variables=variables, crash=crash
+        )
         return agent_id
 
     def kill_worker(self, agent_id: str) -> None:
         """SIGKILL."""
         kill(self._workers[agent_id])
+
+    def signal_worker(self, agent_id: str, number: signal.Signals) -> None:
+        """Send it a signal, such as SIGSTOP."""
+        self._workers[agent_id].send_signal(number)
+
+    def wait_for_worker(self, agent_id: str) -> int:
+        """Wait until it has ended; its exit code, or minus the signal that ended it."""
+        return self._workers[agent_id].wait(_END_SECONDS)
 
     def stop_worker(self, agent_id: str) -> int:
         """SIGTERM; answers its exit code."""
@@ -84,7 +103,7 @@ class RealSwarm:
                 kill(process)
 
     def _spawn(
-        self, name: str, *arguments: str, variables: Mapping[str, str] | None = None
+        self, name: str, *arguments: str, variables: Mapping[str, str] | None = None, crash: Crash | None = None
     ) -> "subprocess.Popen[bytes]":
         environment = {
             "PATH": os.environ["PATH"],
@@ -97,12 +116,19 @@ class RealSwarm:
         }
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "agent_swarm", *arguments],
+                [sys.executable, "-m", *self._program(crash), *arguments],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
+
+    def _program(self, crash: Crash | None) -> tuple[str, ...]:
+        """The program as it is, or as faults need it."""
+        if crash is None and self.lease_seconds == limits.LEASE_SECONDS:
+            return ("agent_swarm",)
+        ahead = json.dumps(crash.to_json() if crash is not None else None)
+        return ("agent_swarm.testing.faults.launch", str(self.lease_seconds), ahead)
 
     # --- the API ------------------------------------------------------------------------------------------------------
 

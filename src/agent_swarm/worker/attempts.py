@@ -10,6 +10,7 @@ import structlog
 from pydantic import BaseModel
 
 from agent_swarm.domain.errors import SwarmError
+from agent_swarm.faults import crash_point
 from agent_swarm.protocol.pool import Claimed, FrameType, LeaseRef
 from agent_swarm.worker.delivery import Delivery
 from agent_swarm.worker.heartbeats import Holder
@@ -170,6 +171,7 @@ class Attempts:
         try:
             witness = _Witness(spool.head, self._home, holder)
             await Delivery(spool, self._server.request, self._server.wait_connected, witness).run()
+            crash_point("delivery.done")
             self._home.forget(spool.path)
         finally:
             spool.release()

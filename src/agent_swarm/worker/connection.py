@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from agent_swarm.domain.backoff import Backoff
 from agent_swarm.domain.errors import Superseded, SwarmError, Unauthenticated
 from agent_swarm.domain.time import SECOND
+from agent_swarm.faults import crash_point
 from agent_swarm.protocol.errors import ProtocolVersion, error_from_wire
 from agent_swarm.protocol.pool import Frame, FrameType, Hello
 from agent_swarm.worker.clock import Clock
@@ -173,6 +174,7 @@ class Connection:
         try:
             async with asyncio.timeout(self.reply_seconds):
                 await link.send((frame,))
+                crash_point("link.sent")
                 told: dict[str, Any] = await answer
                 return told
         except TimeoutError:

@@ -14,6 +14,7 @@ from agent_swarm.domain.backoff import Backoff
 from agent_swarm.domain.errors import Conflict, NotFound, StaleLease, SwarmError, UnknownTask
 from agent_swarm.domain.tasks import FailureClass
 from agent_swarm.domain.time import SECOND
+from agent_swarm.faults import crash_point
 from agent_swarm.protocol.errors import TranscriptGap, is_retryable
 from agent_swarm.protocol.pool import Events, FrameType
 from agent_swarm.worker.link import LinkLost
@@ -107,6 +108,7 @@ class Delivery:
         if window is None:
             return False
         if await self._deliver(window):
+            crash_point("delivery.answered")
             spool.acknowledge(window.end)
         return True
 

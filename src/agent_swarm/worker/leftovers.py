@@ -6,6 +6,7 @@ from typing import Any, Literal
 import structlog
 
 from agent_swarm.domain.tasks import FailureClass
+from agent_swarm.faults import crash_point
 from agent_swarm.worker import claims, stops
 from agent_swarm.worker.home import WorkerHome
 from agent_swarm.worker.spool import Kind, Spool, SpoolDamaged
@@ -48,6 +49,7 @@ async def recover(home: WorkerHome, rescued: Iterable[Rescued], redact: Callable
         if spool.ending is None:
             ending = _lost(spool, saved.get((spool.head.task_id, spool.head.attempt)))
             await spool.end(ending.kind, ending.body)
+            crash_point("leftover.ended")
         spool.close()
         if spool.is_delivered:
             spool.release()

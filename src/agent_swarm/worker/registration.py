@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from agent_swarm.domain.errors import Denied, InvalidInput, Unauthenticated
+from agent_swarm.faults import crash_point
 from agent_swarm.protocol.errors import ProtocolVersion, RemoteError
 from agent_swarm.protocol.pool import LeaseRef, RegisterReply, RegisterRequest, Timing
 from agent_swarm.worker.http import HttpLane
@@ -56,5 +57,6 @@ class Registrar:
             raise ProfileRefused(f"the server does not accept this agent: {exc.message}", hint=exc.hint) from exc
         finally:
             lane.close()
+        crash_point("worker.registered")
         self.token, self.timing, self._was_registered = reply.token, reply.timing, True
         return reply

@@ -12,6 +12,7 @@ import structlog
 
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.tasks import FailureClass, PauseReason
+from agent_swarm.faults import crash_point
 from agent_swarm.harness.base import Grants, Harness, Outcome
 from agent_swarm.protocol.pool import Claimed
 from agent_swarm.sandbox.base import Sandbox, SandboxProvider
@@ -118,6 +119,7 @@ class Run:
         else:
             await self._spool.end(ending.kind, ending.body)
             self._log.info("run_ended", ending=ending.kind.value, code=ending.body.get("code", ""))
+        crash_point("run.ended")
         await self._work.discard()
 
     async def _ending(self) -> Ending | None:
@@ -140,6 +142,7 @@ class Run:
         """Prepare everything, let the agent run to its end, and leave no process of it."""
         harness = self._harness()
         workspace = await self._unless_stopped(self._work.prepare())
+        crash_point("run.prepared")
         self._where = Whereabouts(branch=workspace.branch or "", session=self._where.session)
         await self._until_may_act()
         async with self._sandbox(workspace, harness.grants) as sandbox:
@@ -183,6 +186,7 @@ class Run:
         if outcome is None or not outcome.ok or self.stop.reason.is_hard:
             return await self._unfinished(outcome)
         result = await self._collected()
+        crash_point("run.collected")
         return stops.complete(outcome, replace(self._where, branch=result.branch or "", commit=result.commit or ""))
 
     async def _collected(self) -> AttemptResult:
@@ -208,6 +212,7 @@ class Run:
         if is_pause and is_untouched:
             return turned_back(self.claim, self._site.agent_id, reason)
         where = await (self._work.hold(self._where) if is_pause else self._work.save(self._where))
+        crash_point("run.held")
         return stops.unfinished(reason, outcome, where, timeout=self.claim.timeout_seconds, now=time.time())
 
     async def _until_may_act(self) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.ids import normalize_id
+from agent_swarm.faults import crash_point
 from agent_swarm.harness.base import Harness
 from agent_swarm.protocol.pool import (
     Claimed,
@@ -129,6 +130,7 @@ class Service:
         await _within(STOP_SECONDS, self._attempts.until_idle())
         if not await _within(ACK_SECONDS, self._attempts.until_delivered()):
             log.warning("undelivered", hint="the next start delivers it")
+        crash_point("worker.leaving")
         with suppress(SwarmError, TimeoutError):
             async with asyncio.timeout(BYE_SECONDS):
                 await self.connection.request(FrameType.BYE, Wire())
@@ -176,6 +178,7 @@ class Service:
             if is_ours:
                 self._slot_free()
         elif is_ours and not self._is_leaving:
+            crash_point("worker.claimed")
             self._attempts.start(claim)
         else:
             self._attempts.turn_back(claim)

@@ -24,6 +24,7 @@ from typing import Any
 import structlog
 
 from agent_swarm.domain.errors import SwarmError
+from agent_swarm.faults import crash_point
 from agent_swarm.protocol.pool import LeaseRef
 
 log = structlog.get_logger(__name__)
@@ -104,6 +105,7 @@ class Spool:
         spool = cls(folder, head, redact)
         spool._write(asdict(head))
         spool._acked = spool._start = spool._size
+        crash_point("spool.created")
         return spool
 
     @classmethod
@@ -161,6 +163,7 @@ class Spool:
             self._complain(kind, exc)
             if kind is not Kind.LINE:
                 raise
+        crash_point("spool.appended")
         if kind is Kind.LINE and self._size > MOST_BYTES:
             self._is_full = True
             log.warning("transcript_cut", task_id=self.head.task_id, attempt=self.head.attempt, bytes=self._size)
@@ -178,6 +181,7 @@ class Spool:
             except OSError as exc:
                 self._complain(kind, exc)
                 await asyncio.sleep(RETRY_SECONDS)
+        crash_point("spool.ended")
         self.close()
 
     def close(self) -> None:
@@ -251,6 +255,7 @@ class Spool:
 
     def _write(self, value: Mapping[str, Any]) -> None:
         line = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+        crash_point("spool.torn", leaving=lambda: os.write(self._fd, line[: len(line) // 2]))
         try:
             written = os.write(self._fd, line)
             while written < len(line):
@@ -288,4 +293,5 @@ def _read_acked(path: Path) -> int:
 def _write_acked(path: Path, position: int) -> None:
     draft = path.with_name(f"{path.name}.new")
     draft.write_text(str(position), encoding="ascii")
+    crash_point("spool.acknowledging")
     draft.replace(path)

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from agent_swarm.config import SettingError
 from agent_swarm.domain.errors import Superseded, SwarmError
 from agent_swarm.domain.ids import new_id
+from agent_swarm.faults import crash_point
 from agent_swarm.harness import registry
 from agent_swarm.harness.base import Harness
 from agent_swarm.protocol.pool import RegisterRequest
@@ -124,6 +125,7 @@ class Worker:
             await Workspaces.open(self.home.path, identity, environ=self._environ, timeouts=_TIMEOUTS)
         )
         rescued = await workspaces.rescue_leftovers()
+        crash_point("worker.rescued")
         leftovers = await recover(self.home, rescued, self._redactor.value)
         if swept or rescued or leftovers:
             log.info("recovered", processes=swept, workspaces=len(rescued), undelivered=len(leftovers))

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from agent_swarm.domain.errors import InvalidInput, Superseded, SwarmError, Unauthenticated, UnknownTask
 from agent_swarm.domain.ids import normalize_id
 from agent_swarm.domain.time import SECOND
+from agent_swarm.faults import crash_point
 from agent_swarm.protocol import pool as protocol
 from agent_swarm.protocol.limits import LEASE_SECONDS
 from agent_swarm.protocol.pool import Frame, FrameType
@@ -201,6 +202,7 @@ class Exchange:
     def _reply(self, frame_id: str, body: dict[str, Any]) -> None:
         answer = wire.reply(frame_id, body)
         self.load -= 1
+        crash_point("pool.answering")
         self._answer(answer)
 
     def refuse(self, frame_id: str, refusal: SwarmError) -> None:

@@ -7,6 +7,7 @@ import structlog
 
 from agent_swarm.domain.errors import SwarmError, TooLarge, Unavailable
 from agent_swarm.domain.matching import AgentProfile
+from agent_swarm.faults import crash_point
 from agent_swarm.protocol.limits import LEASE_SECONDS
 from agent_swarm.protocol.pool import FrameType
 from agent_swarm.server.pool import wire
@@ -148,6 +149,7 @@ class Presence:
         self._open.pop(claimed.claim_id, None)
         self._owners.remember(state.id, state.fence, Owner(self.agent.id, state.attempt))
         self._background_asked += 1
+        crash_point("pool.claimed")
         self._briefings.ask(claimed.task, lambda background: self._brief(claimed, background, token))
 
     def refused(self, claim_id: str, refusal: SwarmError) -> None:

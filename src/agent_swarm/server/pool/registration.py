@@ -7,6 +7,7 @@ from starlette.requests import Request
 from agent_swarm.domain.errors import Denied, InvalidInput
 from agent_swarm.domain.ids import normalize_id
 from agent_swarm.domain.matching import AgentProfile, AgentRole
+from agent_swarm.faults import crash_point
 from agent_swarm.protocol.pool import LeaseRef, RegisterReply, RegisterRequest
 from agent_swarm.server.access import identity_of
 from agent_swarm.server.pool import wire
@@ -42,6 +43,7 @@ class RegisterFace:
         held = tuple(Held(task_id=lease.task_id.lower(), fence=lease.fence) for lease in body.held if _can_exist(lease))
         operation = RegisterAgent(agent=agent, token=minted.record, held=held, jitter=random.random())  # noqa: S311  # spreads retries
         registration = await store.apply(operation)
+        crash_point("pool.registered")
         self._pool.dispatcher.describe(agent.profile)  # connections of this process, where it registers again
         return RegisterReply(
             agent_id=agent.profile.id,

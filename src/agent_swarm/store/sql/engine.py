@@ -7,6 +7,7 @@ import sqlalchemy as sa
 import structlog
 
 from agent_swarm.domain.errors import Conflict, InvalidInput, SwarmError, Unavailable
+from agent_swarm.faults import crash_point
 from agent_swarm.store import events
 from agent_swarm.store.base import BatchResult, Committed, Queries
 from agent_swarm.store.batch import Batch
@@ -139,11 +140,13 @@ class Transaction:
 
     def commit(self, rows: SqlRows, head: Head, end: Callable[[], None]) -> None:
         """Make it durable by `end`; raises where that cannot be done, and nothing has happened then."""
+        crash_point("store.decided")
         try:
             end()
         except BaseException as exc:
             self.give_up(exc)
             raise
+        crash_point("store.committed")
         self._classes.settle(committed=True)
         if self._memory is not None:
             self._memory.keep(rows.entries.values(), rows.agents, head)

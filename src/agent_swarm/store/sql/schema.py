@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from agent_swarm.domain.errors import SwarmError
+from agent_swarm.faults import crash_point
 from agent_swarm.store.events import GENESIS
 from agent_swarm.store.sql import schema_lock, tables, unfinished
 
@@ -58,6 +59,7 @@ def bring_to_head(connection: sa.Connection) -> None:
     revision = revision_of(connection)
     if revision is None:
         tables.metadata.create_all(connection)
+        crash_point("schema.creating")
         insert_head(connection)
         stamp(connection)
     elif revision != HEAD_REVISION:

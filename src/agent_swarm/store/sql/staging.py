@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from agent_swarm.domain.priority import sort_key
 from agent_swarm.domain.tasks import TaskState
+from agent_swarm.faults import crash_point
 from agent_swarm.store.records import AttemptRecord, Edge, TaskRecord, TokenRecord
 from agent_swarm.store.rows import Entry
 from agent_swarm.store.sql import coding, statements, tables
@@ -116,6 +117,7 @@ class Staging:
         seen, self._seen = self._seen, {}
         for table, rows in new.items():
             driver.run_many(statements.insert(table), rows)
+            crash_point("store.staging")
         if tasks:
             self._write_tasks(driver, tasks.values())
         for columns, rows in attempts.items():

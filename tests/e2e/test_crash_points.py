@@ -1,0 +1,104 @@
+"""Every named point is reached, and a process that dies there loses nothing and doubles nothing."""
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import agent_swarm
+from agent_swarm import faults
+from agent_swarm.faults import Point
+from agent_swarm.testing.faults.carrying_out import carry_out
+from agent_swarm.testing.faults.crash import Crash
+from agent_swarm.testing.faults.house import new_server_folder
+from agent_swarm.testing.faults.nursery import Nursery
+from agent_swarm.testing.faults.puppet import Part
+from agent_swarm.testing.faults.schedule import SERVER, SERVER_POINTS, Blow, Hit, Order, Schedule
+
+WORKER = "worker-0"
+# Points that a run without any other blow does not pass: who is hit how, and the start at which the point is ahead.
+AT_LEAVING = {Point.SERVER_STOPPING: SERVER, Point.WORKER_LEAVING: WORKER, Point.RUN_HELD: WORKER}
+AFTER_KILL = {Point.WORKER_RESCUED, Point.LEFTOVER_ENDED}
+
+
+def schedule(point: Point, *, stands_still: bool = False) -> Schedule:
+    """A few tasks of every fate, and a process that dies, or stands still, at `point`."""
+    crash = Crash(point=point, stands_still=stands_still)
+    whom = SERVER if point in SERVER_POINTS or point is Point.SCHEMA_CREATING else WORKER
+    hits: tuple[Hit, ...] = ()
+    if point in AT_LEAVING:
+        hits = (Hit(at=0.2, whom=AT_LEAVING[point], blow=Blow.LEAVE, span=0.05),)
+    if point in AFTER_KILL:
+        hits = (Hit(at=0.2, whom=WORKER, blow=Blow.KILL, span=0.05),)
+    return Schedule(
+        seed=list(Point).index(point) + (100 if stands_still else 0),
+        workers=(WORKER, "worker-1"),
+        slots=2,
+        tasks=(
+            task("long", Part(steps=30, pause=0.02)),
+            task("other", Part(steps=30, pause=0.02)),
+            task("third", Part(steps=30, pause=0.02)),
+            task("flaky", Part(steps=2, fails=1)),
+            task("unwanted", Part(steps=200, pause=0.05)),
+            task("left", Part(steps=3), after=("unwanted",)),
+            task("right", Part(steps=3), after=("unwanted",)),
+            task("next", Part(steps=3), after=("long", "flaky")),
+        ),
+        orders=(Order(at=0.25, verb="cancel", task=4), Order(at=0.1, verb="file", task=0)),
+        hits=hits,
+        crashes={whom: (None, crash) if point in AFTER_KILL else (crash,)},
+        odds={},
+    )
+
+
+def task(ref: str, part: Part, after: tuple[str, ...] = ()) -> dict[str, object]:
+    return {"ref": ref, "title": ref, "harness": "noop", "prompt": part.prompt(), "dependsOn": list(after)}
+
+
+@pytest.mark.slow
+@pytest.mark.anyio
+@pytest.mark.parametrize("point", Point)
+async def test_given_a_point_when_a_process_is_killed_there_then_nothing_is_lost_or_doubled(
+    point: Point, nursery: Nursery, tmp_path: Path
+) -> None:
+    await check(schedule(point), point, nursery, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.anyio
+@pytest.mark.parametrize("point", [Point.STORE_DECIDED, Point.POOL_CLAIMED, Point.RUN_COLLECTED, Point.SPOOL_ENDED])
+async def test_given_a_point_when_a_process_stands_still_there_then_nothing_is_lost_or_doubled(
+    point: Point, nursery: Nursery, tmp_path: Path
+) -> None:
+    await check(schedule(point, stands_still=True), point, nursery, tmp_path)
+
+
+async def check(planned: Schedule, point: Point, nursery: Nursery, folder: Path) -> None:
+    is_new = point is Point.SCHEMA_CREATING
+    template = None if is_new else await new_server_folder(nursery, folder / "template")
+    report = await carry_out(planned, nursery, folder / "house", template)
+    assert report.reached == [point]
+    assert report.wrong == []
+    assert report.left is not None
+    assert await nursery.audit([report.left], folder / "audit.log") == [[]]
+
+
+def test_given_the_program_then_every_point_stands_in_it_once() -> None:
+    used: Counter[str] = Counter()
+    for path in Path(agent_swarm.__file__).parent.rglob("*.py"):
+        if "testing" not in path.parts:
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "crash_point":
+                    used[ast.literal_eval(node.args[0])] += 1
+    assert used == dict.fromkeys((point.value for point in Point), 1)
+
+
+def test_given_the_program_then_nothing_but_tests_watches_its_points() -> None:
+    watching = [
+        path.name
+        for path in Path(agent_swarm.__file__).parent.rglob("*.py")
+        if "testing" not in path.parts and "faults.watch(" in path.read_text(encoding="utf-8")
+    ]
+    assert watching == []
+    assert faults._watcher is None

@@ -1,0 +1,68 @@
+"""Random schedules of faults lose nothing and double nothing.
+
+`SWARM_SCHEDULES` sets how many are tried, `SWARM_SEED` does one again.
+"""
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from agent_swarm.testing.faults.many import carry_out_all
+from agent_swarm.testing.faults.nursery import Nursery
+from agent_swarm.testing.faults.schedule import Schedule, schedule_of
+
+SCHEDULES = int(os.environ.get("SWARM_SCHEDULES", "2000"))
+PARTS = 4
+WITH_CHILDREN = SCHEDULES // 20  # besides; their agents are processes
+AT_ONCE = 6 * (os.cpu_count() or 1)
+ONE = os.environ.get("SWARM_SEED")
+AGAIN = "SWARM_SEED={} .venv/bin/python -m pytest tests/e2e/test_fault_schedules.py"
+
+
+def seeds(part: int) -> list[int]:
+    """Those of one part of all; or the one that is asked for."""
+    if ONE is not None:
+        return [int(ONE)] if part == 0 else []
+    return list(range(part, SCHEDULES, PARTS))
+
+
+@pytest.mark.slow
+@pytest.mark.anyio
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_given_a_schedule_of_faults_when_they_are_over_then_nothing_is_lost_or_doubled(
+    part: int, nursery: Nursery, tmp_path: Path
+) -> None:
+    await carry_out_and_check([schedule_of(seed) for seed in seeds(part)], nursery, tmp_path)
+
+
+async def carry_out_and_check(schedules: list[Schedule], nursery: Nursery, folder: Path) -> None:
+    wrong: list[str] = []
+    points: Counter[str] = Counter()
+    faults = 0
+    async for report in carry_out_all(schedules, nursery, folder, at_once=AT_ONCE):
+        points.update(report.reached)
+        faults += report.faults
+        if report.wrong:
+            wrong.append(f"seed {report.seed}, again: {AGAIN.format(report.seed)}\n" + "\n".join(report.wrong))
+    about = f"{len(schedules)} schedules, {points.total()} crashes at {len(points)} points, {faults} faults on the way"
+    print(about)  # noqa: T201 - shown with -s
+    assert not wrong, f"{len(wrong)} of {len(schedules)} schedules\n" + "\n\n".join(wrong[:3])
+
+
+@pytest.mark.slow
+@pytest.mark.anyio
+@pytest.mark.timeout(1200)
+async def test_given_a_schedule_with_agents_that_are_processes_when_it_is_over_then_nothing_is_lost_or_doubled(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    numbers = [int(ONE)] if ONE is not None else range(WITH_CHILDREN)
+    await carry_out_and_check([schedule_of(seed, with_children=True) for seed in numbers], nursery, tmp_path)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 99])
+def test_given_a_seed_when_a_schedule_is_made_up_again_then_it_is_the_same(seed: int) -> None:
+    assert schedule_of(seed) == schedule_of(seed)
+    assert schedule_of(seed) != schedule_of(seed + 1)
