@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import nats as client_library
 import pytest
+from nats.aio.client import Client
 from tests.bus.cut import Cuttable
 from tests.bus.nodes import bus_at, listening
 
@@ -209,14 +210,18 @@ async def test_given_a_library_that_swallows_a_cancellation_when_the_bus_is_clos
 ) -> None:
     """As it does where the answer to a ping comes in the very moment of the close."""
     pinged = asyncio.Event()
+    flush = Client.flush
 
-    async def swallow(*_: object, **__: object) -> None:
+    async def swallow_once(client: Client, **options: int) -> None:
+        if pinged.is_set():
+            await flush(client, **options)
+            return
         pinged.set()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
 
     monkeypatch.setattr("agent_swarm.bus.nats.link.PING_SECONDS", 0.0)
-    monkeypatch.setattr("nats.aio.client.Client.flush", swallow)
+    monkeypatch.setattr("nats.aio.client.Client.flush", swallow_once)
     ear = await listening(nats_server, cluster_id, "one")
     await pinged.wait()
 
