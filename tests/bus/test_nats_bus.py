@@ -1,10 +1,12 @@
 """The bus over NATS: the contract, and what is NATS's own: who else is there, what is lost, what comes back."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import nats as client_library
 import pytest
+from nats.aio.client import Client
 from tests.bus.cut import Cuttable
 from tests.bus.nodes import bus_at, listening
 
@@ -201,6 +203,30 @@ async def test_given_a_server_without_jetstream_then_the_refusal_says_how_to_sta
         await listening(plain.urls[0], cluster_id, "one")
 
     assert "-js" in refused.value.hint
+
+
+async def test_given_a_library_that_swallows_a_cancellation_when_the_bus_is_closed_then_it_ends_all_the_same(
+    nats_server: str, cluster_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it does where the answer to a ping comes in the very moment of the close."""
+    pinged = asyncio.Event()
+    flush = Client.flush
+
+    async def swallow_once(client: Client, **options: int) -> None:
+        if pinged.is_set():
+            await flush(client, **options)
+            return
+        pinged.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr("agent_swarm.bus.nats.link.PING_SECONDS", 0.0)
+    monkeypatch.setattr("nats.aio.client.Client.flush", swallow_once)
+    ear = await listening(nats_server, cluster_id, "one")
+    await pinged.wait()
+
+    async with asyncio.timeout(5):
+        await ear.bus.close()
 
 
 async def test_given_several_urls_of_which_one_is_dead_then_another_one_is_used(

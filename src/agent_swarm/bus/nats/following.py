@@ -17,6 +17,7 @@ from nats.aio.msg import Msg
 from nats.errors import NotJSMessageError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamConfig, StreamInfo
 
+from agent_swarm.bus.nats.ending import ended
 from agent_swarm.bus.nats.link import FAILURES, Link
 from agent_swarm.bus.nats.streams import ensured, jetstream
 from agent_swarm.domain.errors import Unavailable
@@ -72,8 +73,7 @@ class Following:
         """End; again is fine."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
+            await ended([task])
 
     async def _run(self, session: "_Session | None") -> None:
         while True:

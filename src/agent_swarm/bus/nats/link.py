@@ -17,6 +17,7 @@ import structlog
 from nats.aio.client import Client
 from nats.errors import AuthorizationError, Error, MaxPayloadError
 
+from agent_swarm.bus.nats.ending import ended
 from agent_swarm.bus.nats.settings import NatsSettings
 from agent_swarm.domain.errors import Unavailable
 
@@ -27,6 +28,7 @@ PING_SECONDS = 2.0  # between two
 PONG_SECONDS = 4.0  # a server that takes longer is given up
 ACK_SECONDS = 2.0  # until a stream has what was published
 PAUSE_SECONDS = 2.0  # the longest between two attempts
+FAREWELL_SECONDS = 1.0  # for the end of a connection
 PAYLOAD_BYTES = 600 * 1024  # what the biggest message needs: lines of a transcript, the last one a long one
 FAILURES = (Error, OSError, TimeoutError)  # of whatever is asked of NATS; try again later
 
@@ -73,10 +75,10 @@ class Link:
             if self._users > 0 or self._supervisor is None:
                 return
             supervisor, self._supervisor = self._supervisor, None
-            supervisor.cancel()
-            await asyncio.wait({supervisor})
+            await ended([supervisor])
             self._drop()
-            await asyncio.gather(*self._farewells)
+            if self._farewells:
+                await asyncio.wait(self._farewells, timeout=FAREWELL_SECONDS)
 
     async def connected(self) -> Client:
         """The connection, as soon as there is one."""
@@ -238,5 +240,5 @@ def _is_absence(refusal: Unavailable) -> bool:
 async def _end(client: Client) -> None:
     """Let go of a connection; a peer that does not read must not hold us up."""
     with contextlib.suppress(*FAILURES):
-        async with asyncio.timeout(1.0):
+        async with asyncio.timeout(FAREWELL_SECONDS):
             await client.close()

@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 from nats.errors import MaxPayloadError
 
 from agent_swarm.bus.base import Hear, Notice
+from agent_swarm.bus.nats.ending import ended
 from agent_swarm.bus.nats.following import Following
 from agent_swarm.bus.nats.link import FAILURES, Link
 from agent_swarm.bus.nats.streams import notices
@@ -86,9 +87,7 @@ class NatsBus:
                 while self.link.is_useful and (self._outbox or self._under_way):
                     self._moved.clear()
                     await self._moved.wait()
-        for task in (sender, *self._under_way):
-            task.cancel()
-        await asyncio.wait({sender, *self._under_way})
+        await ended([sender, *self._under_way])
         await following.stop()
         await self.link.close()
 

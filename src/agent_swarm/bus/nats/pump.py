@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import structlog
 
 from agent_swarm.bus.logs import Shelf
+from agent_swarm.bus.nats.ending import ended
 from agent_swarm.bus.nats.link import FAILURES, Link
 from agent_swarm.bus.nats.unsent import Key, Unsent
 
@@ -85,11 +86,7 @@ class Pumps:
 
     async def stop(self) -> None:
         """End them where they are."""
-        tasks = [pump.task for pump in self._pumps.values() if pump.task is not None]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await ended(pump.task for pump in self._pumps.values() if pump.task is not None)
 
     async def _run(self, key: Key, pump: _Pump) -> None:
         try:

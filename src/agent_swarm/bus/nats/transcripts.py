@@ -19,6 +19,7 @@ from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
 from agent_swarm.bus.logs import Shelf
+from agent_swarm.bus.nats.ending import ended
 from agent_swarm.bus.nats.following import Following, Place
 from agent_swarm.bus.nats.link import FAILURES, Link
 from agent_swarm.bus.nats.pump import Pumps
@@ -106,8 +107,7 @@ class NatsLogs:
             return
         await self._pumps.stop()
         await following.stop()
-        self._saver.cancel()
-        await asyncio.wait({self._saver})
+        await ended([self._saver])
         await self._save(following.place)
         await self.link.close()
 
