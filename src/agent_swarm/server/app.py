@@ -92,7 +92,7 @@ def build_app(
             redactor,
             is_shared=settings.is_shared and settings.nats is None,
             logs=logs,
-            on_growth=lambda task_id, attempt: node.tell(NoticeKind.TRANSCRIPT, task=task_id, attempt=attempt),
+            on_growth=node.grew,
         ),
         authenticator=Authenticator(store),
         metrics=metrics,

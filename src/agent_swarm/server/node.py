@@ -47,6 +47,11 @@ class Node:
         """Tell the others."""
         self.bus.publish(Notice(kind, self.id, body))
 
+    def grew(self, task_id: str, attempt: int) -> None:
+        """Tell the others that a transcript grew in the directory they share; by NATS its lines tell that themselves."""
+        if not self.carries_commits:
+            self.tell(NoticeKind.TRANSCRIPT, task=task_id, attempt=attempt)
+
     def announcing(self) -> Announce:
         """What makes the notice of a batch that travels in its own commit."""
 
