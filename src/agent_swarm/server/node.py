@@ -48,7 +48,7 @@ class Node:
         self.bus.publish(Notice(kind, self.id, body))
 
     def grew(self, task_id: str, attempt: int) -> None:
-        """Tell the others that a transcript grew in the directory they share; by NATS its lines tell that themselves."""
+        """Tell the others that a transcript grew in the directory they share; by NATS the lines tell it themselves."""
         if not self.carries_commits:
             self.tell(NoticeKind.TRANSCRIPT, task=task_id, attempt=attempt)
 
