@@ -17,7 +17,8 @@ RESULTS = Path(__file__).parent / "results.json"
 BENCHMARKS = {
     "dispatch": "task created → a waiting worker has it",
     "cycles": "life cycles over the network, against the prototype",
-    "store": "life cycles on the store alone",
+    "store": "life cycles on the store alone, and by bare statements",
+    "requests": "requests beside a bare echo",
     "claims": "a claim among a million tasks against one among a thousand",
     "pages": "list page and cancel with 100,000 tasks",
     "idle": "ten thousand connected workers",

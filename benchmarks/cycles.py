@@ -1,11 +1,12 @@
 """Life cycles over the network: create, claim, progress, finish, each durable, 200 workers; ours against the prototype.
 
-Both servers stand beside each other and are driven in turn by the same load. Ours also takes `start`, which its rules
-ask for between claim and finish.
+The servers stand beside each other and are driven in turn by the same load: ours on SQLite and on PostgreSQL, and the
+prototype. Ours also takes `start`, which its rules ask for between claim and finish.
 """
 
 from contextlib import ExitStack
 
+from agent_swarm.testing import postgres
 from benchmarks import load, workplace
 from benchmarks.figures import median
 from benchmarks.load.cycles import Cycles
@@ -14,6 +15,7 @@ from benchmarks.scale import Scale
 from benchmarks.server import Server, agent_swarm, prototype
 
 SHAPES = {"one POST per task": (64, 1, 2000.0), "creates in batches of 20": (8, 20, 5000.0)}  # creators, batch, bound
+ON_POSTGRES = at_least(1500)
 
 
 def measure(scale: Scale) -> list[Row]:
@@ -25,10 +27,13 @@ def measure(scale: Scale) -> list[Row]:
             "ours": stack.enter_context(agent_swarm(folder / "ours")),
             "prototype": stack.enter_context(prototype(folder / "prototype")),
         }
+        if postgres.binaries() is not None:
+            url = stack.enter_context(postgres.database(stack.enter_context(postgres.server(durable=True))))
+            servers["PostgreSQL"] = stack.enter_context(agent_swarm(folder / "postgres", database=url))
         for _ in range(scale.of(3, 1)):
             for shape in SHAPES:
                 for name, server in servers.items():
-                    once = load.run(_scenario(server, shape, scale, starts=name == "ours"))
+                    once = load.run(_scenario(server, shape, scale, starts=name != "prototype"))
                     assert not once["refused"], once["refused"]
                     found.setdefault((shape, name), []).append(once)
     return [line for shape in SHAPES for line in _rows(shape, found)]
@@ -57,6 +62,18 @@ def _rows(shape: str, found: dict[tuple[str, str], list[dict[str, float]]]) -> l
     return [
         row(name, rates[0], "/s", at_least(SHAPES[shape][2]), ratio=share),
         row(f"{name}: ÷ prototype", share, "×", at_least(0.5)),
+        *_on_postgres(name, found.get((shape, "PostgreSQL"), [])),
         row(f"{name}: prototype", rates[1], "/s"),
         row(f"{name}: server CPU each (ratio: ÷ prototype)", cpu[0], "µs", ratio=cpu[0] / cpu[1]),
+    ]
+
+
+def _on_postgres(name: str, rounds: list[dict[str, float]]) -> list[Row]:
+    if not rounds:
+        return []
+    rate = median([once["perSecond"] for once in rounds])
+    cpu = median([once["cpuMicros"] for once in rounds])
+    return [
+        row(f"{name}, PostgreSQL", rate, "/s", ON_POSTGRES if "POST" in name else None),
+        row(f"{name}, PostgreSQL: server CPU each, without the database's", cpu, "µs"),
     ]

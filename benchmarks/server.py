@@ -1,9 +1,9 @@
-"""The two servers that are measured: ours, and the prototype it is compared with."""
+"""The servers that are measured: ours, the prototype it is compared with, and a bare echo."""
 
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -29,10 +29,20 @@ Serve = Callable[[Path], AbstractContextManager[Server]]
 
 
 @contextmanager
-def agent_swarm(folder: Path) -> Iterator[Server]:
-    """`agent-swarm api` over `folder`, ready, until the block ends."""
+def agent_swarm(folder: Path, *, database: str = "") -> Iterator[Server]:
+    """`agent-swarm api` over `folder`, or over the database at this address, ready, until the block ends."""
     port = processes.free_port()
-    with _serving(command(port, folder), folder, port, ready="/ready") as server:
+    variables = {"AGENT_SWARM_DATABASE_URL": database} if database else {}
+    with _serving(command(port, folder), folder, port, ready="/ready", variables=variables) as server:
+        yield server
+
+
+@contextmanager
+def echo(folder: Path) -> Iterator[Server]:
+    """The bare ASGI app."""
+    port = processes.free_port()
+    argv = [sys.executable, "-m", "benchmarks.prototype.echo", str(port)]
+    with _serving(argv, folder, port, ready="/") as server:
         yield server
 
 
@@ -51,10 +61,12 @@ def command(port: int, folder: Path) -> list[str]:
 
 
 @contextmanager
-def _serving(argv: Sequence[str], folder: Path, port: int, *, ready: str) -> Iterator[Server]:
+def _serving(
+    argv: Sequence[str], folder: Path, port: int, *, ready: str, variables: Mapping[str, str] | None = None
+) -> Iterator[Server]:
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "server.log"
-    with processes.running(argv, env={"API_KEY": KEY}, log=log) as process:
+    with processes.running(argv, env={"API_KEY": KEY, **(variables or {})}, log=log) as process:
         until_answered(process, port, ready, log)
         yield Server(port=port, pid=process.pid)
 

@@ -7,9 +7,9 @@ import asyncio
 import gc
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, ExitStack
+from pathlib import Path
 
 from agent_swarm.domain import commands
 from agent_swarm.domain.ids import new_id
@@ -19,10 +19,9 @@ from agent_swarm.store import operations as ops
 from agent_swarm.store.batcher import BatchingStore
 from agent_swarm.store.opening import MEMORY, open_store
 from agent_swarm.store.records import AgentRecord, TaskSpec, TokenKind
-from agent_swarm.store.thread import WorkerThread
 from agent_swarm.testing import postgres
 from agent_swarm.testing.driver import token
-from benchmarks import workplace
+from benchmarks import statements, workplace
 from benchmarks.figures import median
 from benchmarks.report import Row, row
 from benchmarks.scale import Scale
@@ -35,13 +34,37 @@ def measure(scale: Scale) -> list[Row]:
     """Rates by store and by how many life cycles go on at once; the ratio is to the memory store."""
     with ExitStack() as stack:
         openings: dict[str, Opening] = {"memory": lambda: open_store(MEMORY)}
+        url = ""
         path = stack.enter_context(workplace.folder()) / "store.sqlite"
         openings["SQLite"] = lambda: open_store(path)
         if postgres.binaries() is not None:
             url = stack.enter_context(postgres.database(stack.enter_context(postgres.server(durable=True))))
-            openings["PostgreSQL"] = lambda: _on_postgres(url)
+            openings["PostgreSQL"] = lambda: open_store(url)
         found = asyncio.run(_rounds(openings, scale))
-    return [line for at_once in scale.of((1, 64, 200), (1, 64)) for line in _rows(at_once, list(openings), found)]
+        bare = _bare(path.parent, url, scale.of(2.0, 0.4))
+    return [
+        *(line for at_once in scale.of((1, 64, 200), (1, 64)) for line in _rows(at_once, list(openings), found)),
+        *_beside_bare(bare, found, scale.of(200, 64)),
+    ]
+
+
+def _bare(folder: Path, url: str, seconds: float) -> dict[str, float]:
+    """Life cycles per second of the bare statement loop, by database."""
+    with ExitStack() as stack:
+        loops = {"SQLite": stack.enter_context(statements.on_sqlite(folder))}
+        if url:
+            loops["PostgreSQL"] = stack.enter_context(statements.on_postgres(url))
+        return {name: statements.rate(apply, seconds) for name, apply in loops.items()}
+
+
+def _beside_bare(bare: dict[str, float], found: dict[tuple[str, int], list[float]], at_once: int) -> list[Row]:
+    return [
+        row(
+            f"life cycles by bare statements, {name}, 200 at once (ratio: the store's ÷ these)", rate, "/s", ratio=share
+        )
+        for name, rate in bare.items()
+        for share in (median(found[name, at_once]) / rate,)
+    ]
 
 
 def _rows(at_once: int, names: list[str], found: dict[tuple[str, int], list[float]]) -> list[Row]:
@@ -106,15 +129,3 @@ async def _agent(store: BatchingStore) -> AgentRecord:
     agent = AgentRecord(profile=AgentProfile(id=new_id()), name="bench", instance_id=new_id())
     await store.apply(ops.RegisterAgent(agent=agent, token=token(TokenKind.AGENT, agent_id=agent.profile.id)))
     return agent
-
-
-@asynccontextmanager
-async def _on_postgres(url: str) -> AsyncIterator[BatchingStore]:
-    from agent_swarm.store.sql.postgres import READERS, PostgresEngine
-
-    store = BatchingStore(PostgresEngine(url), writer=WorkerThread("writer"), readers=ThreadPoolExecutor(READERS))
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.close()

@@ -8,11 +8,12 @@ import uvloop
 
 from benchmarks.load.cycles import Cycles
 from benchmarks.load.followers import Followers
+from benchmarks.load.posts import Posts
 from benchmarks.load.requests import Requests
 from benchmarks.load.scenario import Scenario
 from benchmarks.load.waiting import Waiting
 
-SCENARIOS: dict[str, type[Scenario]] = {kind.__name__: kind for kind in (Cycles, Followers, Requests, Waiting)}
+SCENARIOS: dict[str, type[Scenario]] = {kind.__name__: kind for kind in (Cycles, Followers, Posts, Requests, Waiting)}
 
 
 def main() -> None:
