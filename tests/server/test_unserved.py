@@ -46,6 +46,7 @@ async def test_given_tasks_without_an_agent_when_five_minutes_are_over_then_figu
     assert (await figures(world))["tasks_without_agent"] == 0
 
 
+@pytest.mark.slow
 async def test_given_a_wait_when_the_server_is_started_anew_then_it_goes_on(tmp_path: Path) -> None:
     database = tmp_path / "swarm.sqlite"
     async with worlds.opened(tmp_path, address=database) as world:

@@ -153,3 +153,25 @@ def test_given_a_restarted_attempt_when_it_starts_again_then_the_first_start_sta
     swarm.advance(5)
     swarm.take(agent)
     assert swarm.task(task_id).started_at == started_at is not None
+
+
+class _NeverLookedThrough(dict[str, Any]):
+    """Finds by key, and refuses to go through all it has."""
+
+    def _refuse(self, *_: Any) -> Any:
+        raise AssertionError("a batch looked at every agent there is")
+
+    __iter__ = keys = values = items = _refuse
+
+
+def test_given_many_agents_when_one_sends_a_heartbeat_then_the_others_are_not_looked_at(tmp_path: Path) -> None:
+    engine = SqliteEngine(tmp_path / "swarm.sqlite", synchronous="off")
+    engine.open()
+    swarm = Driver(engine)
+    agents = [swarm.register(f"a{number}") for number in range(3)]
+    assert engine._memory is not None
+    engine._memory.agents = _NeverLookedThrough(engine._memory.agents)
+    swarm.beat(agents[0])
+    swarm.file()
+    swarm.take(agents[1])
+    engine.close()

@@ -125,6 +125,7 @@ def test_given_a_wait_whose_tasks_are_cancelled_when_another_is_filed_then_its_w
     assert [(found.tasks, found.told_at) for found in swarm.engine.read(lambda q: q.unserved())] == [(1, None)]
 
 
+@pytest.mark.slow
 def test_given_many_tasks_that_are_alike_when_they_have_waited_then_they_are_counted_and_told_of_once(
     swarm: Driver,
 ) -> None:
