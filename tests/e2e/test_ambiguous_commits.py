@@ -1,5 +1,6 @@
 """The server dies at a commit, and nobody hears whether it happened: the same again acts once and answers the same."""
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -148,27 +149,32 @@ async def test_given_a_server_that_dies_at_a_commit_when_the_same_is_sent_again_
     what: str, nursery: Nursery, tmp_path: Path
 ) -> None:
     template = await new_server_folder(nursery, tmp_path / "template")
-    prepare, expected = ACTS[what]
     points = (Point.TRANSCRIPT_TORN, Point.TRANSCRIPT_WRITTEN) if what == "events" else POINTS
-    for point in points:
-        folder = tmp_path / point
-        house = House(nursery, folder, random.Random(0))
-        folder.mkdir(exist_ok=True)
-        armed = folder / "armed"
-        bench = Bench(house, armed, Crash(point=point, armed_by=str(armed)), new_id(), new_id())
-        try:
-            server = await house.start_server(template, bench.crash)
-            act = await prepare(bench)
-            armed.touch()
-            with pytest.raises(GONE):
-                await act()
-            assert await server.wait() < 0
-            await house.start_server()
-            first = await act()
-            assert await act() == first
-            await check(bench, expected, what)
-        finally:
-            await house.close()
+    await asyncio.gather(
+        *(
+            die_and_do_again(what, House(nursery, tmp_path / point, random.Random(0)), point, template)
+            for point in points
+        )
+    )
+
+
+async def die_and_do_again(what: str, house: House, point: Point, template: Path) -> None:
+    prepare, expected = ACTS[what]
+    armed = house.folder / "armed"
+    bench = Bench(house, armed, Crash(point=point, armed_by=str(armed)), new_id(), new_id())
+    try:
+        server = await house.start_server(template, bench.crash)
+        act = await prepare(bench)
+        armed.touch()
+        with pytest.raises(GONE):
+            await act()
+        assert await server.wait() < 0
+        await house.start_server()
+        first = await act()
+        assert await act() == first
+        await check(bench, expected, what)
+    finally:
+        await house.close()
 
 
 async def check(bench: Bench, expected: dict[str, int], what: str) -> None:

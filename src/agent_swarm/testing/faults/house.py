@@ -125,8 +125,12 @@ class House:
         return found
 
     def undelivered(self) -> list[Path]:
-        """Attempts that the server has not heard the end of."""
-        return [path for path in (self.folder / "workers").glob("*/attempts/*/*") if path.is_dir()]
+        """Attempts that the server has not heard the end of; their folder, where one went while it was looked at."""
+        workers = self.folder / "workers"
+        try:
+            return [path for path in workers.glob("*/attempts/*/*") if path.is_dir()]
+        except FileNotFoundError:
+            return [workers]
 
     def last_words(self, length: int = 1500) -> str:
         """The ends of all logs."""
