@@ -1,10 +1,12 @@
 """Dependants are told of what ended, however many there are, in a bounded number of statements (rule T8)."""
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from agent_swarm.domain import commands
@@ -196,3 +198,42 @@ def test_given_an_edge_that_another_server_adds_below_while_a_chain_is_looked_at
         assert [here.state(one.spec.id).status for one in (late, later)] == [TaskStatus.FAILED] * 2
         here.engine.close()
         there.engine.close()
+
+
+@pytest.mark.slow
+def test_given_an_edge_that_another_server_adds_once_the_edges_were_read_then_it_had_to_wait_for_the_end(
+    postgres_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with postgres.database(postgres_server) as url:
+        here, there = Driver(PostgresEngine(url)), Driver(PostgresEngine(url))
+        here.engine.open()
+        there.engine.open()
+        root = here.file(backlog=True)
+        chain = chain_below(here, root, 4)
+        late = waiting_for(chain[-1])
+        original = driver.Driver.rows
+        filing_late = threading.Thread(target=lambda: there.do(filing(late)))
+
+        def rows(self: Any, statement: Any, parameters: Any = driver.NOTHING) -> Any:
+            found = original(self, statement, parameters)
+            if statement is statements.edges_from and len(parameters["ids"]) > 1 and filing_late.ident is None:
+                filing_late.start()
+                _until_waiting_or_over(url, filing_late)
+            return found
+
+        monkeypatch.setattr(driver.Driver, "rows", rows)
+        here.cancel(root)
+        filing_late.join()
+        assert here.state(late.spec.id).status is TaskStatus.FAILED
+        here.engine.close()
+        there.engine.close()
+
+
+def _until_waiting_or_over(url: str, thread: threading.Thread) -> None:
+    """Until the thread's statement waits for a lock, or the thread has ended."""
+    blocked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with psycopg.connect(url, autocommit=True) as connection:
+        while thread.is_alive():
+            (number,) = connection.execute(blocked).fetchone() or (0,)
+            if number:
+                return

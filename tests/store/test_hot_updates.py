@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from agent_swarm.domain.tasks import FailureClass
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import Engine
 from agent_swarm.store.sql import statements, tables
@@ -64,6 +65,21 @@ def test_given_a_renewed_lease_when_the_run_ends_then_no_timer_is_left_behind(sw
     assert swarm.engine.read(lambda q: q.next_timer()) is None
     swarm.advance(100)
     assert swarm.timers() == 0
+
+
+def test_given_a_lease_when_its_run_fails_with_a_later_time_to_try_again_then_its_old_end_is_forgotten(
+    swarm: Driver,
+) -> None:
+    ada = swarm.register()
+    task_id = swarm.file()
+    swarm.fail(swarm.take(ada), FailureClass.INFRASTRUCTURE, retry_after=100_000_000)
+    again = swarm.now + 100_000_000
+    swarm.advance(40)
+    assert swarm.engine.read(lambda q: q.next_timer()) == again
+    assert swarm.timers() == 0
+    swarm.advance(60)
+    assert swarm.timers() == 1
+    assert swarm.state(task_id).ready
 
 
 @pytest.mark.slow

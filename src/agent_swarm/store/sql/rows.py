@@ -53,7 +53,7 @@ class SqlRows:
         self._patience = patience
         self._staging = Staging()
         self._remembered: dict[tuple[str, str, str], Remembered] = {}
-        self._edges: dict[str, list[tuple[str, Edge]]] = {}  # from tasks that are locked
+        self._edges: dict[str, list[tuple[str, Edge]]] = {}  # from tasks that are locked, and end in this batch
         self.entries: dict[str, Entry] = {}
         self.agents: dict[str, AgentRecord] = {}
 
@@ -211,8 +211,6 @@ class SqlRows:
         """Have a new task written, with its prompt and edges."""
         entry.whole = record
         self.entries[record.spec.id] = entry
-        for edge in edges:
-            self._edges.pop(edge.upstream_id, None)
         self._staging.add_task(record, edges, entry)
 
     def requirements(self, class_id: int) -> Requirements:
