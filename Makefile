@@ -44,7 +44,8 @@ $(CLIS)/.ready: tests/clis/package.json tests/clis/package-lock.json tests/clis/
 
 .PHONY: test
 test: system-deps dev clis ## run everything
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not alone" -n 2 --dist worksteal
+	$(BIN)/python -m pytest -m alone
 
 .PHONY: test-fast
 test-fast: dev clis ## run what is quick

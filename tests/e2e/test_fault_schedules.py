@@ -29,6 +29,7 @@ def seeds(part: int) -> list[int]:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.anyio
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("part", range(PARTS))
@@ -53,6 +54,7 @@ async def carry_out_and_check(schedules: list[Schedule], nursery: Nursery, folde
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.anyio
 @pytest.mark.timeout(1200)
 async def test_given_a_schedule_with_agents_that_are_processes_when_it_is_over_then_nothing_is_lost_or_doubled(

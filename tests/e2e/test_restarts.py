@@ -23,6 +23,7 @@ TASKS = 8 * UNDER_WAY
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.anyio
 @pytest.mark.timeout(900)
 async def test_given_100_attempts_when_the_server_is_restarted_every_5_s_then_none_of_them_is_lost_or_begun_again(

@@ -15,7 +15,7 @@ from agent_swarm.testing.real_swarm import RealSwarm, processes_below
 
 LEASE = 3.0
 
-pytestmark = [pytest.mark.slow, pytest.mark.lease(LEASE)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.lease(LEASE)]
 
 
 def shell(ref: str, *lines: str, **more: Any) -> dict[str, Any]:
