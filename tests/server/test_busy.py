@@ -28,7 +28,8 @@ async def test_given_a_full_queue_when_more_is_asked_then_it_is_refused_at_once_
         accepted += [asyncio.create_task(filed(world, number)) for number in range(1, LIMIT + 1)]
         await jam.until_queued(LIMIT)
 
-        refused = [await filed(world, number) for number in range(10, 15)]
+        async with asyncio.timeout(10):
+            refused = [await filed(world, number) for number in range(10, 15)]
 
         for answer in refused:
             assert (answer.status_code, answer.json()["error"]["code"]) == (503, "busy")

@@ -55,6 +55,22 @@ def test_given_a_lease_that_was_renewed_when_its_first_end_is_over_then_it_is_ne
     assert not swarm.state(task_id).is_held
 
 
+def test_given_leases_that_were_renewed_and_lapsed_when_one_is_taken_back_then_it_is_the_one_that_lapsed_first(
+    swarm: Driver,
+) -> None:
+    ada, bob = swarm.register("ada"), swarm.register("bob")
+    renewed = swarm.file()
+    held = swarm.take(ada)
+    swarm.advance(1)
+    first = swarm.file()
+    swarm.take(bob)
+    swarm.advance(20)
+    swarm.beat(ada, held)
+    swarm.advance(100)
+    swarm.do(ops.RunTimers(jitter=0.0, limit=1))
+    assert (swarm.state(first).is_held, swarm.state(renewed).is_held) == (False, True)
+
+
 def test_given_a_renewed_lease_when_the_run_ends_then_no_timer_is_left_behind(swarm: Driver) -> None:
     ada = swarm.register()
     swarm.file()

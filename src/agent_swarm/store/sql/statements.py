@@ -83,7 +83,7 @@ downstream = _downstream()
 
 _renewed = (
     sa.select(task.c.id)
-    .where(task.c.timer_at <= sa.bindparam("now"), task.c.lease_expires_at > sa.bindparam("now"))
+    .where(task.c.timer_at <= sa.bindparam("now"), task.c.lease_expires_at > task.c.timer_at)
     .with_for_update(skip_locked=True)
 )
 # Heartbeats leave `timer_at` alone; who looks for what is due sets those right that were renewed meanwhile.
