@@ -96,6 +96,7 @@ async def check_all(planned: list[tuple[Point, Schedule]], nursery: Nursery, fol
     assert {point: wrong for (point, _), wrong in zip(planned, found, strict=True) if wrong} == {}
 
 
+@pytest.mark.slow
 def test_given_the_program_then_every_point_stands_in_it_once() -> None:
     used: Counter[str] = Counter()
     for path in Path(agent_swarm.__file__).parent.rglob("*.py"):

@@ -54,6 +54,7 @@ def test_given_a_contract_when_it_is_written_twice_then_it_is_the_same() -> None
     assert "version" not in REST.now()["info"]
 
 
+@pytest.mark.slow
 def test_given_a_break_that_nobody_wrote_down_when_docs_are_made_then_the_contract_stays_and_the_break_is_told(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,6 +68,7 @@ def test_given_a_break_that_nobody_wrote_down_when_docs_are_made_then_the_contra
     assert (project / REST.path).read_text(encoding="utf-8") == promised
 
 
+@pytest.mark.slow
 def test_given_a_break_written_down_with_its_recipe_when_docs_are_made_then_the_contract_moves_on(
     project: Path,
 ) -> None:

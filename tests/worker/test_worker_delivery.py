@@ -109,6 +109,7 @@ RECORDS = st.lists(st.sampled_from([Kind.LINE, Kind.LINE, Kind.PROGRESS, Kind.US
 FAULTS = st.lists(st.sampled_from(["fine", "lost before", "lost after", "busy", "forgets"]), max_size=20)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(records=RECORDS, faults=FAULTS, crash_after=st.integers(0, 40))
 def test_given_any_records_and_faults_and_a_crash_when_delivered_then_the_server_has_everything_once_and_in_order(

@@ -1,5 +1,6 @@
 """A worker never believes in a lease longer than the server does."""
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -149,5 +150,5 @@ class TwoClocks(RuleBasedStateMachine):
             assert self.server_until - self.now > 0.2 * SECONDS - 1e-6
 
 
-TestTwoClocks = TwoClocks.TestCase
+TestTwoClocks = pytest.mark.slow(TwoClocks.TestCase)
 TestTwoClocks.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)

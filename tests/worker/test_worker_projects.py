@@ -12,7 +12,7 @@ from agent_swarm.protocol.pool import FrameType
 from agent_swarm.testing.fake_pool import FakePool
 from agent_swarm.testing.waiting import until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 PROJECT_ID = "22222222-2222-4222-8222-222222222222"
 

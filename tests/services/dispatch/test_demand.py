@@ -86,6 +86,7 @@ class World:
             self.demands.broken(claim.demand)
 
 
+@pytest.mark.slow
 @settings(max_examples=1_000, deadline=None)
 @given(STEPS)
 def test_given_any_history_of_news_and_claims_then_backlog_and_promises_cover_what_is_ready(

@@ -87,6 +87,7 @@ async def test_given_ignored_files_when_work_is_collected_then_they_stay_out(
     assert set(origin.files(result.branch or "")) == names
 
 
+@pytest.mark.slow
 async def test_given_odd_names_links_modes_and_a_big_file_when_work_is_collected_then_all_arrive_as_they_are(
     host: Workspaces, project: Project, task: str, agent_in: AgentIn, origin: Checkout
 ) -> None:

@@ -11,7 +11,7 @@ from agent_swarm.worker.workspace.errors import DependencyMissing, MergeConflict
 
 from .checkouts import AGENT, AgentIn, Checkout, OpenHost
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def deliver(

@@ -186,6 +186,7 @@ async def test_given_a_command_that_is_being_started_when_it_is_cancelled_then_n
     assert [process.pid for process in psutil.process_iter() if str(tmp_path) in " ".join(command_line(process))] == []
 
 
+@pytest.mark.slow
 async def test_given_a_command_that_ignores_being_asked_when_it_is_cancelled_then_it_is_killed(tmp_path: Path) -> None:
     started, block = tmp_path / "started", tmp_path / "block"
     os.mkfifo(started)

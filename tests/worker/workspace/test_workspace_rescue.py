@@ -16,7 +16,7 @@ from agent_swarm.worker.workspace.steps import Step
 
 from .checkouts import AGENT, AgentIn, Checkout, OpenHost
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(120)]
 
 HELPER = Path(__file__).with_name("killed_worker.py")
 STEPS = {

@@ -11,7 +11,7 @@ from agent_swarm.worker.workspace.errors import PreviousWorkMissing, RepositoryN
 
 from .checkouts import AgentIn, Checkout, OpenHost
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def paused(host: Workspaces, project: Project, task: str, agent_in: AgentIn) -> PreviousAttempt:
