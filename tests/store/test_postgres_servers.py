@@ -14,6 +14,7 @@ import pytest
 from agent_swarm.domain import commands
 from agent_swarm.domain.errors import InvalidInput, SwarmError, Unavailable
 from agent_swarm.domain.ids import new_id
+from agent_swarm.server.node import Node
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import Committed
 from agent_swarm.store.batcher import BatchingStore
@@ -482,6 +483,25 @@ async def test_given_what_another_server_committed_when_this_one_writes_then_tha
 
     assert other.seqs == [1, 2]
     assert [committed.is_foreign for committed in other.told if committed.events] == [True, False]
+
+
+@pytest.mark.anyio
+async def test_given_events_that_were_read_before_their_own_batch_is_told_then_it_still_says_how_far_it_goes(
+    two: tuple[Listener, Listener],
+) -> None:
+    """A sweep reads what is committed a moment before the batch that made it has come back from the database."""
+    one, other = two
+    await one.store.apply(filing())
+    await one.store.apply(filing())
+    batch = next(committed for committed in one.told if committed.events)
+    await other.store.catch_up()
+
+    await other.store._telling.tell(batch)
+
+    assert other.seqs == [1, 2]
+    assert other.told[-1].up_to == 1 and other.told[-1].events == ()
+    notice = Node().of_batch(other.told[-1])
+    assert notice is not None and notice.body["seq"] == 1
 
 
 @pytest.mark.anyio

@@ -69,9 +69,9 @@ class Node:
 
     def of_batch(self, committed: Committed) -> Notice | None:
         """The notice of a batch; None where the others have nothing to do."""
-        if committed.is_foreign or not (committed.events or committed.ready):
+        seq = committed.events[-1].seq if committed.events else committed.up_to
+        if committed.is_foreign or not (seq or committed.ready):
             return None
-        seq = committed.events[-1].seq if committed.events else 0
         ready = {str(class_id): number for class_id, number in committed.ready.items()}
         return Notice(NoticeKind.COMMITTED, self.id, {"seq": seq, "ready": ready})
 

@@ -43,6 +43,7 @@ class Committed:
     classes: Mapping[int, Requirements] = field(default_factory=dict)  # interned by this batch
     timer_at: int | None = None  # the earliest timer this batch set
     is_foreign: bool = False  # another server's; of those only events and `ready` are known
+    up_to: int = 0  # the last event of the batch, where some were told before it, read from the database
 
 
 Announce = Callable[[Committed], str | None]  # what other servers are told of a batch, in its commit

@@ -51,7 +51,8 @@ class Telling:
             missing_up_to = _missing(committed.events)
             if missing_up_to > self.told:
                 await self._tell_up_to(missing_up_to)
-            self._call(replace(committed, events=self._news_of(committed.events)))
+            up_to = committed.events[-1].seq if committed.events else 0
+            self._call(replace(committed, events=self._news_of(committed.events), up_to=up_to))
 
     async def catch_up(self, *, ready: Mapping[int, int], at_least: int) -> None:
         """Tell what others committed: `ready` is what became claimable, `at_least` an event that is known to exist."""
