@@ -45,7 +45,8 @@ async def carry_out(schedule: Schedule, nursery: Nursery, folder: Path, template
             await telling.rough_times()
             await telling.peace()
             watching.cancel()
-        await telling.good_night()
+        async with asyncio.timeout(_PEACE_SECONDS):
+            await telling.good_night()
         report.wrong = telling.strange_exits() + house.complaints()
         await house.until(lambda: not processes_below(folder), "no process of an agent is left", within=10)
         report.left = (house.data_dir, telling.promised)

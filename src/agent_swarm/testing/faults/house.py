@@ -24,6 +24,7 @@ from agent_swarm.testing.waiting import until
 
 _LISTENS = re.compile(rb"API: http://[\d.]+:(\d+)")
 _START_SECONDS = 30.0
+_LOOK_SECONDS = 0.2
 # Every server has an address of its own, so that nobody who looks for one that is gone finds another's.
 _HOSTS = (f"127.{os.getpid() % 200 + 20}.{number // 250 % 250}.{number % 250 + 1}" for number in itertools.count())
 _POOR = re.compile(r'Traceback|"level": ?"critical"|_crashed"|batch_failed|listener_failed|service_failed|frame_failed')
@@ -106,7 +107,10 @@ class House:
             self.port = 0
         child.go_on()
         child.send(number)
-        return await child.wait()
+        ending = asyncio.ensure_future(child.wait())
+        while not (await asyncio.wait({ending}, timeout=_LOOK_SECONDS))[0]:
+            child.go_on()  # on its way out it may have come to a point at which it is to stand still
+        return ending.result()
 
     async def until(self, holds: Callable[[], Any], what: str, within: float) -> None:
         """Look until it is so. AssertionError with the last words of all processes where it does not become so."""
