@@ -108,6 +108,24 @@ def test_given_an_id_that_is_taken_when_a_batch_is_quick_then_only_its_operation
     assert [event.seq for event in events] == [1, 2]
 
 
+def test_given_a_long_cascade_that_was_left_to_the_thread_when_it_is_done_then_what_was_not_touched_is_not_read_again(
+    engine: SqliteEngine, swarm: Driver
+) -> None:
+    head = swarm.file()
+    waiting = [swarm.file(after=(head,)) for _ in range(PATIENCE + 1)]
+    memory = engine._memory
+    assert memory is not None
+
+    cancel = ops.TaskCommand(command=commands.Cancel(task_id=head), actor="x")
+    assert engine.decide_quickly([cancel], swarm.now) is None
+
+    assert memory.task(head) is None, "the batch that was given up worked on it"
+    assert all(memory.task(task_id) is not None for task_id in waiting)
+    assert memory.head is not None
+    swarm.run(cancel)
+    assert {swarm.state(task_id).status.value for task_id in waiting} == {"failed"}
+
+
 def test_given_tasks_under_way_when_the_store_opens_again_then_it_goes_on_from_what_is_stored(
     tmp_path: Path, engine: SqliteEngine, swarm: Driver
 ) -> None:

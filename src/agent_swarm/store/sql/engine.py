@@ -1,6 +1,6 @@
 """Batches and reads on an SQL database."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ from agent_swarm.store.sql import coding, schema, statements, tables
 from agent_swarm.store.sql.classes import ClassCache
 from agent_swarm.store.sql.driver import Driver
 from agent_swarm.store.sql.queries import SqlQueries
-from agent_swarm.store.sql.rows import SqlRows
+from agent_swarm.store.sql.rows import LaboriousError, SqlRows
 from agent_swarm.store.sql.staging import ConcurrentChangeError
 from agent_swarm.store.sql.writer_connection import WriterConnection
 from agent_swarm.store.sql.writer_memory import Head, WriterMemory
@@ -95,6 +95,9 @@ class SqlEngine:
             replies = batch.apply(operations)
             rows.flush()
             happened, head = _record(transaction.driver, batch.drafts, now, self._memory)
+        except LaboriousError as exc:
+            transaction.give_up(exc, touched=rows.entries)
+            raise
         except BaseException as exc:
             transaction.give_up(exc)
             raise
@@ -151,11 +154,14 @@ class Transaction:
         if self._memory is not None:
             self._memory.keep(rows.entries.values(), rows.agents, head)
 
-    def give_up(self, cause: BaseException) -> None:
-        """Undo everything, and take nothing for granted any more."""
+    def give_up(self, cause: BaseException, *, touched: Iterable[str] | None = None) -> None:
+        """Undo everything, and take nothing for granted any more: of tasks that are not `touched`, if that is known."""
         self._classes.settle(committed=False)
         if self._memory is not None:
-            self._memory.forget()
+            if touched is None:
+                self._memory.forget()
+            else:
+                self._memory.forget_tasks(touched)
         self._connection.give_up(cause)
 
 

@@ -54,6 +54,11 @@ class WriterMemory:
         _shrink(self._tasks, TASKS)
         _shrink(self.agents, AGENTS)
 
+    def forget_tasks(self, task_ids: Iterable[str]) -> None:
+        """A batch that nothing was wrong with was given up: read anew what it worked on."""
+        for task_id in task_ids:
+            self._tasks.pop(task_id, None)
+
     def forget(self) -> None:
         """A batch failed: read everything anew."""
         self.head = None
