@@ -159,9 +159,10 @@ def fill(engine: SqlEngine, url: str, number: int) -> None:
     for project in PROJECTS:
         record = ProjectRecord(id=project, name=project, repo_url="x")
         driver.do(ops.CreateProject(project=record, actor="operator"))
+    ids = sorted(new_id() for _ in range(number))  # those of one millisecond are in no order
     specs = [
         TaskSpec(
-            id=new_id(),
+            id=ids[place],
             title="t",
             prompt="p",
             labels=("common", "rare") if place % (number // 10) == 3 else ("common",),
