@@ -81,33 +81,9 @@ def build_app(
     `logs` carries transcripts to and from those that keep their own.
     """
     node = node or Node()
-    redactor = Redactor((*secrets, settings.api_key))
     metrics = Metrics()
-    context = Context(
-        store=store,
-        tasks=GatheredTasks(store),
-        redactor=redactor,
-        transcripts=Transcripts(
-            settings.transcripts,
-            redactor,
-            is_shared=settings.is_shared and settings.nats is None,
-            logs=logs,
-            on_growth=node.grew,
-        ),
-        authenticator=Authenticator(store),
-        metrics=metrics,
-        ring=EventRing(),
-        stopping=stopping or Stopping(),
-    )
-    pool = PoolContext.build(
-        store,
-        redactor=redactor,
-        transcripts=context.transcripts,
-        stopping=context.stopping,
-        on_enter=lambda presence: node.tell(
-            NoticeKind.CONNECTED, agent=presence.agent.id, instance=presence.instance_id, at=presence.met_at
-        ),
-    )
+    context = _context(store, settings, secrets, metrics, stopping or Stopping(), node, logs)
+    pool = _pool(context, store, node)
     timers = TimerService(store, store.clock, metrics)
     following = Following(node, Ears(store=store, pool=pool, transcripts=context.transcripts, timers=timers))
     services = (timers, Housekeeping(store), UnservedWatch(store, minutes=settings.no_agent_minutes))
@@ -126,6 +102,47 @@ def build_app(
     app.router.routes.extend(all_routes(app, context, pool))
     guard_routes(app.router.routes, context.authenticator, metrics)
     return app
+
+
+def _context(
+    store: BatchingStore,
+    settings: ServerSettings,
+    secrets: Sequence[str],
+    metrics: Metrics,
+    stopping: Stopping,
+    node: Node,
+    logs: LogStream | None,
+) -> Context:
+    redactor = Redactor((*secrets, settings.api_key))
+    transcripts = Transcripts(
+        settings.transcripts,
+        redactor,
+        is_shared=settings.is_shared and settings.nats is None,
+        logs=logs,
+        on_growth=node.grew,
+    )
+    return Context(
+        store=store,
+        tasks=GatheredTasks(store),
+        redactor=redactor,
+        transcripts=transcripts,
+        authenticator=Authenticator(store),
+        metrics=metrics,
+        ring=EventRing(),
+        stopping=stopping,
+    )
+
+
+def _pool(context: Context, store: BatchingStore, node: Node) -> PoolContext:
+    return PoolContext.build(
+        store,
+        redactor=context.redactor,
+        transcripts=context.transcripts,
+        stopping=context.stopping,
+        on_enter=lambda presence: node.tell(
+            NoticeKind.CONNECTED, agent=presence.agent.id, instance=presence.instance_id, at=presence.met_at
+        ),
+    )
 
 
 def all_routes(app: ControlPlane, context: Context, pool: PoolContext) -> list[BaseRoute]:

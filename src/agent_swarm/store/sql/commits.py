@@ -52,11 +52,8 @@ def _ask(
     connection: "psycopg.Connection[Any]", transaction_id: str, pid: int, last_event: tuple[int, str] | None
 ) -> Fate | None:
     """The fate as this database knows it; None while it is open."""
-    if last_event is not None:
-        seq, digest = last_event
-        row = connection.execute("SELECT 1 FROM event WHERE seq = %s AND hash = %s", (seq, digest)).fetchone()
-        if row is not None:
-            return Fate.COMMITTED
+    if last_event is not None and _is_there(connection, last_event):
+        return Fate.COMMITTED
     try:
         row = connection.execute("SELECT pg_xact_status(%s::xid8)", (transaction_id,)).fetchone()
     except psycopg.DataError:  # "is in the future": this database never had it
@@ -71,6 +68,9 @@ def _ask(
         return None
     if status == "committed" and last_event is not None:
         # Between the two questions above it may just have been committed.
-        row = connection.execute("SELECT 1 FROM event WHERE seq = %s AND hash = %s", last_event).fetchone()
-        return Fate.COMMITTED if row is not None else Fate.ABORTED
+        return Fate.COMMITTED if _is_there(connection, last_event) else Fate.ABORTED
     return Fate.COMMITTED if status == "committed" else Fate.ABORTED
+
+
+def _is_there(connection: "psycopg.Connection[Any]", event: tuple[int, str]) -> bool:
+    return connection.execute("SELECT 1 FROM event WHERE seq = %s AND hash = %s", event).fetchone() is not None
