@@ -114,7 +114,8 @@ async def test_given_a_route_that_declares_nothing_when_anyone_calls_it_then_it_
         return Response("secret")
 
     route = Route("/forgotten", forgotten, methods=["GET"])
-    guard_routes([route], world.app.context.authenticator, world.app.context.metrics)
+    context = world.app.context
+    guard_routes([route], context.authenticator, context.metrics, context.board)
     world.app.router.routes.append(route)
 
     for token in (await every_token(world)).values():
@@ -129,9 +130,10 @@ async def test_given_a_route_declared_public_by_mistake_when_it_is_guarded_then_
     async def careless(request: Request) -> Response:
         return Response("secret")
 
+    context = world.app.context
     for route in (Route("/api/careless", careless), Mount("/mounted", routes=[])):
         with pytest.raises(TypeError):
-            guard_routes([route], world.app.context.authenticator, world.app.context.metrics)
+            guard_routes([route], context.authenticator, context.metrics, context.board)
 
 
 async def test_given_a_public_route_when_it_is_called_with_a_bad_token_then_the_store_is_not_asked(

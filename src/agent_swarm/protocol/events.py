@@ -4,6 +4,11 @@ An event on the wire is `{seq, id, type, at, actor, subject: {kind, id}, swarm, 
 """
 
 EVENT_TYPES: dict[str, str] = {
+    "killSwitch.activated": (
+        "Everything that the switch covers was ended: {scope, id, activation, reason, source, attempts}"
+    ),
+    "killSwitch.lifted": "Work goes on: {scope, id, activation, source, resumed}",
+    "killSwitch.acknowledged": "A worker confirmed that nothing of its runs is left: {activation, runs}",
     "agent.registered": "An agent's process reported for work: {name, agentRole, instanceId}",
     "agent.superseded": "A newer process of the agent took over: {instanceId, by}",
     "agent.signedOff": "An agent's process left in good order: {instanceId}",
@@ -26,6 +31,7 @@ EVENT_TYPES: dict[str, str] = {
     ),
     "task.pauseRequested": "A person asked for a pause: {agentId, fence}",
     "task.paused": "The attempt was interrupted and can go on: {reason, agentId?, lost?, branch?, commit?}",
+    "task.killed": "The kill switch ended the attempt; the task is paused: {agentId, endedFence, activation}",
     "task.resumed": "A paused task is queued again: {}",
     "task.cancelled": "The task is not wanted any more: {reason?, agentId?, endedFence?, upstream?}",
     "task.shelved": "The task went to the backlog: {}",

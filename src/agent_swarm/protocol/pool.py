@@ -2,9 +2,9 @@
 
 A worker registers once over HTTP and then holds one WebSocket on which both sides send frames `{v, id, type, body}`.
 Every frame of the worker is answered by a `reply` or `error` frame with the same `id`; frames the server sends on its
-own (`claimed`, `command`) are not answered. `POST /v1/pool/poll` carries the same frames where no WebSocket gets
-through. Unknown fields are ignored, so that newer workers and servers understand each other; the envelope keeps room
-for `session`, `counter` and `sig`.
+own (`claimed`, `command`, `kill`) are not answered. `POST /v1/pool/poll` carries the same frames where no WebSocket
+gets through. Unknown fields are ignored, so that newer workers and servers understand each other; the envelope keeps
+room for `session`, `counter` and `sig`.
 
 Spans are seconds; a lease travels as a duration, because two machines do not share a clock.
 """
@@ -45,12 +45,14 @@ class FrameType(StrEnum):
     FAIL = "fail"
     PAUSE = "pause"
     RELEASE = "release"
+    KILLED = "killed"
     BYE = "bye"
 
     REPLY = "reply"
     ERROR = "error"
     CLAIMED = "claimed"
     COMMAND = "command"
+    KILL = "kill"
 
 
 class Frame(Wire):
@@ -237,6 +239,15 @@ class Release(LeaseRef):
     """The task goes back untouched."""
 
 
+class Killed(Wire):
+    """Nothing of this worker's runs is left, after a `kill`; `runs` were there when it came. Sent until it is answered,
+    and again for every `kill` that comes again.
+    """
+
+    activation: Id
+    runs: int = Field(ge=0, le=1_000_000)
+
+
 # --- server to worker --------------------------------------------------------------------------------------------
 
 
@@ -303,6 +314,19 @@ class Command(LeaseRef):
     """
 
     kind: Literal["cancel", "pause"]
+
+
+class Kill(Wire):
+    """The kill switch is on: end every process of every run at once, without a grace, and answer with `killed`.
+
+    It comes on every connection while the switch is on, before anything else that concerns the attempts. The attempts
+    are over: nothing about them counts any more but usage. Credits wait; when the switch is lifted the connection is
+    closed, so that the worker registers again. `reason` is for the worker's log.
+    """
+
+    activation: Id
+    scope: Literal["all", "swarm", "agent"] = "all"
+    reason: str = ""
 
 
 class PollRequest(Wire):

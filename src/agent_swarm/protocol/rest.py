@@ -326,6 +326,62 @@ class ProjectList(Output):
     next_cursor: str | None
 
 
+class KillSwitchInput(Input):
+    """`POST /api/kill-switch`; nothing at all stops everything. `resume` counts with `deactivate` only."""
+
+    action: Literal["activate", "deactivate", "lift"] = "activate"
+    reason: Annotated[Text, Field(max_length=limits.KILL_REASON_CHARS)] = ""
+    scope: Literal["all", "swarm", "agent"] = "all"
+    id: Annotated[Text, Field(max_length=limits.LABEL_CHARS)] = ""
+    resume: bool = False
+
+
+class AwaitedAgent(Output):
+    """An agent that had attempts when they were ended, and has not confirmed yet that nothing of them runs."""
+
+    agent_id: str
+    name: str
+    attempts: int
+
+
+class Switch(Output):
+    """One switch: as it stands, and its latest activation.
+
+    `heldBy` is what holds it down: `request`, or a flag by its name. `attempts` were ended, `pausedTasks` paused by it.
+    """
+
+    scope: Literal["all", "swarm", "agent"]
+    id: str | None
+    status: Literal["armed", "killed"]
+    activation: str | None
+    reason: str
+    by: str | None
+    since: str | None
+    held_by: Annotated[list[str], _at_most(limits.PAGE_MAX)]
+    attempts: int
+    paused_tasks: int
+    awaited: Annotated[list[AwaitedAgent], _at_most(limits.PAGE_MAX)]
+    lifted_by: str | None
+    lifted_at: str | None
+
+
+class KillSwitch(Output):
+    """`GET /api/kill-switch`: the switch for everything, then every one that was used, those that are on first."""
+
+    status: Literal["armed", "killed"]
+    reason: str
+    by: str | None
+    since: str | None
+    switches: Annotated[list[Switch], _at_most(limits.PAGE_MAX)]
+
+
+class KillSwitchAnswer(KillSwitch):
+    """What a use of the switch led to. `repeated`: it was so already; `resumed` tasks go on."""
+
+    repeated: bool
+    resumed: int
+
+
 class Overview(Output):
     """`GET /api/overview`: what runs, what waits, who works."""
 
@@ -333,6 +389,7 @@ class Overview(Output):
     agents: dict[str, int]  # status -> number
     running: Annotated[list[Task], _at_most(limits.PAGE_MAX)]
     waiting: Annotated[list[Task], _at_most(limits.OVERVIEW_WAITING)]  # the next to be claimed or stuck
+    killed: Annotated[list[Switch], _at_most(limits.PAGE_MAX)]  # the switches that are on
 
 
 class Subject(Output):

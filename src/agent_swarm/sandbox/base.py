@@ -158,6 +158,10 @@ class Sandbox(Protocol):
 
     async def start(self, launch: Launch) -> Process: ...
 
+    def kill(self) -> None:
+        """SIGKILL to everything in it, now, without waiting for the end; `close` waits."""
+        ...
+
     async def close(self) -> None:
         """Kill what still runs and free what the sandbox holds; idempotent, and safe before the first start."""
         ...

@@ -18,13 +18,15 @@ from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.boundary import Boundary
 from agent_swarm.server.context import Context
 from agent_swarm.server.housekeeping import Housekeeping
+from agent_swarm.server.killing.board import SwitchBoard
+from agent_swarm.server.killing.watch import FlagWatch, flag_watches
 from agent_swarm.server.methods import Methods
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.node import Ears, Following, Node
 from agent_swarm.server.pool import PoolContext
 from agent_swarm.server.pool import routes as pool_routes
 from agent_swarm.server.ring import EventRing
-from agent_swarm.server.routes import agents, attempts, commands, events, health, projects, tasks
+from agent_swarm.server.routes import agents, attempts, commands, events, health, kill_switch, projects, tasks
 from agent_swarm.server.service import Service
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.server.stopping import Stopping
@@ -36,7 +38,16 @@ from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Committed
 from agent_swarm.store.batcher import BatchingStore
 
-FACES = (tasks, commands, events, attempts, agents, projects, health)  # the routes called most often come first
+FACES = (
+    tasks,
+    commands,
+    events,
+    attempts,
+    agents,
+    projects,
+    kill_switch,
+    health,
+)  # the routes called most often come first
 
 
 class ControlPlane(FastAPI):
@@ -86,7 +97,8 @@ def build_app(
     pool = _pool(context, store, node)
     timers = TimerService(store, store.clock, metrics)
     following = Following(node, Ears(store=store, pool=pool, transcripts=context.transcripts, timers=timers))
-    services = (timers, Housekeeping(store), UnservedWatch(store, minutes=settings.no_agent_minutes))
+    watches = flag_watches(settings, store, metrics, context.redactor)
+    services = (timers, Housekeeping(store), UnservedWatch(store, minutes=settings.no_agent_minutes), *watches)
     app = ControlPlane(
         title="Agent Swarm",
         version=__version__,
@@ -100,7 +112,7 @@ def build_app(
     app.context = context
     app.pool = pool
     app.router.routes.extend(all_routes(app, context, pool))
-    guard_routes(app.router.routes, context.authenticator, metrics)
+    guard_routes(app.router.routes, context.authenticator, metrics, context.board)
     return app
 
 
@@ -127,6 +139,7 @@ def _context(
         redactor=redactor,
         transcripts=transcripts,
         authenticator=Authenticator(store),
+        board=SwitchBoard(store, metrics),
         metrics=metrics,
         ring=EventRing(),
         stopping=stopping,
@@ -139,6 +152,7 @@ def _pool(context: Context, store: BatchingStore, node: Node) -> PoolContext:
         redactor=context.redactor,
         transcripts=context.transcripts,
         stopping=context.stopping,
+        board=context.board,
         on_enter=lambda presence: node.tell(
             NoticeKind.CONNECTED, agent=presence.agent.id, instance=presence.instance_id, at=presence.met_at
         ),
@@ -158,6 +172,10 @@ async def running(
     unsubscribe = context.store.subscribe(_followers_of(context))
     seq, _ = await context.store.read(lambda queries: queries.head())
     context.ring.head = max(context.ring.head, seq)
+    await context.board.open()
+    for watch in services:
+        if isinstance(watch, FlagWatch) and watch.is_quick:
+            await watch.run_once()  # a server that starts beside the flag serves nobody before it has seen it
     async with pool.running(), following.running():
         for service in services:
             await service.start()
@@ -170,6 +188,7 @@ async def running(
                 await service.stop()
     context.ring.close()
     context.authenticator.close()
+    context.board.close()
     unsubscribe()
 
 

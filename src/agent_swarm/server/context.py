@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from agent_swarm.server.auth import Authenticator
+from agent_swarm.server.killing.board import SwitchBoard
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.ring import EventRing
 from agent_swarm.server.stopping import Stopping
@@ -21,6 +22,7 @@ class Context:
     redactor: Redactor
     transcripts: Transcripts
     authenticator: Authenticator
+    board: SwitchBoard
     metrics: Metrics
     ring: EventRing
     stopping: Stopping

@@ -13,6 +13,7 @@ from typing import Any
 from agent_swarm import config
 from agent_swarm.bus.nats.settings import KEEP_BYTES, KEEP_HOURS, NatsSettings, parse_url, settings_from
 from agent_swarm.config import SettingError, setting
+from agent_swarm.server.killing.flags import parse_object_url
 from agent_swarm.store.address import DatabaseAddress, DatabaseAddressError, PostgresAddress, SqliteAddress, parse
 
 SYNCHRONOUS = ("full", "normal")
@@ -111,6 +112,35 @@ class ServerSettings:
         expected=f"one of {', '.join(LOG_LEVELS)}",
     )
 
+    kill_file: Path | None = setting(
+        None,
+        env="AGENT_SWARM_KILL_FILE",
+        help="a file that stops everything while it exists, by default <data-dir>/KILL; its content is the reason",
+        parse=config.path,
+        expected="a path",
+    )
+    kill_object: str = setting(
+        "",
+        env="AGENT_SWARM_KILL_OBJECT",
+        help="an object that stops everything while it exists: a URL that answers a GET, or file:///path",
+        parse=parse_object_url,
+        expected="https://host/path, http://host/path or file:///path, without user and password",
+        secret=True,
+    )
+    kill_object_authorization: str = setting(
+        "",
+        env="AGENT_SWARM_KILL_OBJECT_AUTHORIZATION",
+        help="the Authorization header to get that object with, such as Bearer …",
+        secret=True,
+    )
+    kill_object_seconds: float = setting(
+        10.0,
+        env="AGENT_SWARM_KILL_OBJECT_SECONDS",
+        help="how often that object is looked at",
+        parse=_above_zero(float),
+        expected="a number of seconds",
+    )
+
     nats_url: str = setting(
         "",
         env="AGENT_SWARM_NATS_URL",
@@ -178,6 +208,11 @@ class ServerSettings:
     def postgres_url(self) -> str:
         """The URL of the PostgreSQL database; empty where it is none."""
         return self.database.url if isinstance(self.database, PostgresAddress) else ""
+
+    @property
+    def kill_flag(self) -> Path:
+        """The file that stops everything while it exists."""
+        return (self.kill_file or self.data_dir / "KILL").absolute()
 
     @property
     def transcripts(self) -> Path:

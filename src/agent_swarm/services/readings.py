@@ -126,8 +126,11 @@ def overview(*, now: int) -> Callable[[Queries], rest.Overview]:
         held = queries.held_tasks()
         holds = held_by_agent(held)
         agents = {"idle": 0, "busy": 0, "offline": 0}
-        for agent in queries.agents():
+        found = queries.agents()
+        for agent in found:
             agents[views.agent_status(agent, is_busy=agent.profile.id in holds, now=now)] += 1
+        names = {agent.profile.id: agent.name for agent in found}
+        killed = [switch for switch in queries.switches() if switch.is_killed]
         counts = queries.counts()
         waiting = queries.list_tasks(TaskFilter(statuses=WAITING), after=None, limit=limits.OVERVIEW_WAITING)
         return rest.Overview(
@@ -135,6 +138,7 @@ def overview(*, now: int) -> Callable[[Queries], rest.Overview]:
             agents=agents,
             running=[views.task(record) for record in held[: limits.PAGE_MAX]],
             waiting=[views.task(record) for record in waiting],
+            killed=[views.switch(switch, names) for switch in killed[: limits.PAGE_MAX]],
         )
 
     return reading

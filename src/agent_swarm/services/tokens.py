@@ -33,6 +33,9 @@ class Scope(StrEnum):
     PROJECTS_WRITE = "projects:write"
     EVENTS_READ = "events:read"
     METRICS_READ = "metrics:read"
+    KILL_SWITCH_READ = "killSwitch:read"
+    KILL_SWITCH_WRITE = "killSwitch:write"  # stop everything
+    KILL_SWITCH_ADMIN = "killSwitch:admin"  # and let it go on
     POOL_WORK = "pool:work"  # register, claim, report
     OWN_TASK_READ = "ownTask:read"  # its own task, and the tasks that one depends on
     OWN_TASK_PROGRESS = "ownTask:progress"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.time import SECOND, to_wire
 from agent_swarm.protocol import limits, rest
 from agent_swarm.store.records import (
@@ -148,6 +149,28 @@ def project(record: ProjectRecord) -> rest.Project:
         repo_url=record.repo_url,
         default_branch=record.default_branch,
         created_at=to_wire(record.created_at),
+    )
+
+
+def switch(switch: Switch, names: Mapping[str, str]) -> rest.Switch:
+    """A switch of the kill switch; `names` are those of agents, by id."""
+    return rest.Switch(
+        scope=switch.scope.value,
+        id=switch.scope_id or None,
+        status=switch.status.value,
+        activation=switch.id or None,
+        reason=switch.reason,
+        by=switch.by or None,
+        since=to_wire(switch.since) if switch.id else None,
+        held_by=sorted(switch.holders)[: limits.PAGE_MAX],
+        attempts=switch.attempts,
+        paused_tasks=len(switch.paused),
+        awaited=[
+            rest.AwaitedAgent(agent_id=agent_id, name=names.get(agent_id, agent_id), attempts=number)
+            for agent_id, number in list(switch.awaited.items())[: limits.PAGE_MAX]
+        ],
+        lifted_by=switch.lifted_by or None,
+        lifted_at=None if switch.lifted_at is None else to_wire(switch.lifted_at),
     )
 
 

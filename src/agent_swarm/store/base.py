@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from agent_swarm.domain.errors import SwarmError
+from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.store.operations import Operation
@@ -94,6 +95,9 @@ class Queries(Protocol):
         ...
 
     def epoch(self) -> int: ...
+    def switches(self) -> list[Switch]:
+        """Every switch that was ever used, by scope and id."""
+        ...
 
 
 class Engine(Protocol):

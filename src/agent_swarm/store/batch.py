@@ -27,6 +27,7 @@ from agent_swarm.domain.commands import (
 )
 from agent_swarm.domain.dependencies import Consequence, consequence
 from agent_swarm.domain.errors import StaleLease, SwarmError, UnknownTask
+from agent_swarm.domain.kill_switch import SwitchScope, refusal, stopping
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import TaskState, TaskStatus
 from agent_swarm.domain.time import SECOND
@@ -37,6 +38,7 @@ from agent_swarm.store import events, refusals, rows, unserved
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import BatchResult, Committed
 from agent_swarm.store.events import Draft
+from agent_swarm.store.killing import Killing
 from agent_swarm.store.records import (
     AgentRecord,
     AttemptReport,
@@ -103,6 +105,26 @@ class Batch:
                 replies[index] = refusal
         self._cascade()
 
+    # --- the kill switch --------------------------------------------------------------------------------------------
+
+    def activate_kill_switch(self, op: ops.ActivateKillSwitch) -> ops.SwitchReply:
+        """Stop everything that the switch covers."""
+        return self._killing().activate(op)
+
+    def lift_kill_switch(self, op: ops.LiftKillSwitch) -> ops.SwitchReply:
+        """Let work go on."""
+        return self._killing().lift(op)
+
+    def acknowledge_kill(self, op: ops.AcknowledgeKill) -> bool:
+        """A worker has ended everything."""
+        return self._killing().acknowledge(op)
+
+    def _killing(self) -> Killing:
+        def decide(command: Command, actor: str, note: Mapping[str, Any]) -> None:
+            self._decide(command, actor=actor, note=note)
+
+        return Killing(self._rows, self.now, decide, self.drafts.append)
+
     # --- tokens, agents, projects ---------------------------------------------------------------------------------
 
     def settle_fact(self, op: ops.SettleFact) -> str:
@@ -141,7 +163,7 @@ class Batch:
         if is_new:
             self.drafts.append(events.agent_registered(op))
         self._rows.revoke_tokens(self.now, kind=TokenKind.AGENT, agent_id=agent_id)
-        self._rows.add_token(replace(op.token, created_at=self.now))
+        self._rows.add_token(replace(op.token, epoch=self._rows.epoch(), created_at=self.now))
         fenced = self._fence_leases(op) if is_new else ()
         resumed = self._resume_own(agent_id)
         return ops.Registration(agent=agent, superseded=superseded, fenced=fenced, resumed=resumed)
@@ -211,12 +233,18 @@ class Batch:
             if earlier.body_hash != asked.body_hash:
                 raise refusals.idempotency_mismatch(asked)
             return ops.Created(task_ids=earlier.task_ids, replayed=True)
+        self._refuse_while_killed()
         self._check_references(op)
         records = tuple(self._create_task(new, op.actor) for new in op.tasks)
         created = tuple(record.spec.id for record in records)
         if asked:
             self._rows.remember(asked, created, self.now)
         return ops.Created(task_ids=created, records=records)
+
+    def _refuse_while_killed(self) -> None:
+        for switch in self._rows.killed():
+            if switch.scope is SwitchScope.ALL:
+                raise refusal(switch)
 
     def _check_references(self, op: ops.CreateTasks) -> None:
         made: set[str] = set()
@@ -444,7 +472,7 @@ class Batch:
                 if op.claim_id in earlier:
                     attempt = earlier[op.claim_id]
                     replies[index] = self._redeliver(op, attempt.task_id, attempt.fence)
-                else:
+                elif stopping(self._rows.killed(), op.agent_id) is None:  # else the credit waits
                     groups[op.class_ids].append((index, op))
             except SwarmError as refusal:
                 replies[index] = refusal
@@ -480,7 +508,14 @@ class Batch:
         return ops.Held(task_id=task_id, fence=fence)
 
     def _add_attempt_token(self, op: ops.ClaimTask, state: TaskState) -> None:
-        token = changed(op.token, task_id=state.id, fence=state.fence, agent_id=op.agent_id, created_at=self.now)
+        token = changed(
+            op.token,
+            task_id=state.id,
+            fence=state.fence,
+            agent_id=op.agent_id,
+            epoch=self._rows.epoch(),
+            created_at=self.now,
+        )
         self._rows.add_token(token)
 
     def _fill_in(self, chosen: Numbered, replies: list[Any]) -> None:
@@ -521,6 +556,9 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
 
 
 _HANDLERS: Mapping[type, Any] = {
+    ops.ActivateKillSwitch: Batch.activate_kill_switch,
+    ops.LiftKillSwitch: Batch.lift_kill_switch,
+    ops.AcknowledgeKill: Batch.acknowledge_kill,
     ops.SettleFact: Batch.settle_fact,
     ops.PutToken: Batch.put_token,
     ops.RevokeToken: Batch.revoke_token,

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from agent_swarm.domain.commands import Change
+from agent_swarm.domain.kill_switch import Activation, Switch
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import TaskState, Verb
 from agent_swarm.domain.time import to_wire
@@ -120,6 +121,24 @@ def token_revoked(op: ops.RevokeToken) -> Draft:
     return _about("token.revoked", op.actor, "token", op.token_id, {})
 
 
+def switch_activated(switch: Switch, asked: Activation) -> Draft:
+    """The kill switch was turned on."""
+    data = {**_named(switch), "reason": switch.reason, "source": asked.source, "attempts": switch.attempts}
+    return _about("killSwitch.activated", switch.by, "killSwitch", switch.name, data)
+
+
+def switch_lifted(switch: Switch, *, source: str, resumed: int) -> Draft:
+    """The kill switch was turned off."""
+    data = {**_named(switch), "source": source, "resumed": resumed}
+    return _about("killSwitch.lifted", switch.lifted_by, "killSwitch", switch.name, data)
+
+
+def kill_acknowledged(op: ops.AcknowledgeKill) -> Draft:
+    """Nothing of an agent's runs is left."""
+    data = {"activation": op.activation, "runs": op.runs}
+    return _about("killSwitch.acknowledged", of_agent(op.agent_id), "agent", op.agent_id, data)
+
+
 def agent_registered(op: ops.RegisterAgent) -> Draft:
     """A new process of an agent reported for work."""
     profile = op.agent.profile
@@ -199,6 +218,10 @@ def usage_booked(op: ops.BookUsage, agent_id: str) -> Draft:
 def of_agent(agent_id: str) -> str:
     """How an agent is named as the actor of an event."""
     return f"agent:{agent_id}"
+
+
+def _named(switch: Switch) -> dict[str, Any]:
+    return {"scope": switch.scope.value, "id": switch.scope_id, "activation": switch.id}
 
 
 def _about(event_type: str, actor: str, kind: str, subject_id: str, data: Mapping[str, Any]) -> Draft:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
+from agent_swarm.domain.kill_switch import Switch, SwitchScope
 from agent_swarm.domain.matching import AgentProfile, Requirements
 from agent_swarm.domain.priority import sort_key
 from agent_swarm.domain.tasks import PauseReason, TaskState, TaskStatus
@@ -53,6 +54,8 @@ class MemoryEngine:
         self.projects: dict[str, ProjectRecord] = {}
         self.idempotency: dict[tuple[str, str, str], Remembered] = {}
         self.facts: dict[str, str] = {}
+        self.switches: dict[tuple[SwitchScope, str], Switch] = {}
+        self.epoch = 0
         self.history: list[Event] = []
 
     def open(self) -> int:
@@ -161,6 +164,10 @@ class MemoryRows:
     def held_by(self, agent_id: str) -> list[str]:
         """The tasks an agent holds, by id."""
         return sorted(state.id for state in self._states() if state.is_held and state.agent_id == agent_id)
+
+    def held(self) -> list[str]:
+        """Every task under a lease, by id."""
+        return sorted(state.id for state in self._states() if state.is_held)
 
     def paused_for(self, agent_id: str) -> list[str]:
         """The tasks that a shutdown of this agent paused, by id."""
@@ -299,6 +306,26 @@ class MemoryRows:
     def add_project(self, project: ProjectRecord) -> None:
         """Put a new project in."""
         self._engine.projects[project.id] = project
+
+    def epoch(self) -> int:
+        """What new tokens of agents and attempts have to carry."""
+        return self._engine.epoch
+
+    def raise_epoch(self) -> None:
+        """End all tokens of agents and attempts."""
+        self._engine.epoch += 1
+
+    def killed(self) -> tuple[Switch, ...]:
+        """The switches that are on."""
+        return tuple(switch for switch in self._engine.switches.values() if switch.is_killed)
+
+    def switch(self, scope: SwitchScope, scope_id: str) -> Switch | None:
+        """One switch, once it was used."""
+        return self._engine.switches.get((scope, scope_id))
+
+    def put_switch(self, switch: Switch) -> None:
+        """Put a switch in, or back."""
+        self._engine.switches[switch.scope, switch.scope_id] = switch
 
     def settled(self, name: str, value: str) -> str:
         """What this is settled as; as `value` where it was not yet."""

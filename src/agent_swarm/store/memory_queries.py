@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from agent_swarm.domain.dependencies import OnFailure
+from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.store.events import GENESIS
@@ -164,7 +165,11 @@ class MemoryQueries:
 
     def epoch(self) -> int:
         """The kill switch's epoch that agent and attempt tokens have to carry."""
-        return 0
+        return self._engine.epoch
+
+    def switches(self) -> list[Switch]:
+        """Every switch that was ever used, by scope and id."""
+        return [self._engine.switches[key] for key in sorted(self._engine.switches)]
 
 
 def _following(placed: list[tuple[NameCursor, R]], after: NameCursor | None) -> list[R]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from agent_swarm.domain.commands import Command
+from agent_swarm.domain.kill_switch import REQUEST, Activation, Switch, SwitchScope
 from agent_swarm.domain.tasks import TaskState
 from agent_swarm.store.records import (
     AgentRecord,
@@ -60,6 +61,56 @@ class Held:
 
     task_id: str
     fence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchReply:
+    """Answer of what uses the kill switch; `repeated` where it was so already, `resumed` how many tasks go on."""
+
+    switch: Switch
+    repeated: bool = False
+    resumed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchOperation(Operation[SwitchReply]):
+    """Something about one switch; no other batch is under way while it is applied."""
+
+    scope: SwitchScope
+    scope_id: str = ""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return ("killSwitch",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivateKillSwitch(SwitchOperation):
+    """End every attempt that the switch covers, its tokens with it, and let nothing be claimed until it is lifted."""
+
+    asked: Activation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiftKillSwitch(SwitchOperation):
+    """Let work go on; with `resume` also the tasks that the latest activation paused and nobody has decided about."""
+
+    by: str
+    source: str = REQUEST
+    resume: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgeKill(Operation[bool]):
+    """A worker has ended everything that ran; answers whether somebody waited for that."""
+
+    activation: str
+    agent_id: str
+    runs: int
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"killSwitch:{self.agent_id}",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -371,6 +422,9 @@ class FindUnserved(Operation[int]):
 
 
 PHASES: tuple[type[Operation[Any]], ...] = (
+    ActivateKillSwitch,
+    LiftKillSwitch,
+    AcknowledgeKill,
     SettleFact,
     PutToken,
     RevokeToken,

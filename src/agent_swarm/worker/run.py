@@ -82,6 +82,7 @@ class Run:
         self._work = Work(claim, site.agent_id, site.workspaces, site.settings.github_token)
         self._where = self._work.going_on.where if self._work.going_on else Whereabouts()
         self._is_started = False
+        self._sandbox: Sandbox | None = None
         self._log = log.bind(task_id=claim.task_id, attempt=claim.attempt)
 
     def cut(self) -> None:
@@ -106,6 +107,12 @@ class Run:
         """Somebody asked for it."""
         self.stop.give(Stop.PAUSE if what == "pause" else Stop.CANCEL)
 
+    def kill(self) -> None:
+        """End every process of the run at once; what it did stays where it is, for the attempt that goes on with it."""
+        self.stop.give(Stop.KILLED)
+        if self._sandbox is not None:
+            self._sandbox.kill()
+
     async def execute(self) -> None:
         """Run the attempt, spool how it ended, and clear up.
 
@@ -120,6 +127,8 @@ class Run:
             await self._spool.end(ending.kind, ending.body)
             self._log.info("run_ended", ending=ending.kind.value, code=ending.body.get("code", ""))
         crash_point("run.ended")
+        if self.stop.reason is Stop.KILLED:
+            self._work.keep()
         await self._work.discard()
 
     async def _ending(self) -> Ending | None:
@@ -145,7 +154,7 @@ class Run:
         crash_point("run.prepared")
         self._where = Whereabouts(branch=workspace.branch or "", session=self._where.session)
         await self._until_may_act()
-        async with self._sandbox(workspace, harness.grants) as sandbox:
+        async with self._opened(workspace, harness.grants) as sandbox:
             self._spool.append(Kind.START, {"branch": self._where.branch})
             self._is_started = True
             turn = turn_for(self.claim, workspace, self._site.employer, harness.grants, session=self._work.session)
@@ -159,14 +168,15 @@ class Run:
                 self._where = replace(self._where, session=self._recorder.session or self._where.session)
 
     @asynccontextmanager
-    async def _sandbox(self, workspace: Workspace, grants: Grants) -> AsyncIterator[Sandbox]:
+    async def _opened(self, workspace: Workspace, grants: Grants) -> AsyncIterator[Sandbox]:
         run_id = f"{self.claim.task_id}-{self.claim.attempt}"
         spec = confinement.sandbox_spec(run_id, workspace, self._site.employer, grants, records=self._site.sandboxes)
-        sandbox = await self._unless_stopped(self._site.provider.open(spec))
+        sandbox = self._sandbox = await self._unless_stopped(self._site.provider.open(spec))
         try:
             yield sandbox
         finally:
             await sandbox.close()
+            self._sandbox = None
 
     @property
     def _harness_name(self) -> str:

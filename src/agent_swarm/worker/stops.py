@@ -26,6 +26,7 @@ class Stop(IntEnum):
     OFFLINE = 4
     CANCEL = 5
     LOST = 6
+    KILLED = 7
 
     @property
     def is_hard(self) -> bool:

@@ -27,6 +27,7 @@ from agent_swarm.server.access import guard_routes
 from agent_swarm.server.app import ControlPlane
 from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.context import Context
+from agent_swarm.server.killing.board import SwitchBoard
 from agent_swarm.server.listening import listen
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.pool import PoolContext, routes
@@ -419,9 +420,10 @@ async def opened(folder: Path) -> AsyncIterator[House]:
     await store.apply(PutToken(token=api_key_token(API_KEY, now=store.now())))
     redactor, stopping, metrics = Redactor((SECRET,)), Stopping(), Metrics()
     transcripts = Transcripts(folder / "transcripts", redactor)
-    pool = PoolContext.build(store, redactor=redactor, transcripts=transcripts, stopping=stopping)
+    board = SwitchBoard(store, metrics)
+    pool = PoolContext.build(store, redactor=redactor, transcripts=transcripts, stopping=stopping, board=board)
     authenticator = Authenticator(store)
-    app = _app(pool, authenticator, metrics)
+    app = _app(pool, authenticator, metrics, board)
     app.context = cast(Context, SimpleNamespace(metrics=metrics))  # all that the outer layers look at
     bound = listen("127.0.0.1", 0)
     server = _Server(
@@ -454,9 +456,16 @@ async def opened(folder: Path) -> AsyncIterator[House]:
             bound.close()
 
 
-def _app(pool: PoolContext, authenticator: Authenticator, metrics: Metrics) -> ControlPlane:
-    app = ControlPlane(lifespan=lambda _: pool.running(), openapi_url=None, docs_url=None, redoc_url=None)
+def _app(pool: PoolContext, authenticator: Authenticator, metrics: Metrics, board: SwitchBoard) -> ControlPlane:
+    @asynccontextmanager
+    async def running(_: object) -> AsyncIterator[None]:
+        await board.open()
+        async with pool.running():
+            yield
+        board.close()
+
+    app = ControlPlane(lifespan=running, openapi_url=None, docs_url=None, redoc_url=None)
     table = routes(pool)
-    guard_routes(table, authenticator, metrics)
+    guard_routes(table, authenticator, metrics, board)
     app.router.routes.extend(table)
     return app

@@ -9,6 +9,7 @@ from starlette.types import Scope
 
 from agent_swarm.domain.errors import Unauthenticated
 from agent_swarm.server.auth import bearer_token
+from agent_swarm.server.killing.board import SwitchBoard
 from agent_swarm.server.pool.briefing import Briefings
 from agent_swarm.server.pool.owners import Owners
 from agent_swarm.server.pool.presence import Presence, Way
@@ -46,6 +47,7 @@ class PoolContext:
         redactor: Redactor,
         transcripts: Transcripts,
         stopping: Stopping,
+        board: SwitchBoard,
         on_enter: Callable[[Presence], None] = lambda _: None,
     ) -> "PoolContext":
         """Made before the app serves; run `running` while it does. `on_enter` is called with whoever connects."""
@@ -56,7 +58,7 @@ class PoolContext:
             reports=Reports(redactor, random.random),
             owners=Owners(store),
             briefings=Briefings(store, transcripts),
-            roster=Roster(store, on_enter),
+            roster=Roster(store, board, on_enter),
             stopping=stopping,
         )
 

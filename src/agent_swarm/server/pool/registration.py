@@ -35,7 +35,6 @@ class RegisterFace:
         minted = mint(
             TokenKind.AGENT,
             now=store.now(),
-            epoch=await store.read(lambda queries: queries.epoch()),
             agent_role=agent.profile.agent_role,
             agent_id=agent.profile.id,
             instance_id=agent.instance_id,

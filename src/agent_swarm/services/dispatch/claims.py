@@ -40,7 +40,6 @@ class Claims:
         self._lease = lease
         self._under_way: dict[str, Claim] = {}
         self._committed: set[tuple[str, int]] = set()  # (task, fence) of those that are committed and not yet answered
-        self.epoch = 0
 
     def __len__(self) -> int:
         return len(self._under_way)
@@ -59,7 +58,6 @@ class Claims:
         minted = mint(
             TokenKind.ATTEMPT,
             now=self._store.now(),
-            epoch=self.epoch,
             agent_role=seat.agent.agent_role,
             agent_id=seat.agent.id,
             instance_id=seat.instance_id,

@@ -154,12 +154,12 @@ class Dispatcher:
     async def sweep(self) -> None:
         """Read what is ready and send for it, so that a lost wake-up costs one sweep at most."""
 
-        def reading(queries: Queries) -> tuple[set[int], Mapping[int, Requirements], int]:
+        def reading(queries: Queries) -> tuple[set[int], Mapping[int, Requirements]]:
             ready = queries.ready_classes()
             known = all(class_id in self._demands for class_id in ready)
-            return ready, {} if known else queries.classes(), queries.epoch()
+            return ready, {} if known else queries.classes()
 
-        ready, classes, self._claims.epoch = await self._store.read(reading)
+        ready, classes = await self._store.read(reading)
         self._learn(classes)
         self.look(ready)
         self._redeem_owed()
@@ -211,6 +211,8 @@ class Dispatcher:
                 favourites += self._judge_loser(str(event.data.get("agentId")), event.at)
             elif event.type == "agent.registered":
                 self._supersede(event)
+            elif event.type == "killSwitch.lifted":
+                self._sweep_soon()  # claims found nothing meanwhile
         # All news first: a claim started for one class has to look at the others, too.
         told = [
             self._demands.tell(class_id, max(0, number - foretold[class_id]))

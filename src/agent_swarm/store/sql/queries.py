@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from agent_swarm.domain.dependencies import OnFailure
+from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import HELD, TaskStatus
 from agent_swarm.store.records import (
@@ -203,6 +204,10 @@ class SqlQueries:
     def epoch(self) -> int:
         """The kill switch's epoch that agent and attempt tokens have to carry."""
         return int(self._connection.execute(sa.select(tables.event_head.c.epoch)).scalar_one())
+
+    def switches(self) -> list[Switch]:
+        """Every switch that was ever used, by scope and id."""
+        return [coding.switch_of(row._mapping) for row in self._connection.execute(statements.switches)]
 
 
 def _by_name(table: sa.Table, after: NameCursor | None, limit: int | None) -> "sa.Select[Any]":

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from agent_swarm.domain.dependencies import OnFailure
+from agent_swarm.domain.kill_switch import Switch, SwitchScope
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
 from agent_swarm.domain.unserved import Wait
 from agent_swarm.store.operations import BookUsage, Idempotency
@@ -24,7 +25,7 @@ from agent_swarm.store.sql import coding, statements, tables
 from agent_swarm.store.sql.classes import ClassCache
 from agent_swarm.store.sql.driver import Driver
 from agent_swarm.store.sql.staging import Staging
-from agent_swarm.store.sql.writer_memory import WriterMemory
+from agent_swarm.store.sql.writer_memory import Standing, WriterMemory
 
 NO_LIMIT = 2**31 - 2
 
@@ -36,7 +37,8 @@ class LaboriousError(Exception):
 class SqlRows:
     """One batch's view of the database, over one connection in one transaction.
 
-    `memory` is what need not be read, where nobody else writes; `patience` how many edges of a cascade are followed.
+    `memory` is what need not be read, where nobody else writes; `standing` how the kill switch stands, where that came
+    with the beginning of the transaction; `patience` how many edges of a cascade are followed.
     """
 
     def __init__(
@@ -45,9 +47,11 @@ class SqlRows:
         classes: ClassCache,
         memory: WriterMemory | None = None,
         *,
+        standing: Standing | None = None,
         patience: int | None = None,
     ) -> None:
         self._driver = driver
+        self.standing = standing or (memory.standing if memory is not None else None)
         self._classes = classes
         self._memory = memory
         self._patience = patience
@@ -188,6 +192,10 @@ class SqlRows:
     def held_by(self, agent_id: str) -> list[str]:
         """The tasks an agent holds, by id."""
         return self._ids(statements.held_by, {"agent_id": agent_id})
+
+    def held(self) -> list[str]:
+        """Every task under a lease, by id."""
+        return self._ids(statements.held, {})
 
     def paused_for(self, agent_id: str) -> list[str]:
         """The tasks that a shutdown of this agent paused, by id."""
@@ -353,6 +361,38 @@ class SqlRows:
         """Put a new project in."""
         row = {name: getattr(project, name) for name in ("id", "name", "repo_url", "default_branch", "created_at")}
         self._driver.run(statements.insert(tables.project).by_row, row)
+
+    # --- the kill switch ----------------------------------------------------------------------------------------------
+
+    def epoch(self) -> int:
+        """What new tokens of agents and attempts have to carry."""
+        return self._standing().epoch
+
+    def raise_epoch(self) -> None:
+        """End all tokens of agents and attempts."""
+        self._driver.run(statements.raise_epoch)
+        self.standing = None
+
+    def killed(self) -> tuple[Switch, ...]:
+        """The switches that are on."""
+        return self._standing().killed
+
+    def switch(self, scope: SwitchScope, scope_id: str) -> Switch | None:
+        """One switch, once it was used."""
+        rows = self._driver.rows(statements.switch_named, {"of_scope": scope.value, "of_id": scope_id})
+        return coding.switch_of(rows[0]) if rows else None
+
+    def put_switch(self, switch: Switch) -> None:
+        """Put a switch in, or back."""
+        self._driver.run(statements.forget_switch, {"of_scope": switch.scope.value, "of_id": switch.scope_id})
+        self._driver.run(statements.insert(tables.kill_switch).by_row, coding.switch_row(switch))
+        self.standing = None
+
+    def _standing(self) -> Standing:
+        if self.standing is None:
+            killed = tuple(coding.switch_of(row) for row in self._driver.rows(statements.killed_switches))
+            self.standing = Standing(self._driver.value(statements.the_epoch), killed)
+        return self.standing
 
     # --- requests that may come twice ---------------------------------------------------------------------------------
 

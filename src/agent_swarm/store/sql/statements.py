@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from agent_swarm.domain.dependencies import OnFailure
+from agent_swarm.domain.kill_switch import SwitchStatus
 from agent_swarm.domain.tasks import HELD, PauseReason, TaskStatus
 from agent_swarm.store.records import TokenKind
 from agent_swarm.store.sql import many, tables
@@ -110,6 +111,8 @@ held_by = (  # who holds a task is the one who had it last, and that has an inde
     .where(task.c.last_agent_id == sa.bindparam("agent_id"), is_held, task.c.agent_id == task.c.last_agent_id)
     .order_by(task.c.id)
 )
+
+held = sa.select(task.c.id).where(is_held).order_by(task.c.id)
 
 paused_for = (
     sa.select(task.c.id)
@@ -343,6 +346,18 @@ agent_seen = many.update(
         .where(agent.c.id == values["of_agent"])
         .values(last_seen_at=values["now"], offline_at=sa.null())
     ),
+)
+
+_switch = tables.kill_switch
+_this_switch = (_switch.c.scope == sa.bindparam("of_scope"), _switch.c.scope_id == sa.bindparam("of_id"))
+switches = sa.select(_switch).order_by(_switch.c.scope, _switch.c.scope_id)
+killed_switches = switches.where(_switch.c.status == sa.literal_column(f"'{SwitchStatus.KILLED.value}'"))
+switch_named = sa.select(_switch).where(*_this_switch)
+forget_switch = sa.delete(_switch).where(*_this_switch)
+
+the_epoch = sa.select(tables.event_head.c.epoch).where(tables.event_head.c.id == 1)
+raise_epoch = (
+    sa.update(tables.event_head).where(tables.event_head.c.id == 1).values(epoch=tables.event_head.c.epoch + 1)
 )
 
 lock_head = sa.select(tables.event_head).where(tables.event_head.c.id == 1).with_for_update()

@@ -308,6 +308,26 @@ event_head = sa.Table(
     sa.Column("epoch", sa.Integer, nullable=False),
 )
 
+# A switch of the kill switch: what it covers, and how it stands. The epoch that activation raises is the head's.
+kill_switch = sa.Table(
+    "kill_switch",
+    metadata,
+    sa.Column("scope", sa.String(16), primary_key=True),
+    sa.Column("scope_id", sa.String(64), primary_key=True),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("id", _ID, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    _instant("since", nullable=False),
+    sa.Column("lifted_by", sa.Text, nullable=False),
+    _instant("lifted_at"),
+    sa.Column("holders", sa.Text, nullable=False),
+    sa.Column("overruled", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("awaited", sa.Text, nullable=False),
+    sa.Column("paused", sa.Text, nullable=False),
+)
+
 # What is settled once for all servers of this database.
 fact = sa.Table(
     "fact",
