@@ -49,6 +49,8 @@ MAY_CALL = {
     "GET /api/agents": LEADS,
     "GET /api/agents/{id}": LEADS,
     "GET /api/overview": PEOPLE,
+    "GET /api/kill-switch": PEOPLE,
+    "POST /api/kill-switch": PEOPLE,
     "GET /api/projects": LEADS,
     "POST /api/projects": PEOPLE,
     "GET /api/projects/{idOrName}": LEADS,

@@ -13,6 +13,7 @@ ENDINGS = {
     "task.requeued": "is queued again",
     "task.paused": "paused",
     "task.cancelled": "cancelled",
+    "task.killed": "killed, and paused",
 }
 PLAIN = {
     "agent.superseded": "a newer process of this agent took over",
@@ -37,6 +38,8 @@ def sentence(event: Event, agents: Names, *, width: int = 100) -> str:
     """What happened, in words."""
     data = event.get("data") or {}
     agent = _agent(data, agents)
+    if event["type"].startswith("killSwitch."):
+        return one_line(_told_of_switch(event["type"], data), width)
     return one_line(_told(event["type"], data, agent, attempt=event.get("attempt")), width)
 
 
@@ -71,6 +74,19 @@ def _with_reason(words: str, data: Mapping[str, Any]) -> str:
     upstream = f"task {short_id(data['upstream'])} did not complete" if data.get("upstream") else ""
     parts = (upstream or data.get("reason"), data.get("code"), data.get("message"))
     return ": ".join([words, *(str(part) for part in parts if part)])
+
+
+def _told_of_switch(event_type: str, data: Mapping[str, Any]) -> str:
+    covered = "everything" if data.get("scope") == "all" else f"{data.get('scope')} {short_id(str(data.get('id')))}"
+    match event_type:
+        case "killSwitch.activated":
+            reason = f": {data['reason']}" if data.get("reason") else ""
+            return f"KILLED {covered}{reason} ({data.get('attempts', 0)} attempts ended)"
+        case "killSwitch.lifted":
+            resumed = f", {data['resumed']} tasks resumed" if data.get("resumed") else ""
+            return f"lifted for {covered}{resumed}"
+        case _:
+            return f"confirmed that nothing runs any more ({data.get('runs', 0)} runs ended)"
 
 
 def _nobody(data: Mapping[str, Any]) -> str:

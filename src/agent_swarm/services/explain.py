@@ -77,6 +77,7 @@ def _facts(queries: Queries, record: TaskRecord, now: int) -> Facts:
         updated_at=record.updated_at,
         timeout=spec.timeout,
         unserved_since=next((found.since for found in queries.unserved() if found.requires == needs), None),
+        killed=[switch for switch in queries.switches() if switch.is_killed],
         cancelled_at=attempt.ended_at if attempt is not None and was_cancelled else None,
     )
 
