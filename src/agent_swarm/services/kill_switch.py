@@ -11,6 +11,7 @@ from agent_swarm.services import views
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.base import Queries
+from agent_swarm.store.families.switches import all_switches
 from agent_swarm.store.operations import ActivateKillSwitch, LiftKillSwitch, SwitchReply
 
 
@@ -48,7 +49,7 @@ def state() -> Callable[[Queries], rest.KillSwitch]:
 
     def reading(queries: Queries) -> rest.KillSwitch:
         names = {agent.profile.id: agent.name for agent in queries.agents()}
-        return view(queries.switches(), names)
+        return view(all_switches(queries), names)
 
     return reading
 

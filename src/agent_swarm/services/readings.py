@@ -10,6 +10,7 @@ from agent_swarm.services import cursors, views
 from agent_swarm.services.agents import held_by_agent
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.base import Queries
+from agent_swarm.store.families.switches import killed_switches
 from agent_swarm.store.records import AttemptRecord, TaskFilter, TaskRecord
 
 WAITING = (TaskStatus.PENDING, TaskStatus.OFFERED, TaskStatus.BLOCKED, TaskStatus.PAUSED)
@@ -130,7 +131,7 @@ def overview(*, now: int) -> Callable[[Queries], rest.Overview]:
         for agent in found:
             agents[views.agent_status(agent, is_busy=agent.profile.id in holds, now=now)] += 1
         names = {agent.profile.id: agent.name for agent in found}
-        killed = [switch for switch in queries.switches() if switch.is_killed]
+        killed = killed_switches(queries)
         counts = queries.counts()
         waiting = queries.list_tasks(TaskFilter(statuses=WAITING), after=None, limit=limits.OVERVIEW_WAITING)
         return rest.Overview(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
-from agent_swarm.domain.kill_switch import Switch, SwitchScope
+from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import AgentProfile, Requirements
 from agent_swarm.domain.priority import sort_key
 from agent_swarm.domain.tasks import PauseReason, TaskState, TaskStatus
@@ -17,6 +17,8 @@ from agent_swarm.store import events
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import BatchResult, Decided, Queries
 from agent_swarm.store.batch import Batch
+from agent_swarm.store.families.family import Family, Key
+from agent_swarm.store.families.switches import SWITCHES
 from agent_swarm.store.memory_queries import MemoryQueries
 from agent_swarm.store.records import (
     AgentRecord,
@@ -53,8 +55,7 @@ class MemoryEngine:
         self.tokens: dict[str, TokenRecord] = {}
         self.projects: dict[str, ProjectRecord] = {}
         self.idempotency: dict[tuple[str, str, str], Remembered] = {}
-        self.facts: dict[str, str] = {}
-        self.switches: dict[tuple[SwitchScope, str], Switch] = {}
+        self.families: dict[Family[Any], dict[Key, Any]] = {}  # small records, by key
         self.epoch = 0
         self.history: list[Event] = []
 
@@ -64,6 +65,18 @@ class MemoryEngine:
 
     def close(self) -> None:
         """Nothing to free."""
+
+    def kept(self, family: Family[R]) -> dict[Key, R]:
+        """The records of a family."""
+        return self.families.setdefault(family, {})
+
+    def scan(self, family: Family[R], prefix: Key, *, after: Key | None, limit: int) -> list[R]:
+        """The first records of a family whose key begins with `prefix`, by key."""
+        begins = len(prefix)
+        chosen = sorted(
+            key for key in self.kept(family) if key[:begins] == prefix and (after is None or key[begins:] > after)
+        )
+        return [self.kept(family)[key] for key in chosen[:limit]]
 
     def read(self, query: Callable[[Queries], R]) -> R:
         """Run `query` on the present state."""
@@ -317,19 +330,23 @@ class MemoryRows:
 
     def killed(self) -> tuple[Switch, ...]:
         """The switches that are on."""
-        return tuple(switch for switch in self._engine.switches.values() if switch.is_killed)
+        return tuple(switch for switch in self._engine.kept(SWITCHES).values() if switch.is_killed)
 
-    def switch(self, scope: SwitchScope, scope_id: str) -> Switch | None:
-        """One switch, once it was used."""
-        return self._engine.switches.get((scope, scope_id))
+    def record(self, family: Family[R], key: Key) -> R | None:
+        """A small record by its key."""
+        return self._engine.kept(family).get(key)
 
-    def put_switch(self, switch: Switch) -> None:
-        """Put a switch in, or back."""
-        self._engine.switches[switch.scope, switch.scope_id] = switch
+    def scan(self, family: Family[R], prefix: Key, *, after: Key | None, limit: int) -> list[R]:
+        """The first small records whose key begins with `prefix`, by key."""
+        return self._engine.scan(family, prefix, after=after, limit=limit)
 
-    def settled(self, name: str, value: str) -> str:
-        """What this is settled as; as `value` where it was not yet."""
-        return self._engine.facts.setdefault(name, value)
+    def put_record(self, family: Family[R], record: R) -> None:
+        """Add a small record, or replace the one under its key."""
+        self._engine.kept(family)[family.key_of(record)] = record
+
+    def remove_record(self, family: Family[R], key: Key) -> bool:
+        """Remove the small record under this key; whether there was one."""
+        return self._engine.kept(family).pop(key, None) is not None
 
     def prune(self, before: int, limit: int) -> int:
         """Remove idempotency keys and tokens of ended attempts from before that instant; how many."""

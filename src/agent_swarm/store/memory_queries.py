@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent_swarm.domain.dependencies import OnFailure
-from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.store.events import GENESIS
+from agent_swarm.store.families.family import Family, Key
 from agent_swarm.store.records import (
     PREVIEW_CHARS,
     AgentRecord,
@@ -152,6 +152,14 @@ class MemoryQueries:
         """The events that follow `seq`, in order."""
         return self._engine.history[seq : seq + limit]
 
+    def record(self, family: Family[R], *key: Any) -> R | None:
+        """A small record by its key."""
+        return self._engine.kept(family).get(key)
+
+    def scan(self, family: Family[R], *prefix: Any, after: Key | None = None, limit: int) -> list[R]:
+        """The first small records whose key begins with `prefix`, in the order of keys."""
+        return self._engine.scan(family, prefix, after=after, limit=limit)
+
     def head(self) -> tuple[int, str]:
         """The last event's seq and hash."""
         last = self._engine.history[-1] if self._engine.history else None
@@ -166,10 +174,6 @@ class MemoryQueries:
     def epoch(self) -> int:
         """The kill switch's epoch that agent and attempt tokens have to carry."""
         return self._engine.epoch
-
-    def switches(self) -> list[Switch]:
-        """Every switch that was ever used, by scope and id."""
-        return [self._engine.switches[key] for key in sorted(self._engine.switches)]
 
 
 def _following(placed: list[tuple[NameCursor, R]], after: NameCursor | None) -> list[R]:

@@ -13,6 +13,7 @@ from agent_swarm.domain.tasks import FailureClass, PauseReason, TaskState
 from agent_swarm.domain.time import SECOND
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import BatchResult, Engine, Queries
+from agent_swarm.store.families.switches import all_switches
 from agent_swarm.store.records import (
     AgentRecord,
     AttemptReport,
@@ -238,7 +239,7 @@ def snapshot(queries: Queries) -> dict[str, Any]:
         "events": queries.events_after(0, limit=100_000),
         "head": queries.head(),
         "epoch": queries.epoch(),
-        "switches": queries.switches(),
+        "switches": all_switches(queries),
         "timer": queries.next_timer(),
         "timer_but_leases": queries.next_timer(leases=False),
     }

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from agent_swarm.domain.kill_switch import Switch, SwitchScope, SwitchStatus, refusal
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.store.base import Committed, Store
+from agent_swarm.store.families.switches import all_switches
 from agent_swarm.store.records import Event
 
 
@@ -25,7 +26,7 @@ class SwitchBoard:
         """Learn how the switch stands, and follow it."""
         missed: list[Committed] = []
         unsubscribe = self._store.subscribe(missed.append)
-        switches = await self._store.read(lambda queries: queries.switches())
+        switches = await self._store.read(all_switches)
         self._killed = {(switch.scope, switch.scope_id): switch for switch in switches if switch.is_killed}
         unsubscribe()
         self._unsubscribe = self._store.subscribe(self._on_committed)

@@ -14,6 +14,7 @@ from agent_swarm.server.settings import ServerSettings
 from agent_swarm.services import kill_switch
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.store.base import Queries, Store
+from agent_swarm.store.families.switches import all_switches
 
 log = structlog.get_logger()
 
@@ -71,7 +72,7 @@ class FlagWatch(Service):
 
 
 def _whole(queries: Queries) -> Switch | None:
-    return next((switch for switch in queries.switches() if switch.scope is SwitchScope.ALL), None)
+    return next((switch for switch in all_switches(queries) if switch.scope is SwitchScope.ALL), None)
 
 
 def flag_watches(settings: ServerSettings, store: Store, metrics: Metrics, redactor: Redactor) -> list[FlagWatch]:

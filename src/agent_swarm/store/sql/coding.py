@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from agent_swarm.domain.kill_switch import Switch, SwitchScope, SwitchStatus
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
 from agent_swarm.domain.tasks import AttemptOutcome, PauseReason, TaskState, TaskStatus
 from agent_swarm.store.records import (
@@ -256,19 +255,3 @@ def event_row(event: Event) -> dict[str, Any]:
         "v": event.v,
         "hash": event.hash,
     }
-
-
-def switch_row(switch: Switch) -> dict[str, Any]:
-    """A switch as it is stored."""
-    row = {field.name: getattr(switch, field.name) for field in fields(Switch)}
-    coded = {name: dump(row[name]) for name in ("holders", "overruled", "awaited", "paused")}
-    return {**row, **coded, "scope": switch.scope.value, "status": switch.status.value}
-
-
-def switch_of(row: Row) -> Switch:
-    """A switch from its row."""
-    stored = {field.name: row[field.name] for field in fields(Switch)}
-    loaded = {name: load(row[name]) for name in ("holders", "overruled", "awaited")}
-    paused = tuple(load(row["paused"]))
-    scope, status = SwitchScope(row["scope"]), SwitchStatus(row["status"])
-    return Switch(**{**stored, **loaded, "paused": paused, "scope": scope, "status": status})

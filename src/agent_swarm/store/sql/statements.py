@@ -284,7 +284,6 @@ highest_class = sa.select(sa.func.max(tables.requirement_class.c.id))
 project_named = sa.select(tables.project).where(tables.project.c.name == sa.bindparam("name"))
 has_project = sa.select(tables.project.c.id).where(tables.project.c.id == sa.bindparam("id"))
 
-fact_named = sa.select(tables.fact.c.value).where(tables.fact.c.name == sa.bindparam("name"))
 
 _key = tables.idempotency
 remembered = sa.select(_key).where(one_of(_key.c.key))
@@ -349,11 +348,11 @@ agent_seen = many.update(
 )
 
 _switch = tables.kill_switch
-_this_switch = (_switch.c.scope == sa.bindparam("of_scope"), _switch.c.scope_id == sa.bindparam("of_id"))
-switches = sa.select(_switch).order_by(_switch.c.scope, _switch.c.scope_id)
-killed_switches = switches.where(_switch.c.status == sa.literal_column(f"'{SwitchStatus.KILLED.value}'"))
-switch_named = sa.select(_switch).where(*_this_switch)
-forget_switch = sa.delete(_switch).where(*_this_switch)
+killed_switches = (
+    sa.select(_switch)
+    .order_by(_switch.c.scope, _switch.c.scope_id)
+    .where(_switch.c.status == sa.literal_column(f"'{SwitchStatus.KILLED.value}'"))
+)
 
 the_epoch = sa.select(tables.event_head.c.epoch).where(tables.event_head.c.id == 1)
 raise_epoch = (
