@@ -5,7 +5,7 @@ import pytest
 from agent_swarm.domain import commands
 from agent_swarm.domain.errors import Killed, NotFound, StaleLease
 from agent_swarm.domain.ids import new_id
-from agent_swarm.domain.kill_switch import SwitchStatus
+from agent_swarm.domain.kill_switch import Activation, SwitchStatus
 from agent_swarm.domain.tasks import AttemptOutcome, PauseReason, TaskStatus
 from agent_swarm.store import operations as ops
 from agent_swarm.store.families.switches import all_switches, killed_switches
@@ -16,6 +16,12 @@ from agent_swarm.testing.driver import Driver
 def token_of(swarm: Driver, agent_id: str) -> int:
     """The epoch of the agent's latest token."""
     return [token for token in swarm.engine.read(lambda q: q.tokens()) if token.agent_id == agent_id][-1].epoch
+
+
+def outcome_of(swarm: Driver, task_id: str) -> AttemptOutcome | None:
+    """How the first attempt ended."""
+    attempt = swarm.engine.read(lambda q: q.attempt(task_id, 1))
+    return None if attempt is None else attempt.outcome
 
 
 def test_given_running_attempts_when_everything_is_killed_then_each_ends_and_its_task_waits_for_a_person(
@@ -32,10 +38,8 @@ def test_given_running_attempts_when_everything_is_killed_then_each_ends_and_its
     assert (reply.switch.attempts, reply.switch.awaited) == (3, dict.fromkeys(sorted(agents), 1))
     for task_id in tasks:
         state = swarm.state(task_id)
-        attempt = swarm.engine.read(lambda q, task_id=task_id: q.attempt(task_id, 1))
         assert (state.status, state.pause_reason, state.fence) == (TaskStatus.PAUSED, PauseReason.KILL, 2)
-        assert attempt is not None
-        assert attempt.outcome is AttemptOutcome.KILLED
+        assert outcome_of(swarm, task_id) is AttemptOutcome.KILLED
     with pytest.raises(StaleLease):
         swarm.complete(held[0])
     assert [verdict.renewed for verdict in swarm.beat(agents[0], held[0])] == [False]
@@ -185,5 +189,5 @@ def test_given_a_flag_that_a_person_overruled_when_it_is_seen_again_then_only_a_
     assert swarm.kill(source="file:here", fingerprint="2").switch.status is SwitchStatus.KILLED
 
 
-def _asked() -> "ops.Activation":
-    return ops.Activation(id=new_id(), reason="", by="tester")
+def _asked() -> Activation:
+    return Activation(id=new_id(), reason="", by="tester")
