@@ -146,7 +146,41 @@ def test_given_a_lift_without_resume_when_it_is_asked_for_later_then_the_tasks_g
     reply = swarm.lift(resume=True)
 
     assert (reply.repeated, reply.resumed) == (True, 1)
+    assert swarm.claim(ada) is None, "its worker may still believe that it holds the lease"
+    swarm.do(ops.AcknowledgeKill(activation=reply.switch.id, agent_id=ada, runs=1))
     assert swarm.take(ada).fence == held.fence + 2
+
+
+def test_given_a_worker_that_does_not_confirm_when_its_task_is_resumed_then_it_waits_for_the_end_of_the_lease(
+    swarm: Driver,
+) -> None:
+    swarm.register("ada")
+    bob = swarm.register("bob")
+    swarm.file()
+    held = swarm.take(next(agent for agent in swarm.profiles if agent != bob))
+    swarm.kill()
+    swarm.lift(resume=True)
+
+    assert swarm.claim(bob) is None
+    swarm.advance(29)
+    swarm.timers()
+    assert swarm.claim(bob) is None
+    swarm.advance(2)
+    swarm.timers()
+    assert swarm.take(bob).task_id == held.task_id
+
+
+def test_given_a_killed_task_when_its_worker_confirms_before_it_is_resumed_then_it_can_be_taken_at_once(
+    swarm: Driver,
+) -> None:
+    ada = swarm.register()
+    swarm.file()
+    swarm.take(ada)
+    switch = swarm.kill().switch
+    swarm.do(ops.AcknowledgeKill(activation=switch.id, agent_id=ada, runs=1))
+    swarm.lift(resume=True)
+
+    assert swarm.take(ada).fence == 3
 
 
 def test_given_the_switch_is_on_when_it_is_used_again_then_the_first_reason_stands(swarm: Driver) -> None:

@@ -12,7 +12,7 @@ from agent_swarm.domain.explain_attempt import cancel_not_heard, held, reasons_o
 from agent_swarm.domain.explanation import Candidate, Explanation, Facts, Reason, Upstream
 from agent_swarm.domain.kill_switch import Switch, SwitchScope
 from agent_swarm.domain.matching import Gap, Requirements, gap
-from agent_swarm.domain.tasks import PauseReason, TaskStatus
+from agent_swarm.domain.tasks import AttemptOutcome, PauseReason, TaskStatus
 from agent_swarm.domain.time import SECOND, to_wire
 
 NAMED = 5  # agents or upstreams a message names before it only counts the rest
@@ -113,6 +113,16 @@ def _timed(facts: Facts) -> list[Reason]:
     if task.attempt == 0:
         return [
             Reason("startsLater", f"it may not start before {at}", f"the time {at}", {"at": at, "inSeconds": seconds})
+        ]
+    if task.ended_as is AttemptOutcome.KILLED:
+        who = facts.name_of(task.preferred_agent or "")
+        return [
+            Reason(
+                "killNotConfirmed",
+                f"agent {who}, whose attempt the kill switch ended, has not confirmed that nothing of it runs",
+                f"its word, or the end of its lease at {at}",
+                {"agentId": task.preferred_agent, "at": at, "inSeconds": seconds},
+            )
         ]
     counts = {
         "failures": task.failures,

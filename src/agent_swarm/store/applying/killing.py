@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from agent_swarm.domain import kill_switch
-from agent_swarm.domain.commands import Kill, Resume
+from agent_swarm.domain.commands import ConfirmKill, Kill, Resume
 from agent_swarm.domain.kill_switch import Switch, SwitchScope
 from agent_swarm.domain.tasks import PauseReason, TaskStatus
 from agent_swarm.store import events, refusals
@@ -73,6 +73,9 @@ def acknowledge(work: Work, op: ops.AcknowledgeKill) -> bool:
         if heard is not None:
             work.put(SWITCHES, heard)
             work.say(events.kill_acknowledged(op))
+            work.rows.prefetch(tasks=heard.paused)
+            for task_id in heard.paused:
+                work.decide(ConfirmKill(task_id=task_id, agent_id=op.agent_id), actor=events.of_agent(op.agent_id))
             return True
     return False
 
