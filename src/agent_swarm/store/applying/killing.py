@@ -74,7 +74,8 @@ def acknowledge(work: Work, op: ops.AcknowledgeKill) -> bool:
             work.put(SWITCHES, heard)
             work.say(events.kill_acknowledged(op))
             work.rows.prefetch(tasks=heard.paused)
-            for task_id in heard.paused:
+            mine = [one for one in heard.paused if work.must(one).state.preferred_agent == op.agent_id]
+            for task_id in mine:
                 work.decide(ConfirmKill(task_id=task_id, agent_id=op.agent_id), actor=events.of_agent(op.agent_id))
             return True
     return False
