@@ -54,7 +54,7 @@ SCOPES: dict[str, tuple[Bounds, int]] = {
     "a person cancels or pauses": (replace(CALM, orders=1), 70_000),
     "a worker is killed or leaves": (replace(CALM, worker_crashes=1), 150_000),
     "a server is killed, an agent fails": (replace(CALM, server_crashes=1, failures=1), 105_000),
-    "the kill switch is used": (replace(CALM, kills=1), 1),
+    "the kill switch is used": (replace(CALM, kills=1), 250_000),
     "a worker and a person": (replace(CALM, ticks=1, worker_crashes=1, orders=1), 320_000),
 }
 DEEP: dict[str, tuple[Bounds, int]] = {

@@ -232,7 +232,7 @@ class Fail(Where):
 class Pause(Where):
     """The run was interrupted in good order and can go on."""
 
-    reason: PauseReason
+    reason: Literal[PauseReason.SHUTDOWN, PauseReason.PERSON]  # the kill switch's own is not the worker's to give
 
 
 class Release(LeaseRef):

@@ -286,6 +286,8 @@ class Peer:
         self.socket = socket
         self.claims: asyncio.Queue[protocol.Claimed] = asyncio.Queue()
         self.commands: asyncio.Queue[protocol.Command] = asyncio.Queue()
+        self.kills: asyncio.Queue[protocol.Kill] = asyncio.Queue()
+        self.order: list[str] = []  # the types of frames, as they came
         self.strays: asyncio.Queue[protocol.Frame] = asyncio.Queue()  # errors that answer no frame
         self.answered: list[str] = []  # frame ids, in the order their answers came
         self._answers: dict[str, asyncio.Future[protocol.Frame]] = {}
@@ -356,11 +358,14 @@ class Peer:
                 self._take(protocol.Frame.model_validate_json(message))
 
     def _take(self, frame: protocol.Frame) -> None:
+        self.order.append(frame.type.value)
         match frame.type:
             case protocol.FrameType.CLAIMED:
                 self.claims.put_nowait(protocol.Claimed.model_validate(frame.body))
             case protocol.FrameType.COMMAND:
                 self.commands.put_nowait(protocol.Command.model_validate(frame.body))
+            case protocol.FrameType.KILL:
+                self.kills.put_nowait(protocol.Kill.model_validate(frame.body))
             case _ if frame.id in self._answers and not self._answers[frame.id].done():
                 self.answered.append(frame.id)
                 self._answers[frame.id].set_result(frame)
