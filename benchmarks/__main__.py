@@ -26,6 +26,7 @@ BENCHMARKS = {
     "startup": "start of the server, memory at rest",
     "cli": "processor time of the command line",
     "sandbox": "start and end of processes",
+    "killing": "the kill switch: every process of eleven agents dead",
     "runs": "start and cancel of a real run",
     "claude": "message to, interrupt and memory of an agent with Claude Code",
 }

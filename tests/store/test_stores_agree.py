@@ -403,6 +403,7 @@ class StoreHistories(RuleBasedStateMachine):
 
     def meet(self, kind: str, status: str, outcome: str) -> None:
         """Bring a task of its own to `status`, and have the command meet it there."""
+        self.apply(ops.LiftKillSwitch(scope=SwitchScope.ALL, by="operator"))
         guide = AgentProfile(id=self.fresh_id())
         self.register_as(guide, self.fresh_id())
         blocked = [self.file_for(guide)] if status == "blocked" else []
