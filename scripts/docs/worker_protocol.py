@@ -27,8 +27,10 @@ BODIES: dict[FrameType, type[BaseModel]] = {
     FrameType.FAIL: pool.Fail,
     FrameType.PAUSE: pool.Pause,
     FrameType.RELEASE: pool.Release,
+    FrameType.KILLED: pool.Killed,
     FrameType.CLAIMED: pool.Claimed,
     FrameType.COMMAND: pool.Command,
+    FrameType.KILL: pool.Kill,
 }
 # What the `reply` to a frame holds: server.pool.exchange and server.pool.reports.
 REPLIES = {
@@ -38,6 +40,7 @@ REPLIES = {
     FrameType.HEARTBEAT: "a HeartbeatReply",
     FrameType.EVENTS: '`{"next": n}`: the number of the line to send next',
     FrameType.USAGE: '`{"booked": true}`, false where it was booked before',
+    FrameType.KILLED: "`{}`",
     FrameType.BYE: "`{}`, then the connection is closed",
 }
 REPLY_TO_COMMANDS = '`{"status": "…", "repeated": false}`: the task\'s status, and whether the same was done before'
