@@ -27,11 +27,13 @@ TOKENS, ACCESS = "src/agent_swarm/services/tokens.py", "src/agent_swarm/server/a
 DISPATCHER, OWNERS = "src/agent_swarm/services/dispatch/dispatcher.py", "src/agent_swarm/server/pool/owners.py"
 LEASES, SLOTS = "src/agent_swarm/worker/leases.py", "src/agent_swarm/worker/slots.py"
 PUMP, UNSENT, FOLLOWING = (f"src/agent_swarm/bus/nats/{name}.py" for name in ("pump", "unsent", "following"))
+KILLING, SWITCH = "src/agent_swarm/store/applying/killing.py", "src/agent_swarm/domain/kill_switch.py"
 TIMERS, EXCHANGE = "src/agent_swarm/server/timers.py", "src/agent_swarm/server/pool/exchange.py"
 
 TRANSITIONS, LIFE = "tests/domain/test_transitions.py", "tests/store/test_life_cycle.py"
 GUARDED, AUTH = "tests/store/test_sqlite_writer.py", "tests/server/test_auth.py"
 REPORTS, SOCKET = "tests/server/pool/test_pool_reports.py", "tests/server/pool/test_pool_socket.py"
+KILL = "tests/store/test_kill_switch.py"
 SHARED = "tests/bus/test_nats_transcripts.py"
 DISPATCHING, WORKER_LEASES = "tests/services/dispatch/test_dispatcher.py", "tests/worker/test_worker_leases.py"
 
@@ -245,6 +247,69 @@ GUARDS = (
         "    if record.epoch != epoch:\n",
         "    if False:\n",
         (f"{AUTH}::test_given_a_token_of_an_earlier_epoch_when_it_is_judged_then_only_the_operators_counts",),
+    ),
+    # --- the kill switch ---
+    Guard(
+        "claims while it is on",
+        CLAIMS,
+        "            elif stopping(work.rows.killed(), op.agent_id) is None:",
+        "            else:",
+        (f"{KILL}::test_given_the_switch_is_on_when_credits_come_then_they_wait_and_nothing_can_be_filed",),
+    ),
+    Guard(
+        "fence of a killed attempt",
+        COMMANDS,
+        'AttemptOutcome.KILLED, "", status=status, fence=task.fence + 1)',
+        'AttemptOutcome.KILLED, "", status=status)',
+        (
+            f"{KILL}::test_given_running_attempts_when_everything_is_killed_then_each_ends_and_its_task_waits_for_a_person",
+        ),
+    ),
+    Guard(
+        "the lease of a worker that has not heard",
+        COMMANDS,
+        "not_before=task.lease_expires_at",
+        "not_before=None",
+        (
+            f"{KILL}::test_given_a_worker_that_does_not_confirm_when_its_task_is_resumed_then_it_waits_for_the_end_of_the_lease",
+        ),
+    ),
+    Guard(
+        "epoch of the kill switch",
+        KILLING,
+        "        work.rows.raise_epoch()\n",
+        "        pass\n",
+        (f"{KILL}::test_given_tokens_when_the_switch_is_used_then_only_those_made_afterwards_have_the_epoch",),
+    ),
+    Guard(
+        "tokens of one agent that is killed",
+        KILLING,
+        "        work.rows.revoke_tokens(work.now, kind=TokenKind.AGENT, agent_id=switch.scope_id)\n",
+        "        pass\n",
+        (f"{KILL}::test_given_two_agents_when_one_is_killed_then_the_other_goes_on",),
+    ),
+    Guard(
+        "requests while it is on",
+        ACCESS,
+        "                self._board.refuse()\n",
+        "                pass\n",
+        (
+            "tests/server/test_kill_switch.py::test_given_the_switch_is_on_when_others_ask_for_something_then_it_is_503_with_the_reason",
+        ),
+    ),
+    Guard(
+        "what holds it down beside a flag",
+        SWITCH,
+        "if switch.is_killed and not left.holders else left",
+        "if switch.is_killed else left",
+        (f"{KILL}::test_given_a_request_and_a_flag_when_the_flag_goes_then_the_request_still_holds",),
+    ),
+    Guard(
+        "who may lift it",
+        "src/agent_swarm/services/kill_switch.py",
+        "    if not by.may(Scope.KILL_SWITCH_ADMIN):\n",
+        "    if False:\n",
+        ("tests/server/test_kill_switch.py::test_given_a_token_that_may_only_stop_when_it_lifts_then_that_is_denied",),
     ),
     Guard(
         "kind of token of a route",

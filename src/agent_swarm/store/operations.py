@@ -50,6 +50,11 @@ class Operation(Generic[R_co]):
         """About how many rows it decides on."""
         return 1
 
+    @property
+    def is_urgent(self) -> bool:
+        """It goes before everything that waits, and is taken however much that is."""
+        return False
+
 
 class Desk(Protocol):
     """Where an operation on small records works: in the transaction of its batch."""
@@ -127,6 +132,10 @@ class SwitchOperation(Operation[SwitchReply]):
     @property
     def keys(self) -> tuple[str, ...]:
         return ("killSwitch",)
+
+    @property
+    def is_urgent(self) -> bool:
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
