@@ -13,7 +13,7 @@ from agent_swarm.domain.tasks import FailureClass, PauseReason
 from agent_swarm.protocol import limits, pool
 from agent_swarm.protocol.pool import FrameType
 
-FROM_SERVER = (FrameType.REPLY, FrameType.ERROR, FrameType.CLAIMED, FrameType.COMMAND)
+FROM_SERVER = (FrameType.REPLY, FrameType.ERROR, FrameType.CLAIMED, FrameType.COMMAND, FrameType.KILL)
 BODIES: dict[FrameType, type[BaseModel]] = {
     FrameType.HELLO: pool.Hello,
     FrameType.CREDIT: pool.Credit,

@@ -60,6 +60,10 @@ MAY_CALL = {
 }
 
 
+# What comes past the guard and does nothing, where nothing at all would end the tokens of those who call next.
+HARMLESS = {"POST /api/kill-switch": {"scope": "swarm"}}
+
+
 def rest_routes(world: World) -> Iterator[tuple[str, str]]:
     """Method and path of everything; the tests of the worker's socket are with the socket."""
     for route in world.app.routes:
@@ -101,7 +105,7 @@ async def test_given_every_kind_of_token_when_a_route_is_called_then_only_those_
     path = pattern.replace("{id}", new_id()).replace("{number}", "1").replace("{idOrName}", "x")
     passed = set()
     for who, token in (await every_token(world)).items():
-        answer = await world.call(method, path, token=token)
+        answer = await world.call(method, path, token=token, json=HARMLESS.get(call))
         if answer.status_code == 401:
             assert who in ("nobody", "revoked", "garbage")
             assert answer.headers["www-authenticate"] == "Bearer"

@@ -3,7 +3,7 @@
 import pytest
 
 from agent_swarm.domain import commands
-from agent_swarm.domain.errors import Killed, NotFound, StaleLease
+from agent_swarm.domain.errors import Killed, StaleLease, UnknownReference
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.kill_switch import Activation, SwitchStatus
 from agent_swarm.domain.tasks import AttemptOutcome, PauseReason, TaskStatus
@@ -111,7 +111,7 @@ def test_given_two_agents_when_one_is_killed_then_the_other_goes_on(swarm: Drive
 
 
 def test_given_an_agent_that_nobody_knows_when_it_is_killed_then_that_is_refused(swarm: Driver) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(UnknownReference):
         swarm.kill(new_id())
 
 

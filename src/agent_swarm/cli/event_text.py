@@ -15,6 +15,7 @@ ENDINGS = {
     "task.cancelled": "cancelled",
     "task.killed": "killed, and paused",
 }
+SWITCH = ("killSwitch.activated", "killSwitch.lifted", "agent.killAcknowledged")
 PLAIN = {
     "agent.superseded": "a newer process of this agent took over",
     "agent.signedOff": "left in good order",
@@ -38,7 +39,7 @@ def sentence(event: Event, agents: Names, *, width: int = 100) -> str:
     """What happened, in words."""
     data = event.get("data") or {}
     agent = _agent(data, agents)
-    if event["type"].startswith("killSwitch."):
+    if event["type"] in SWITCH:
         return one_line(_told_of_switch(event["type"], data), width)
     return one_line(_told(event["type"], data, agent, attempt=event.get("attempt")), width)
 

@@ -8,7 +8,7 @@ EVENT_TYPES: dict[str, str] = {
         "Everything that the switch covers was ended: {scope, id, activation, reason, source, attempts}"
     ),
     "killSwitch.lifted": "Work goes on: {scope, id, activation, source, resumed}",
-    "killSwitch.acknowledged": "A worker confirmed that nothing of its runs is left: {activation, runs}",
+    "agent.killAcknowledged": "A worker confirmed that nothing of its runs is left: {activation, runs}",
     "agent.registered": "An agent's process reported for work: {name, agentRole, instanceId}",
     "agent.superseded": "A newer process of the agent took over: {instanceId, by}",
     "agent.signedOff": "An agent's process left in good order: {instanceId}",

@@ -136,7 +136,7 @@ def switch_lifted(switch: Switch, *, source: str, resumed: int) -> Draft:
 def kill_acknowledged(op: ops.AcknowledgeKill) -> Draft:
     """Nothing of an agent's runs is left."""
     data = {"activation": op.activation, "runs": op.runs}
-    return _about("killSwitch.acknowledged", of_agent(op.agent_id), "agent", op.agent_id, data)
+    return _about("agent.killAcknowledged", of_agent(op.agent_id), "agent", op.agent_id, data)
 
 
 def agent_registered(op: ops.RegisterAgent) -> Draft:

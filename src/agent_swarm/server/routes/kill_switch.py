@@ -41,6 +41,6 @@ def routes(context: Context) -> list[BaseRoute]:
     face, path = KillSwitchRoutes(context), "/api/kill-switch"
     using = operators(Scope.KILL_SWITCH_WRITE).also_while_killed()
     return [
-        route("POST", path, face.use_kill_switch, answers=rest.KillSwitchAnswer, access=using, conflicts=True),
+        route("POST", path, face.use_kill_switch, answers=rest.KillSwitchAnswer, access=using),
         route("GET", path, face.get_kill_switch, answers=rest.KillSwitch, access=operators(Scope.KILL_SWITCH_READ)),
     ]

@@ -22,11 +22,11 @@ from agent_swarm.store.rows import Entry
 
 
 def activate(work: Work, op: ops.ActivateKillSwitch) -> ops.SwitchReply:
-    """Turn a switch on, and end what it covers. Raises NotFound for an agent that nobody knows."""
+    """Turn a switch on, and end what it covers. Raises UnknownReference for an agent that nobody knows."""
     if op.scope is SwitchScope.AGENT:
         work.rows.prefetch(agents=[op.scope_id])
         if work.rows.agent(op.scope_id) is None:
-            raise refusals.unknown_agent(op.scope_id)
+            raise refusals.unknown_reference("id", "agent", op.scope_id)
     before = _switch(work, op)
     after = kill_switch.activate(before, op.asked, now=work.now)
     if after is None:
