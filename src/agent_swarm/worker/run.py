@@ -15,12 +15,12 @@ from agent_swarm.domain.tasks import FailureClass, PauseReason
 from agent_swarm.faults import crash_point
 from agent_swarm.harness.base import Grants, Harness, Outcome
 from agent_swarm.protocol.pool import Claimed
+from agent_swarm.redaction import Redactor
 from agent_swarm.sandbox.base import Sandbox, SandboxProvider
 from agent_swarm.worker import claims, confinement, stops
 from agent_swarm.worker.agent import StopSignal, follow
 from agent_swarm.worker.heartbeats import Heartbeats
 from agent_swarm.worker.recording import Recorder
-from agent_swarm.worker.redaction import Redactor
 from agent_swarm.worker.settings import WorkerSettings
 from agent_swarm.worker.spool import Kind, Spool
 from agent_swarm.worker.stops import Ending, Stop, Whereabouts
