@@ -13,6 +13,7 @@
     │   ├── IllegalTransition
     │   ├── ResultConflict
     │   ├── AlreadyExists
+    │   ├── CapReached       an agent has filed as much as it may
     │   └── Superseded
     ├── Denied                   who asks may not do it
     │   └── Unauthenticated
@@ -148,6 +149,12 @@ class AlreadyExists(Conflict):
     """Something else already has this name or id."""
 
     code = "alreadyExists"
+
+
+class CapReached(Conflict):
+    """An agent would file more tasks than it may; `details` name the cap, its value and the setting."""
+
+    code = "capReached"
 
 
 class Superseded(Conflict):

@@ -130,6 +130,7 @@ def _context(
         metrics=metrics,
         ring=EventRing(),
         stopping=stopping,
+        caps=settings.caps,
     )
 
 

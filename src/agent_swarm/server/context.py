@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from agent_swarm.domain.caps import Caps
 from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.ring import EventRing
@@ -24,3 +25,4 @@ class Context:
     metrics: Metrics
     ring: EventRing
     stopping: Stopping
+    caps: Caps

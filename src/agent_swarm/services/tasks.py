@@ -7,6 +7,7 @@ fault.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from agent_swarm.domain.caps import Caps
 from agent_swarm.domain.dependencies import OnFailure, in_creation_order
 from agent_swarm.domain.errors import Denied, IllegalTransition, InvalidInput, TooLarge, UnknownReference
 from agent_swarm.domain.ids import new_id, normalize_id
@@ -18,7 +19,7 @@ from agent_swarm.protocol.rest import BatchTaskInput, DependencyInput, TaskInput
 from agent_swarm.services.harnesses import capability_of
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.base import Queries
-from agent_swarm.store.operations import Created, CreateTasks, Idempotency, NewTask
+from agent_swarm.store.operations import Capped, Created, CreateTasks, Idempotency, NewTask
 from agent_swarm.store.records import DependencyRecord, Edge, TaskRecord, TaskSpec
 
 DEEPEST = 32  # levels of tasks that file tasks; a loop of agents that delegate ends here
@@ -73,14 +74,16 @@ def look_up(tasks: Sequence[TaskInput], *, by: Identity) -> Callable[[Queries], 
     return reading
 
 
-def create_task(task: TaskInput, known: Known, *, by: Identity, idempotency: Idempotency | None = None) -> CreateTasks:
-    """File one task."""
+def create_task(
+    task: TaskInput, known: Known, *, by: Identity, caps: Caps, idempotency: Idempotency | None = None
+) -> CreateTasks:
+    """File one task; `caps` bound what agents file."""
     new = _new_task(task, "", new_id(), {}, known, by)
-    return CreateTasks(tasks=(new,), actor=by.actor, idempotency=idempotency)
+    return CreateTasks(tasks=(new,), actor=by.actor, idempotency=idempotency, capped=_capped(by, caps))
 
 
 def create_graph(
-    tasks: Sequence[BatchTaskInput], known: Known, *, by: Identity, idempotency: Idempotency | None = None
+    tasks: Sequence[BatchTaskInput], known: Known, *, by: Identity, caps: Caps, idempotency: Idempotency | None = None
 ) -> Graph:
     """File tasks that may wait for each other by `ref`; raises DependencyCycle where they wait in a circle."""
     refs = _refs(tasks)
@@ -99,7 +102,9 @@ def create_graph(
     ordered = [id_of[name] for name in in_creation_order(by_name)]
     place = {task_id: position for position, task_id in enumerate(ordered)}
     return Graph(
-        operation=CreateTasks(tasks=tuple(new[i] for i in ordered), actor=by.actor, idempotency=idempotency),
+        operation=CreateTasks(
+            tasks=tuple(new[i] for i in ordered), actor=by.actor, idempotency=idempotency, capped=_capped(by, caps)
+        ),
         positions=tuple(place[task_id] for task_id in ids),
         refs=refs,
     )
@@ -145,6 +150,11 @@ def retry(
     )
     new = NewTask(spec=again, edges=edges, max_attempts=state.max_attempts, max_losses=state.max_losses)
     return CreateTasks(tasks=(new,), actor=by.actor, idempotency=idempotency)
+
+
+def _capped(by: Identity, caps: Caps) -> Capped | None:
+    """Whoever acts for an attempt is an agent; people are not capped."""
+    return Capped(agent_id=by.agent_id, caps=caps) if by.task_id and by.agent_id else None
 
 
 def _new_task(

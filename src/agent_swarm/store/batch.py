@@ -84,9 +84,13 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
         return {"agents": {op.agent.profile.id for op in operations}}
     if phase is ops.CreateTasks:
         new = [task for op in operations for task in op.tasks]
+        capped = [op for op in operations if op.capped is not None]
+        specs = [task.spec for op in capped for task in op.tasks]
+        above = {task_id for spec in specs for task_id in (spec.parent_id, spec.root_id) if task_id}
         return {
-            "tasks": {edge.upstream_id for task in new for edge in task.edges},
-            "agents": {task.spec.requires.agent_id for task in new if task.spec.requires.agent_id},
+            "tasks": {edge.upstream_id for task in new for edge in task.edges} | above,
+            "agents": {task.spec.requires.agent_id for task in new if task.spec.requires.agent_id}
+            | {op.capped.agent_id for op in capped},
             "asked": [op.idempotency for op in operations if op.idempotency],
         }
     return {}

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from agent_swarm.domain.caps import Caps
 from agent_swarm.domain.commands import Command
 from agent_swarm.domain.tasks import TaskState
 from agent_swarm.store.records import (
@@ -216,9 +217,17 @@ class Created:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Capped:
+    """An agent files this, and may file no more than `caps` allow."""
+
+    agent_id: str
+    caps: Caps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateTasks(Operation[Created]):
     """Create tasks together or not at all; upstreams outside the batch must exist (UnknownReference), as must
-    projects and agents.
+    projects and agents. Raises CapReached where an agent would file more than it may.
 
     `tasks` come after the tasks of the batch they wait for.
     """
@@ -226,6 +235,7 @@ class CreateTasks(Operation[Created]):
     tasks: tuple[NewTask, ...]
     actor: str
     idempotency: Idempotency | None = None
+    capped: Capped | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """What operations are refused with, worded once for all stores."""
 
+from agent_swarm.domain.caps import Cap
 from agent_swarm.domain.errors import (
     AlreadyExists,
+    CapReached,
     IdempotencyMismatch,
     IllegalTransition,
     NotFound,
@@ -47,6 +49,29 @@ def unknown_reference(field: str, kind: str, value: str) -> UnknownReference:
         f"{field} names {kind} {value!r}, which does not exist",
         hint=f"create the {kind} first, or correct {field}",
         details={"field": field, "value": value},
+    )
+
+
+_CAPPED = {
+    Cap.DEPTH: "tasks that agents file may be {limit} levels below the root task; below {of!r} it is deeper",
+    Cap.CHILDREN: "agents may file {limit} tasks directly below a task, and task {of!r} has as many",
+    Cap.TASKS_PER_ROOT: "agents may file {limit} tasks below a root task, and root task {of!r} has as many",
+    Cap.OPEN_PER_AGENT: "an agent may have filed {limit} tasks that have not ended, and {of} has as many",
+}
+_ROOM = {
+    Cap.DEPTH: "file it further up",
+    Cap.CHILDREN: "do the rest in this task, or file it below another one",
+    Cap.TASKS_PER_ROOT: "do the rest in the tasks there are",
+    Cap.OPEN_PER_AGENT: "wait until some have ended",
+}
+
+
+def cap_reached(cap: Cap, limit: int, *, of: str) -> CapReached:
+    """An agent would file more than it may."""
+    return CapReached(
+        _CAPPED[cap].format(limit=limit, of=of),
+        hint=f"{_ROOM[cap]}; an operator can raise {cap.setting}",
+        details={"cap": cap.value, "limit": limit, "of": of, "setting": cap.setting},
     )
 
 

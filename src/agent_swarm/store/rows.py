@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from agent_swarm.domain.caps import Cap
 from agent_swarm.domain.commands import Change
 from agent_swarm.domain.dependencies import Consequence, consequence
 from agent_swarm.domain.matching import AgentProfile, Requirements
@@ -117,6 +118,11 @@ class Rows(Protocol):
         ...
 
     def records(self, task_ids: Sequence[str]) -> dict[str, TaskRecord]: ...
+
+    def count_tasks(self, cap: Cap, of: str, *, limit: int) -> int:
+        """How many tasks count for this cap of a task or an actor; no more than `limit` are counted."""
+        ...
+
     def edges_from(self, upstream_ids: Sequence[str]) -> list[tuple[str, Edge]]: ...
     def look_ahead(self, task_ids: Sequence[str]) -> None:
         """These tasks may end without success: get all that this could end, and their edges, in a few goes.

@@ -138,6 +138,10 @@ sa.Index(
     postgresql_where=task.c.last_agent_id.is_not(None),
 )
 
+# What agents have filed that has not ended, to be counted when they file more. Agents file below a task only.
+_filed_and_open = sa.and_(task.c.finished_at.is_(None), task.c.parent_id.is_not(None))
+sa.Index("ix_task_filed_by", task.c.created_by, sqlite_where=_filed_and_open, postgresql_where=_filed_and_open)
+
 # The soft labels of tasks once more, for lists by label. The key is all there is of a row.
 task_label = sa.Table(
     "task_label",
