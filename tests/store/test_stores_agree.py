@@ -219,7 +219,7 @@ class StoreHistories(RuleBasedStateMachine):
         operations = []
         for agent in agents:
             above = self.memory.records[data.draw(st.sampled_from(self.tasks))].spec
-            place = {"parent_id": above.id, "root_id": above.root_id, "depth": above.depth + 1}
+            place: dict[str, Any] = {"parent_id": above.id, "root_id": above.root_id, "depth": above.depth + 1}
             actor = f"agent:{agent.id}" if agent else "operator"
             new = tuple(
                 ops.NewTask(spec=TaskSpec(id=self.fresh_id(), title="t", prompt="p", created_by=actor, **place))

@@ -13,6 +13,7 @@
     │   ├── IllegalTransition
     │   ├── ResultConflict
     │   ├── AlreadyExists
+    │   ├── CannotBeEnforced a worker cannot keep to the permission profile
     │   ├── CapReached       an agent has filed as much as it may
     │   └── Superseded
     ├── Denied                   who asks may not do it
@@ -149,6 +150,12 @@ class AlreadyExists(Conflict):
     """Something else already has this name or id."""
 
     code = "alreadyExists"
+
+
+class CannotBeEnforced(Conflict):
+    """The permission profile that an agent has to run under is more than its worker can enforce."""
+
+    code = "cannotBeEnforced"
 
 
 class CapReached(Conflict):

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from agent_swarm.domain.caps import Caps
 from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.ring import EventRing
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.services.gathered import GatheredTasks
 from agent_swarm.services.redaction import Redactor
+from agent_swarm.services.tasks import Rules
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Store
 
@@ -25,4 +25,4 @@ class Context:
     metrics: Metrics
     ring: EventRing
     stopping: Stopping
-    caps: Caps
+    rules: Rules

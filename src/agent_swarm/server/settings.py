@@ -140,6 +140,26 @@ class ServerSettings:
         parse=_count,
         expected="a whole number",
     )
+    worker_permissions: str = setting(
+        "",
+        env="AGENT_SWARM_WORKER_PERMISSIONS",
+        help="permission profile of workers' attempts where neither task nor agent names one; "
+        "default: workspace-write, as far as their workers can enforce it",
+        expected="the name of a permission profile",
+    )
+    lead_permissions: str = setting(
+        "",
+        env="AGENT_SWARM_LEAD_PERMISSIONS",
+        help="the same for leads' attempts",
+        expected="the name of a permission profile",
+    )
+    profiles_file: Path | None = setting(
+        None,
+        env="AGENT_SWARM_PROFILES",
+        help="a TOML file of further permission profiles",
+        parse=config.path,
+        expected="a path",
+    )
     log_level: str = setting(
         "info",
         env="AGENT_SWARM_LOG_LEVEL",

@@ -78,7 +78,7 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
     if phase is ops.Heartbeat:
         tasks = {held.task_id for op in operations for held in op.leases}
         return {"tasks": tasks, "agents": {op.agent_id for op in operations}}
-    if phase is ops.SignOff:
+    if phase in (ops.SignOff, ops.SetAgentPermissions):
         return {"agents": {op.agent_id for op in operations}}
     if phase is ops.RegisterAgent:
         return {"agents": {op.agent.profile.id for op in operations}}
@@ -101,6 +101,7 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.PutToken: tokens.put_token,
     ops.RevokeToken: tokens.revoke_token,
     ops.RegisterAgent: agents.register_agent,
+    ops.SetAgentPermissions: agents.set_permissions,
     ops.SignOff: agents.sign_off,
     ops.CreateProject: projects.create_project,
     ops.CreateTasks: tasks.create_tasks,

@@ -118,7 +118,14 @@ class MemoryRows:
         class_id, claim_class = self._engine.class_of[task_id]
         spec = record.spec
         return Entry(
-            record.state, class_id, claim_class, spec.created_at, spec.priority, record.started_at, spec.labels
+            record.state,
+            class_id,
+            claim_class,
+            spec.created_at,
+            spec.priority,
+            record.started_at,
+            spec.labels,
+            spec.permissions,
         )
 
     def save(self, entry: Entry) -> None:

@@ -3,6 +3,7 @@
 from agent_swarm.domain.caps import Cap
 from agent_swarm.domain.errors import (
     AlreadyExists,
+    CannotBeEnforced,
     CapReached,
     IdempotencyMismatch,
     IllegalTransition,
@@ -10,9 +11,10 @@ from agent_swarm.domain.errors import (
     Superseded,
     UnknownReference,
 )
+from agent_swarm.domain.permissions import Profile
 from agent_swarm.domain.tasks import TaskState, verbs_of
 from agent_swarm.store.operations import Idempotency
-from agent_swarm.store.records import ProjectRecord
+from agent_swarm.store.records import AgentRecord, ProjectRecord
 
 
 def unknown_agent(agent_id: str) -> NotFound:
@@ -72,6 +74,16 @@ def cap_reached(cap: Cap, limit: int, *, of: str) -> CapReached:
         _CAPPED[cap].format(limit=limit, of=of),
         hint=f"{_ROOM[cap]}; an operator can raise {cap.setting}",
         details={"cap": cap.value, "limit": limit, "of": of, "setting": cap.setting},
+    )
+
+
+def cannot_be_enforced(agent: AgentRecord, profile: Profile, missing: list[str]) -> CannotBeEnforced:
+    """An agent's worker lacks what its permission profile needs."""
+    return CannotBeEnforced(
+        f"agent {agent.profile.id!r} has to run under permission profile {profile.name!r}, which its worker cannot "
+        f"enforce: it does not offer {', '.join(missing)}",
+        hint="run the worker where bubblewrap works (agent-swarm doctor), or give the agent another profile",
+        details={"agentId": agent.profile.id, "profile": profile.name, "missing": missing},
     )
 
 

@@ -59,6 +59,7 @@ class Entry:
     priority: int
     started_at: int | None = None
     labels: tuple[str, ...] = ()
+    permissions: str | None = None
     columns: dict[str, Any] = field(default_factory=dict)
     whole: TaskRecord | None = None  # all of it, where the storage has it at hand, as it was before `since`
     since: dict[str, Any] = field(default_factory=dict)
@@ -292,11 +293,13 @@ def told(report: AttemptReport) -> dict[str, Any]:
         "data": report.data,
         "failure_class": report.failure_class,
         "failure_code": report.failure_code,
+        "enforced": report.enforced,
+        "denials": report.denials,
     }
     return {name: value for name, value in fields.items() if value}
 
 
-def new_attempt(op: ClaimTask, state: TaskState, *, now: int) -> AttemptRecord:
+def new_attempt(op: ClaimTask, state: TaskState, *, permissions: str, now: int) -> AttemptRecord:
     """The attempt that a claim opens."""
     return AttemptRecord(
         task_id=state.id,
@@ -306,6 +309,7 @@ def new_attempt(op: ClaimTask, state: TaskState, *, now: int) -> AttemptRecord:
         agent_id=op.agent_id,
         instance_id=op.instance_id,
         claimed_at=now,
+        permissions=permissions,
     )
 
 

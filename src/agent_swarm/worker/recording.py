@@ -31,6 +31,7 @@ class Recorder:
         self._at = at
         self._streams: dict[str, Stream] = {}
         self.session = ""
+        self.denials = 0  # tool calls that were refused
 
     async def __call__(self, event: AgentEvent) -> None:
         """Record what the agent did."""
@@ -46,6 +47,8 @@ class Recorder:
                 self._spool.append(Kind.PROGRESS, {"text": str(event.data.get("text", ""))[: limits.PROGRESS_CHARS]})
             case EventKind.USAGE:
                 self._spool.append(Kind.USAGE, usage_of(event.data))
+            case EventKind.DENIED:
+                self.denials += 1
             case EventKind.ENDED:
                 self.flush()
         self._line(event)

@@ -136,7 +136,7 @@ class Worker:
         )
         bench = Bench(
             settings=settings,
-            profile=self._profile(capabilities.offered_by(provider)),
+            profile=self._profile(capabilities.offered_by(provider), capabilities.enforced_by(provider)),
             home=self.home,
             workspaces=workspaces,
             folders=folders,
@@ -170,7 +170,7 @@ class Worker:
                 hint=f"install it, or choose one of: {', '.join(self._harnesses)}",
             )
 
-    def _profile(self, sandboxes: Sequence[str]) -> RegisterRequest:
+    def _profile(self, sandboxes: Sequence[str], enforces: Sequence[str]) -> RegisterRequest:
         settings = self.settings
         try:
             return RegisterRequest(
@@ -184,7 +184,9 @@ class Worker:
                 harness=settings.harness,
                 skills=settings.skills,
                 tags=settings.tags,
-                capabilities=capabilities.advertised(settings, harnesses=self._harnesses, sandboxes=sandboxes),
+                capabilities=capabilities.advertised(
+                    settings, harnesses=self._harnesses, sandboxes=sandboxes, enforces=enforces
+                ),
                 slots=settings.slots,
             )
         except ValidationError as exc:

@@ -56,7 +56,15 @@ def _create_task(work: Work, new: ops.NewTask, actor: str) -> TaskRecord:
     upstream = {edge.upstream_id: work.must(edge.upstream_id).state.status for edge in new.edges}
     state, created = rows.new_state(new, upstream, actor=actor)
     class_id = work.intern(spec.requires)
-    entry = Entry(state, class_id, class_id, created_at=work.now, priority=spec.priority, labels=spec.labels)
+    entry = Entry(
+        state,
+        class_id,
+        class_id,
+        created_at=work.now,
+        priority=spec.priority,
+        labels=spec.labels,
+        permissions=spec.permissions,
+    )
     finished_at = work.now if state.is_terminal else None
     record = TaskRecord(
         spec=spec, state=state, has_upstreams=bool(new.edges), updated_at=work.now, finished_at=finished_at

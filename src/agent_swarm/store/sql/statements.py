@@ -42,6 +42,7 @@ lock_tasks = (
         task.c.priority,
         task.c.started_at,
         task.c.labels,
+        task.c.permissions,
     )
     .where(one_of(task.c.id))
     .order_by(task.c.id)

@@ -1,4 +1,4 @@
-"""What agents may do: an index that counts what they have filed"""
+"""What agents may do: permission profiles, and an index that counts what they have filed"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,3 +19,8 @@ def upgrade() -> None:
         sqlite_where=_FILED_AND_OPEN,
         postgresql_where=_FILED_AND_OPEN,
     )
+    op.add_column("task", sa.Column("permissions", sa.String(length=64), nullable=True))
+    op.add_column("agent", sa.Column("permissions", sa.String(length=64), nullable=False, server_default=""))
+    op.add_column("attempt", sa.Column("permissions", sa.String(length=64), nullable=False, server_default=""))
+    op.add_column("attempt", sa.Column("enforced", sa.String(length=3), nullable=False, server_default=""))
+    op.add_column("attempt", sa.Column("denials", sa.Integer(), nullable=False, server_default="0"))
