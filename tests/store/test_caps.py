@@ -180,7 +180,7 @@ def test_given_two_servers_when_agents_file_at_both_at_once_then_exactly_as_many
 ) -> None:
     first, second = two_servers
     ada, root = first.register(), first.file()
-    operations = [filing(first, ada, root, caps=caps) for _ in range(30)]
+    operations = [filing(first, ada, root, caps=caps) for _ in range(60)]
 
     def file_at(server: Driver, mine: list[ops.CreateTasks]) -> list[Any]:
         return [server.run(operation)[0] for operation in mine]
@@ -189,11 +189,11 @@ def test_given_two_servers_when_agents_file_at_both_at_once_then_exactly_as_many
         replies = [
             reply
             for answered in (
-                threads.submit(file_at, first, operations[:15]),
-                threads.submit(file_at, second, operations[15:]),
+                threads.submit(file_at, first, operations[:30]),
+                threads.submit(file_at, second, operations[30:]),
             )
             for reply in answered.result()
         ]
 
     assert sum(isinstance(reply, ops.Created) for reply in replies) == 10
-    assert sum(isinstance(reply, CapReached) for reply in replies) == 20
+    assert sum(isinstance(reply, CapReached) for reply in replies) == 50
