@@ -29,7 +29,13 @@ FEEDS = {
     "/api/tasks/{id}/attempts/{number}/transcript": ("lines", "next"),
 }
 # Answers about one thing, with lists in them.
-DETAILS = {"/api/tasks/{id}", "/api/tasks/{id}/explain", "/api/agents/{id}", "/api/overview"}
+DETAILS = {
+    "/api/tasks/{id}",
+    "/api/tasks/{id}/explain",
+    "/api/agents/{id}",
+    "/api/permission-profiles",
+    "/api/overview",
+}
 
 
 class Full:
