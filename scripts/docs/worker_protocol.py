@@ -52,7 +52,15 @@ WITHOUT_BODY = {
 }
 OTHERS = (
     *(pool.RegisterRequest, pool.RegisterReply, pool.Timing, pool.HeartbeatReply, pool.LeaseStatus, pool.LeaseRef),
-    *(pool.Project, pool.Dependency, pool.PreviousAttempt, pool.PollRequest, pool.PollReply, pool.Frame),
+    *(
+        pool.Project,
+        pool.Dependency,
+        pool.PreviousAttempt,
+        pool.Permissions,
+        pool.PollRequest,
+        pool.PollReply,
+        pool.Frame,
+    ),
 )
 
 ROUTES = f"""

@@ -30,10 +30,13 @@ PUMP, UNSENT, FOLLOWING = (f"src/agent_swarm/bus/nats/{name}.py" for name in ("p
 KILLING, SWITCH = "src/agent_swarm/store/applying/killing.py", "src/agent_swarm/domain/kill_switch.py"
 TIMERS, EXCHANGE = "src/agent_swarm/server/timers.py", "src/agent_swarm/server/pool/exchange.py"
 
+CAPS = "src/agent_swarm/store/applying/caps.py"
+
 TRANSITIONS, LIFE = "tests/domain/test_transitions.py", "tests/store/test_life_cycle.py"
 GUARDED, AUTH = "tests/store/test_sqlite_writer.py", "tests/server/test_auth.py"
 REPORTS, SOCKET = "tests/server/pool/test_pool_reports.py", "tests/server/pool/test_pool_socket.py"
 KILL = "tests/store/test_kill_switch.py"
+CAPPED, PERMITTED = "tests/store/test_caps.py", "tests/server/test_permissions.py"
 SHARED = "tests/bus/test_nats_transcripts.py"
 DISPATCHING, WORKER_LEASES = "tests/services/dispatch/test_dispatcher.py", "tests/worker/test_worker_leases.py"
 
@@ -437,6 +440,57 @@ GUARDS = (
         "        if False:\n",
         (
             "tests/bus/test_following.py::test_given_a_message_that_is_lost_on_the_way_then_it_is_read_again_before_what_follows",
+        ),
+    ),
+    # --- what agents may do ---
+    Guard(
+        "caps of what agents file",
+        CAPS,
+        "    if op.capped is None:\n",
+        "    if True:\n",
+        (
+            f"{CAPPED}::test_given_a_full_task_when_an_agent_files_below_it_then_the_refusal_names_cap_value_and_setting",
+        ),
+    ),
+    Guard(
+        "what others of the batch file counts",
+        CAPS,
+        "            work.tallies[tally] += 1\n",
+        "            pass\n",
+        (
+            f"{CAPPED}::test_given_several_requests_in_one_batch_when_they_would_pass_a_cap_together_then_the_last_ones_"
+            "are_refused",
+        ),
+    ),
+    Guard(
+        "tokens under a profile that files nothing",
+        CLAIMS,
+        "    if not granted.profile.may_file:\n",
+        "    if False:\n",
+        (f"{PERMITTED}::test_given_a_read_only_attempt_of_a_lead_when_it_files_a_task_then_its_token_may_not",),
+    ),
+    Guard(
+        "no wider profile for others",
+        "src/agent_swarm/services/permissions.py",
+        "    if own is not None and not profile.is_within(own.profile):\n",
+        "    if False:\n",
+        (f"{PERMITTED}::test_given_a_lead_under_a_profile_when_it_files_tasks_then_they_get_no_more_than_it_has",),
+    ),
+    Guard(
+        "agents whose worker cannot enforce their profile",
+        AGENTS,
+        "    if granted.is_required:\n",
+        "    if False:\n",
+        (f"{PERMITTED}::test_given_an_agent_with_a_profile_when_it_registers_anew_then_it_keeps_it",),
+    ),
+    Guard(
+        "runs whose profile cannot be enforced",
+        "src/agent_swarm/worker/permissions.py",
+        "    if reasons and asked.required:\n",
+        "    if False:\n",
+        (
+            "tests/worker/test_worker_permissions.py::test_given_plain_processes_when_a_read_only_task_is_claimed_then_"
+            "nothing_runs_and_it_is_not_tried_again",
         ),
     ),
 )

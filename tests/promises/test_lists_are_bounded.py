@@ -29,7 +29,14 @@ FEEDS = {
     "/api/tasks/{id}/attempts/{number}/transcript": ("lines", "next"),
 }
 # Answers about one thing, with lists in them.
-DETAILS = {"/api/tasks/{id}", "/api/tasks/{id}/explain", "/api/agents/{id}", "/api/overview", "/api/kill-switch"}
+DETAILS = {
+    "/api/tasks/{id}",
+    "/api/tasks/{id}/explain",
+    "/api/agents/{id}",
+    "/api/permission-profiles",
+    "/api/overview",
+    "/api/kill-switch",
+}
 
 
 class Full:

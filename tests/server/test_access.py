@@ -48,6 +48,8 @@ MAY_CALL = {
     "GET /api/tasks/{id}/attempts/{number}/transcript": LEADS,
     "GET /api/agents": LEADS,
     "GET /api/agents/{id}": LEADS,
+    "PUT /api/agents/{id}/permissions": PEOPLE,
+    "GET /api/permission-profiles": LEADS,
     "GET /api/overview": PEOPLE,
     "GET /api/kill-switch": PEOPLE,
     "POST /api/kill-switch": PEOPLE,

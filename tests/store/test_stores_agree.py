@@ -27,6 +27,7 @@ from hypothesis.stateful import (
 )
 
 from agent_swarm.domain import commands
+from agent_swarm.domain.caps import Caps
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.errors import Killed, SwarmError
 from agent_swarm.domain.ids import new_id
@@ -65,6 +66,8 @@ REQUIREMENTS = [
     Requirements(agent_id=AGENTS[2].id),
 ]
 
+
+CAPS = Caps(depth=2, children=2, tasks_per_root=4, open_per_agent=3)
 
 Met = tuple[str, str, str]  # command, status of its task before, what came of it
 
@@ -251,6 +254,28 @@ class StoreHistories(RuleBasedStateMachine):
         killed = self.memory.read(killed_switches)
         held = [record.state for record in self.memory.records.values() if record.state.is_held]
         assert not [state.id for state in held if stopping(killed, str(state.agent_id))]
+
+    @rule(
+        data=st.data(),
+        agents=st.lists(st.sampled_from([*AGENTS, None]), min_size=1, max_size=3),
+        size=st.integers(1, 2),
+    )
+    def file_below(self, data: st.DataObject, agents: list[AgentProfile | None], size: int) -> None:
+        """Agents and people file below tasks; agents no more than they may."""
+        operations = []
+        for agent in agents:
+            above = self.memory.records[data.draw(st.sampled_from(self.tasks))].spec
+            place: dict[str, Any] = {"parent_id": above.id, "root_id": above.root_id, "depth": above.depth + 1}
+            actor = f"agent:{agent.id}" if agent else "operator"
+            new = tuple(
+                ops.NewTask(spec=TaskSpec(id=self.fresh_id(), title="t", prompt="p", created_by=actor, **place))
+                for _ in range(size)
+            )
+            capped = ops.Capped(agent_id=agent.id, caps=CAPS) if agent else None
+            operations.append(ops.CreateTasks(tasks=new, actor=actor, capped=capped))
+        for operation, reply in zip(operations, self.apply(*operations), strict=True):
+            if not isinstance(reply, SwarmError):
+                self.tasks.extend(new.spec.id for new in operation.tasks)
 
     @rule(agents=st.lists(st.sampled_from(AGENTS), min_size=1, max_size=4))
     def claim(self, agents: list[AgentProfile]) -> None:

@@ -62,6 +62,10 @@ class Client:
         """Set values."""
         return self._send("PATCH", path, body, repeatable=True)
 
+    def put(self, path: str, body: Json) -> Json:
+        """The body of a write that says how something is to be."""
+        return self._send("PUT", path, body, repeatable=True)
+
     def pages(self, path: str, query: Query | None = None) -> Iterator[Json]:
         """Every page of a list, from the first or from `query`'s cursor on."""
         page = self.get(path, {"limit": PAGE_MAX, **(query or {})})

@@ -46,6 +46,9 @@ def sentence(event: Event, agents: Names, *, width: int = 100) -> str:
 
 def _told(event_type: str, data: Mapping[str, Any], agent: str, *, attempt: int | None) -> str:
     match event_type:
+        case "agent.permissions":
+            profile = data.get("profile")
+            return f"works under permission profile {profile} now" if profile else "works under the usual profile now"
         case "agent.registered":
             return f"{data.get('name', 'an agent')} is here, as {data.get('agentRole', 'agent')}"
         case "task.created":

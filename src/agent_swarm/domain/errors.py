@@ -13,6 +13,8 @@
     │   ├── IllegalTransition
     │   ├── ResultConflict
     │   ├── AlreadyExists
+    │   ├── CannotBeEnforced a worker cannot keep to the permission profile
+    │   ├── CapReached       an agent has filed as much as it may
     │   └── Superseded
     ├── Denied                   who asks may not do it
     │   └── Unauthenticated
@@ -149,6 +151,18 @@ class AlreadyExists(Conflict):
     """Something else already has this name or id."""
 
     code = "alreadyExists"
+
+
+class CannotBeEnforced(Conflict):
+    """The permission profile that an agent has to run under is more than its worker can enforce."""
+
+    code = "cannotBeEnforced"
+
+
+class CapReached(Conflict):
+    """An agent would file more tasks than it may; `details` name the cap, its value and the setting."""
+
+    code = "capReached"
 
 
 class Superseded(Conflict):

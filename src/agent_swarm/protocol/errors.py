@@ -71,6 +71,8 @@ REGISTRY: dict[str, ErrorSpec] = {
         ErrorSpec(domain.IllegalTransition, 409),
         ErrorSpec(domain.ResultConflict, 409),
         ErrorSpec(domain.AlreadyExists, 409),
+        ErrorSpec(domain.CannotBeEnforced, 409),
+        ErrorSpec(domain.CapReached, 409),
         ErrorSpec(domain.Superseded, 409),
         ErrorSpec(TranscriptGap, 409),
         ErrorSpec(domain.Denied, 403),

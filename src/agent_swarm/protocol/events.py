@@ -11,6 +11,7 @@ EVENT_TYPES: dict[str, str] = {
     "agent.killAcknowledged": "A worker confirmed that nothing of its runs is left: {activation, runs}",
     "agent.registered": "An agent's process reported for work: {name, agentRole, instanceId}",
     "agent.superseded": "A newer process of the agent took over: {instanceId, by}",
+    "agent.permissions": "An operator gave the agent a permission profile; an empty one takes it away: {profile}",
     "agent.signedOff": "An agent's process left in good order: {instanceId}",
     "project.created": "A project was added: {name}",
     "task.created": "A task was filed: {title, status, priority, parentTaskId?, retryOf?}",

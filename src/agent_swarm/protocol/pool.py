@@ -166,8 +166,9 @@ class HeartbeatReply(Wire):
 
 
 class Start(LeaseRef):
-    """The agent is about to run."""
+    """The agent is about to run. `enforced`: whether its permission profile is; empty where the worker knows none."""
 
+    enforced: Literal["", "yes", "no"] = ""
     session: str = Field(default="", max_length=512)
     branch: str = Field(default="", max_length=512)
 
@@ -211,6 +212,7 @@ class Where(LeaseRef):
     branch: str = Field(default="", max_length=512)
     commit: str = Field(default="", max_length=64)
     snapshot: str = Field(default="", max_length=512)
+    denials: int = Field(default=0, ge=0, le=2**31 - 1)  # tool calls that were refused
 
 
 class Complete(Where):
@@ -287,6 +289,22 @@ class PreviousAttempt(Wire):
     context: str = ""
 
 
+class Permissions(Wire):
+    """What the agent may do: a permission profile that the server chose. A worker that cannot enforce a required one
+    ends the attempt with failure class `policy` and code `cannotEnforce`.
+
+    `files`: the agent changes nothing (`read`), its workspace and own folders, or what the worker's settings allow.
+    `network`: none, what `allow` lists, or what the worker's settings allow. Settings are never widened.
+    """
+
+    profile: str
+    required: bool = False
+    files: Literal["read", "workspace", "worker"] = "workspace"
+    network: Literal["off", "allow", "worker"] = "worker"
+    allow: tuple[str, ...] = ()
+    denied_tools: tuple[str, ...] = ()
+
+
 class Claimed(Wire):
     """A task for one of the worker's credits. `token` lets the agent act for this attempt only."""
 
@@ -306,6 +324,7 @@ class Claimed(Wire):
     project: Project | None = None
     dependencies: tuple[Dependency, ...] = ()
     previous: PreviousAttempt | None = None
+    permissions: Permissions | None = None
 
 
 class Command(LeaseRef):

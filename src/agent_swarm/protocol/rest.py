@@ -95,6 +95,13 @@ class TaskInput(Input):
     start_at: Text | None = None  # RFC 3339; not before
     backlog: bool = False
     max_attempts: Annotated[int, Field(ge=1, le=100, strict=True)] = 3
+    permissions: Label | None = None  # permission profile; default: its agent's, else that of the agent's role
+
+
+class AgentPermissionsInput(Input):
+    """Body of `PUT /api/agents/{id}/permissions`."""
+
+    profile: Label | None  # null takes it away
 
 
 class BatchTaskInput(TaskInput):
@@ -182,6 +189,7 @@ class Task(Output):
     created_by: str
     parent_task_id: str | None
     root_task_id: str
+    permissions: str | None  # the permission profile it names
     retry_of: str | None
     created_at: str
     updated_at: str
@@ -232,6 +240,9 @@ class Attempt(Output):
     input_tokens: int
     output_tokens: int
     cost_usd: float
+    permissions: str  # the permission profile in force
+    permissions_enforced: bool | None  # whether the worker enforces it; null until the agent starts
+    denials: int  # tool calls that were refused
 
 
 class AttemptList(Output):
@@ -297,9 +308,30 @@ class Agent(Output):
     tags: LabelList
     capabilities: LabelList
     slots: int
+    permissions: str | None  # the permission profile that an operator gave it
     current_tasks: Annotated[list[str], _at_most(limits.PAGE_MAX)]  # the first ones, by id
     registered_at: str
     last_seen_at: str
+
+
+class PermissionProfile(Output):
+    """What an agent may do. `network`: `off`, `allow` (what is in `allow`), or `worker` (as its settings say)."""
+
+    name: str
+    files: Literal["read", "workspace", "worker"]
+    network: Literal["off", "allow", "worker"]
+    allow: Annotated[list[str], _at_most(limits.PROFILE_ENTRIES)]
+    denied_tools: Annotated[list[str], _at_most(limits.PROFILE_ENTRIES)]
+    may_file_tasks: bool
+    needs: Annotated[list[str], _at_most(limits.PROFILE_ENTRIES)]  # capabilities of a worker that can enforce it
+
+
+class PermissionProfileList(Output):
+    """The permission profiles, and the defaults by role: an empty one is workspace-write where that can be enforced."""
+
+    profiles: Annotated[list[PermissionProfile], _at_most(limits.PROFILES)]
+    worker: str
+    lead: str
 
 
 class AgentList(Output):

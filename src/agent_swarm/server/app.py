@@ -25,6 +25,7 @@ from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.node import Ears, Following, Node
 from agent_swarm.server.pool import PoolContext
 from agent_swarm.server.pool import routes as pool_routes
+from agent_swarm.server.profiles import profiles_of
 from agent_swarm.server.ring import EventRing
 from agent_swarm.server.routes import agents, attempts, commands, events, health, kill_switch, projects, tasks
 from agent_swarm.server.service import Service
@@ -34,6 +35,7 @@ from agent_swarm.server.timers import TimerService
 from agent_swarm.server.unserved import UnservedWatch
 from agent_swarm.services.gathered import GatheredTasks
 from agent_swarm.services.redaction import Redactor
+from agent_swarm.services.tasks import Rules
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Committed
 from agent_swarm.store.batcher import BatchingStore
@@ -143,6 +145,7 @@ def _context(
         metrics=metrics,
         ring=EventRing(),
         stopping=stopping,
+        rules=Rules(caps=settings.caps, profiles=profiles_of(settings)),
     )
 
 
@@ -153,6 +156,7 @@ def _pool(context: Context, store: BatchingStore, node: Node) -> PoolContext:
         transcripts=context.transcripts,
         stopping=context.stopping,
         board=context.board,
+        profiles=context.rules.profiles,
         on_enter=lambda presence: node.tell(
             NoticeKind.CONNECTED, agent=presence.agent.id, instance=presence.instance_id, at=presence.met_at
         ),

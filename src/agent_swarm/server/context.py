@@ -9,6 +9,7 @@ from agent_swarm.server.ring import EventRing
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.services.gathered import GatheredTasks
 from agent_swarm.services.redaction import Redactor
+from agent_swarm.services.tasks import Rules
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Store
 
@@ -26,3 +27,4 @@ class Context:
     metrics: Metrics
     ring: EventRing
     stopping: Stopping
+    rules: Rules

@@ -13,10 +13,12 @@ from typing import Any
 from agent_swarm import config
 from agent_swarm.bus.nats.settings import KEEP_BYTES, KEEP_HOURS, NatsSettings, parse_url, settings_from
 from agent_swarm.config import SettingError, setting
+from agent_swarm.domain.caps import Cap, Caps
 from agent_swarm.server.killing.flags import parse_object_url
 from agent_swarm.store.address import DatabaseAddress, DatabaseAddressError, PostgresAddress, SqliteAddress, parse
 
 SYNCHRONOUS = ("full", "normal")
+MOST_TASKS = 1_000_000
 MAX_MINUTES = 525_600.0  # a year
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -36,6 +38,13 @@ def _minutes(text: str) -> float:
     if not 0 <= minutes <= MAX_MINUTES:  # also what is not a number
         raise ValueError(text)
     return minutes
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= MOST_TASKS:
+        raise ValueError(text)
+    return number
 
 
 def _one_of(choices: tuple[str, ...]) -> Any:
@@ -104,6 +113,54 @@ class ServerSettings:
         parse=_minutes,
         expected="a number of minutes, 0 or more",
     )
+    max_depth: int = setting(
+        Caps().depth,
+        env=Cap.DEPTH.setting,
+        help="how many levels below a root task agents may file tasks",
+        parse=_count,
+        expected="a whole number",
+    )
+    max_children: int = setting(
+        Caps().children,
+        env=Cap.CHILDREN.setting,
+        help="how many tasks agents may file directly below one task",
+        parse=_count,
+        expected="a whole number",
+    )
+    max_tasks_per_root: int = setting(
+        Caps().tasks_per_root,
+        env=Cap.TASKS_PER_ROOT.setting,
+        help="how many tasks agents may file below one root task, however deep",
+        parse=_count,
+        expected="a whole number",
+    )
+    max_open_per_agent: int = setting(
+        Caps().open_per_agent,
+        env=Cap.OPEN_PER_AGENT.setting,
+        help="how many tasks one agent may have filed that have not ended",
+        parse=_count,
+        expected="a whole number",
+    )
+    worker_permissions: str = setting(
+        "",
+        env="AGENT_SWARM_WORKER_PERMISSIONS",
+        help="permission profile of workers' attempts where neither task nor agent names one; "
+        "default: workspace-write, as far as their workers can enforce it",
+        expected="the name of a permission profile",
+    )
+    lead_permissions: str = setting(
+        "",
+        env="AGENT_SWARM_LEAD_PERMISSIONS",
+        help="the same for leads' attempts",
+        expected="the name of a permission profile",
+    )
+    profiles_file: Path | None = setting(
+        None,
+        env="AGENT_SWARM_PROFILES",
+        help="a TOML file of further permission profiles",
+        parse=config.path,
+        expected="a path",
+    )
     log_level: str = setting(
         "info",
         env="AGENT_SWARM_LOG_LEVEL",
@@ -170,6 +227,16 @@ class ServerSettings:
         parse=_above_zero(int),
         expected="a number of bytes",
     )
+
+    @property
+    def caps(self) -> Caps:
+        """How much agents may file."""
+        return Caps(
+            depth=self.max_depth,
+            children=self.max_children,
+            tasks_per_root=self.max_tasks_per_root,
+            open_per_agent=self.max_open_per_agent,
+        )
 
     @property
     def nats(self) -> NatsSettings | None:

@@ -29,6 +29,7 @@ class Scope(StrEnum):
     TASKS_READ = "tasks:read"
     TASKS_WRITE = "tasks:write"
     AGENTS_READ = "agents:read"
+    AGENTS_ADMIN = "agents:admin"  # say what they may do
     PROJECTS_READ = "projects:read"
     PROJECTS_WRITE = "projects:write"
     EVENTS_READ = "events:read"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from agent_swarm.domain.kill_switch import Switch
+from agent_swarm.domain.permissions import Profile
 from agent_swarm.domain.time import SECOND, to_wire
 from agent_swarm.protocol import limits, rest
 from agent_swarm.store.records import (
@@ -72,6 +73,7 @@ def _task(record: TaskRecord) -> dict[str, Any]:
         "parent_task_id": spec.parent_id,
         "root_task_id": spec.root_id or spec.id,
         "retry_of": spec.retry_of,
+        "permissions": spec.permissions,
         "created_at": to_wire(spec.created_at),
         "updated_at": to_wire(record.updated_at),
         "started_at": _at(record.started_at),
@@ -108,6 +110,9 @@ def attempt(record: AttemptRecord) -> rest.Attempt:
         input_tokens=record.input_tokens,
         output_tokens=record.output_tokens,
         cost_usd=record.cost_micros / 1_000_000,
+        permissions=record.permissions,
+        permissions_enforced={"yes": True, "no": False}.get(report.enforced),
+        denials=report.denials,
     )
 
 
@@ -135,9 +140,23 @@ def agent(record: AgentRecord, held: Sequence[TaskRecord], *, now: int) -> rest.
         tags=sorted(profile.tags),
         capabilities=sorted(profile.capabilities),
         slots=record.slots,
+        permissions=record.permissions or None,
         current_tasks=[task.spec.id for task in held[: limits.PAGE_MAX]],
         registered_at=to_wire(record.registered_at),
         last_seen_at=to_wire(record.last_seen_at),
+    )
+
+
+def permission_profile(profile: Profile) -> rest.PermissionProfile:
+    """What an agent may do."""
+    return rest.PermissionProfile(
+        name=profile.name,
+        files=profile.files.value,
+        network=profile.network.value,
+        allow=list(profile.allow),
+        denied_tools=list(profile.denied_tools),
+        may_file_tasks=profile.may_file,
+        needs=sorted(profile.needs),
     )
 
 

@@ -78,15 +78,19 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
     if phase is ops.Heartbeat:
         tasks = {held.task_id for op in operations for held in op.leases}
         return {"tasks": tasks, "agents": {op.agent_id for op in operations}}
-    if phase is ops.SignOff:
+    if phase in (ops.SignOff, ops.SetAgentPermissions):
         return {"agents": {op.agent_id for op in operations}}
     if phase is ops.RegisterAgent:
         return {"agents": {op.agent.profile.id for op in operations}}
     if phase is ops.CreateTasks:
         new = [task for op in operations for task in op.tasks]
+        capped = [op for op in operations if op.capped is not None]
+        specs = [task.spec for op in capped for task in op.tasks]
+        above = {task_id for spec in specs for task_id in (spec.parent_id, spec.root_id) if task_id}
         return {
-            "tasks": {edge.upstream_id for task in new for edge in task.edges},
-            "agents": {task.spec.requires.agent_id for task in new if task.spec.requires.agent_id},
+            "tasks": {edge.upstream_id for task in new for edge in task.edges} | above,
+            "agents": {task.spec.requires.agent_id for task in new if task.spec.requires.agent_id}
+            | {op.capped.agent_id for op in capped},
             "asked": [op.idempotency for op in operations if op.idempotency],
         }
     return {}
@@ -100,6 +104,7 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.PutToken: tokens.put_token,
     ops.RevokeToken: tokens.revoke_token,
     ops.RegisterAgent: agents.register_agent,
+    ops.SetAgentPermissions: agents.set_permissions,
     ops.SignOff: agents.sign_off,
     ops.CreateProject: projects.create_project,
     ops.CreateTasks: tasks.create_tasks,

@@ -159,6 +159,11 @@ def agent_signed_off(op: ops.SignOff) -> Draft:
     return _about("agent.signedOff", of_agent(op.agent_id), "agent", op.agent_id, data)
 
 
+def agent_permissions(agent_id: str, profile: str, *, actor: str) -> Draft:
+    """An operator said what an agent may do."""
+    return _about("agent.permissions", actor, "agent", agent_id, {"profile": profile})
+
+
 def project_created(op: ops.CreateProject) -> Draft:
     """A project was added."""
     return _about("project.created", op.actor, "project", op.project.id, {"name": op.project.name})

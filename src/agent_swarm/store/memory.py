@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
+from agent_swarm.domain.caps import Cap
 from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import AgentProfile, Requirements
 from agent_swarm.domain.priority import sort_key
@@ -120,7 +121,14 @@ class MemoryRows:
         class_id, claim_class = self._engine.class_of[task_id]
         spec = record.spec
         return Entry(
-            record.state, class_id, claim_class, spec.created_at, spec.priority, record.started_at, spec.labels
+            record.state,
+            class_id,
+            claim_class,
+            spec.created_at,
+            spec.priority,
+            record.started_at,
+            spec.labels,
+            spec.permissions,
         )
 
     def save(self, entry: Entry) -> None:
@@ -141,6 +149,18 @@ class MemoryRows:
     def records(self, task_ids: Sequence[str]) -> dict[str, TaskRecord]:
         """Whole tasks, by id."""
         return {task_id: self._engine.records[task_id] for task_id in task_ids}
+
+    def count_tasks(self, cap: Cap, of: str, *, limit: int) -> int:
+        """How many tasks count for this cap."""
+        below = [record for record in self._engine.records.values() if record.spec.parent_id is not None]
+        match cap:
+            case Cap.CHILDREN:
+                counted = [record for record in below if record.spec.parent_id == of]
+            case Cap.TASKS_PER_ROOT:
+                counted = [record for record in below if record.spec.root_id == of]
+            case _:
+                counted = [record for record in below if record.spec.created_by == of and record.finished_at is None]
+        return min(limit, len(counted))
 
     def edges_from(self, upstream_ids: Sequence[str]) -> list[tuple[str, Edge]]:
         """Who waits for these tasks, and how."""

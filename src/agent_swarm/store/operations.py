@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from agent_swarm.domain.caps import Caps
 from agent_swarm.domain.commands import Command
 from agent_swarm.domain.kill_switch import REQUEST, Activation, Switch, SwitchScope
+from agent_swarm.domain.permissions import STANDARD, Profile, Profiles
 from agent_swarm.domain.tasks import TaskState
 from agent_swarm.store.records import (
     AgentRecord,
@@ -216,10 +218,27 @@ class RegisterAgent(Operation[Registration]):
     token: TokenRecord
     held: tuple[Held, ...] = ()
     jitter: float = 0.0
+    profiles: Profiles = STANDARD
 
     @property
     def keys(self) -> tuple[str, ...]:
         return (f"agent:{self.agent.profile.id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAgentPermissions(Operation[AgentRecord]):
+    """Give an agent a permission profile from its next attempt on; an empty name takes it away.
+
+    Raises CannotBeEnforced where the agent's worker could not enforce it.
+    """
+
+    agent_id: str
+    profile: Profile | None
+    actor: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"agent:{self.agent_id}",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,9 +295,17 @@ class Created:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Capped:
+    """An agent files this, and may file no more than `caps` allow."""
+
+    agent_id: str
+    caps: Caps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateTasks(Operation[Created]):
     """Create tasks together or not at all; upstreams outside the batch must exist (UnknownReference), as must
-    projects and agents.
+    projects and agents. Raises CapReached where an agent would file more than it may.
 
     `tasks` come after the tasks of the batch they wait for.
     """
@@ -286,6 +313,7 @@ class CreateTasks(Operation[Created]):
     tasks: tuple[NewTask, ...]
     actor: str
     idempotency: Idempotency | None = None
+    capped: Capped | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -426,7 +454,9 @@ class ClaimTask(Operation[ClaimedTask | None]):
     instance_id: str
     class_ids: tuple[int, ...]
     lease: int
-    token: TokenRecord  # the attempt's; task and fence are filled in
+    token: TokenRecord  # the attempt's; task, fence and what its profile lets it do are filled in
+    profiles: Profiles = STANDARD
+    filing: frozenset[str] = frozenset()  # the scopes that only a profile under which agents may file leaves
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -471,6 +501,7 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     PutToken,
     RevokeToken,
     RegisterAgent,
+    SetAgentPermissions,
     SignOff,
     CreateProject,
     CreateTasks,

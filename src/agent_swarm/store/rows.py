@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from agent_swarm.domain.caps import Cap
 from agent_swarm.domain.commands import Change
 from agent_swarm.domain.dependencies import Consequence, consequence
 from agent_swarm.domain.kill_switch import Switch
@@ -59,6 +60,7 @@ class Entry:
     priority: int
     started_at: int | None = None
     labels: tuple[str, ...] = ()
+    permissions: str | None = None
     columns: dict[str, Any] = field(default_factory=dict)
     whole: TaskRecord | None = None  # all of it, where the storage has it at hand, as it was before `since`
     since: dict[str, Any] = field(default_factory=dict)
@@ -118,6 +120,11 @@ class Rows(Protocol):
         ...
 
     def records(self, task_ids: Sequence[str]) -> dict[str, TaskRecord]: ...
+
+    def count_tasks(self, cap: Cap, of: str, *, limit: int) -> int:
+        """How many tasks count for this cap of a task or an actor; no more than `limit` are counted."""
+        ...
+
     def edges_from(self, upstream_ids: Sequence[str]) -> list[tuple[str, Edge]]: ...
     def look_ahead(self, task_ids: Sequence[str]) -> None:
         """These tasks may end without success: get all that this could end, and their edges, in a few goes.
@@ -303,11 +310,13 @@ def told(report: AttemptReport) -> dict[str, Any]:
         "data": report.data,
         "failure_class": report.failure_class,
         "failure_code": report.failure_code,
+        "enforced": report.enforced,
+        "denials": report.denials,
     }
     return {name: value for name, value in fields.items() if value}
 
 
-def new_attempt(op: ClaimTask, state: TaskState, *, now: int) -> AttemptRecord:
+def new_attempt(op: ClaimTask, state: TaskState, *, permissions: str, now: int) -> AttemptRecord:
     """The attempt that a claim opens."""
     return AttemptRecord(
         task_id=state.id,
@@ -317,6 +326,7 @@ def new_attempt(op: ClaimTask, state: TaskState, *, now: int) -> AttemptRecord:
         agent_id=op.agent_id,
         instance_id=op.instance_id,
         claimed_at=now,
+        permissions=permissions,
     )
 
 

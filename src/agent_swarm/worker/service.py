@@ -29,6 +29,7 @@ from agent_swarm.protocol.pool import (
     Wire,
     Withdraw,
 )
+from agent_swarm.redaction import Redactor
 from agent_swarm.sandbox.base import SandboxProvider
 from agent_swarm.worker.attempts import Attempts
 from agent_swarm.worker.clock import Clock
@@ -38,7 +39,6 @@ from agent_swarm.worker.heartbeats import Heartbeats
 from agent_swarm.worker.home import WorkerHome
 from agent_swarm.worker.link import LinkLost
 from agent_swarm.worker.mcp_servers import Servers
-from agent_swarm.worker.redaction import Redactor
 from agent_swarm.worker.registration import Registrar
 from agent_swarm.worker.run import Site
 from agent_swarm.worker.settings import WorkerSettings

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from starlette.types import Scope
 
 from agent_swarm.domain.errors import Unauthenticated
+from agent_swarm.domain.permissions import STANDARD, Profiles
 from agent_swarm.server.auth import bearer_token
 from agent_swarm.server.killing.board import SwitchBoard
 from agent_swarm.server.pool.briefing import Briefings
@@ -38,6 +39,7 @@ class PoolContext:
     briefings: Briefings
     roster: Roster
     stopping: Stopping
+    profiles: Profiles
 
     @classmethod
     def build(
@@ -48,18 +50,20 @@ class PoolContext:
         transcripts: Transcripts,
         stopping: Stopping,
         board: SwitchBoard,
+        profiles: Profiles = STANDARD,
         on_enter: Callable[[Presence], None] = lambda _: None,
     ) -> "PoolContext":
         """Made before the app serves; run `running` while it does. `on_enter` is called with whoever connects."""
         return cls(
             store=store,
-            dispatcher=Dispatcher(store),
+            dispatcher=Dispatcher(store, profiles=profiles),
             transcripts=transcripts,
             reports=Reports(redactor, random.random),
             owners=Owners(store),
             briefings=Briefings(store, transcripts),
             roster=Roster(store, board, on_enter),
             stopping=stopping,
+            profiles=profiles,
         )
 
     @asynccontextmanager

@@ -21,6 +21,7 @@ import structlog
 
 from agent_swarm.domain.errors import Denied, Superseded, SwarmError, TooLarge, Unavailable
 from agent_swarm.domain.matching import AgentProfile, Requirements
+from agent_swarm.domain.permissions import STANDARD, Profiles
 from agent_swarm.services.dispatch.claims import LEASE, Claim, Claims
 from agent_swarm.services.dispatch.demand import Demand, Demands
 from agent_swarm.services.dispatch.seats import Credit, Receiver, Seat
@@ -40,12 +41,12 @@ LOSSES = frozenset({"leaseExpired", "superseded"})  # after which the same agent
 class Dispatcher:
     """Push dispatch by credits, for the connections of this process."""
 
-    def __init__(self, store: Store, *, lease: int = LEASE) -> None:
+    def __init__(self, store: Store, *, lease: int = LEASE, profiles: Profiles = STANDARD) -> None:
         self._store = store
         self._lease = lease
         self._demands = Demands()
         self._room = WaitingRoom()
-        self._claims = Claims(store, self._settle, lease=lease)
+        self._claims = Claims(store, self._settle, lease=lease, profiles=profiles)
         self._credits: dict[str, Credit] = {}  # waiting or being claimed for, by claim id
         self._owed: list[Credit] = []  # with an answer that the store was too busy to give again
         self._missed: list[Committed] | None = []  # what is committed while the classes are being read

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from agent_swarm.domain.caps import Cap
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
@@ -124,6 +125,11 @@ class SqlRows:
             for row in self._driver.rows(statements.tasks_by_id, {"ids": missing}):
                 found[row["id"]] = coding.task_of(row, self.requirements(row["class_id"]))
         return found
+
+    def count_tasks(self, cap: Cap, of: str, *, limit: int) -> int:
+        """How many tasks count for this cap."""
+        self.flush()
+        return int(self._driver.value(statements.counted[cap], {"of": of, "limit": limit}))
 
     def edges_from(self, upstream_ids: Sequence[str]) -> list[tuple[str, Edge]]:
         """Who waits for these tasks, and how."""

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from agent_swarm.domain.caps import Cap
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.kill_switch import SwitchStatus
 from agent_swarm.domain.tasks import HELD, PauseReason, TaskStatus
@@ -42,6 +43,7 @@ lock_tasks = (
         task.c.priority,
         task.c.started_at,
         task.c.labels,
+        task.c.permissions,
     )
     .where(one_of(task.c.id))
     .order_by(task.c.id)
@@ -53,6 +55,21 @@ full_tasks = sa.select(task, has_upstreams, tables.prompt.c.text.label("prompt")
     tables.prompt, tables.prompt.c.task_id == task.c.id
 )
 tasks_by_id = full_tasks.where(one_of(task.c.id))
+
+
+def _count(*conditions: "sa.ColumnElement[bool]") -> "sa.Select[Any]":
+    """Of what an index finds, no more than `limit` rows are counted."""
+    found = sa.select(task.c.id).where(*conditions).limit(sa.bindparam("limit"))
+    return sa.select(sa.func.count()).select_from(found.subquery())
+
+
+counted = {
+    Cap.CHILDREN: _count(task.c.parent_id == sa.bindparam("of")),
+    Cap.TASKS_PER_ROOT: _count(task.c.root_id == sa.bindparam("of"), task.c.root_id != task.c.id),
+    Cap.OPEN_PER_AGENT: _count(
+        task.c.created_by == sa.bindparam("of"), task.c.finished_at.is_(None), task.c.parent_id.is_not(None)
+    ),
+}
 
 edges_from = (
     sa.select(tables.dependency)

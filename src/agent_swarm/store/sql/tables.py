@@ -40,6 +40,7 @@ task = sa.Table(
     sa.Column("root_id", _ID, nullable=False),
     sa.Column("depth", sa.Integer, nullable=False),
     sa.Column("retry_of", _ID),
+    sa.Column("permissions", sa.String(64)),
     _instant("created_at", nullable=False),
     # where it stands: the fields of domain.tasks.TaskState
     sa.Column("status", sa.String(16), nullable=False),
@@ -138,6 +139,10 @@ sa.Index(
     postgresql_where=task.c.last_agent_id.is_not(None),
 )
 
+# What agents have filed that has not ended, to be counted when they file more. Agents file below a task only.
+_filed_and_open = sa.and_(task.c.finished_at.is_(None), task.c.parent_id.is_not(None))
+sa.Index("ix_task_filed_by", task.c.created_by, sqlite_where=_filed_and_open, postgresql_where=_filed_and_open)
+
 # The soft labels of tasks once more, for lists by label. The key is all there is of a row.
 task_label = sa.Table(
     "task_label",
@@ -197,6 +202,9 @@ attempt = sa.Table(
     sa.Column("data", sa.Text),
     sa.Column("failure_class", sa.String(16), nullable=False),
     sa.Column("failure_code", sa.Text, nullable=False),
+    sa.Column("permissions", sa.String(64), nullable=False, server_default=""),
+    sa.Column("enforced", sa.String(3), nullable=False, server_default=""),
+    sa.Column("denials", sa.Integer, nullable=False, server_default="0"),
     sa.Column("input_tokens", sa.BigInteger, nullable=False),
     sa.Column("output_tokens", sa.BigInteger, nullable=False),
     sa.Column("cost_micros", sa.BigInteger, nullable=False),
@@ -231,6 +239,7 @@ agent = sa.Table(
     sa.Column("harness", sa.Text, nullable=False),
     sa.Column("slots", sa.Integer, nullable=False),
     sa.Column("instance_id", _ID, nullable=False),
+    sa.Column("permissions", sa.String(64), nullable=False, server_default=""),
     _instant("registered_at", nullable=False),
     _instant("last_seen_at", nullable=False),
     _instant("offline_at"),
