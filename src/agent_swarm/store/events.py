@@ -46,7 +46,7 @@ def chain(drafts: Iterable[Draft], *, seq: int, head: str, at: int) -> list[Even
         events.append(
             Event(
                 seq=seq,
-                id=_id_from(head),
+                id=id_of(head),
                 type=draft.type,
                 at=at,
                 actor=draft.actor,
@@ -63,7 +63,8 @@ def chain(drafts: Iterable[Draft], *, seq: int, head: str, at: int) -> list[Even
 
 def event_hash(previous: str, *, seq: int, at: int, draft: Draft) -> str:
     """The link of one event, 64 hex digits."""
-    content = [
+    return link_of(
+        previous,
         seq,
         draft.type,
         at,
@@ -73,8 +74,22 @@ def event_hash(previous: str, *, seq: int, at: int, draft: Draft) -> str:
         draft.task_id,
         draft.attempt,
         draft.data,
-    ]
+    )
+
+
+def link_of(previous: str, *content: Any) -> str:
+    """SHA-256 over the hash before and, as canonical JSON, seq, type, at, actor, subject, task, attempt and data.
+
+    Raises TypeError for what JSON cannot hold.
+    """
     return hashlib.sha256(previous.encode() + orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def id_of(digest: str) -> str:
+    """The id of the event with this hash: a UUIDv8 (RFC 9562 §5.8)."""
+    return (
+        f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-{'89ab'[int(digest[16], 16) & 3]}{digest[17:20]}-{digest[20:32]}"
+    )
 
 
 def task_event(
@@ -204,9 +219,3 @@ def of_agent(agent_id: str) -> str:
 def _about(event_type: str, actor: str, kind: str, subject_id: str, data: Mapping[str, Any]) -> Draft:
     return Draft(type=event_type, actor=actor, subject_kind=kind, subject_id=subject_id, data=data)
 
-
-def _id_from(digest: str) -> str:
-    """A UUIDv8 (RFC 9562 §5.8) out of a hash."""
-    return (
-        f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-{'89ab'[int(digest[16], 16) & 3]}{digest[17:20]}-{digest[20:32]}"
-    )
