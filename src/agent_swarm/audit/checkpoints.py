@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from agent_swarm.audit.keys import AuditKeyError, PublicKey, SigningKey, public_key_of
-from agent_swarm.domain.errors import SwarmError
+from agent_swarm.audit.keys import PublicKey, SigningKey, public_key_of
+from agent_swarm.domain.errors import InvalidAuditKey, SwarmError
 from agent_swarm.domain.time import to_wire
 
 VERSION: Final = 1
@@ -89,7 +89,7 @@ def parse(line: str | bytes) -> Checkpoint:
         text = line.decode("ascii") if isinstance(line, bytes) else line
         fields = json.loads(text)
         found = _read(fields)
-    except (ValueError, TypeError, KeyError, RecursionError, AuditKeyError) as exc:
+    except (ValueError, TypeError, KeyError, RecursionError, InvalidAuditKey) as exc:
         raise CheckpointUnreadable(f"this is no checkpoint ({type(exc).__name__})") from None
     if found.line != text:
         raise CheckpointUnreadable("this is not how a checkpoint is written: its line was changed")

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-FINDINGS = 100  # kept of a check; the others are counted
+from agent_swarm.protocol.limits import AUDIT_FINDINGS
+
+FINDINGS = AUDIT_FINDINGS  # kept of a check; the others are counted
 
 
 class FindingKind(StrEnum):

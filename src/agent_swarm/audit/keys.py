@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from agent_swarm.domain.errors import SwarmError
+from agent_swarm.domain.errors import InvalidAuditKey
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -15,12 +15,6 @@ if TYPE_CHECKING:
 KEY_ID_CHARS: Final = 16
 RAW_BYTES: Final = 32
 _HOW = "make one with: openssl genpkey -algorithm ed25519"
-
-
-class AuditKeyError(SwarmError):
-    """A key for signed checkpoints cannot be used."""
-
-    code = "invalidAuditKey"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +83,7 @@ def new_key() -> SigningKey:
 
 
 def signing_key(pem: bytes, *, where: str) -> SigningKey:
-    """The key in a PEM file; raises AuditKeyError, which never quotes it."""
+    """The key in a PEM file; raises InvalidAuditKey, which never quotes it."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -97,17 +91,17 @@ def signing_key(pem: bytes, *, where: str) -> SigningKey:
     try:
         loaded = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise AuditKeyError(
+        raise InvalidAuditKey(
             f"{where} holds no key for signed checkpoints: expected an Ed25519 key as PEM, without a password",
             hint=_HOW,
         ) from None
     if not isinstance(loaded, Ed25519PrivateKey):
-        raise AuditKeyError(f"the key in {where} is of another kind: expected Ed25519", hint=_HOW)
+        raise InvalidAuditKey(f"the key in {where} is of another kind: expected Ed25519", hint=_HOW)
     return _signing(loaded)
 
 
 def public_key(content: bytes, *, where: str) -> PublicKey:
-    """The key in a file, PEM or 64 hexadecimal digits; raises AuditKeyError."""
+    """The key in a file, PEM or 64 hexadecimal digits; raises InvalidAuditKey."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
@@ -120,7 +114,7 @@ def public_key(content: bytes, *, where: str) -> PublicKey:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         loaded = None
     if not isinstance(loaded, Ed25519PublicKey):
-        raise AuditKeyError(
+        raise InvalidAuditKey(
             f"{where} holds no public key of checkpoints: expected an Ed25519 key as PEM, or 64 hexadecimal digits",
             hint="write it to a file with: agent-swarm audit key > audit-key.pub",
         )
@@ -128,13 +122,13 @@ def public_key(content: bytes, *, where: str) -> PublicKey:
 
 
 def public_key_of(text: str, *, where: str) -> PublicKey:
-    """The key that 64 hexadecimal digits are; raises AuditKeyError."""
+    """The key that 64 hexadecimal digits are; raises InvalidAuditKey."""
     try:
         raw = bytes.fromhex(text)
     except ValueError:
         raw = b""
     if len(raw) != RAW_BYTES or text != raw.hex():
-        raise AuditKeyError(f"{where} is no public key: expected 64 lower-case hexadecimal digits", hint=_HOW)
+        raise InvalidAuditKey(f"{where} is no public key: expected 64 lower-case hexadecimal digits", hint=_HOW)
     return PublicKey(raw)
 
 

@@ -24,13 +24,14 @@ class Judged:
 class Trust:
     """Judges the lines of a file of checkpoints, from its first one on."""
 
-    def __init__(self, roots: Iterable[PublicKey], tell: Tell) -> None:
+    def __init__(self, roots: Iterable[PublicKey], tell: Tell, *, from_first: bool = True) -> None:
+        self._from_first = from_first  # else the lines may begin anywhere
         self._keys = {key.id: key for key in roots}
         self._retired: dict[str, int] = {}  # by the number of the checkpoint that introduced the next key
         self._tell = tell
         self._seq = 0
         self.last: Checkpoint | None = None
-        self.counting = 0
+        self.last_counting: Checkpoint | None = None
         self.lines = 0
         self.archives: list[Checkpoint] = []  # those that count
 
@@ -43,7 +44,7 @@ class Trust:
 
     def finish(self) -> None:
         """After the last line: where there are some, one has to count."""
-        if self.lines and not self.counting:
+        if self.lines and self.last_counting is None:
             names = ", ".join(sorted(self._keys))
             self._say(
                 FindingKind.CHECKPOINT_FORGED,
@@ -52,12 +53,6 @@ class Trust:
                 expected=names,
                 found=self.last.key_id if self.last else "",
             )
-
-    def key_at_end(self) -> PublicKey | None:
-        """The one key that may sign the next checkpoint; None where nothing has been signed by a trusted one."""
-        if not self.counting or self.last is None:
-            return None
-        return self.last.introduces or self._keys.get(self.last.key_id)
 
     def _judged(self, line: str | bytes) -> Judged | None:
         self.lines += 1
@@ -72,12 +67,12 @@ class Trust:
             return None
         self.last = checkpoint
         if counts:
-            self.counting += 1
+            self.last_counting = checkpoint
             self._take_over(checkpoint)
         return Judged(checkpoint, counts)
 
     def _look_at_place(self, checkpoint: Checkpoint) -> None:
-        expected = self.last.number + 1 if self.last else 1
+        expected = self.last.number + 1 if self.last else 1 if self._from_first else checkpoint.number
         if checkpoint.number > expected:
             self._say(
                 FindingKind.CHECKPOINT_MISSING,
@@ -99,7 +94,7 @@ class Trust:
         """Whether it counts; None for one that was forged."""
         key = self._keys.get(checkpoint.key_id)
         if key is None:
-            if not self.counting:
+            if self.last_counting is None:
                 return False
             self._forged(checkpoint, "by a key that nobody introduced")
             return None

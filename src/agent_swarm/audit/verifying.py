@@ -19,7 +19,7 @@ def silent(_seq: int) -> None:
     """Tells nobody."""
 
 
-class UnreadableRows(Exception):  # noqa: N818 - it says what was met
+class UnreadableRows(Exception):
     """Rows cannot be read any further; the message is the reason."""
 
 
@@ -99,7 +99,7 @@ class Verification:
         self._due = next(self._checkpoints, None)
 
     def _meet_checkpoints(self) -> None:
-        """Compare the checkpoints about the event that the walk is at; those before the part are none of its business."""
+        """Compare the checkpoints about the event that the walk is at; those before it are passed over."""
         while self._due is not None and self._due.checkpoint.seq <= self._walk.seq:
             if self._due.checkpoint.seq == self._walk.seq and self._walk.link is not None:
                 self._compare(self._due)
@@ -146,8 +146,8 @@ class Verification:
         self._tell(
             FindingKind.TRUNCATED,
             seq + 1,
-            f"events {seq + 1} to {checkpoint.seq} are missing: checkpoint {checkpoint.number} has signed them, and the "
-            f"chain ends with event {seq}; they were removed, or this is an older copy of the database",
+            f"events {seq + 1} to {checkpoint.seq} are missing: checkpoint {checkpoint.number} has signed them, and "
+            f"the chain ends with event {seq}; they were removed, or this is an older copy of the database",
             expected=f"{checkpoint.seq} {checkpoint.hash}",
             found=str(seq),
         )

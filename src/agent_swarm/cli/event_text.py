@@ -44,6 +44,12 @@ def _told(event_type: str, data: Mapping[str, Any], agent: str, *, attempt: int 
     match event_type:
         case "agent.registered":
             return f"{data.get('name', 'an agent')} is here, as {data.get('agentRole', 'agent')}"
+        case "audit.checkpointed":
+            return f"checkpoint {data.get('number')} signed"
+        case "audit.keyIntroduced":
+            return f"the key {data.get('keyId')} signs checkpoints from here on"
+        case "audit.archived":
+            return f"events {data.get('fromSeq')} to {data.get('toSeq')} are in {data.get('file')}"
         case "task.created":
             return f"{data.get('title', '')} ({data.get('status', '')})"
         case "task.claimed":

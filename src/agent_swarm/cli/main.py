@@ -32,6 +32,7 @@ COMMANDS = {
         "watch": Lazy("agent_swarm.cli.watch:watch", "Print events as they happen, one line each."),
     },
     "Look after its data": {
+        "audit": Lazy("agent_swarm.cli.audit:audit", "Prove who did what: verify, sign, export the history."),
         "db": Lazy("agent_swarm.cli.db:db", "Look at, migrate and copy the database."),
     },
     "Your shell": {

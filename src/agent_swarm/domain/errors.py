@@ -5,7 +5,8 @@
     │   ├── UnknownReference     it names something that does not exist
     │   ├── DependencyCycle
     │   ├── TooLarge
-    │   └── IdempotencyMismatch
+    │   ├── IdempotencyMismatch
+    │   └── InvalidAuditKey
     ├── NotFound
     │   └── UnknownTask
     ├── Conflict                 the state of the thing does not allow it
@@ -13,7 +14,9 @@
     │   ├── IllegalTransition
     │   ├── ResultConflict
     │   ├── AlreadyExists
-    │   └── Superseded
+    │   ├── Superseded
+    │   ├── NoNotary
+    │   └── HistoryDiffers
     ├── Denied                   who asks may not do it
     │   └── Unauthenticated
     └── Unavailable              try again later
@@ -86,6 +89,12 @@ class IdempotencyMismatch(InvalidInput):
     code = "idempotencyMismatch"
 
 
+class InvalidAuditKey(InvalidInput):
+    """A key for signed checkpoints cannot be used."""
+
+    code = "invalidAuditKey"
+
+
 class NotFound(SwarmError):
     """What was asked for does not exist."""
 
@@ -154,6 +163,18 @@ class Superseded(Conflict):
     """A newer process runs under this AGENT_ID; this one must stop."""
 
     code = "superseded"
+
+
+class NoNotary(Conflict):
+    """This server cannot sign checkpoints of the history now."""
+
+    code = "noNotary"
+
+
+class HistoryDiffers(Conflict):
+    """The history is not what its hashes say."""
+
+    code = "historyDiffers"
 
 
 class Denied(SwarmError):

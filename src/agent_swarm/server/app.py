@@ -9,6 +9,10 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_swarm import __version__
+from agent_swarm.audit.key_file import KeyFile
+from agent_swarm.audit.ledger import FILE_NAME as LEDGER_NAME
+from agent_swarm.audit.ledger import Ledger
+from agent_swarm.audit.publishing import Place, Publisher
 from agent_swarm.bus.base import NoticeKind
 from agent_swarm.bus.logs import LogStream
 from agent_swarm.faults import crash_point
@@ -16,6 +20,7 @@ from agent_swarm.server import docs, openapi
 from agent_swarm.server.access import guard_routes
 from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.boundary import Boundary
+from agent_swarm.server.checkpoints import Checkpointer, Publishing
 from agent_swarm.server.context import Context
 from agent_swarm.server.housekeeping import Housekeeping
 from agent_swarm.server.methods import Methods
@@ -24,19 +29,20 @@ from agent_swarm.server.node import Ears, Following, Node
 from agent_swarm.server.pool import PoolContext
 from agent_swarm.server.pool import routes as pool_routes
 from agent_swarm.server.ring import EventRing
-from agent_swarm.server.routes import agents, attempts, commands, events, health, projects, tasks
+from agent_swarm.server.routes import agents, attempts, audit, commands, events, health, projects, tasks
 from agent_swarm.server.service import Service
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.server.timers import TimerService
 from agent_swarm.server.unserved import UnservedWatch
 from agent_swarm.services.gathered import GatheredTasks
+from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Committed
 from agent_swarm.store.batcher import BatchingStore
 
-FACES = (tasks, commands, events, attempts, agents, projects, health)  # the routes called most often come first
+FACES = (tasks, commands, events, attempts, agents, projects, audit, health)  # the routes called most often come first
 
 
 class ControlPlane(FastAPI):
@@ -86,7 +92,18 @@ def build_app(
     pool = _pool(context, store, node)
     timers = TimerService(store, store.clock, metrics)
     following = Following(node, Ears(store=store, pool=pool, transcripts=context.transcripts, timers=timers))
-    services = (timers, Housekeeping(store), UnservedWatch(store, minutes=settings.no_agent_minutes))
+    services = (
+        timers,
+        Housekeeping(store),
+        UnservedWatch(store, minutes=settings.no_agent_minutes),
+        *_publishing(context, settings),
+    )
+    checkpointer = Checkpointer(
+        store,
+        context.notary,
+        events=settings.audit_checkpoint_events,
+        seconds=60 * settings.audit_checkpoint_minutes,
+    )
     app = ControlPlane(
         title="Agent Swarm",
         version=__version__,
@@ -95,7 +112,7 @@ def build_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=lambda _: running(context, pool, following, services),
+        lifespan=lambda _: running(context, pool, following, services, checkpointer),
     )
     app.context = context
     app.pool = pool
@@ -130,7 +147,23 @@ def _context(
         metrics=metrics,
         ring=EventRing(),
         stopping=stopping,
+        notary=Notary(
+            store,
+            keys=KeyFile(settings.audit_key, is_given=settings.audit_key_file is not None),
+            ledger=Ledger(settings.audit / LEDGER_NAME),
+            folder=settings.audit,
+        ),
     )
+
+
+def _publishing(context: Context, settings: ServerSettings) -> tuple[Service, ...]:
+    """What takes checkpoints to another place, where there is one."""
+    if not settings.audit_url:
+        return ()
+    notary = context.notary
+    publishing = Publishing(Publisher(notary.ledger, Place(settings.audit_url, settings.audit_url_token).send))
+    notary.on_growth = publishing.hurry
+    return (publishing,)
 
 
 def _pool(context: Context, store: BatchingStore, node: Node) -> PoolContext:
@@ -152,13 +185,13 @@ def all_routes(app: ControlPlane, context: Context, pool: PoolContext) -> list[B
 
 @asynccontextmanager
 async def running(
-    context: Context, pool: PoolContext, following: Following, services: Sequence[Service]
+    context: Context, pool: PoolContext, following: Following, services: Sequence[Service], checkpointer: Checkpointer
 ) -> AsyncIterator[None]:
     """What works in the background while the app serves."""
     unsubscribe = context.store.subscribe(_followers_of(context))
     seq, _ = await context.store.read(lambda queries: queries.head())
     context.ring.head = max(context.ring.head, seq)
-    async with pool.running(), following.running():
+    async with checkpointer.running(), pool.running(), following.running():
         for service in services:
             await service.start()
         try:

@@ -7,6 +7,7 @@ from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.ring import EventRing
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.services.gathered import GatheredTasks
+from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Store
@@ -24,3 +25,4 @@ class Context:
     metrics: Metrics
     ring: EventRing
     stopping: Stopping
+    notary: Notary

@@ -33,6 +33,8 @@ class Scope(StrEnum):
     PROJECTS_WRITE = "projects:write"
     EVENTS_READ = "events:read"
     METRICS_READ = "metrics:read"
+    AUDIT_READ = "audit:read"  # who did what, checkpoints, whether the history is whole
+    AUDIT_ADMIN = "audit:admin"  # sign checkpoints, replace the key, archive
     POOL_WORK = "pool:work"  # register, claim, report
     OWN_TASK_READ = "ownTask:read"  # its own task, and the tasks that one depends on
     OWN_TASK_PROGRESS = "ownTask:progress"

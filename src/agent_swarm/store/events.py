@@ -85,6 +85,24 @@ def link_of(previous: str, *content: Any) -> str:
     return hashlib.sha256(previous.encode() + orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
+def stored(event: Event) -> tuple[Any, ...]:
+    """The columns of an event as a database has them, in the order of its table."""
+    return (
+        event.seq,
+        event.id,
+        event.type,
+        event.at,
+        event.actor,
+        event.subject_kind,
+        event.subject_id,
+        event.task_id,
+        event.attempt,
+        orjson.dumps(event.data).decode(),
+        event.v,
+        event.hash,
+    )
+
+
 def id_of(digest: str) -> str:
     """The id of the event with this hash: a UUIDv8 (RFC 9562 §5.8)."""
     return (
@@ -218,4 +236,3 @@ def of_agent(agent_id: str) -> str:
 
 def _about(event_type: str, actor: str, kind: str, subject_id: str, data: Mapping[str, Any]) -> Draft:
     return Draft(type=event_type, actor=actor, subject_kind=kind, subject_id=subject_id, data=data)
-
