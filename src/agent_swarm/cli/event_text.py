@@ -44,12 +44,6 @@ def _told(event_type: str, data: Mapping[str, Any], agent: str, *, attempt: int 
     match event_type:
         case "agent.registered":
             return f"{data.get('name', 'an agent')} is here, as {data.get('agentRole', 'agent')}"
-        case "audit.checkpointed":
-            return f"checkpoint {data.get('number')} signed"
-        case "audit.keyIntroduced":
-            return f"the key {data.get('keyId')} signs checkpoints from here on"
-        case "audit.archived":
-            return f"events {data.get('fromSeq')} to {data.get('toSeq')} are in {data.get('file')}"
         case "task.created":
             return f"{data.get('title', '')} ({data.get('status', '')})"
         case "task.claimed":
@@ -67,10 +61,22 @@ def _told(event_type: str, data: Mapping[str, Any], agent: str, *, attempt: int 
             return _nobody(data)
         case "task.reprioritized":
             return f"priority {data.get('priority')}"
+        case _ if event_type.startswith("audit."):
+            return _of_history(event_type, data)
         case _ if event_type in ENDINGS:
             return _with_reason(ENDINGS[event_type], data)
         case _:
             return PLAIN.get(event_type) or ", ".join(f"{key}: {value}" for key, value in data.items())
+
+
+def _of_history(event_type: str, data: Mapping[str, Any]) -> str:
+    match event_type:
+        case "audit.checkpointed":
+            return f"checkpoint {data.get('number')} signed"
+        case "audit.keyIntroduced":
+            return f"the key {data.get('keyId')} signs checkpoints from here on"
+        case _:
+            return f"events {data.get('fromSeq')} to {data.get('toSeq')} are in {data.get('file')}"
 
 
 def _with_reason(words: str, data: Mapping[str, Any]) -> str:

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 import structlog
 
 from agent_swarm.audit.publishing import NotPublished, Publisher
-from agent_swarm.domain.errors import ShuttingDown, SwarmError
+from agent_swarm.domain.errors import NoNotary, ShuttingDown, SwarmError
 from agent_swarm.server.service import Service
-from agent_swarm.services.notary import NoNotary, Notary
+from agent_swarm.services.notary import Notary
 from agent_swarm.store.base import Committed, Store
 
 log = structlog.get_logger()

@@ -1,7 +1,8 @@
 """`agent-swarm audit export`."""
 
+import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import IO
@@ -51,7 +52,6 @@ def export(
     from agent_swarm.audit import exports, sources
     from agent_swarm.domain.time import from_wire
 
-    lines = exports.json_lines if form == "jsonl" else exports.csv_lines
     with sources.opened(chosen(database, data_dir)) as found:
         begin = found.first_since(from_wire(since)) if since is not None else from_seq
         part = found.part(begin)
@@ -62,8 +62,9 @@ def export(
             )
         with closing(found.rows(part.after)) as rows, _opened(output) as file:
             wanted = takewhile(lambda row: to_seq is None or row[0] <= to_seq, rows)
-            for line in lines(wanted, part.link):
-                file.write(line)
+            lines = exports.json_lines(wanted, part.link) if form == "jsonl" else exports.csv_lines(wanted, part.link)
+            with suppress(BrokenPipeError):  # who reads has read enough
+                file.writelines(lines)
     if output is not None:
         say(f"written: {output}", to_errors=True)
 
@@ -73,7 +74,10 @@ def _opened(output: Path | None) -> Iterator[IO[bytes]]:
     if output is None:
         stream = click.get_binary_stream("stdout")
         yield stream
-        stream.flush()
+        with suppress(BrokenPipeError):
+            stream.flush()
+            return
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # so that nobody tries again at the exit
         return
     try:
         with output.open("wb") as file:

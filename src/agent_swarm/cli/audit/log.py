@@ -15,9 +15,7 @@ from agent_swarm.cli.text import printable, short_id
 
 @click.command()
 @click.option("--actor", metavar="NAME", help="Only what operator, agent (any), or agent:ID did.")
-@click.option(
-    "--type", "types", multiple=True, metavar="PATTERN", help="Only these types, such as task.failed or task.*."
-)
+@click.option("--type", "types", multiple=True, metavar="PATTERN", help="Only these types, such as task.*.")
 @click.option("--task", "task", metavar="ID", help="Only what is about this task.")
 @click.option("--since", type=Moment(), help="Not before this time.")
 @click.option("--until", type=Moment(), help="Before this time.")

@@ -77,10 +77,7 @@ def verify(*, by_server: bool, url: str | None, as_json: bool, **asked: Any) -> 
     """
     try:
         with shown_progress(silent=as_json) as told:
-            if by_server:
-                found = _by_server(url, asked["from_seq"], told)
-            else:
-                found = _here(Asked(**asked), told)
+            found = _by_server(url, asked["from_seq"], told) if by_server else _here(Asked(**asked), told)
     except SwarmError as exc:
         if as_json:
             print_json({"whole": None, "error": {"code": exc.code, "message": exc.message, "hint": exc.hint}})
