@@ -35,15 +35,16 @@ EventRow = tuple[Any, ...]  # the COLUMNS of an event, as stored
 class Walk:
     """A place in the chain, `seq` and its hash `link`; `step` goes on to the next event.
 
-    `link` None means that the event before is not there: the next one is taken at its word.
+    `link` None means that the event before is not there: the next one is taken at its word. After an event whose hash
+    is not what it has to be, `instead` is that: the next one, or a checkpoint, tells which of the two it was.
     """
 
-    __slots__ = ("at", "events", "link", "seq")
+    __slots__ = ("events", "instead", "link", "seq")
 
     def __init__(self, seq: int = 0, link: str | None = GENESIS) -> None:
         self.seq = seq
         self.link = link
-        self.at = 0
+        self.instead: str | None = None
         self.events = 0
 
     def step(self, row: EventRow) -> Finding | None:
@@ -52,7 +53,7 @@ class Walk:
         After a wrong one the walk goes on from what that one says of itself, so that every finding stands where it is.
         """
         seq, identifier, version, claimed = row[0], row[1], row[10], row[11]
-        before, previous = self.seq, self.link
+        before, previous, instead = self.seq, self.link, self.instead
         if type(seq) is not int:
             return _altered(before + 1, "the number of an event is none", str(before + 1), seq)
         if seq <= before:
@@ -63,8 +64,8 @@ class Walk:
                 expected=str(before + 1),
                 found=str(seq),
             )
-        self.seq, self.link, self.events = seq, claimed if type(claimed) is str else None, self.events + 1
-        self.at = row[3] if type(row[3]) is int else self.at
+        self.seq, self.events = seq, self.events + 1
+        self.link, self.instead = claimed if type(claimed) is str else None, None
         if seq != before + 1:
             gone = str(before + 1) if seq == before + 2 else f"{before + 1} to {seq - 1}"
             return Finding(
@@ -77,7 +78,10 @@ class Walk:
         if type(version) is not int or version != KNOWN_VERSION:
             return _altered(seq, "it is of a version that does not exist", str(KNOWN_VERSION), version)
         expected = claimed if previous is None else computed_link(previous, row)
+        if expected != claimed and instead is not None and computed_link(instead, row) == claimed:
+            previous, expected = instead, claimed  # only the hash of the one before was changed
         if expected != claimed:
+            self.instead = expected
             what = "its content cannot be hashed" if expected is None else "it is not what its hash says"
             return _altered(seq, what, expected or "", claimed)
         if previous is not None and identifier != id_of(claimed):

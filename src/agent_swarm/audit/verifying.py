@@ -58,6 +58,7 @@ class Verification:
         self._signed_seq = 0
         self._signed_at: int | None = None
         self._last_good = part.after  # the last event up to which a checkpoint agrees
+        self._suspect: int | None = None  # the first one after it that something is wrong with
 
     def run(self, rows: Iterable[EventRow], progress: Progress = silent) -> None:
         """Look at every row."""
@@ -69,6 +70,7 @@ class Verification:
                 finding = walk.step(row)
                 if finding is not None:
                     tell(finding)
+                    self._suspect = self._suspect or finding.seq
                 if self._due is not None and self._due.checkpoint.seq <= walk.seq:
                     self._meet_checkpoints()
                 if walk.events % PROGRESS_EVENTS == 0:
@@ -106,13 +108,15 @@ class Verification:
             self._next_checkpoint()
 
     def _compare(self, judged: Judged) -> None:
-        checkpoint = judged.checkpoint
+        checkpoint, walk = judged.checkpoint, self._walk
         self._compared += 1
-        if checkpoint.hash != self._walk.link:
+        if checkpoint.hash == walk.instead:
+            walk.link, walk.instead = walk.instead, None  # only the hash of this event was changed
+        if checkpoint.hash != walk.link:
             span = f"{self._last_good + 1} to {checkpoint.seq}" if self._last_good < checkpoint.seq else "it"
             self._tell(
                 FindingKind.REWRITTEN,
-                min(self._last_good + 1, checkpoint.seq),
+                self._suspect or min(self._last_good + 1, checkpoint.seq),
                 f"event {checkpoint.seq} is not the one of checkpoint {checkpoint.number}: of events {span} "
                 "at least one was changed, and the hashes were made to fit",
                 expected=checkpoint.hash,
@@ -120,7 +124,7 @@ class Verification:
             )
         elif judged.counts:
             self._signed_seq, self._signed_at = checkpoint.seq, checkpoint.at
-            self._last_good = checkpoint.seq
+            self._last_good, self._suspect = checkpoint.seq, None
 
     def _look_at_end(self) -> None:
         seq, link, head = self._walk.seq, self._walk.link, self._part.head

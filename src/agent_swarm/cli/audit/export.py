@@ -1,6 +1,7 @@
 """`agent-swarm audit export`."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from itertools import takewhile
@@ -72,7 +73,7 @@ def export(
 @contextmanager
 def _opened(output: Path | None) -> Iterator[IO[bytes]]:
     if output is None:
-        stream = click.get_binary_stream("stdout")
+        stream = sys.stdout.buffer
         yield stream
         with suppress(BrokenPipeError):
             stream.flush()
