@@ -106,7 +106,8 @@ def write_state(address: DatabaseAddress, state: State) -> None:
         if kind == "postgresql":
             connection.exec_driver_sql("ALTER TABLE event DROP CONSTRAINT IF EXISTS pk_event")
         places = ", ".join([marks[kind]] * len(COLUMNS))
-        connection.exec_driver_sql(f"INSERT INTO event ({names}) VALUES ({places})", list(state.rows))
+        if state.rows:
+            connection.exec_driver_sql(f"INSERT INTO event ({names}) VALUES ({places})", list(state.rows))
         connection.execute(tables.event_head.update().values(seq=state.head[0], hash=state.head[1]))
 
 

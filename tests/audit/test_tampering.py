@@ -23,7 +23,7 @@ from agent_swarm.testing import postgres
 
 Grown = tuple[DatabaseAddress, Path]
 tampering = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 
@@ -71,7 +71,7 @@ def test_given_a_postgresql_database_when_somebody_tampers_with_it_then_the_chec
         signed = history.signed_seqs(tmp_path)
         forgeries = st.one_of(*(kind(state, signed, valid_text=True) for kind in forging.KINDS))
 
-        @settings(tampering, max_examples=150)
+        @settings(tampering, max_examples=80)
         @given(forgery=forgeries)
         def check(forgery: forging.Forgery) -> None:
             history.write_state(address, forgery.state)
@@ -165,7 +165,7 @@ def test_given_the_file_of_checkpoints_when_one_bit_of_it_changes_then_the_check
     address, folder = history.copied(*grown, tmp_path / "spoilt")
     whole = (folder / "checkpoints.jsonl").read_bytes()
 
-    @settings(tampering, max_examples=150)
+    @settings(tampering, max_examples=80)
     @given(place=st.integers(0, len(whole) - 1), bit=st.integers(0, 7))
     def check(place: int, bit: int) -> None:
         content = bytearray(whole)
@@ -295,7 +295,7 @@ def test_given_an_export_when_one_bit_of_it_changes_then_the_check_finds_it(
     path.write_bytes(whole)
     assert _export_is_whole(path, grown[1])
 
-    @settings(tampering, max_examples=150)
+    @settings(tampering, max_examples=80)
     @given(place=st.integers(0, len(whole) - 2), bit=st.integers(0, 7))
     def check(place: int, bit: int) -> None:
         content = bytearray(whole)
