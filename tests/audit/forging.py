@@ -55,8 +55,13 @@ def _flipped(draw: Any, value: Any, column: str, *, valid_text: bool) -> Any:
     try:
         text = content.decode()
     except UnicodeDecodeError:
-        return value + "x" if valid_text else bytes(content)
-    return value + "x" if valid_text and "\0" in text else text
+        return _other(value) if valid_text else bytes(content)
+    return _other(value) if valid_text and "\0" in text else text
+
+
+def _other(text: str) -> str:
+    """Another text of that length."""
+    return text[:-1] + ("y" if text[-1] != "y" else "z")
 
 
 @st.composite
@@ -93,7 +98,8 @@ def insertions(draw: Any, state: State, signed: list[int], *, valid_text: bool) 
     copy = draw(st.sampled_from(state.rows))
     moved = [changed(row, seq=row[SEQ] + 1) for row in state.rows[place:]]
     rows = (*state.rows[:place], changed(copy, seq=place + 1), *moved)
-    return Forgery(f"inserted at {place + 1}", State(rows, state.head), place + 1, place + 1)
+    last = place + 1 + (copy in state.rows[place : place + 1])  # the same once more: the one that was there is wrong
+    return Forgery(f"inserted at {place + 1}", State(rows, state.head), place + 1, last)
 
 
 @st.composite

@@ -15,6 +15,7 @@ ENDINGS = {
     "task.cancelled": "cancelled",
 }
 PLAIN = {
+    "agent.updated": "is back, or has another profile",
     "agent.superseded": "a newer process of this agent took over",
     "agent.signedOff": "left in good order",
     "task.ready": "its time has come",

@@ -5,6 +5,7 @@ An event on the wire is `{seq, id, type, at, actor, subject: {kind, id}, swarm, 
 
 EVENT_TYPES: dict[str, str] = {
     "agent.registered": "An agent's process reported for work: {name, agentRole, instanceId}",
+    "agent.updated": "The same process came back, or with another profile: {name, agentRole, instanceId}",
     "agent.superseded": "A newer process of the agent took over: {instanceId, by}",
     "agent.signedOff": "An agent's process left in good order: {instanceId}",
     "audit.checkpointed": "A person had a checkpoint of the history signed: {number, seq}",
@@ -39,6 +40,6 @@ EVENT_TYPES: dict[str, str] = {
         "{requires: {tags, capabilities, agentId?}, since, tasks}"
     ),
     "task.usageBooked": "Money and tokens were spent: {inputTokens, outputTokens, costUsd, model?}",
-    "token.created": "A token was made: {kind, label}",
+    "token.created": "A token was made; one of the same label ends with it: {kind, label, replaced?}",
     "token.revoked": "A token was revoked: {}",
 }

@@ -143,9 +143,12 @@ def of_task(event_type: str, state: TaskState, *, actor: str, data: Mapping[str,
     )
 
 
-def token_created(token: TokenRecord) -> Draft:
-    """A token was made; its secret appears nowhere."""
-    return _about("token.created", SYSTEM, "token", token.id, {"kind": token.kind.value, "label": token.label})
+def token_created(token: TokenRecord, *, replaced: bool) -> Draft:
+    """A token was made, which may have ended another one; its secret appears nowhere."""
+    data: dict[str, Any] = {"kind": token.kind.value, "label": token.label}
+    if replaced:
+        data["replaced"] = True
+    return _about("token.created", SYSTEM, "token", token.id, data)
 
 
 def token_revoked(op: ops.RevokeToken) -> Draft:
@@ -158,6 +161,13 @@ def agent_registered(op: ops.RegisterAgent) -> Draft:
     profile = op.agent.profile
     data = {"name": op.agent.name, "agentRole": profile.agent_role.value, "instanceId": op.agent.instance_id}
     return _about("agent.registered", of_agent(profile.id), "agent", profile.id, data)
+
+
+def agent_updated(op: ops.RegisterAgent) -> Draft:
+    """The same process of an agent reported once more, back or with another profile."""
+    profile = op.agent.profile
+    data = {"name": op.agent.name, "agentRole": profile.agent_role.value, "instanceId": op.agent.instance_id}
+    return _about("agent.updated", of_agent(profile.id), "agent", profile.id, data)
 
 
 def agent_superseded(op: ops.RegisterAgent, instance_id: str) -> Draft:
