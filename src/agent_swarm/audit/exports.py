@@ -91,8 +91,9 @@ def read(path: Path) -> tuple[Part, Iterator[EventRow]]:
     previous, row = begin
     if type(row[0]) is not int or row[0] < 1 or not previous:
         raise _no_export(path, "its first event does not say what came before it")
-    link = GENESIS if row[0] == 1 else previous
-    return Part(row[0] - 1, link, is_last=False), chain([row], _rest(parsed))
+    if row[0] == 1 and previous != GENESIS:
+        raise _no_export(path, "there is nothing before the first event, and it says that there is")
+    return Part(row[0] - 1, previous, is_last=False), chain([row], _rest(parsed))
 
 
 def _rest(parsed: Iterator[tuple[str, EventRow]]) -> Iterator[EventRow]:
@@ -130,14 +131,15 @@ def _from_json(line: bytes) -> tuple[str, EventRow]:
 
 
 def _from_csv(lines: Iterator[bytes]) -> Iterator[tuple[str, EventRow]]:
-    try:
-        for cells in csv.reader(line.decode() for line in lines):
-            if len(cells) != len(NAMES) + 1:
-                raise UnreadableRows(f"a row has {len(cells)} cells, expected {len(NAMES) + 1}")
-            *values, previous = cells
-            yield previous, tuple(_value(name, cell) for name, cell in zip(NAMES, values, strict=True))
-    except (UnicodeDecodeError, csv.Error) as exc:
-        raise UnreadableRows(f"a row cannot be read ({type(exc).__name__})") from exc
+    for line in lines:
+        try:
+            (cells,) = csv.reader([line.decode()], strict=True)
+        except (UnicodeDecodeError, ValueError, csv.Error) as exc:
+            raise UnreadableRows(f"a row cannot be read ({type(exc).__name__})") from exc
+        if len(cells) != len(NAMES) + 1 or _cells(cells).rstrip() != line.rstrip():
+            raise UnreadableRows(f"the row of event {cells[0] if cells else '?'} was changed")
+        *values, previous = cells
+        yield previous, tuple(_value(name, cell) for name, cell in zip(NAMES, values, strict=True))
 
 
 def _value(name: str, cell: str) -> Any:

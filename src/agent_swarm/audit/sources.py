@@ -47,7 +47,12 @@ class Database:
 
     def first_seq(self) -> int:
         """The first event that is there; one after the head where none is."""
-        found = self.connection.execute(sa.select(sa.func.min(tables.event.c.seq))).scalar()
+        try:
+            found = self.connection.execute(sa.select(sa.func.min(tables.event.c.seq))).scalar()
+        except sa.exc.OperationalError:
+            raise
+        except sa.exc.DatabaseError:  # a damaged page: who reads the rows will say where
+            return self.anchor.seq + 1
         return self.head.seq + 1 if found is None else int(found)
 
     def first_since(self, instant: int) -> int:
@@ -121,8 +126,9 @@ def opened(address: DatabaseAddress) -> Iterator[Database]:
 
 def _from_sqlite(driver: sqlite3.Connection, select: str) -> "Generator[EventRow]":
     driver.text_factory = _lenient
-    cursor = driver.execute(select)
+    cursor = driver.cursor()
     try:
+        cursor.execute(select)
         while chunk := cursor.fetchmany(CHUNK):
             yield from chunk
     except sqlite3.DatabaseError as exc:

@@ -23,11 +23,11 @@ READ_AT_ONCE = 1_000
 
 def events(wanted: Wanted, *, cursor: str | None, limit: int) -> Callable[[Queries], rest.AuditEventPage]:
     """A reading: a page of who did what, newest first."""
-    search = find(wanted, before=cursors.read_number(cursor) or None, limit=limit)
+    search = find(wanted, before=cursors.read_back(cursor), limit=limit)
 
     def reading(queries: Queries) -> rest.AuditEventPage:
         found = search(queries)
-        following = None if found.before is None else cursors.after_number(found.before)
+        following = None if found.before is None else cursors.back_from(found.before)
         return rest.AuditEventPage(events=[views.audit_event(event) for event in found.events], next_cursor=following)
 
     return reading
@@ -35,7 +35,7 @@ def events(wanted: Wanted, *, cursor: str | None, limit: int) -> Callable[[Queri
 
 def checkpoints(*, cursor: str | None, limit: int) -> Callable[[Queries], rest.CheckpointPage]:
     """A reading: a page of the signed checkpoints, newest first."""
-    before = cursors.read_number(cursor) or None
+    before = cursors.read_back(cursor)
 
     def reading(queries: Queries) -> rest.CheckpointPage:
         state = queries.record(CHAIN_STATES, THE_CHAIN) or NOTHING_YET
@@ -44,7 +44,7 @@ def checkpoints(*, cursor: str | None, limit: int) -> Callable[[Queries], rest.C
         found = queries.scan(CHECKPOINTS, after=(first - 1,), limit=max(0, end - first)) if end > first else []
         return rest.CheckpointPage(
             checkpoints=[checkpoint(parse(stored.line)) for stored in reversed(found)],
-            next_cursor=cursors.after_number(first) if first > 1 and found else None,
+            next_cursor=cursors.back_from(first) if first > 1 and found else None,
         )
 
     return reading
