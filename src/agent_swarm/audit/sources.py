@@ -5,7 +5,7 @@ Nothing here trusts what it reads: text that is none and pages that are damaged 
 
 import sqlite3
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -90,7 +90,7 @@ class Database:
     def checkpoint_lines(self) -> Iterator[tuple[int, str]]:
         """Number and line of every checkpoint in the database."""
         table, last = tables.checkpoint, -1
-        while True:
+        while self.checkpoints:
             page = sa.select(table.c.number, table.c.line).where(table.c.number > last)
             rows = self.connection.execute(page.order_by(table.c.number).limit(CHUNK)).all()
             if not rows:
@@ -108,20 +108,29 @@ class Database:
 def opened(address: DatabaseAddress) -> Iterator[Database]:
     """A database, as it is in one moment. Raises DatabaseUnreachableError, UnknownSchemaError or ChainNotThere."""
     with reaching.reading(address, purpose=PURPOSE) as connection:
-        revision = schema.revision_of(connection)
-        if revision is None:
-            raise ChainNotThere(f"{address.shown} is empty", hint="name another database with --database")
-        schema.steps_from(revision)
-        names = set(sa.inspect(connection).get_table_names())
-        columns = tables.event_head.c
-        row = connection.execute(sa.select(columns.seq, columns.hash)).one_or_none()
-        head = Head(0, "") if row is None else Head(row.seq, row.hash)
-        if tables.chain_state.name not in names:  # of a revision before there were checkpoints
-            yield Database(connection, head, Anchor(), 0)
-            return
-        state = connection.execute(sa.select(tables.chain_state)).one_or_none()
-        anchor = Anchor() if state is None else Anchor(state.anchor_seq, state.anchor_hash)
-        yield Database(connection, head, anchor, 0 if state is None else state.number)
+        try:
+            yield _looked_at(connection, address)
+        finally:
+            transaction = connection.get_transaction()
+            with suppress(sa.exc.DatabaseError):  # a damaged file complains of that, too, and has been told of
+                if transaction is not None:
+                    transaction.rollback()
+
+
+def _looked_at(connection: sa.Connection, address: DatabaseAddress) -> Database:
+    revision = schema.revision_of(connection)
+    if revision is None:
+        raise ChainNotThere(f"{address.shown} is empty", hint="name another database with --database")
+    schema.steps_from(revision)
+    names = set(sa.inspect(connection).get_table_names())
+    columns = tables.event_head.c
+    row = connection.execute(sa.select(columns.seq, columns.hash)).one_or_none()
+    head = Head(0, "") if row is None else Head(row.seq, row.hash)
+    if tables.chain_state.name not in names:  # of a revision before there were checkpoints
+        return Database(connection, head, Anchor(), 0)
+    state = connection.execute(sa.select(tables.chain_state)).one_or_none()
+    anchor = Anchor() if state is None else Anchor(state.anchor_seq, state.anchor_hash)
+    return Database(connection, head, anchor, 0 if state is None else state.number)
 
 
 def _from_sqlite(driver: sqlite3.Connection, select: str) -> "Generator[EventRow]":
