@@ -43,6 +43,7 @@ def test_given_a_checkpoint_when_it_is_written_and_read_then_it_is_the_same_and_
     assert not made.is_signed_by(new_key().public)
 
 
+@pytest.mark.slow
 @given(made=checkpoints, other=st.integers(0, 2**256 - 1).map("{:064x}".format))
 def test_given_a_signed_checkpoint_when_anything_in_it_is_replaced_then_the_signature_does_not_fit(
     made: Checkpoint, other: str
@@ -57,12 +58,14 @@ def test_given_a_signed_checkpoint_when_anything_in_it_is_replaced_then_the_sign
         assert spoilt == made or not spoilt.is_signed_by(KEY.public)
 
 
+@pytest.mark.slow
 @given(content=st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
 def test_given_any_bytes_when_they_are_read_as_a_checkpoint_then_they_are_refused(content: bytes) -> None:
     with pytest.raises(CheckpointUnreadable):
         parse(content)
 
 
+@pytest.mark.slow
 @given(made=checkpoints, data=st.data())
 def test_given_a_line_when_a_field_is_of_any_other_kind_then_it_is_refused(made: Checkpoint, data: Any) -> None:
     fields = json.loads(made.line)

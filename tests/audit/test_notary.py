@@ -226,11 +226,11 @@ def test_given_events_that_were_tampered_with_when_they_are_to_be_archived_then_
 # --- kills ------------------------------------------------------------------------------------------------------------
 
 POINTS = (
-    Point.AUDIT_TORN,
-    Point.AUDIT_RECORDED,
-    Point.AUDIT_INTRODUCED,
-    Point.AUDIT_ARCHIVED,
-    Point.AUDIT_DROPPING,
+    Point.NOTARY_TORN,
+    Point.NOTARY_RECORDED,
+    Point.NOTARY_INTRODUCED,
+    Point.NOTARY_ARCHIVED,
+    Point.NOTARY_DROPPING,
 )
 DOOMED = """
 import sys
@@ -259,7 +259,7 @@ history.with_notary(address, folder, act)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("point", "nth"),
-    [(point, 1) for point in POINTS] + [(Point.AUDIT_RECORDED, nth) for nth in (2, 3, 5)] + [(Point.AUDIT_TORN, 3)],
+    [(point, 1) for point in POINTS] + [(Point.NOTARY_RECORDED, nth) for nth in (2, 3, 5)] + [(Point.NOTARY_TORN, 3)],
 )
 def test_given_a_server_that_is_killed_at_a_point_when_the_next_one_has_started_then_all_is_whole(
     address: DatabaseAddress, tmp_path: Path, point: Point, nth: int

@@ -23,8 +23,8 @@ AT_ONCE = 4 * (os.cpu_count() or 1)
 # Points that a run without any other blow does not pass: who is hit how, and the start at which the point is ahead.
 AT_LEAVING = {
     Point.SERVER_STOPPING: SERVER,
-    Point.AUDIT_TORN: SERVER,
-    Point.AUDIT_RECORDED: SERVER,
+    Point.NOTARY_TORN: SERVER,
+    Point.NOTARY_RECORDED: SERVER,
     Point.WORKER_LEAVING: WORKER,
     Point.RUN_HELD: WORKER,
 }

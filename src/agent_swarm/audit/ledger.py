@@ -122,7 +122,7 @@ def _introduced(line: bytes) -> PublicKey | None:
 
 
 def _write(descriptor: int, line: bytes) -> None:
-    crash_point("audit.torn", leaving=lambda: os.write(descriptor, line[: len(line) // 2]))
+    crash_point("notary.torn", leaving=lambda: os.write(descriptor, line[: len(line) // 2]))
     if os.write(descriptor, line) != len(line):
         raise OSError("the disk took only a part of a checkpoint")
 

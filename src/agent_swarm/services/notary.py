@@ -111,7 +111,7 @@ class Notary:
         async with self._turn:
             key = public or (await asyncio.to_thread(self._keys.prepare_next)).public
             made = await self._sign(lambda number, _: _key_introduced(actor, number, key), introduces=key)
-            crash_point("audit.introduced")
+            crash_point("notary.introduced")
             await self._finish_replacement()
             return made
 
@@ -128,7 +128,7 @@ class Notary:
             if to_seq <= state.anchor_seq:
                 return None
             archived = await self._written(state, to_seq)
-            crash_point("audit.archived")
+            crash_point("notary.archived")
             await self._sign(lambda number, _: _archived(actor, number, archived), archives=archived)
         await self._drop()
         return archived
@@ -188,7 +188,7 @@ class Notary:
                 await self._store.apply(PutCheckpoint(checkpoint=stored, anchor=anchor, said=draft))
             except CheckpointTaken:
                 continue
-            crash_point("audit.recorded")
+            crash_point("notary.recorded")
             await self._write([made])
             return made
         raise NoNotary("other servers sign checkpoints faster than this one", hint="try again in a moment")
@@ -299,7 +299,7 @@ class Notary:
     async def _drop(self) -> None:
         """Remove rows that are archived; what a kill left over goes at the next start."""
         while await self._store.apply(DropArchived(limit=DROP_AT_ONCE)):
-            crash_point("audit.dropping")
+            crash_point("notary.dropping")
 
 
 def _state(queries: Queries) -> ChainState:
