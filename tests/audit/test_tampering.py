@@ -1,6 +1,8 @@
 """Whatever is done to a history behind its back, a check finds it, and says where."""
 
+import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from tests.audit.history import State
 
 from agent_swarm.audit import exports
 from agent_swarm.audit.checking import Check, Evidence, NothingToCheckBy
+from agent_swarm.audit.checkpoints import parse as parse_line
 from agent_swarm.audit.findings import FindingKind
 from agent_swarm.audit.key_file import KeyFile, present
 from agent_swarm.audit.keys import new_key
@@ -91,6 +94,45 @@ def _must_be_found(forgery: forging.Forgery, address: DatabaseAddress, folder: P
     assert not report.is_whole, forgery.how
     assert report.first_bad_seq is not None
     assert forgery.first <= report.first_bad_seq <= forgery.last, (forgery.how, report.findings)
+
+
+@pytest.mark.parametrize("respell", [("{", "{ "), ("pending", "p\\u0065nding"), ("}", ',"priority":50}')])
+def test_given_data_that_says_the_same_in_other_letters_when_it_is_checked_then_it_counts_as_changed(
+    grown: Grown, state: State, tmp_path: Path, respell: tuple[str, str]
+) -> None:
+    address, folder = history.copied(*grown, tmp_path / "spoilt")
+    rows = list(state.rows)
+    data = rows[11][history.DATA].replace(*respell, 1)
+    assert data != rows[11][history.DATA] and json.loads(data) == json.loads(rows[11][history.DATA])
+    rows[11] = history.changed(rows[11], data=data)
+    history.write_state(address, State(tuple(rows), state.head))
+
+    assert history.checked(address, folder).first_bad_seq == 12
+
+
+def test_given_a_history_and_checkpoints_made_anew_without_the_key_when_it_is_checked_then_no_signature_fits(
+    grown: Grown, state: State, tmp_path: Path
+) -> None:
+    """In the database and outside it, and under the name of the true key."""
+    address, folder = history.copied(*grown, tmp_path / "spoilt")
+    rows = [*state.rows[:3], history.changed(state.rows[3], actor="somebody else"), *state.rows[4:]]
+    made = history.rechained(rows)
+    history.write_state(address, made)
+    other, lines = new_key(), []
+    for line in lines_of(folder):
+        true = parse_line(line)
+        digest = made.rows[true.seq - 1][history.HASH] if true.seq else true.hash
+        forged = replace(true, hash=digest)
+        lines.append(replace(forged, signature=other.sign(forged.signed).hex()).line.encode())
+    write_lines(folder, lines)
+    with reaching.writing(address, purpose="test") as engine, engine.begin() as connection:
+        for number, line in enumerate(lines, start=1):
+            connection.exec_driver_sql("UPDATE checkpoint SET line = ? WHERE number = ?", (line.decode(), number))
+
+    own = history.checked(address, folder)
+    pinned = history.checked(address, folder, keys=present(folder / "audit-key"))
+    assert FindingKind.CHECKPOINT_FORGED in {one.kind for one in own.findings}
+    assert FindingKind.CHECKPOINT_FORGED in {one.kind for one in pinned.findings}
 
 
 def test_given_an_older_copy_of_the_database_when_it_was_put_in_place_then_the_check_says_what_is_gone(
