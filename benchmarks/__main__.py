@@ -18,6 +18,7 @@ BENCHMARKS = {
     "dispatch": "task created → a waiting worker has it",
     "cycles": "life cycles over the network, against the prototype",
     "store": "life cycles on the store alone, and by bare statements",
+    "audit": "the chain of events and its checkpoints, and their check",
     "requests": "requests beside a bare echo",
     "claims": "a claim among a million tasks against one among a thousand",
     "pages": "list page and cancel with 100,000 tasks",

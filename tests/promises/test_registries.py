@@ -18,8 +18,8 @@ from agent_swarm.protocol.events import EVENT_TYPES
 from agent_swarm.store.events import task_event
 from agent_swarm.store.records import AttemptReport
 
-EVENT = re.compile(r"(?:agent|killSwitch|project|task|token)\.[a-z][A-Za-z]+")
-EMITTERS = ("store/events.py", "domain/commands.py", "store/rows.py")
+EVENT = re.compile(r"(?:agent|audit|killSwitch|project|task|token)\.[a-z][A-Za-z]+")
+EMITTERS = ("store/events.py", "domain/commands.py", "store/rows.py", "services/notary.py")
 NOW = 1_800_000_000_000_000
 TASK = "0197a1c2-5b7e-7c3d-9e4f-0123456789ab"
 EVERYTHING = AttemptReport(

@@ -57,6 +57,13 @@ MAY_CALL = {
     "POST /api/projects": PEOPLE,
     "GET /api/projects/{idOrName}": LEADS,
     "GET /api/events": PEOPLE,
+    "GET /api/audit/events": PEOPLE,
+    "GET /api/audit/checkpoints": PEOPLE,
+    "GET /api/audit/verify": PEOPLE,
+    "GET /api/audit/key": PEOPLE,
+    "POST /api/audit/checkpoint": PEOPLE,
+    "POST /api/audit/key": PEOPLE,
+    "POST /api/audit/archive": PEOPLE,
     "POST /v1/pool/register": PEOPLE | WORKERS,
     "POST /v1/pool/poll": WORKERS,
 }

@@ -36,6 +36,7 @@ COMMANDS = {
         "lift": Lazy("agent_swarm.cli.killing:lift", "Lift the kill switch: new work begins at once."),
     },
     "Look after its data": {
+        "audit": Lazy("agent_swarm.cli.audit:audit", "Prove who did what: verify, sign, export the history."),
         "db": Lazy("agent_swarm.cli.db:db", "Look at, migrate and copy the database."),
     },
     "Your shell": {

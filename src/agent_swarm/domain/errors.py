@@ -5,7 +5,8 @@
     │   ├── UnknownReference     it names something that does not exist
     │   ├── DependencyCycle
     │   ├── TooLarge
-    │   └── IdempotencyMismatch
+    │   ├── IdempotencyMismatch
+    │   └── InvalidAuditKey
     ├── NotFound
     │   └── UnknownTask
     ├── Conflict                 the state of the thing does not allow it
@@ -15,7 +16,9 @@
     │   ├── AlreadyExists
     │   ├── CannotBeEnforced a worker cannot keep to the permission profile
     │   ├── CapReached       an agent has filed as much as it may
-    │   └── Superseded
+    │   ├── Superseded
+    │   ├── NoNotary
+    │   └── HistoryDiffers
     ├── Denied                   who asks may not do it
     │   └── Unauthenticated
     └── Unavailable              try again later
@@ -87,6 +90,12 @@ class IdempotencyMismatch(InvalidInput):
     """The same Idempotency-Key came with another body."""
 
     code = "idempotencyMismatch"
+
+
+class InvalidAuditKey(InvalidInput):
+    """A key for signed checkpoints cannot be used."""
+
+    code = "invalidAuditKey"
 
 
 class NotFound(SwarmError):
@@ -169,6 +178,18 @@ class Superseded(Conflict):
     """A newer process runs under this AGENT_ID; this one must stop."""
 
     code = "superseded"
+
+
+class NoNotary(Conflict):
+    """This server cannot sign checkpoints of the history now."""
+
+    code = "noNotary"
+
+
+class HistoryDiffers(Conflict):
+    """The history is not what its hashes say."""
+
+    code = "historyDiffers"
 
 
 class Denied(SwarmError):

@@ -10,9 +10,13 @@ EVENT_TYPES: dict[str, str] = {
     "killSwitch.lifted": "Work goes on: {scope, id, activation, source, resumed}",
     "agent.killAcknowledged": "A worker confirmed that nothing of its runs is left: {activation, runs}",
     "agent.registered": "An agent's process reported for work: {name, agentRole, instanceId}",
+    "agent.updated": "The same process came back, or with another profile: {name, agentRole, instanceId}",
     "agent.superseded": "A newer process of the agent took over: {instanceId, by}",
     "agent.permissions": "An operator gave the agent a permission profile; an empty one takes it away: {profile}",
     "agent.signedOff": "An agent's process left in good order: {instanceId}",
+    "audit.checkpointed": "A person had a checkpoint of the history signed: {number, seq}",
+    "audit.keyIntroduced": "Another key signs checkpoints from here on: {number, keyId}",
+    "audit.archived": "Events were put into a file, and taken out of the database: {number, fromSeq, toSeq, file}",
     "project.created": "A project was added: {name}",
     "task.created": "A task was filed: {title, status, priority, parentTaskId?, retryOf?}",
     "task.ready": "A timer let a waiting task into the queue: {}",
@@ -43,6 +47,6 @@ EVENT_TYPES: dict[str, str] = {
         "{requires: {tags, capabilities, agentId?}, since, tasks}"
     ),
     "task.usageBooked": "Money and tokens were spent: {inputTokens, outputTokens, costUsd, model?}",
-    "token.created": "A token was made: {kind, label}",
+    "token.created": "A token was made; one of the same label ends with it: {kind, label, replaced?}",
     "token.revoked": "A token was revoked: {}",
 }

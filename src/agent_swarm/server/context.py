@@ -8,6 +8,7 @@ from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.ring import EventRing
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.services.gathered import GatheredTasks
+from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.tasks import Rules
 from agent_swarm.services.transcripts import Transcripts
@@ -28,3 +29,4 @@ class Context:
     ring: EventRing
     stopping: Stopping
     rules: Rules
+    notary: Notary

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from agent_swarm import config
 from agent_swarm.bus.nats.settings import KEEP_BYTES, KEEP_HOURS, NatsSettings, parse_url, settings_from
@@ -54,6 +55,13 @@ def _one_of(choices: tuple[str, ...]) -> Any:
         return text.lower()
 
     return parse
+
+
+def _http_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise ValueError(text)
+    return text
 
 
 def _database_url(text: str) -> str:
@@ -197,6 +205,50 @@ class ServerSettings:
         parse=_above_zero(float),
         expected="a number of seconds",
     )
+    audit_dir: Path | None = setting(
+        None,
+        env="AGENT_SWARM_AUDIT_DIR",
+        help="where signed checkpoints of the history and its archives are kept, by default <data-dir>/audit; best on "
+        "another disk than the database",
+        parse=config.path,
+        expected="a path",
+    )
+    audit_key_file: Path | None = setting(
+        None,
+        env="AGENT_SWARM_AUDIT_KEY_FILE",
+        help="a file with the Ed25519 key that signs checkpoints; without it one is made in <data-dir>/audit-key; "
+        "servers on one database need the same one",
+        parse=config.path,
+        expected="a path",
+    )
+    audit_checkpoint_events: int = setting(
+        10_000,
+        env="AGENT_SWARM_AUDIT_CHECKPOINT_EVENTS",
+        help="after how many events a checkpoint is signed",
+        parse=_above_zero(int),
+        expected="a number of events",
+    )
+    audit_checkpoint_minutes: float = setting(
+        5.0,
+        env="AGENT_SWARM_AUDIT_CHECKPOINT_MINUTES",
+        help="after how many minutes with events a checkpoint is signed",
+        parse=_above_zero(_minutes),
+        expected="a number of minutes",
+    )
+    audit_url: str = setting(
+        "",
+        env="AGENT_SWARM_AUDIT_URL",
+        help="where to send each checkpoint besides: it is POSTed, or PUT where the address has {number} in it",
+        parse=_http_url,
+        expected="http://… or https://…",
+        secret=True,
+    )
+    audit_url_token: str = setting(
+        "",
+        env="AGENT_SWARM_AUDIT_URL_TOKEN",
+        help="the bearer token that is shown there",
+        secret=True,
+    )
 
     nats_url: str = setting(
         "",
@@ -280,6 +332,16 @@ class ServerSettings:
     def kill_flag(self) -> Path:
         """The file that stops everything while it exists."""
         return (self.kill_file or self.data_dir / "KILL").absolute()
+
+    @property
+    def audit(self) -> Path:
+        """Where checkpoints and archives are."""
+        return self.audit_dir or self.data_dir / "audit"
+
+    @property
+    def audit_key(self) -> Path:
+        """The file of the key that signs checkpoints."""
+        return self.audit_key_file or self.data_dir / "audit-key"
 
     @property
     def transcripts(self) -> Path:

@@ -195,19 +195,29 @@ def switch(switch: Switch, names: Mapping[str, str]) -> rest.Switch:
 
 def event(record: Event) -> rest.Event:
     """An event."""
-    return rest.Event(
-        seq=record.seq,
-        id=record.id,
-        type=record.type,
-        at=to_wire(record.at),
-        actor=record.actor,
-        subject=rest.Subject(kind=record.subject_kind, id=record.subject_id),
-        swarm=None,
-        task_id=record.task_id,
-        attempt=record.attempt,
-        data=dict(record.data),
-        v=record.v,
-    )
+    return rest.Event(**_event_fields(record))
+
+
+def audit_event(record: Event) -> rest.AuditEvent:
+    """An event with its link of the chain."""
+    return rest.AuditEvent(**_event_fields(record), hash=record.hash)
+
+
+def _event_fields(record: Event) -> dict[str, Any]:
+    """What both show of an event."""
+    return {
+        "seq": record.seq,
+        "id": record.id,
+        "type": record.type,
+        "at": to_wire(record.at),
+        "actor": record.actor,
+        "subject": rest.Subject(kind=record.subject_kind, id=record.subject_id),
+        "swarm": None,
+        "task_id": record.task_id,
+        "attempt": record.attempt,
+        "data": dict(record.data),
+        "v": record.v,
+    }
 
 
 def _at(instant: int | None) -> str | None:

@@ -116,4 +116,5 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.BookUsage: leases.book_usage,
     ops.FindUnserved: upkeep.find_unserved,
     ops.Prune: upkeep.prune,
+    ops.DropArchived: upkeep.drop_archived,
 }

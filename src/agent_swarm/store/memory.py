@@ -380,6 +380,12 @@ class MemoryRows:
             del self._engine.tokens[token_id]
         return len(keys[:limit]) + len(over[:limit])
 
+    def drop_events(self, up_to: int, limit: int) -> int:
+        """Remove the first `limit` events up to that one; how many."""
+        gone = sum(1 for event in self._engine.history[:limit] if event.seq <= up_to)
+        del self._engine.history[:gone]
+        return gone
+
     def _is_over(self, token: TokenRecord) -> bool:
         if token.kind is not TokenKind.ATTEMPT or token.task_id is None:
             return False

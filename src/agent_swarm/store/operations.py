@@ -478,6 +478,17 @@ class Prune(Operation[int]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DropArchived(Operation[int]):
+    """Remove the rows of the first `limit` events that are archived; answers how many there were."""
+
+    limit: int = 2_000
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return ("checkpoint",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FindUnserved(Operation[int]):
     """Find the requirement classes whose claimable tasks no agent that is online could take; answers how many.
 
@@ -514,6 +525,7 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     ClaimTask,
     FindUnserved,
     Prune,
+    DropArchived,
 )
 
 

@@ -33,6 +33,8 @@ def register_agent(work: Work, op: ops.RegisterAgent) -> ops.Registration:
         work.drafts.append(events.agent_superseded(op, superseded))
     if is_new:
         work.drafts.append(events.agent_registered(op))
+    elif old is not None and replace(old, last_seen_at=work.now) != agent:
+        work.drafts.append(events.agent_updated(op))
     work.rows.revoke_tokens(work.now, kind=TokenKind.AGENT, agent_id=agent_id)
     work.rows.add_token(replace(op.token, epoch=work.rows.epoch(), created_at=work.now))
     fenced = _fence_leases(work, op) if is_new else ()

@@ -402,6 +402,10 @@ class SqlRows:
         bounds = {"before": before, "limit": limit}
         return sum(self._driver.run(prune, bounds) for prune in (statements.prune_keys, statements.prune_tokens))
 
+    def drop_events(self, up_to: int, limit: int) -> int:
+        """Remove the first `limit` events up to that one; how many."""
+        return self._driver.run(statements.drop_events, {"up_to": up_to, "limit": limit})
+
     def remembered(self, asked: Idempotency) -> Remembered | None:
         """What an earlier request under this key did."""
         return self._remembered.get((asked.subject, asked.route, asked.key))

@@ -315,6 +315,20 @@ _old_keys = (
 )
 prune_keys = sa.delete(_key).where(sa.tuple_(_key.c.subject, _key.c.route, _key.c.key).in_(_old_keys))
 
+event_rows = (
+    sa.select(*tables.event.c)
+    .where(tables.event.c.seq > sa.bindparam("after"))
+    .order_by(tables.event.c.seq)
+    .limit(sa.bindparam("limit"))
+)
+_first_events = (
+    sa.select(tables.event.c.seq)
+    .where(tables.event.c.seq <= sa.bindparam("up_to"))
+    .order_by(tables.event.c.seq)
+    .limit(sa.bindparam("limit"))
+)
+drop_events = sa.delete(tables.event).where(tables.event.c.seq.in_(_first_events))
+
 # --- tokens -------------------------------------------------------------------------------------------------------
 
 valid_token = sa.select(token.c.id).where(token.c.hash == sa.bindparam("hash"), token.c.revoked_at.is_(None))
