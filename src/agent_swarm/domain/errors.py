@@ -18,6 +18,7 @@
     │   └── Unauthenticated
     └── Unavailable              try again later
         ├── Busy
+        ├── RateLimited
         └── ShuttingDown
 
 Each class has a stable `code` for the wire; `protocol.errors` gives it an HTTP status and says whether a retry helps.
@@ -178,6 +179,12 @@ class Busy(Unavailable):
     """The bounded queue of operations is full."""
 
     code = "busy"
+
+
+class RateLimited(Unavailable):
+    """This subject has asked too often; `details.retryAfterSeconds` says when to come again."""
+
+    code = "rateLimited"
 
 
 class ShuttingDown(Unavailable):

@@ -77,6 +77,7 @@ REGISTRY: dict[str, ErrorSpec] = {
         ErrorSpec(domain.Unauthenticated, 401),
         ErrorSpec(domain.Unavailable, 503, retryable=True),
         ErrorSpec(domain.Busy, 503, retryable=True),
+        ErrorSpec(domain.RateLimited, 429, retryable=True),
         ErrorSpec(domain.ShuttingDown, 503, retryable=True),
         ErrorSpec(RemoteError, 502),
     )

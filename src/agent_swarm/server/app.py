@@ -13,18 +13,24 @@ from agent_swarm.bus.base import NoticeKind
 from agent_swarm.bus.logs import LogStream
 from agent_swarm.faults import crash_point
 from agent_swarm.server import docs, openapi
-from agent_swarm.server.access import guard_routes
+from agent_swarm.server.access import Door, guard_routes
 from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.boundary import Boundary
 from agent_swarm.server.context import Context
-from agent_swarm.server.housekeeping import Housekeeping
+from agent_swarm.server.cors import Cors
+from agent_swarm.server.denials import Denials
+from agent_swarm.server.hashing import Hashing
+from agent_swarm.server.housekeeping import Housekeeping, SessionKeeping
+from agent_swarm.server.logins import LogIns
 from agent_swarm.server.methods import Methods
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.node import Ears, Following, Node
+from agent_swarm.server.peers import Peers
 from agent_swarm.server.pool import PoolContext
 from agent_swarm.server.pool import routes as pool_routes
+from agent_swarm.server.rates import RateLimits
 from agent_swarm.server.ring import EventRing
-from agent_swarm.server.routes import agents, attempts, commands, events, health, projects, tasks
+from agent_swarm.server.routes import agents, attempts, auth, commands, events, health, projects, tasks, users
 from agent_swarm.server.service import Service
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.server.stopping import Stopping
@@ -36,7 +42,22 @@ from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Committed
 from agent_swarm.store.batcher import BatchingStore
 
-FACES = (tasks, commands, events, attempts, agents, projects, health)  # the routes called most often come first
+FACES = (
+    tasks,
+    commands,
+    events,
+    attempts,
+    agents,
+    projects,
+    auth,
+    users,
+    health,
+)  # the routes called most often come first
+
+# Who follows events with such a token is to be let go at once.
+ENDS_TOKENS = frozenset(
+    {"session.ended", "session.allEnded", "signingKey.created", "user.changed", "user.removed", "token.revoked"}
+)
 
 
 class ControlPlane(FastAPI):
@@ -44,6 +65,7 @@ class ControlPlane(FastAPI):
 
     context: Context
     pool: PoolContext
+    cors_origins: Sequence[str] = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Straight to our own layers; what the framework would do around every request is theirs."""
@@ -57,7 +79,10 @@ class ControlPlane(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """From the outside: ids, answers to whatever is raised, counts; HEAD and OPTIONS; the router."""
-        return Boundary(Methods(self.router, self.routes), self.context.metrics)
+        app: ASGIApp = Methods(self.router, self.routes)
+        if self.cors_origins:
+            app = Cors(app, self.cors_origins)
+        return Boundary(app, self.context.metrics)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI 3.1 document."""
@@ -86,7 +111,13 @@ def build_app(
     pool = _pool(context, store, node)
     timers = TimerService(store, store.clock, metrics)
     following = Following(node, Ears(store=store, pool=pool, transcripts=context.transcripts, timers=timers))
-    services = (timers, Housekeeping(store), UnservedWatch(store, minutes=settings.no_agent_minutes))
+    services = (
+        timers,
+        Housekeeping(store),
+        SessionKeeping(store),
+        UnservedWatch(store, minutes=settings.no_agent_minutes),
+        context.door.denials,
+    )
     app = ControlPlane(
         title="Agent Swarm",
         version=__version__,
@@ -99,8 +130,9 @@ def build_app(
     )
     app.context = context
     app.pool = pool
+    app.cors_origins = settings.origins
     app.router.routes.extend(all_routes(app, context, pool))
-    guard_routes(app.router.routes, context.authenticator, metrics)
+    guard_routes(app.router.routes, context.door)
     return app
 
 
@@ -121,12 +153,21 @@ def _context(
         logs=logs,
         on_growth=node.grew,
     )
+    door = Door(
+        authenticator=Authenticator(store),
+        rates=RateLimits(settings.rates),
+        denials=Denials(store),
+        peers=Peers(settings.proxies),
+        metrics=metrics,
+    )
     return Context(
         store=store,
         tasks=GatheredTasks(store),
         redactor=redactor,
         transcripts=transcripts,
-        authenticator=Authenticator(store),
+        authenticator=door.authenticator,
+        door=door,
+        logins=LogIns(store, Hashing(), door),
         metrics=metrics,
         ring=EventRing(),
         stopping=stopping,
@@ -169,6 +210,7 @@ async def running(
             for service in reversed(services):
                 await service.stop()
     context.ring.close()
+    context.logins.close()
     context.authenticator.close()
     unsubscribe()
 
@@ -178,6 +220,8 @@ def _followers_of(context: Context) -> Any:
 
     def told(committed: Committed) -> None:
         context.ring.publish(committed)
+        if any(event.type in ENDS_TOKENS for event in committed.events):
+            context.ring.ask_again()
         for event in committed.events:
             if event.task_id is not None and event.attempt is not None:
                 context.transcripts.notify(event.task_id, event.attempt)

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from agent_swarm.server.access import Door
 from agent_swarm.server.auth import Authenticator
+from agent_swarm.server.logins import LogIns
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.ring import EventRing
 from agent_swarm.server.stopping import Stopping
@@ -21,6 +23,8 @@ class Context:
     redactor: Redactor
     transcripts: Transcripts
     authenticator: Authenticator
+    door: Door
+    logins: LogIns
     metrics: Metrics
     ring: EventRing
     stopping: Stopping

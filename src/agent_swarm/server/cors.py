@@ -12,6 +12,11 @@ ANY = "*"
 MAX_AGE_SECONDS = 600
 _METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 _HEADERS = b"authorization, content-type, idempotency-key, last-event-id, x-request-id"
+_MAY = [
+    (b"access-control-allow-methods", _METHODS),
+    (b"access-control-allow-headers", _HEADERS),
+    (b"access-control-max-age", str(MAX_AGE_SECONDS).encode()),
+]
 _EXPOSED = b"retry-after, x-request-id, idempotency-replayed"
 
 
@@ -28,37 +33,26 @@ class Cors:
         if origin is None:
             await self._app(scope, receive, send)
             return
-        allowed = self._allowed(origin)
-        is_preflight = scope["method"] == "OPTIONS" and _header(scope, b"access-control-request-method") is not None
-        if is_preflight:
-            await self._preflight(allowed, send)
+        is_allowed = self._any or origin in self._origins
+        marks = self._marks(origin, is_allowed=is_allowed)
+        if scope["method"] == "OPTIONS" and _header(scope, b"access-control-request-method") is not None:
+            await send({"type": "http.response.start", "status": 204, "headers": marks + (_MAY if is_allowed else [])})
+            await send({"type": "http.response.body", "body": b""})
             return
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *allowed]
-                if allowed:
-                    message["headers"].append((b"access-control-expose-headers", _EXPOSED))
+                message["headers"] = [*message.get("headers", ()), *marks]
             await send(message)
 
         await self._app(scope, receive, marked)
 
-    def _allowed(self, origin: bytes) -> list[tuple[bytes, bytes]]:
+    def _marks(self, origin: bytes, *, is_allowed: bool) -> list[tuple[bytes, bytes]]:
         vary = [] if self._any else [(b"vary", b"origin")]
-        if self._any or origin in self._origins:
-            return [(b"access-control-allow-origin", b"*" if self._any else origin), *vary]
-        return vary
-
-    async def _preflight(self, allowed: list[tuple[bytes, bytes]], send: Send) -> None:
-        headers = [*allowed]
-        if len(allowed) > (0 if self._any else 1):
-            headers += [
-                (b"access-control-allow-methods", _METHODS),
-                (b"access-control-allow-headers", _HEADERS),
-                (b"access-control-max-age", str(MAX_AGE_SECONDS).encode()),
-            ]
-        await send({"type": "http.response.start", "status": 204, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
+        if not is_allowed:
+            return vary
+        named = b"*" if self._any else origin
+        return [(b"access-control-allow-origin", named), (b"access-control-expose-headers", _EXPOSED), *vary]
 
 
 def parse_origins(text: str) -> tuple[str, ...]:

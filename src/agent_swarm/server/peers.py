@@ -31,10 +31,7 @@ class Peers:
 
     def _client(self, nearest: Address, headers: Iterable[tuple[bytes, bytes]]) -> Address:
         hops = [
-            hop
-            for name, value in headers
-            if name == b"x-forwarded-for"
-            for hop in str(value, "latin-1").split(",")
+            hop for name, value in headers if name == b"x-forwarded-for" for hop in str(value, "latin-1").split(",")
         ]
         while hops and self._is_trusted(nearest):
             told = _parsed(hops.pop().strip())

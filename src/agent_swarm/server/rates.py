@@ -12,10 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from agent_swarm.domain.errors import RateLimited
-from agent_swarm.services.tokens import Identity
 from agent_swarm.store.records import TokenKind
+
+if TYPE_CHECKING:
+    from agent_swarm.services.tokens import Identity
 
 MOST_SUBJECTS = 10_000  # remembered per class; those who have rested are forgotten first
 
@@ -89,7 +92,7 @@ class RateLimits:
     def __init__(self, rates: Rates, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._buckets = {name: Buckets(rate, monotonic=monotonic) for name, rate in rates.items()}
 
-    def check(self, identity: Identity, rate_class: RateClass | None) -> None:
+    def check(self, identity: "Identity", rate_class: RateClass | None) -> None:
         """Count a request; raises RateLimited where its subject has had too many. Workers have no limit."""
         if rate_class is None or identity.kind is TokenKind.AGENT:
             return

@@ -13,6 +13,9 @@ from typing import Any
 from agent_swarm import config
 from agent_swarm.bus.nats.settings import KEEP_BYTES, KEEP_HOURS, NatsSettings, parse_url, settings_from
 from agent_swarm.config import SettingError, setting
+from agent_swarm.server.cors import parse_origins
+from agent_swarm.server.peers import Network, parse_networks
+from agent_swarm.server.rates import DEFAULTS, Rates, parse_rates
 from agent_swarm.store.address import DatabaseAddress, DatabaseAddressError, PostgresAddress, SqliteAddress, parse
 
 SYNCHRONOUS = ("full", "normal")
@@ -52,6 +55,16 @@ def _database_url(text: str) -> str:
     except DatabaseAddressError as exc:
         raise ValueError from exc
     return text
+
+
+def _checked_by(parse: Any) -> Any:
+    """The text, where `parse` takes it."""
+
+    def checked(text: str) -> str:
+        parse(text)
+        return text
+
+    return checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +116,27 @@ class ServerSettings:
         parse=_minutes,
         expected="a number of minutes, 0 or more",
     )
+    rate_limits: str = setting(
+        "",
+        env="AGENT_SWARM_RATE_LIMITS",
+        help="how often one user or token may call, in place of the defaults, such as read=100/s,login=10/m:5; or off",
+        parse=_checked_by(parse_rates),
+        expected="class=number/s|m|h[:burst] with commas between, of login, read, write, stream, operator; or off",
+    )
+    trusted_proxies: str = setting(
+        "",
+        env="AGENT_SWARM_TRUSTED_PROXIES",
+        help="networks of proxies whose X-Forwarded-For says where a request comes from",
+        parse=_checked_by(parse_networks),
+        expected="networks such as 10.0.0.0/8, with commas between",
+    )
+    cors_origins: str = setting(
+        "",
+        env="CORS_ORIGINS",
+        help="origins whose pages may call the API from a browser; none by default, * for any",
+        parse=_checked_by(parse_origins),
+        expected="origins such as https://swarm.example.com, with commas between, or *",
+    )
     log_level: str = setting(
         "info",
         env="AGENT_SWARM_LOG_LEVEL",
@@ -140,6 +174,21 @@ class ServerSettings:
         parse=_above_zero(int),
         expected="a number of bytes",
     )
+
+    @property
+    def rates(self) -> Rates:
+        """How often one subject may call."""
+        return parse_rates(self.rate_limits) if self.rate_limits else DEFAULTS
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """The proxies that are believed."""
+        return parse_networks(self.trusted_proxies)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The origins whose pages may call."""
+        return parse_origins(self.cors_origins)
 
     @property
     def nats(self) -> NatsSettings | None:

@@ -45,9 +45,7 @@ def normalized(password: str) -> str:
 
 def hash_password(password: str) -> str:
     """What is stored of a normalized password: an Argon2id PHC string. Slow on purpose."""
-    kdf = _argon2id()(
-        salt=urandom(SALT_BYTES), length=HASH_BYTES, iterations=PASSES, lanes=1, memory_cost=MEMORY_KIB
-    )
+    kdf = _argon2id()(salt=urandom(SALT_BYTES), length=HASH_BYTES, iterations=PASSES, lanes=1, memory_cost=MEMORY_KIB)
     return str(kdf.derive_phc_encoded(password.encode()))
 
 
