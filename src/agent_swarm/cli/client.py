@@ -62,6 +62,10 @@ class Client:
         """Set values."""
         return self._send("PATCH", path, body, repeatable=True)
 
+    def delete(self, path: str) -> Json:
+        """Remove something; answers what it was."""
+        return self._send("DELETE", path, repeatable=False)
+
     def pages(self, path: str, query: Query | None = None) -> Iterator[Json]:
         """Every page of a list, from the first or from `query`'s cursor on."""
         page = self.get(path, {"limit": PAGE_MAX, **(query or {})})

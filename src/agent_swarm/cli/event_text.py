@@ -41,6 +41,8 @@ def sentence(event: Event, agents: Names, *, width: int = 100) -> str:
 
 
 def _told(event_type: str, data: Mapping[str, Any], agent: str, *, attempt: int | None) -> str:
+    if event_type.partition(".")[0] in ("user", "session", "signingKey", "auth"):
+        return _told_of_people(event_type, data)
     match event_type:
         case "agent.registered":
             return f"{data.get('name', 'an agent')} is here, as {data.get('agentRole', 'agent')}"
@@ -84,3 +86,33 @@ def _nobody(data: Mapping[str, Any]) -> str:
 def _agent(data: Mapping[str, Any], agents: Names) -> str:
     identifier = data.get("agentId")
     return agents.get(identifier, f"agent {short_id(identifier)}") if identifier else ""
+
+
+def _told_of_people(event_type: str, data: Mapping[str, Any]) -> str:
+    match event_type:
+        case "user.created":
+            return f"may log in, as {data.get('role', 'user')}"
+        case "user.changed":
+            return ", ".join(_changes(data))
+        case "user.removed":
+            return "is no user any more"
+        case "session.started":
+            return f"{data.get('owner', '')} logged in from {data.get('address', '')}"
+        case "session.ended":
+            return f"{data.get('owner', '')}: {data.get('reason', 'over')}"
+        case "session.allEnded":
+            return "every session is over"
+        case "signingKey.created":
+            return "signs the tokens of sessions"
+        case "auth.denied":
+            return f"{data.get('requests', '')} refused: {data.get('reason', '')}"
+    return ""
+
+
+def _changes(data: Mapping[str, Any]) -> list[str]:
+    changes = [f"is {data['role']} now"] if data.get("role") else []
+    if data.get("password"):
+        changes.append("has another password")
+    if "disabled" in data:
+        changes.append("is disabled" if data["disabled"] else "may log in again")
+    return changes

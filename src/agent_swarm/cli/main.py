@@ -31,6 +31,9 @@ COMMANDS = {
         "agent": Lazy("agent_swarm.cli.agent:agent", "Show the agents."),
         "watch": Lazy("agent_swarm.cli.watch:watch", "Print events as they happen, one line each."),
     },
+    "Look after people": {
+        "user": Lazy("agent_swarm.cli.user:user", "Say who may log in, as admin, operator or viewer."),
+    },
     "Look after its data": {
         "db": Lazy("agent_swarm.cli.db:db", "Look at, migrate and copy the database."),
     },
