@@ -35,9 +35,10 @@ def accepted(token: str, *, use: Use = Use.ACCESS, now: int = NOW, key: SigningK
 def with_header(**changed: Any) -> str:
     header = {"alg": "HS256", "typ": "at+jwt", "kid": KEY.id, **changed}
     body = jwt.decode(TOKEN, options={"verify_signature": False})
-    algorithm = header["alg"] if header["alg"] in ("HS256", "HS384", "HS512") else None
     extra = {name: value for name, value in header.items() if name != "alg"}
-    return jwt.encode(body, KEY.secret if algorithm else None, algorithm=algorithm, headers=extra)
+    if header["alg"] == "none":
+        return jwt.encode(body, "", algorithm="none", headers=extra)
+    return jwt.encode(body, KEY.secret, algorithm=header["alg"], headers=extra)
 
 
 def with_body(**changed: Any) -> str:
