@@ -18,7 +18,7 @@ from agent_swarm.protocol.events import EVENT_TYPES
 from agent_swarm.store.events import task_event
 from agent_swarm.store.records import AttemptReport
 
-EVENT = re.compile(r"(?:agent|auth|project|session|signingKey|task|token|user)\.[a-z][A-Za-z]+")
+EVENT = re.compile(r"(?:agent|auth|project|session|signingKey|task|token|user)\.(?!name|email)[a-z][A-Za-z]+")
 FAMILIES = ("users", "sessions", "signing_keys", "denials")
 EMITTERS = (
     "store/events.py",

@@ -23,7 +23,7 @@ from agent_swarm.store.families.accounts import owner_of
 from agent_swarm.store.families.sessions import EndSession, EndSessionsOf, RaiseSessionEpoch
 from agent_swarm.store.records import TokenKind
 
-LOGIN_BYTES = 16 * 1024
+LOGIN_BYTES = 64 * 1024
 NOT_KEPT = {"cache-control": "no-store"}
 
 OwnerName = Annotated[auth.UserName | None, Query(description="only the sessions of this user")]
