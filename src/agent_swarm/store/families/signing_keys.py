@@ -18,7 +18,7 @@ class SigningKeyRecord:
     """A key; `sealed` is its secret as `services/sealing` seals it. Ids grow with time: the last one is the newest."""
 
     id: str
-    sealed: bytes = field(repr=False)
+    sealed: str = field(repr=False)
     created_at: int = 0
     ends_at: int | None = None  # nothing that it signed counts from then on; None while it signs
 

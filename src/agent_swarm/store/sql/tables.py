@@ -355,7 +355,7 @@ signing_key = sa.Table(
     "signing_key",
     metadata,
     sa.Column("id", _ID, primary_key=True),
-    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("sealed", sa.Text, nullable=False),
     _instant("created_at", nullable=False),
     _instant("ends_at"),
 )
