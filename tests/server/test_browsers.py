@@ -76,6 +76,7 @@ def test_given_limits_or_proxies_that_are_none_when_settings_are_read_then_they_
         load_settings(environ={variable: text, "DATA_DIR": str(tmp_path)})
 
 
+@pytest.mark.slow
 async def test_given_a_stream_when_its_session_is_ended_then_it_ends_at_once(live: Live) -> None:
     world = live.world
     ada = await session_of(world, await add_user(world, "ada"))

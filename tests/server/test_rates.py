@@ -1,6 +1,5 @@
-"""Token buckets: who may call how often, and that it costs next to nothing."""
+"""Token buckets: who may call how often."""
 
-import time
 from typing import Any
 
 import pytest
@@ -84,16 +83,6 @@ def test_given_a_worker_when_it_calls_without_end_then_it_is_never_refused() -> 
     limits.check(VIEWER, RateClass.READ)
     with pytest.raises(RateLimited):
         limits.check(VIEWER, RateClass.READ)
-
-
-def test_given_a_check_when_it_is_measured_then_it_costs_a_request_less_than_20_microseconds() -> None:
-    limits, count = RateLimits(DEFAULTS), 20_000
-    operator = Identity(kind=TokenKind.OPERATOR, token_id="o", scopes=frozenset())
-    started = time.process_time()
-    for _ in range(count):
-        limits.check(operator, RateClass.WRITE)
-
-    assert (time.process_time() - started) / count < 20e-6  # some 1 µs
 
 
 @pytest.mark.anyio

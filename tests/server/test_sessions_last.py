@@ -54,6 +54,7 @@ async def test_given_sessions_ended_in_every_way_when_the_server_starts_again_th
         assert (await status(world, after.access), await status(world, going_on.access)) == (200, 401)
 
 
+@pytest.mark.slow
 async def test_given_a_lock_when_the_server_starts_again_then_it_still_holds(tmp_path: Path) -> None:
     address, wrong = tmp_path / "swarm.sqlite", {"username": "ada", "password": "wrong horse battery"}
     async with opened(tmp_path, address=address) as world:
