@@ -35,6 +35,9 @@ COMMANDS = {
         "kill": Lazy("agent_swarm.cli.killing:kill", "Stop everything now: end every run, and let nothing begin."),
         "lift": Lazy("agent_swarm.cli.killing:lift", "Lift the kill switch: new work begins at once."),
     },
+    "Look after people": {
+        "user": Lazy("agent_swarm.cli.user:user", "Say who may log in, as admin, operator or viewer."),
+    },
     "Look after its data": {
         "audit": Lazy("agent_swarm.cli.audit:audit", "Prove who did what: verify, sign, export the history."),
         "db": Lazy("agent_swarm.cli.db:db", "Look at, migrate and copy the database."),
