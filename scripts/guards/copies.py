@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from scripts.guards.table import Guard
+from scripts.guards.guard import Guard
 
 _PARTS = ("src", "tests", "scripts", "docs", "pyproject.toml", "README.md")
 _ALL_PASSED, _SOME_FAILED = 0, 1  # exit codes of pytest
@@ -36,12 +36,16 @@ class Copy:
     def try_without(self, guard: Guard) -> str:
         """Take the guard out and run its tests: `killed`, `survived`, or why neither can be said."""
         with self._without(guard):
-            code = self._pytest(guard.tests)
+            code = self._pytest(guard.tests, are_slow=guard.is_slow)
         return {_ALL_PASSED: "survived", _SOME_FAILED: "killed"}.get(code, f"pytest ended with {code}")
 
-    def passes(self, tests: Sequence[str]) -> bool:
-        """Whether these tests pass while every guard stands."""
-        return self._pytest(tests) == _ALL_PASSED
+    def passes(self, guards: Sequence[Guard]) -> bool:
+        """Whether the tests of these guards pass while every one of them stands."""
+        for are_slow in (False, True):
+            tests = sorted({test for guard in guards if guard.is_slow == are_slow for test in guard.tests})
+            if tests and self._pytest(tests, are_slow=are_slow) != _ALL_PASSED:
+                return False
+        return True
 
     @contextmanager
     def _without(self, guard: Guard) -> Iterator[None]:
@@ -62,8 +66,9 @@ class Copy:
         for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
             compiled.unlink()
 
-    def _pytest(self, tests: Sequence[str]) -> int:
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", *_PLUGINS, *tests]
+    def _pytest(self, tests: Sequence[str], *, are_slow: bool) -> int:
+        chosen = () if are_slow else ("-m", "not slow")
+        command = [sys.executable, "-m", "pytest", "-x", "-q", *chosen, *_PLUGINS, *tests]
         environment = {
             **os.environ,
             "PYTHONPATH": str(self._folder / "src"),

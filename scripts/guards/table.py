@@ -1,22 +1,11 @@
 """The guards: where each stands, what takes it away, and the tests that must then fail.
 
 `source` is the exact text and stands in its file once. A guard that was moved or rewritten is adapted here; one for
-which no test fails needs a test, not a smaller mutation.
+which no test fails needs a test, not a smaller mutation. Those of several servers are in `of_servers`.
 """
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """One guard. `tests` are what pytest is given, without those marked slow."""
-
-    name: str
-    path: str
-    source: str
-    mutant: str
-    tests: tuple[str, ...]
-
+from scripts.guards import of_servers
+from scripts.guards.guard import Guard
 
 COMMANDS = "src/agent_swarm/domain/commands.py"
 TASKS, AGENTS, HELD, CLAIMS, WORK = (
@@ -374,4 +363,5 @@ GUARDS = (
             "tests/bus/test_following.py::test_given_a_message_that_is_lost_on_the_way_then_it_is_read_again_before_what_follows",
         ),
     ),
+    *of_servers.GUARDS,
 )
