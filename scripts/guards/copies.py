@@ -1,19 +1,16 @@
 """A copy of the tree that guards are taken out of; the tree itself is never touched."""
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from scripts.guards.guard import Guard
+from scripts.guards.trial import run
 
 _PARTS = ("src", "tests", "scripts", "docs", "pyproject.toml", "README.md")
 _ALL_PASSED, _SOME_FAILED = 0, 1  # exit codes of pytest
 _SECONDS = 120
-_PLUGINS = ("-p", "no:cacheprovider", "-p", "pytest_timeout", "-p", "anyio", "-p", "_hypothesis_pytestplugin")
 
 
 class SourceNotFoundError(Exception):
@@ -68,15 +65,5 @@ class Copy:
 
     def _pytest(self, tests: Sequence[str], *, are_slow: bool) -> int:
         chosen = () if are_slow else ("-m", "not slow")
-        command = [sys.executable, "-m", "pytest", "-x", "-q", *chosen, *_PLUGINS, *tests]
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(self._folder / "src"),
-            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # loading all of them takes longer than most of the tests
-        }
-        try:
-            return subprocess.run(
-                command, cwd=self._folder, env=environment, capture_output=True, timeout=_SECONDS, check=False
-            ).returncode
-        except subprocess.TimeoutExpired:
-            return _SOME_FAILED  # a mutant that hangs is noticed, too
+        code = run(self._folder, (*chosen, *tests), seconds=_SECONDS)
+        return _SOME_FAILED if code is None else code  # a mutant that hangs is noticed, too
