@@ -10,7 +10,7 @@ from scripts.guards.trial import run
 
 _PARTS = ("src", "tests", "scripts", "docs", "pyproject.toml", "README.md")
 _ALL_PASSED, _SOME_FAILED = 0, 1  # exit codes of pytest
-_SECONDS = 120
+_SECONDS, _ALL_SECONDS = 120, 400  # for the tests of one guard, and of all of them
 
 
 class SourceNotFoundError(Exception):
@@ -40,7 +40,7 @@ class Copy:
         """Whether the tests of these guards pass while every one of them stands."""
         for are_slow in (False, True):
             tests = sorted({test for guard in guards if guard.is_slow == are_slow for test in guard.tests})
-            if tests and self._pytest(tests, are_slow=are_slow) != _ALL_PASSED:
+            if tests and self._pytest(tests, are_slow=are_slow, seconds=_ALL_SECONDS) != _ALL_PASSED:
                 return False
         return True
 
@@ -63,7 +63,7 @@ class Copy:
         for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
             compiled.unlink()
 
-    def _pytest(self, tests: Sequence[str], *, are_slow: bool) -> int:
+    def _pytest(self, tests: Sequence[str], *, are_slow: bool, seconds: float = _SECONDS) -> int:
         chosen = () if are_slow else ("-m", "not slow")
-        code = run(self._folder, (*chosen, *tests), seconds=_SECONDS)
+        code = run(self._folder, (*chosen, *tests), seconds=seconds)
         return _SOME_FAILED if code is None else code  # a mutant that hangs is noticed, too
