@@ -1,22 +1,11 @@
 """The guards: where each stands, what takes it away, and the tests that must then fail.
 
 `source` is the exact text and stands in its file once. A guard that was moved or rewritten is adapted here; one for
-which no test fails needs a test, not a smaller mutation.
+which no test fails needs a test, not a smaller mutation. Those of several servers are in `of_servers`.
 """
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """One guard. `tests` are what pytest is given, without those marked slow."""
-
-    name: str
-    path: str
-    source: str
-    mutant: str
-    tests: tuple[str, ...]
-
+from scripts.guards import of_servers
+from scripts.guards.guard import Guard
 
 COMMANDS = "src/agent_swarm/domain/commands.py"
 TASKS, AGENTS, HELD, CLAIMS, WORK = (
@@ -573,4 +562,5 @@ GUARDS = (
             "tests/server/test_peers.py::test_given_a_trusted_proxy_when_it_names_a_client_then_the_last_untrusted_address_counts",
         ),
     ),
+    *of_servers.GUARDS,
 )

@@ -9,13 +9,19 @@ from agent_swarm.domain.kill_switch import Activation, SwitchStatus
 from agent_swarm.domain.tasks import AttemptOutcome, PauseReason, TaskStatus
 from agent_swarm.store import operations as ops
 from agent_swarm.store.families.switches import all_switches, killed_switches
-from agent_swarm.store.records import TokenKind
+from agent_swarm.store.records import TokenKind, TokenRecord
 from agent_swarm.testing.driver import Driver
 
 
 def token_of(swarm: Driver, agent_id: str) -> int:
-    """The epoch of the agent's latest token."""
-    return [token for token in swarm.engine.read(lambda q: q.tokens()) if token.agent_id == agent_id][-1].epoch
+    """The epoch of the agent's latest token, which ended the one before."""
+    tokens = swarm.engine.read(lambda q: q.tokens())
+    return next(token for token in reversed(sorted_by_end(tokens)) if token.agent_id == agent_id).epoch
+
+
+def sorted_by_end(tokens: list[TokenRecord]) -> list[TokenRecord]:
+    """Those that ended first, then the one that counts."""
+    return sorted(tokens, key=lambda token: (token.revoked_at is None, token.created_at))
 
 
 def outcome_of(swarm: Driver, task_id: str) -> AttemptOutcome | None:

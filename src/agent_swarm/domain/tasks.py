@@ -26,6 +26,7 @@ class TaskStatus(StrEnum):
 
 HELD = frozenset({TaskStatus.CLAIMED, TaskStatus.RUNNING})
 TERMINAL = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})
+_UNTIMED = frozenset({TaskStatus.BACKLOG, TaskStatus.BLOCKED, TaskStatus.OFFERED, *TERMINAL})
 
 
 class Verb(StrEnum):
@@ -169,6 +170,8 @@ class TaskState:
     @property
     def timer_at(self) -> int | None:
         """When `commands.tick` has to look at this task next; None while nothing is due by itself."""
+        if self.status in _UNTIMED:
+            return None
         if self.is_held:
             return self.lease_expires_at
         if self.status is TaskStatus.PENDING:

@@ -119,7 +119,7 @@ def build_app(
     `logs` carries transcripts to and from those that keep their own.
     """
     node = node or Node()
-    metrics = Metrics()
+    metrics = Metrics(node.figures)
     context = _context(store, settings, secrets, metrics, stopping or Stopping(), node, logs)
     pool = _pool(context, store, node)
     timers = TimerService(store, store.clock, metrics)

@@ -40,6 +40,7 @@ R = TypeVar("R")
 
 _SPREAD = 0.618_033_988_749_895  # the golden ratio's fraction: successive draws fall far apart
 
+_POLICY = FailureClass.POLICY.value
 _FAILURE_TEXT = {
     "dependencyFailed": "a task it depends on did not succeed",
     "lossesUsedUp": "its worker was lost too many times",
@@ -284,7 +285,7 @@ def failure_of(before: TaskState, change: Change, report: AttemptReport) -> dict
         told = (FailureClass.INFRASTRUCTURE.value, lost, "the worker that held it was lost")
     elif change.verb is Verb.FAIL:
         reason = str(change.detail.get("reason", ""))
-        told = (FailureClass.POLICY.value, reason, _FAILURE_TEXT.get(reason, reason))
+        told = (_POLICY, reason, _FAILURE_TEXT.get(reason, reason))
     else:
         return None
     failure = {"class": told[0], "code": told[1], "message": told[2], "attempt": before.attempt}

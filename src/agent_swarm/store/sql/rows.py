@@ -90,7 +90,7 @@ class SqlRows:
                 self._add(entry)
             missing = missing.difference(entry.state.id for entry in known)
         if missing:
-            for row in self._driver.rows(statements.lock_tasks, {"ids": sorted(missing)}):
+            for row in self._driver.tuples(statements.lock_tasks, {"ids": sorted(missing)}):
                 self._add(coding.entry_of(row))
 
     def _add(self, entry: Entry) -> None:

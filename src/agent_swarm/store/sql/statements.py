@@ -12,7 +12,7 @@ from agent_swarm.domain.kill_switch import SwitchStatus
 from agent_swarm.domain.tasks import HELD, PauseReason, TaskStatus
 from agent_swarm.store.records import TokenKind
 from agent_swarm.store.sql import many, tables
-from agent_swarm.store.sql.coding import STATE_COLUMNS
+from agent_swarm.store.sql.coding import ENTRY_COLUMNS
 from agent_swarm.store.sql.ids import one_of
 from agent_swarm.store.sql.many import ForMany
 
@@ -34,21 +34,7 @@ def insert(table: sa.Table) -> ForMany:
 # --- tasks --------------------------------------------------------------------------------------------------------
 
 # Rows are locked in id order, so that two writers that need the same ones never wait for each other in a circle.
-lock_tasks = (
-    sa.select(
-        *STATE_COLUMNS,
-        task.c.class_id,
-        task.c.claim_class,
-        task.c.created_at,
-        task.c.priority,
-        task.c.started_at,
-        task.c.labels,
-        task.c.permissions,
-    )
-    .where(one_of(task.c.id))
-    .order_by(task.c.id)
-    .with_for_update()
-)
+lock_tasks = sa.select(*ENTRY_COLUMNS).where(one_of(task.c.id)).order_by(task.c.id).with_for_update()
 
 has_upstreams = sa.exists().where(tables.dependency.c.task_id == task.c.id).label("has_upstreams")
 full_tasks = sa.select(task, has_upstreams, tables.prompt.c.text.label("prompt")).join(
