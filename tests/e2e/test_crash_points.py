@@ -16,7 +16,7 @@ from agent_swarm.testing.faults.crash import Crash
 from agent_swarm.testing.faults.house import new_server_folder
 from agent_swarm.testing.faults.nursery import Nursery
 from agent_swarm.testing.faults.puppet import Part
-from agent_swarm.testing.faults.schedule import SERVER, SERVER_POINTS, Blow, Hit, Order, Schedule
+from agent_swarm.testing.faults.schedule import KEY_POINTS, SERVER, SERVER_POINTS, Blow, Hit, Order, Schedule
 
 WORKER = "worker-0"
 AT_ONCE = 4 * (os.cpu_count() or 1)
@@ -65,7 +65,7 @@ def task(ref: str, part: Part, after: tuple[str, ...] = ()) -> dict[str, object]
 async def test_given_every_point_when_a_process_is_killed_there_then_nothing_is_lost_or_doubled(
     nursery: Nursery, tmp_path: Path
 ) -> None:
-    await check_all([(point, schedule(point)) for point in Point], nursery, tmp_path)
+    await check_all([(point, schedule(point)) for point in Point if point not in KEY_POINTS], nursery, tmp_path)
 
 
 @pytest.mark.slow

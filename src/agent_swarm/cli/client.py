@@ -58,6 +58,14 @@ class Client:
         """Do something that may not be done twice."""
         return self._send("POST", path, body or {}, repeatable=False)
 
+    def put(self, path: str, body: Json) -> Json:
+        """Store a value in the place of the one before."""
+        return self._send("PUT", path, body, repeatable=True)
+
+    def delete(self, path: str) -> Json:
+        """Remove something; answers what it was."""
+        return self._send("DELETE", path, repeatable=False)
+
     def patch(self, path: str, body: Json) -> Json:
         """Set values."""
         return self._send("PATCH", path, body, repeatable=True)

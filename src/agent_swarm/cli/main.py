@@ -32,6 +32,8 @@ COMMANDS = {
         "watch": Lazy("agent_swarm.cli.watch:watch", "Print events as they happen, one line each."),
     },
     "Look after its data": {
+        "config": Lazy("agent_swarm.cli.config:config", "Store values and secrets for agents."),
+        "key": Lazy("agent_swarm.cli.key:key", "Look at and change the keys that secrets are encrypted with."),
         "db": Lazy("agent_swarm.cli.db:db", "Look at, migrate and copy the database."),
     },
     "Your shell": {

@@ -14,7 +14,8 @@
     │   ├── ResultConflict
     │   ├── AlreadyExists
     │   ├── Superseded
-    │   └── SecretUnreadable
+    │   ├── SecretUnreadable
+    │   └── EncryptionKeyMissing
     ├── Denied                   who asks may not do it
     │   └── Unauthenticated
     └── Unavailable              try again later
@@ -161,6 +162,12 @@ class SecretUnreadable(Conflict):
     """An encrypted value cannot be opened: its key is not here, or its text was changed."""
 
     code = "secretUnreadable"
+
+
+class EncryptionKeyMissing(Conflict):
+    """There is no key to encrypt secrets with, or to open those that are stored."""
+
+    code = "encryptionKeyMissing"
 
 
 class Denied(SwarmError):

@@ -73,6 +73,7 @@ REGISTRY: dict[str, ErrorSpec] = {
         ErrorSpec(domain.AlreadyExists, 409),
         ErrorSpec(domain.Superseded, 409),
         ErrorSpec(domain.SecretUnreadable, 409),
+        ErrorSpec(domain.EncryptionKeyMissing, 409),
         ErrorSpec(TranscriptGap, 409),
         ErrorSpec(domain.Denied, 403),
         ErrorSpec(domain.Unauthenticated, 401),

@@ -36,6 +36,14 @@ EVENT_TYPES: dict[str, str] = {
         "{requires: {tags, capabilities, agentId?}, since, tasks}"
     ),
     "task.usageBooked": "Money and tokens were spent: {inputTokens, outputTokens, costUsd, model?}",
+    "config.set": "A value was stored, or replaced by another one: {scope, scopeId, key, isSecret, isNew}",
+    "config.removed": "A stored value was removed: {scope, scopeId, key, isSecret}",
+    "config.revealed": "Somebody asked to see the value of a secret: {scope, scopeId, key}",
+    "key.added": "New values are encrypted with a new data key: {version, masterKeyId}",
+    "key.removed": "A data key that nothing is encrypted with went: {version, masterKeyId}",
+    "key.changing": "The data keys are wrapped by the next master key, too: {masterKeyId, nextMasterKeyId}",
+    "key.changed": "The data keys are wrapped by the next master key alone: {masterKeyId}",
+    "key.changeGivenUp": "The data keys are wrapped by the master key so far alone: {masterKeyId}",
     "token.created": "A token was made: {kind, label}",
     "token.revoked": "A token was revoked: {}",
 }

@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent_swarm import __version__
+from agent_swarm import __version__, config
 from agent_swarm.bus.base import NoticeKind
 from agent_swarm.bus.logs import LogStream
 from agent_swarm.faults import crash_point
@@ -18,25 +19,41 @@ from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.boundary import Boundary
 from agent_swarm.server.context import Context
 from agent_swarm.server.housekeeping import Housekeeping
+from agent_swarm.server.keeping_keys import KeepingKeys
 from agent_swarm.server.methods import Methods
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.node import Ears, Following, Node
 from agent_swarm.server.pool import PoolContext
 from agent_swarm.server.pool import routes as pool_routes
 from agent_swarm.server.ring import EventRing
-from agent_swarm.server.routes import agents, attempts, commands, events, health, projects, tasks
+from agent_swarm.server.routes import agents, attempts, commands, events, health, keys, projects, tasks
+from agent_swarm.server.routes import config as configs
 from agent_swarm.server.service import Service
-from agent_swarm.server.settings import ServerSettings
+from agent_swarm.server.settings import ServerSettings, storable
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.server.timers import TimerService
 from agent_swarm.server.unserved import UnservedWatch
+from agent_swarm.services.configuration import Configuration, Problem
+from agent_swarm.services.environments import Environments
 from agent_swarm.services.gathered import GatheredTasks
 from agent_swarm.services.redaction import Redactor
+from agent_swarm.services.secrets.rotation import KeyChanges
+from agent_swarm.services.secrets.vault import Vault
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Committed
 from agent_swarm.store.batcher import BatchingStore
 
-FACES = (tasks, commands, events, attempts, agents, projects, health)  # the routes called most often come first
+FACES = (
+    tasks,
+    commands,
+    events,
+    attempts,
+    agents,
+    projects,
+    configs,
+    keys,
+    health,
+)  # the routes called most often come first
 
 
 class ControlPlane(FastAPI):
@@ -70,23 +87,27 @@ def build_app(
     store: BatchingStore,
     settings: ServerSettings,
     *,
-    secrets: Sequence[str] = (),
+    vault: Vault | None = None,
+    redactor: Redactor | None = None,
     stopping: Stopping | None = None,
     node: Node | None = None,
     logs: LogStream | None = None,
 ) -> ControlPlane:
     """The app over an open store; run its lifespan.
 
-    `secrets` are values to keep out of everything that is stored; `node` is this server among others on the database,
-    `logs` carries transcripts to and from those that keep their own.
+    `vault` opens the secrets that are stored, by default none; `redactor` keeps them out of everything else; `node` is
+    this server among others on the database, `logs` carries transcripts to and from those that keep their own.
     """
     node = node or Node()
     metrics = Metrics()
-    context = _context(store, settings, secrets, metrics, stopping or Stopping(), node, logs)
+    redactor = redactor or Redactor()
+    redactor.learn([settings.api_key])
+    context = _context(store, settings, vault or Vault(), redactor, metrics, stopping or Stopping(), node, logs)
     pool = _pool(context, store, node)
     timers = TimerService(store, store.clock, metrics)
     following = Following(node, Ears(store=store, pool=pool, transcripts=context.transcripts, timers=timers))
-    services = (timers, Housekeeping(store), UnservedWatch(store, minutes=settings.no_agent_minutes))
+    unserved = UnservedWatch(store, minutes=settings.no_agent_minutes)
+    services = (timers, Housekeeping(store), unserved, context.keeping_keys)
     app = ControlPlane(
         title="Agent Swarm",
         version=__version__,
@@ -107,13 +128,14 @@ def build_app(
 def _context(
     store: BatchingStore,
     settings: ServerSettings,
-    secrets: Sequence[str],
+    vault: Vault,
+    redactor: Redactor,
     metrics: Metrics,
     stopping: Stopping,
     node: Node,
     logs: LogStream | None,
 ) -> Context:
-    redactor = Redactor((*secrets, settings.api_key))
+    own_file = settings.key_sources.own_file
     transcripts = Transcripts(
         settings.transcripts,
         redactor,
@@ -130,7 +152,16 @@ def _context(
         metrics=metrics,
         ring=EventRing(),
         stopping=stopping,
+        configuration=Configuration(store, vault, redactor, _stored_settings()),
+        environments=Environments(store, vault, redactor),
+        key_changes=KeyChanges(store, vault, own_file, is_shared=settings.is_shared),
+        keeping_keys=KeepingKeys(store, vault, redactor, stopping),
     )
+
+
+def _stored_settings() -> dict[str, Problem]:
+    """The settings that may be stored, by variable, and what can be wrong with them."""
+    return {variable: partial(config.problem_with, source) for variable, (_, source) in storable().items()}
 
 
 def _pool(context: Context, store: BatchingStore, node: Node) -> PoolContext:
@@ -138,6 +169,7 @@ def _pool(context: Context, store: BatchingStore, node: Node) -> PoolContext:
         store,
         redactor=context.redactor,
         transcripts=context.transcripts,
+        environments=context.environments,
         stopping=context.stopping,
         on_enter=lambda presence: node.tell(
             NoticeKind.CONNECTED, agent=presence.agent.id, instance=presence.instance_id, at=presence.met_at
@@ -158,6 +190,7 @@ async def running(
     unsubscribe = context.store.subscribe(_followers_of(context))
     seq, _ = await context.store.read(lambda queries: queries.head())
     context.ring.head = max(context.ring.head, seq)
+    await context.environments.open()
     async with pool.running(), following.running():
         for service in services:
             await service.start()
@@ -178,6 +211,8 @@ def _followers_of(context: Context) -> Any:
 
     def told(committed: Committed) -> None:
         context.ring.publish(committed)
+        context.environments.hear(committed)
+        context.keeping_keys.hear(committed)
         for event in committed.events:
             if event.task_id is not None and event.attempt is not None:
                 context.transcripts.notify(event.task_id, event.attempt)

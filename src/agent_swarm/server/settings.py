@@ -1,12 +1,13 @@
 """The settings of the server, `[server]` in config.toml.
 
-Order: defaults < `<data-dir>/config.toml` < environment < command-line flags; later wins. The data directory itself
-cannot come from the file it holds.
+Order: defaults < `<data-dir>/config.toml` < stored configuration < environment < command-line flags; later wins. The
+data directory itself cannot come from the file it holds, nor what is needed to open the database from what is in it.
 """
 
 import ipaddress
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from agent_swarm import config
 from agent_swarm.bus.nats.settings import KEEP_BYTES, KEEP_HOURS, NatsSettings, parse_url, settings_from
 from agent_swarm.config import SettingError, setting
 from agent_swarm.store.address import DatabaseAddress, DatabaseAddressError, PostgresAddress, SqliteAddress, parse
+from agent_swarm.vault.finding import KeySources
 
 SYNCHRONOUS = ("full", "normal")
 MAX_MINUTES = 525_600.0  # a year
@@ -102,6 +104,35 @@ class ServerSettings:
         help="how long claimable tasks may wait without an agent online that could take them, before an event says so",
         parse=_minutes,
         expected="a number of minutes, 0 or more",
+        stored=True,
+    )
+    encryption_key: str = setting(
+        "",
+        env="SECRETS_ENCRYPTION_KEY",
+        help="the key that stored secrets are encrypted with; make one with: openssl rand -base64 32",
+        expected="32 bytes as base64, or as 64 hexadecimal digits",
+        secret=True,
+    )
+    encryption_key_file: Path | None = setting(
+        None,
+        env="SECRETS_ENCRYPTION_KEY_FILE",
+        help="a file with that key; without either it is in <data-dir>/.encryption-key, made where none is needed yet",
+        parse=config.path,
+        expected="a path",
+    )
+    previous_encryption_key: str = setting(
+        "",
+        env="SECRETS_ENCRYPTION_KEY_PREVIOUS",
+        help="the encryption key before, for the start at which it changes",
+        expected="32 bytes as base64, or as 64 hexadecimal digits",
+        secret=True,
+    )
+    previous_encryption_key_file: Path | None = setting(
+        None,
+        env="SECRETS_ENCRYPTION_KEY_PREVIOUS_FILE",
+        help="a file with the encryption key before",
+        parse=config.path,
+        expected="a path",
     )
     log_level: str = setting(
         "info",
@@ -140,6 +171,7 @@ class ServerSettings:
         parse=_above_zero(int),
         expected="a number of bytes",
     )
+    decided: frozenset[str] = frozenset()  # the fields that the environment or flags set
 
     @property
     def nats(self) -> NatsSettings | None:
@@ -163,6 +195,17 @@ class ServerSettings:
     def nats_dir(self) -> Path:
         """What this server remembers of what it read from NATS and has to send there."""
         return self.data_dir / "nats"
+
+    @property
+    def key_sources(self) -> KeySources:
+        """What was said about encryption keys."""
+        return KeySources(
+            data_dir=self.data_dir,
+            key=self.encryption_key,
+            key_file=self.encryption_key_file,
+            previous=self.previous_encryption_key,
+            previous_file=self.previous_encryption_key_file,
+        )
 
     @property
     def database(self) -> DatabaseAddress:
@@ -202,7 +245,24 @@ def load_settings(
         )
     loaded = config.load(ServerSettings, section="server", toml=toml, environ=environ, flags=flags)
     _ = loaded.nats  # a flag is not parsed, so look at it now
-    return loaded
+    decided = config.given(ServerSettings, environ=os.environ if environ is None else environ, flags=flags or {})
+    return replace(loaded, decided=decided)
+
+
+def storable() -> dict[str, tuple[str, config.Setting]]:
+    """The settings that may come from the stored configuration, by variable, each with its field."""
+    known = config.settings_of(ServerSettings).items()
+    return {variable: (name, source) for name, source in known if source.stored for variable in source.env}
+
+
+def with_stored(settings: ServerSettings, stored: Mapping[str, str]) -> ServerSettings:
+    """The settings with those that are stored, by variable; the environment and flags win over them."""
+    found = {
+        name: source.parse(stored[variable])
+        for variable, (name, source) in storable().items()
+        if variable in stored and name not in settings.decided and not config.problem_with(source, stored[variable])
+    }
+    return replace(settings, **found)
 
 
 def is_loopback(host: str) -> bool:

@@ -7,6 +7,7 @@ escapes the second net.
 
 import json
 import re
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -41,19 +42,31 @@ _SHAPES = re.compile(
 
 
 class Redactor:
-    """Replaces secrets by `[redacted]`. Immutable: everything that stores what agents send shares one."""
+    """Replaces secrets by `[redacted]`. Everything that stores what agents send shares one, which may learn more."""
 
     def __init__(self, known: Iterable[str] = ()) -> None:
-        values = {form for secret in known if len(secret) >= SHORTEST_KNOWN for form in _forms(secret)}
-        longest_first = sorted(values, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+        self._values: frozenset[str] = frozenset()
+        self._known: re.Pattern[str] | None = None
+        self._learning = threading.Lock()
+        self.learn(known)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Know these as well, from any thread. What was secret once is never forgotten: it may still be in use."""
+        new = {form for secret in secrets if len(secret) >= SHORTEST_KNOWN for form in _forms(secret)}
+        if new <= self._values:
+            return
+        with self._learning:
+            self._values |= new
+            longest_first = sorted(self._values, key=len, reverse=True)
+            self._known = re.compile("|".join(map(re.escape, longest_first)))
 
     def text(self, text: str) -> str:
         """`text` without secrets."""
         if not text:
             return text
-        if self._known is not None:
-            text = self._known.sub(MARK, text)
+        known = self._known
+        if known is not None:
+            text = known.sub(MARK, text)
         return _SHAPES.sub(_masked, text)
 
     def value(self, value: Any, *, depth: int = 0) -> Any:

@@ -33,6 +33,9 @@ class Scope(StrEnum):
     PROJECTS_WRITE = "projects:write"
     EVENTS_READ = "events:read"
     METRICS_READ = "metrics:read"
+    CONFIG_READ = "config:read"  # stored configuration, without the values of secrets
+    CONFIG_WRITE = "config:write"
+    CONFIG_ADMIN = "config:admin"  # the values of secrets, and the keys they are encrypted with
     POOL_WORK = "pool:work"  # register, claim, report
     OWN_TASK_READ = "ownTask:read"  # its own task, and the tasks that one depends on
     OWN_TASK_PROGRESS = "ownTask:progress"

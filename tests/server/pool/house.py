@@ -31,7 +31,9 @@ from agent_swarm.server.listening import listen
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.pool import PoolContext, routes
 from agent_swarm.server.stopping import Stopping
+from agent_swarm.services.environments import Environments
 from agent_swarm.services.redaction import Redactor
+from agent_swarm.services.secrets.vault import Vault
 from agent_swarm.services.tokens import api_key_token, authenticate, hash_token
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Committed, Queries, Seer
@@ -419,7 +421,11 @@ async def opened(folder: Path) -> AsyncIterator[House]:
     await store.apply(PutToken(token=api_key_token(API_KEY, now=store.now())))
     redactor, stopping, metrics = Redactor((SECRET,)), Stopping(), Metrics()
     transcripts = Transcripts(folder / "transcripts", redactor)
-    pool = PoolContext.build(store, redactor=redactor, transcripts=transcripts, stopping=stopping)
+    environments = Environments(store, Vault(), redactor)
+    await environments.open()
+    pool = PoolContext.build(
+        store, redactor=redactor, transcripts=transcripts, environments=environments, stopping=stopping
+    )
     authenticator = Authenticator(store)
     app = _app(pool, authenticator, metrics)
     app.context = cast(Context, SimpleNamespace(metrics=metrics))  # all that the outer layers look at

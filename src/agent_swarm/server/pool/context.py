@@ -17,6 +17,7 @@ from agent_swarm.server.pool.roster import Roster
 from agent_swarm.server.pool.sweep import DispatchSweep
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.services.dispatch import Dispatcher
+from agent_swarm.services.environments import Environments
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.tokens import Identity, authenticate, hash_token
 from agent_swarm.services.transcripts import Transcripts
@@ -45,6 +46,7 @@ class PoolContext:
         *,
         redactor: Redactor,
         transcripts: Transcripts,
+        environments: Environments,
         stopping: Stopping,
         on_enter: Callable[[Presence], None] = lambda _: None,
     ) -> "PoolContext":
@@ -55,7 +57,7 @@ class PoolContext:
             transcripts=transcripts,
             reports=Reports(redactor, random.random),
             owners=Owners(store),
-            briefings=Briefings(store, transcripts),
+            briefings=Briefings(store, transcripts, environments),
             roster=Roster(store, on_enter),
             stopping=stopping,
         )

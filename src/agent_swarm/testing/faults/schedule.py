@@ -13,7 +13,10 @@ from agent_swarm.testing.faults.puppet import Part
 
 SERVER = "server"
 SERVER_POINTS = tuple(point for point in Point if point.name.startswith(("STORE", "POOL", "TRANSCRIPT", "SERVER")))
-WORKER_POINTS = tuple(point for point in Point if point not in SERVER_POINTS and point is not Point.SCHEMA_CREATING)
+KEY_POINTS = tuple(point for point in Point if point.name.startswith("KEY"))  # these have a test of their own
+WORKER_POINTS = tuple(
+    point for point in Point if point not in (*SERVER_POINTS, *KEY_POINTS) and point is not Point.SCHEMA_CREATING
+)
 
 
 class Blow(Enum):
