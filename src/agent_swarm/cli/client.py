@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 from agent_swarm import __version__
 from agent_swarm.cli.address import Server
 from agent_swarm.cli.failures import ConnectionLost, Unreachable
-from agent_swarm.domain.errors import SwarmError, Unauthenticated, Unavailable
+from agent_swarm.domain.errors import Killed, SwarmError, Unauthenticated, Unavailable
 from agent_swarm.domain.ids import new_id
 from agent_swarm.protocol.errors import RemoteError, error_from_wire
 from agent_swarm.protocol.limits import PAGE_MAX
@@ -58,10 +58,6 @@ class Client:
         """Do something that may not be done twice."""
         return self._send("POST", path, body or {}, repeatable=False)
 
-    def put(self, path: str, body: Json) -> Json:
-        """Store a value in the place of the one before."""
-        return self._send("PUT", path, body, repeatable=True)
-
     def delete(self, path: str) -> Json:
         """Remove something; answers what it was."""
         return self._send("DELETE", path, repeatable=False)
@@ -69,6 +65,10 @@ class Client:
     def patch(self, path: str, body: Json) -> Json:
         """Set values."""
         return self._send("PATCH", path, body, repeatable=True)
+
+    def put(self, path: str, body: Json) -> Json:
+        """The body of a write that says how something is to be."""
+        return self._send("PUT", path, body, repeatable=True)
 
     def pages(self, path: str, query: Query | None = None) -> Iterator[Json]:
         """Every page of a list, from the first or from `query`'s cursor on."""
@@ -96,6 +96,8 @@ class Client:
         for delay in (*self._retry_seconds, None):
             try:
                 return self._send_once(method, path, content, headers or {})
+            except Killed:
+                raise  # it goes on when a person says so, not in a moment
             except (Unreachable, Unavailable) as exc:
                 was_there = was_there or not isinstance(exc, Unreachable) or isinstance(exc, ConnectionLost)
                 if delay is None or not was_there or not repeatable:

@@ -31,9 +31,14 @@ COMMANDS = {
         "agent": Lazy("agent_swarm.cli.agent:agent", "Show the agents."),
         "watch": Lazy("agent_swarm.cli.watch:watch", "Print events as they happen, one line each."),
     },
+    "Stop it": {
+        "kill": Lazy("agent_swarm.cli.killing:kill", "Stop everything now: end every run, and let nothing begin."),
+        "lift": Lazy("agent_swarm.cli.killing:lift", "Lift the kill switch: new work begins at once."),
+    },
     "Look after its data": {
         "config": Lazy("agent_swarm.cli.config:config", "Store values and secrets for agents."),
         "key": Lazy("agent_swarm.cli.key:key", "Look at and change the keys that secrets are encrypted with."),
+        "audit": Lazy("agent_swarm.cli.audit:audit", "Prove who did what: verify, sign, export the history."),
         "db": Lazy("agent_swarm.cli.db:db", "Look at, migrate and copy the database."),
     },
     "Your shell": {

@@ -40,7 +40,7 @@ class KeepingKeys(Service):
         try:
             await self._vault.refresh(self._store)
             opened = await self._store.read(lambda queries: self._vault.opened(queries, sealed_texts(queries)))
-            self._redactor.learn(one.value for one in opened if one.value is not None)
+            self._redactor.register(one.value for one in opened if one.value is not None)
             resealed = await reseal_all(self._store, self._vault)
         except ShuttingDown:
             return INTERVAL_SECONDS

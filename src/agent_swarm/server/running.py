@@ -1,6 +1,7 @@
 """Opens what is behind the front: log, store, app; and closes it again."""
 
 import hashlib
+import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ import structlog
 
 from agent_swarm import __version__
 from agent_swarm.domain.configuration import ConfigScope
+from agent_swarm.redaction import secrets_in
 from agent_swarm.server import logs
 from agent_swarm.server.app import ControlPlane, build_app
 from agent_swarm.server.node import Node
@@ -57,12 +59,12 @@ async def serving(
     encryption key is not the one of what is stored.
     """
     redactor = redactor or Redactor()
-    redactor.learn(_secrets(settings, api_key))
+    redactor.register(_secrets(settings, api_key))
     keys = find_keys(settings.key_sources)
     announce = node.announcing() if settings.is_shared and settings.nats is None else None
     async with open_store(settings.database, synchronous=settings.synchronous, announce=announce) as store:
         vault, known = await open_vault(store, keys, is_shared=settings.is_shared)
-        redactor.learn(known)
+        redactor.register(known)
         settings = with_stored(settings, await store.read(_stored_settings(vault)))
         await store.apply(PutToken(token=api_key_token(api_key, now=store.now(), of=_owner_of_key(settings))))
         ways = ways or await find_ways(settings, store, node.id)
@@ -91,12 +93,18 @@ def _stored_settings(vault: Vault) -> Callable[[Queries], dict[str, str]]:
 
 
 def _secrets(settings: ServerSettings, api_key: str) -> tuple[str, ...]:
-    """What must not be read in a log or an event."""
+    """What must not be read in a log, an event or a transcript: what this process was told, and its environment."""
     keys = (settings.encryption_key, settings.previous_encryption_key)
     passwords = [urlsplit(settings.postgres_url).password]
     if settings.nats is not None:
         passwords += [settings.nats.password, settings.nats.token]
-    return (api_key, *keys, *(form for password in passwords if password for form in {password, unquote(password)}))
+    passwords += [settings.kill_object_authorization, urlsplit(settings.kill_object).query]
+    return (
+        api_key,
+        *keys,
+        *secrets_in(os.environ),
+        *(form for password in passwords if password for form in {password, unquote(password)}),
+    )
 
 
 def _owner_of_key(settings: ServerSettings) -> str:

@@ -12,7 +12,7 @@ from agent_swarm.domain.configuration import ConfigScope, Place, require_storabl
 from agent_swarm.domain.errors import Conflict, Denied, InvalidInput, NotFound, SecretUnreadable, UnknownReference
 from agent_swarm.domain.ids import new_id, normalize_id
 from agent_swarm.domain.time import to_wire
-from agent_swarm.protocol import rest
+from agent_swarm.protocol import rest_config as rest
 from agent_swarm.services import cursors
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.secrets.vault import Vault
@@ -135,7 +135,7 @@ class Configuration:
         if old is not None and is_same and old.is_secret == is_secret:
             return None, old
         if is_secret:
-            self._redactor.learn([value])
+            self._redactor.register([value])
         entry = ConfigEntry(
             scope=place[0], scope_id=place[1], key=wanted.key, id=new_id(), text=value, is_secret=is_secret
         )

@@ -59,7 +59,7 @@ class Environments:
         if any(entry.is_secret for entry in wanted):
             self._vault.take(queries.scan(DATA_KEYS, limit=MOST))
         variables = tuple(one for entry in wanted if (one := self._variable(entry)) is not None)
-        self._redactor.learn(one.value for one in variables if one.is_secret)
+        self._redactor.register(one.value for one in variables if one.is_secret)
         return variables
 
     def _variable(self, entry: ConfigEntry) -> Variable | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from agent_swarm.domain.permissions import Granted
 from agent_swarm.domain.time import SECOND
 from agent_swarm.services.environments import Environments, Variable
 from agent_swarm.services.handover import context_of
@@ -107,6 +108,7 @@ def claimed_body(claimed: ClaimedTask, background: Background, *, token: str, le
         "harness": spec.harness,
         "model": spec.model,
         "labels": spec.labels,
+        "permissions": _permissions(claimed.granted),
         "timeout_seconds": None if spec.timeout is None else spec.timeout / SECOND,
         "parent_id": spec.parent_id,
         "project": None if background.project is None else _project(background.project),
@@ -115,6 +117,18 @@ def claimed_body(claimed: ClaimedTask, background: Background, *, token: str, le
         "environment": [
             {"name": one.name, "value": one.value, "is_secret": one.is_secret} for one in background.environment
         ],
+    }
+
+
+def _permissions(granted: Granted) -> dict[str, Any]:
+    profile = granted.profile
+    return {
+        "profile": profile.name,
+        "required": granted.is_required,
+        "files": profile.files.value,
+        "network": profile.network.value,
+        "allow": profile.allow,
+        "denied_tools": profile.denied_tools,
     }
 
 

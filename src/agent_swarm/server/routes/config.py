@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute
 
 from agent_swarm.domain.configuration import KEY_CHARS, ConfigScope
 from agent_swarm.domain.ids import normalize_id
-from agent_swarm.protocol import limits, rest
+from agent_swarm.protocol import limits, rest, rest_config
 from agent_swarm.server import params
 from agent_swarm.server.access import identity_of, operators
 from agent_swarm.server.context import Context
@@ -34,7 +34,7 @@ class ConfigRoutes:
     def __init__(self, context: Context) -> None:
         self._configuration: Configuration = context.configuration
 
-    async def put_config(self, request: Request, body: rest.ConfigInput) -> rest.ConfigEntry:
+    async def put_config(self, request: Request, body: rest_config.ConfigInput) -> rest_config.ConfigEntry:
         """Store a value in the place of the one before; the same again changes nothing."""
         return await self._configuration.put(body, by=identity_of(request))
 
@@ -47,7 +47,7 @@ class ConfigRoutes:
         include_secrets: SecretsQuery = False,
         limit: params.Limit = limits.PAGE_DEFAULT,
         cursor: params.Cursor = None,
-    ) -> rest.ConfigList:
+    ) -> rest_config.ConfigList:
         """The stored configuration, by place and key."""
         where = Where(scope=scope, scope_id=scope_id, key=key)
         return await self._configuration.page(
@@ -62,7 +62,7 @@ class ConfigRoutes:
         swarm: params.TextQuery = None,
         key: KeyQuery = None,
         include_secrets: SecretsQuery = False,
-    ) -> rest.ResolvedConfig:
+    ) -> rest_config.ResolvedConfig:
         """What counts for an agent, in a project, in a swarm: the most specific place wins."""
         return await self._configuration.resolved(
             agent=agent_id,
@@ -75,11 +75,11 @@ class ConfigRoutes:
 
     async def get_config(
         self, request: Request, id: params.PathId, include_secrets: SecretsQuery = False
-    ) -> rest.ConfigEntry:
+    ) -> rest_config.ConfigEntry:
         """One entry."""
         return await self._configuration.get(_id(id), secrets=include_secrets, by=identity_of(request))
 
-    async def remove_config(self, request: Request, id: params.PathId) -> rest.ConfigEntry:
+    async def remove_config(self, request: Request, id: params.PathId) -> rest_config.ConfigEntry:
         """Remove an entry; answers what it was."""
         return await self._configuration.remove(_id(id), by=identity_of(request))
 
@@ -92,7 +92,7 @@ def routes(context: Context) -> list[BaseRoute]:
     """The table."""
     face = ConfigRoutes(context)
     reading, writing = operators(Scope.CONFIG_READ), operators(Scope.CONFIG_WRITE)
-    entry, page, winners = rest.ConfigEntry, rest.ConfigList, rest.ResolvedConfig
+    entry, page, winners = rest_config.ConfigEntry, rest_config.ConfigList, rest_config.ResolvedConfig
     return [
         route("PUT", "/api/config", face.put_config, answers=entry, access=writing, conflicts=True),
         route("GET", "/api/config", face.list_config, answers=page, access=reading),

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 
 from agent_swarm.domain.errors import InvalidInput
-from agent_swarm.protocol import limits, rest
+from agent_swarm.protocol import limits, rest_config
 from agent_swarm.server.access import identity_of, operators
 from agent_swarm.server.context import Context
 from agent_swarm.server.fastroute import route
@@ -20,11 +20,11 @@ class KeyRoutes:
     def __init__(self, context: Context) -> None:
         self._changes = context.key_changes
 
-    async def get_keys(self) -> rest.KeyStatus:
+    async def get_keys(self) -> rest_config.KeyStatus:
         """The keys, by their ids, and whether they are being changed."""
         return views.key_status(await self._changes.status())
 
-    async def rotate_keys(self, request: Request, body: rest.RotateInput) -> rest.KeyStatus:
+    async def rotate_keys(self, request: Request, body: rest_config.RotateInput) -> rest_config.KeyStatus:
         """Change the master key, the data key, or both; the answer says what is left to do."""
         if not body.master_key and (body.new_key is not None or not body.data_key):
             raise InvalidInput("nothing to change: masterKey is false", hint="set dataKey, or leave masterKey out")
@@ -33,17 +33,17 @@ class KeyRoutes:
         await self._changes.rotate(new, master=body.master_key, values=body.data_key, actor=actor)
         return views.key_status(await self._changes.status())
 
-    async def finish_rotation(self, request: Request, body: NoFields | None = None) -> rest.KeyStatus:
+    async def finish_rotation(self, request: Request, body: NoFields | None = None) -> rest_config.KeyStatus:
         """End the change of the master key, once every server has the new one."""
         await self._changes.finish(actor=identity_of(request).actor)
         return views.key_status(await self._changes.status())
 
-    async def give_up_rotation(self, request: Request, body: NoFields | None = None) -> rest.KeyStatus:
+    async def give_up_rotation(self, request: Request, body: NoFields | None = None) -> rest_config.KeyStatus:
         """Stay with the master key so far."""
         await self._changes.give_up(actor=identity_of(request).actor)
         return views.key_status(await self._changes.status())
 
-    async def verify_keys(self, body: NoFields | None = None) -> rest.KeyReport:
+    async def verify_keys(self, body: NoFields | None = None) -> rest_config.KeyReport:
         """Open everything that is encrypted, and tell what cannot be."""
         return views.key_report(await self._changes.verify(), limit=limits.PAGE_MAX)
 
@@ -52,7 +52,7 @@ def routes(context: Context) -> list[BaseRoute]:
     """The table."""
     face = KeyRoutes(context)
     admin = operators(Scope.CONFIG_ADMIN)
-    status, report = rest.KeyStatus, rest.KeyReport
+    status, report = rest_config.KeyStatus, rest_config.KeyReport
     reading = operators(Scope.CONFIG_READ)
     return [
         route("GET", "/api/keys", face.get_keys, answers=status, access=reading, conflicts=True),
