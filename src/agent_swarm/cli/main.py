@@ -39,6 +39,8 @@ COMMANDS = {
         "user": Lazy("agent_swarm.cli.user:user", "Say who may log in, as admin, operator or viewer."),
     },
     "Look after its data": {
+        "config": Lazy("agent_swarm.cli.config:config", "Store values and secrets for agents."),
+        "key": Lazy("agent_swarm.cli.key:key", "Look at and change the keys that secrets are encrypted with."),
         "audit": Lazy("agent_swarm.cli.audit:audit", "Prove who did what: verify, sign, export the history."),
         "db": Lazy("agent_swarm.cli.db:db", "Look at, migrate and copy the database."),
     },

@@ -14,6 +14,9 @@
     │   ├── IllegalTransition
     │   ├── ResultConflict
     │   ├── AlreadyExists
+    │   ├── Superseded
+    │   ├── SecretUnreadable
+    │   └── EncryptionKeyMissing
     │   ├── CannotBeEnforced a worker cannot keep to the permission profile
     │   ├── CapReached       an agent has filed as much as it may
     │   ├── Superseded
@@ -179,6 +182,18 @@ class Superseded(Conflict):
     """A newer process runs under this AGENT_ID; this one must stop."""
 
     code = "superseded"
+
+
+class SecretUnreadable(Conflict):
+    """An encrypted value cannot be opened: its key is not here, or its text was changed."""
+
+    code = "secretUnreadable"
+
+
+class EncryptionKeyMissing(Conflict):
+    """There is no key to encrypt secrets with, or to open those that are stored."""
+
+    code = "encryptionKeyMissing"
 
 
 class NoNotary(Conflict):

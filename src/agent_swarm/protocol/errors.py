@@ -75,6 +75,8 @@ REGISTRY: dict[str, ErrorSpec] = {
         ErrorSpec(domain.CannotBeEnforced, 409),
         ErrorSpec(domain.CapReached, 409),
         ErrorSpec(domain.Superseded, 409),
+        ErrorSpec(domain.SecretUnreadable, 409),
+        ErrorSpec(domain.EncryptionKeyMissing, 409),
         ErrorSpec(domain.NoNotary, 409),
         ErrorSpec(domain.HistoryDiffers, 409),
         ErrorSpec(TranscriptGap, 409),

@@ -289,6 +289,14 @@ class PreviousAttempt(Wire):
     context: str = ""
 
 
+class Variable(Wire):
+    """A variable of the agent's environment, from the stored configuration."""
+
+    name: str = Field(min_length=1, max_length=limits.LABEL_CHARS)
+    value: str = Field(repr=False)
+    is_secret: bool = True
+
+
 class Permissions(Wire):
     """What the agent may do: a permission profile that the server chose. A worker that cannot enforce a required one
     ends the attempt with failure class `policy` and code `cannotEnforce`.
@@ -306,7 +314,10 @@ class Permissions(Wire):
 
 
 class Claimed(Wire):
-    """A task for one of the worker's credits. `token` lets the agent act for this attempt only."""
+    """A task for one of the worker's credits. `token` lets the agent act for this attempt only.
+
+    `environment` is for the agent alone: it is written nowhere, and its secrets are taken out of what the agent says.
+    """
 
     claim_id: str
     task_id: str
@@ -324,6 +335,7 @@ class Claimed(Wire):
     project: Project | None = None
     dependencies: tuple[Dependency, ...] = ()
     previous: PreviousAttempt | None = None
+    environment: tuple[Variable, ...] = Field(default=(), repr=False)
     permissions: Permissions | None = None
 
 

@@ -32,7 +32,7 @@ def _priority(value: Any) -> Any:
     return PRIORITY_NAMES.get(value.lower(), value) if isinstance(value, str) else value
 
 
-def _at_most(number: int) -> Any:
+def at_most(number: int) -> Any:
     """Say how long a list of an answer gets. Not checked: an answer that breaks it is a fault of whoever made it."""
     return Field(json_schema_extra={"maxItems": number})
 
@@ -41,7 +41,7 @@ Text = Annotated[str, AfterValidator(_without_nul)]
 Id = Annotated[str, AfterValidator(_uuid)]
 Label = Annotated[Text, Field(min_length=1, max_length=limits.LABEL_CHARS)]
 Labels = Annotated[list[Label], Field(max_length=limits.LABELS)]
-LabelList = Annotated[list[str], _at_most(limits.LABELS)]
+LabelList = Annotated[list[str], at_most(limits.LABELS)]
 Priority = Annotated[int, Field(ge=0, le=100, strict=True), BeforeValidator(_priority)]
 
 
@@ -201,21 +201,21 @@ class TaskDetail(Task):
     """A task, whole: `GET /api/tasks/{id}`."""
 
     prompt: str
-    depends_on: Annotated[list[Dependency], _at_most(limits.DEPENDENCIES)]
-    dependants: Annotated[list[Dependency], _at_most(limits.PAGE_MAX)]  # the first ones, by id
+    depends_on: Annotated[list[Dependency], at_most(limits.DEPENDENCIES)]
+    dependants: Annotated[list[Dependency], at_most(limits.PAGE_MAX)]  # the first ones, by id
 
 
 class TaskPage(Output):
     """Some tasks, newest first."""
 
-    tasks: Annotated[list[Task], _at_most(limits.PAGE_MAX)]
+    tasks: Annotated[list[Task], at_most(limits.PAGE_MAX)]
     next_cursor: str | None
 
 
 class BatchReply(Output):
     """The created tasks in the order sent; `refs` maps each `ref` to its id."""
 
-    tasks: Annotated[list[Task], _at_most(limits.BATCH_TASKS)]
+    tasks: Annotated[list[Task], at_most(limits.BATCH_TASKS)]
     refs: dict[str, str]
 
 
@@ -248,14 +248,14 @@ class Attempt(Output):
 class AttemptList(Output):
     """Some of the tries at a task, first one first."""
 
-    attempts: Annotated[list[Attempt], _at_most(limits.PAGE_MAX)]
+    attempts: Annotated[list[Attempt], at_most(limits.PAGE_MAX)]
     next_cursor: str | None
 
 
 class Transcript(Output):
     """Lines of an attempt from `after` on: {at, kind, data}. `ended` when no further line will come."""
 
-    lines: Annotated[list[dict[str, Any]], _at_most(limits.PAGE_MAX)]
+    lines: Annotated[list[dict[str, Any]], at_most(limits.PAGE_MAX)]
     next: int
     ended: bool
 
@@ -288,7 +288,7 @@ class Explanation(Output):
     task_id: str
     status: str
     summary: str
-    reasons: Annotated[list[Reason], _at_most(limits.PAGE_MAX)]
+    reasons: Annotated[list[Reason], at_most(limits.PAGE_MAX)]
     attempts: AttemptCounts
 
 
@@ -309,7 +309,7 @@ class Agent(Output):
     capabilities: LabelList
     slots: int
     permissions: str | None  # the permission profile that an operator gave it
-    current_tasks: Annotated[list[str], _at_most(limits.PAGE_MAX)]  # the first ones, by id
+    current_tasks: Annotated[list[str], at_most(limits.PAGE_MAX)]  # the first ones, by id
     registered_at: str
     last_seen_at: str
 
@@ -320,16 +320,16 @@ class PermissionProfile(Output):
     name: str
     files: Literal["read", "workspace", "worker"]
     network: Literal["off", "allow", "worker"]
-    allow: Annotated[list[str], _at_most(limits.PROFILE_ENTRIES)]
-    denied_tools: Annotated[list[str], _at_most(limits.PROFILE_ENTRIES)]
+    allow: Annotated[list[str], at_most(limits.PROFILE_ENTRIES)]
+    denied_tools: Annotated[list[str], at_most(limits.PROFILE_ENTRIES)]
     may_file_tasks: bool
-    needs: Annotated[list[str], _at_most(limits.PROFILE_ENTRIES)]  # capabilities of a worker that can enforce it
+    needs: Annotated[list[str], at_most(limits.PROFILE_ENTRIES)]  # capabilities of a worker that can enforce it
 
 
 class PermissionProfileList(Output):
     """The permission profiles, and the defaults by role: an empty one is workspace-write where that can be enforced."""
 
-    profiles: Annotated[list[PermissionProfile], _at_most(limits.PROFILES)]
+    profiles: Annotated[list[PermissionProfile], at_most(limits.PROFILES)]
     worker: str
     lead: str
 
@@ -337,7 +337,7 @@ class PermissionProfileList(Output):
 class AgentList(Output):
     """Some agents, by name."""
 
-    agents: Annotated[list[Agent], _at_most(limits.PAGE_MAX)]
+    agents: Annotated[list[Agent], at_most(limits.PAGE_MAX)]
     next_cursor: str | None
 
 
@@ -354,7 +354,7 @@ class Project(Output):
 class ProjectList(Output):
     """Some projects, by name."""
 
-    projects: Annotated[list[Project], _at_most(limits.PAGE_MAX)]
+    projects: Annotated[list[Project], at_most(limits.PAGE_MAX)]
     next_cursor: str | None
 
 
@@ -389,10 +389,10 @@ class Switch(Output):
     reason: str
     by: str | None
     since: str | None
-    held_by: Annotated[list[str], _at_most(limits.PAGE_MAX)]
+    held_by: Annotated[list[str], at_most(limits.PAGE_MAX)]
     attempts: int
     paused_tasks: int
-    awaited: Annotated[list[AwaitedAgent], _at_most(limits.PAGE_MAX)]
+    awaited: Annotated[list[AwaitedAgent], at_most(limits.PAGE_MAX)]
     lifted_by: str | None
     lifted_at: str | None
 
@@ -404,7 +404,7 @@ class KillSwitch(Output):
     reason: str
     by: str | None
     since: str | None
-    switches: Annotated[list[Switch], _at_most(limits.PAGE_MAX)]
+    switches: Annotated[list[Switch], at_most(limits.PAGE_MAX)]
 
 
 class KillSwitchAnswer(KillSwitch):
@@ -419,9 +419,9 @@ class Overview(Output):
 
     tasks: dict[str, int]  # status -> number
     agents: dict[str, int]  # status -> number
-    running: Annotated[list[Task], _at_most(limits.PAGE_MAX)]
-    waiting: Annotated[list[Task], _at_most(limits.OVERVIEW_WAITING)]  # the next to be claimed or stuck
-    killed: Annotated[list[Switch], _at_most(limits.PAGE_MAX)]  # the switches that are on
+    running: Annotated[list[Task], at_most(limits.PAGE_MAX)]
+    waiting: Annotated[list[Task], at_most(limits.OVERVIEW_WAITING)]  # the next to be claimed or stuck
+    killed: Annotated[list[Switch], at_most(limits.PAGE_MAX)]  # the switches that are on
 
 
 class Subject(Output):
@@ -450,7 +450,7 @@ class Event(Output):
 class EventPage(Output):
     """`GET /api/events?after=SEQ` with `Accept: application/json`."""
 
-    events: Annotated[list[Event], _at_most(limits.PAGE_MAX)]
+    events: Annotated[list[Event], at_most(limits.PAGE_MAX)]
     next_after: int
 
 
@@ -463,7 +463,7 @@ class AuditEvent(Event):
 class AuditEventPage(Output):
     """`GET /api/audit/events`: newest first. A page may be empty and still go on."""
 
-    events: Annotated[list[AuditEvent], _at_most(limits.PAGE_MAX)]
+    events: Annotated[list[AuditEvent], at_most(limits.PAGE_MAX)]
     next_cursor: str | None
 
 
@@ -493,7 +493,7 @@ class Checkpoint(Output):
 class CheckpointPage(Output):
     """`GET /api/audit/checkpoints`: newest first."""
 
-    checkpoints: Annotated[list[Checkpoint], _at_most(limits.PAGE_MAX)]
+    checkpoints: Annotated[list[Checkpoint], at_most(limits.PAGE_MAX)]
     next_cursor: str | None
 
 
@@ -518,7 +518,7 @@ class AuditVerification(Output):
     hash: str
     checkpoints: int
     signed_seq: int
-    findings: Annotated[list[AuditFinding], _at_most(limits.AUDIT_FINDINGS)]
+    findings: Annotated[list[AuditFinding], at_most(limits.AUDIT_FINDINGS)]
     finding_count: int
 
 

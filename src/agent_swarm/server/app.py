@@ -26,6 +26,7 @@ from agent_swarm.server.cors import Cors
 from agent_swarm.server.denials import Denials
 from agent_swarm.server.hashing import Hashing
 from agent_swarm.server.housekeeping import Housekeeping, SessionKeeping
+from agent_swarm.server.keeping_keys import KeepingKeys
 from agent_swarm.server.killing.board import SwitchBoard
 from agent_swarm.server.killing.watch import FlagWatch, flag_watches
 from agent_swarm.server.logins import LogIns
@@ -44,28 +45,34 @@ from agent_swarm.server.routes import (
     audit,
     auth,
     commands,
+    config,
     events,
     health,
+    keys,
     kill_switch,
     projects,
     tasks,
     users,
 )
 from agent_swarm.server.service import Service
-from agent_swarm.server.settings import ServerSettings
+from agent_swarm.server.settings import ServerSettings, stored_settings
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.server.timers import TimerService
 from agent_swarm.server.unserved import UnservedWatch
+from agent_swarm.services.configuration import Configuration
+from agent_swarm.services.environments import Environments
 from agent_swarm.services.gathered import GatheredTasks
 from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
+from agent_swarm.services.secrets.rotation import KeyChanges
+from agent_swarm.services.secrets.vault import Vault
 from agent_swarm.services.tasks import Rules
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Committed
 from agent_swarm.store.batcher import BatchingStore
 
 # the routes called most often come first
-FACES = (tasks, commands, events, attempts, agents, projects, kill_switch, auth, users, audit, health)
+FACES = (tasks, commands, events, attempts, agents, projects, kill_switch, auth, users, audit, config, keys, health)
 
 # Who follows events with such a token is to be let go at once.
 ENDS_TOKENS = frozenset(
@@ -108,19 +115,22 @@ def build_app(
     store: BatchingStore,
     settings: ServerSettings,
     *,
-    secrets: Sequence[str] = (),
+    vault: Vault | None = None,
+    redactor: Redactor | None = None,
     stopping: Stopping | None = None,
     node: Node | None = None,
     logs: LogStream | None = None,
 ) -> ControlPlane:
     """The app over an open store; run its lifespan.
 
-    `secrets` are values to keep out of everything that is stored; `node` is this server among others on the database,
-    `logs` carries transcripts to and from those that keep their own.
+    `vault` opens the secrets that are stored, by default none; `redactor` keeps them out of everything else; `node` is
+    this server among others on the database, `logs` carries transcripts to and from those that keep their own.
     """
     node = node or Node()
     metrics = Metrics(node.figures)
-    context = _context(store, settings, secrets, metrics, stopping or Stopping(), node, logs)
+    redactor = redactor or Redactor()
+    redactor.register([settings.api_key])
+    context = _context(store, settings, vault or Vault(), redactor, metrics, stopping or Stopping(), node, logs)
     pool = _pool(context, store, node)
     timers = TimerService(store, store.clock, metrics)
     following = Following(node, Ears(store=store, pool=pool, transcripts=context.transcripts, timers=timers))
@@ -130,6 +140,7 @@ def build_app(
         SessionKeeping(store),
         UnservedWatch(store, minutes=settings.no_agent_minutes),
         context.door.denials,
+        context.keeping_keys,
         *flag_watches(settings, store, metrics, context.redactor),
         *_publishing(context, settings),
     )
@@ -160,13 +171,13 @@ def build_app(
 def _context(
     store: BatchingStore,
     settings: ServerSettings,
-    secrets: Sequence[str],
+    vault: Vault,
+    redactor: Redactor,
     metrics: Metrics,
     stopping: Stopping,
     node: Node,
     logs: LogStream | None,
 ) -> Context:
-    redactor = Redactor((*secrets, settings.api_key))
     transcripts = Transcripts(
         settings.transcripts,
         redactor,
@@ -201,6 +212,10 @@ def _context(
             ledger=Ledger(settings.audit / LEDGER_NAME),
             folder=settings.audit,
         ),
+        configuration=Configuration(store, vault, redactor, stored_settings()),
+        environments=Environments(store, vault, redactor),
+        key_changes=KeyChanges(store, vault, settings.key_sources.own_file, is_shared=settings.is_shared),
+        keeping_keys=KeepingKeys(store, vault, redactor, stopping),
     )
 
 
@@ -219,6 +234,7 @@ def _pool(context: Context, store: BatchingStore, node: Node) -> PoolContext:
         store,
         redactor=context.redactor,
         transcripts=context.transcripts,
+        environments=context.environments,
         stopping=context.stopping,
         board=context.board,
         profiles=context.rules.profiles,
@@ -241,6 +257,7 @@ async def running(
     unsubscribe = context.store.subscribe(_followers_of(context))
     seq, _ = await context.store.read(lambda queries: queries.head())
     context.ring.head = max(context.ring.head, seq)
+    await context.environments.open()
     await context.board.open()
     for watch in services:
         if isinstance(watch, FlagWatch) and watch.is_quick:
@@ -269,6 +286,8 @@ def _followers_of(context: Context) -> Any:
         context.ring.publish(committed)
         if any(event.type in ENDS_TOKENS for event in committed.events):
             context.ring.ask_again()
+        context.environments.hear(committed)
+        context.keeping_keys.hear(committed)
         for event in committed.events:
             if event.task_id is not None and event.attempt is not None:
                 context.transcripts.notify(event.task_id, event.attempt)

@@ -1,12 +1,14 @@
 """The settings of the server, `[server]` in config.toml.
 
-Order: defaults < `<data-dir>/config.toml` < environment < command-line flags; later wins. The data directory itself
-cannot come from the file it holds.
+Order: defaults < `<data-dir>/config.toml` < stored configuration < environment < command-line flags; later wins. The
+data directory itself cannot come from the file it holds, nor what is needed to open the database from what is in it.
 """
 
 import ipaddress
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +22,7 @@ from agent_swarm.server.killing.flags import parse_object_url
 from agent_swarm.server.peers import Network, parse_networks
 from agent_swarm.server.rates import DEFAULTS, Rates, parse_rates
 from agent_swarm.store.address import DatabaseAddress, DatabaseAddressError, PostgresAddress, SqliteAddress, parse
+from agent_swarm.vault.finding import KeySources
 
 SYNCHRONOUS = ("full", "normal")
 MOST_TASKS = 1_000_000
@@ -133,6 +136,35 @@ class ServerSettings:
         help="how long claimable tasks may wait without an agent online that could take them, before an event says so",
         parse=_minutes,
         expected="a number of minutes, 0 or more",
+        stored=True,
+    )
+    encryption_key: str = setting(
+        "",
+        env="SECRETS_ENCRYPTION_KEY",
+        help="the key that stored secrets are encrypted with; make one with: openssl rand -base64 32",
+        expected="32 bytes as base64, or as 64 hexadecimal digits",
+        secret=True,
+    )
+    encryption_key_file: Path | None = setting(
+        None,
+        env="SECRETS_ENCRYPTION_KEY_FILE",
+        help="a file with that key; without either it is in <data-dir>/.encryption-key, made where none is needed yet",
+        parse=config.path,
+        expected="a path",
+    )
+    previous_encryption_key: str = setting(
+        "",
+        env="SECRETS_ENCRYPTION_KEY_PREVIOUS",
+        help="the encryption key before, for the start at which it changes",
+        expected="32 bytes as base64, or as 64 hexadecimal digits",
+        secret=True,
+    )
+    previous_encryption_key_file: Path | None = setting(
+        None,
+        env="SECRETS_ENCRYPTION_KEY_PREVIOUS_FILE",
+        help="a file with the encryption key before",
+        parse=config.path,
+        expected="a path",
     )
     max_depth: int = setting(
         Caps().depth,
@@ -313,6 +345,7 @@ class ServerSettings:
         parse=_above_zero(int),
         expected="a number of bytes",
     )
+    decided: frozenset[str] = frozenset()  # the fields that the environment or flags set
 
     @property
     def caps(self) -> Caps:
@@ -361,6 +394,17 @@ class ServerSettings:
     def nats_dir(self) -> Path:
         """What this server remembers of what it read from NATS and has to send there."""
         return self.data_dir / "nats"
+
+    @property
+    def key_sources(self) -> KeySources:
+        """What was said about encryption keys."""
+        return KeySources(
+            data_dir=self.data_dir,
+            key=self.encryption_key,
+            key_file=self.encryption_key_file,
+            previous=self.previous_encryption_key,
+            previous_file=self.previous_encryption_key_file,
+        )
 
     @property
     def database(self) -> DatabaseAddress:
@@ -415,7 +459,29 @@ def load_settings(
         )
     loaded = config.load(ServerSettings, section="server", toml=toml, environ=environ, flags=flags)
     _ = loaded.nats  # a flag is not parsed, so look at it now
-    return loaded
+    decided = config.given(ServerSettings, environ=os.environ if environ is None else environ, flags=flags or {})
+    return replace(loaded, decided=decided)
+
+
+def storable() -> dict[str, tuple[str, config.Setting]]:
+    """The settings that may come from the stored configuration, by variable, each with its field."""
+    known = config.settings_of(ServerSettings).items()
+    return {variable: (name, source) for name, source in known if source.stored for variable in source.env}
+
+
+def stored_settings() -> dict[str, Callable[[str], str]]:
+    """What is wrong with a text, by the variable of the setting that could have it."""
+    return {variable: partial(config.problem_with, source) for variable, (_, source) in storable().items()}
+
+
+def with_stored(settings: ServerSettings, stored: Mapping[str, str]) -> ServerSettings:
+    """The settings with those that are stored, by variable; the environment and flags win over them."""
+    found = {
+        name: source.parse(stored[variable])
+        for variable, (name, source) in storable().items()
+        if variable in stored and name not in settings.decided and not config.problem_with(source, stored[variable])
+    }
+    return replace(settings, **found)
 
 
 def is_loopback(host: str) -> bool:

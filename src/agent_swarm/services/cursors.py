@@ -64,6 +64,21 @@ def read_name(text: str | None) -> NameCursor | None:
     return NameCursor(name, identifier)
 
 
+def after_entry(scope: str, scope_id: str, key: str) -> str:
+    """Where a page of the stored configuration is continued."""
+    return _encoded("\n".join((scope, scope_id, key)))
+
+
+def read_entry(text: str | None) -> tuple[str, str, str] | None:
+    """The place that a cursor of the configuration names; raises InvalidInput for what `after_entry` has not made."""
+    if text is None:
+        return None
+    parts = _decoded(text).split("\n")
+    if len(parts) != 3 or not all(part.isprintable() for part in parts):
+        raise _unknown()
+    return parts[0], parts[1], parts[2]
+
+
 def after_number(number: int) -> str:
     """Where a page of a numbered list is continued."""
     return _encoded(str(number))

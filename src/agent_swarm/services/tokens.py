@@ -35,6 +35,9 @@ class Scope(StrEnum):
     PROJECTS_WRITE = "projects:write"
     EVENTS_READ = "events:read"
     METRICS_READ = "metrics:read"
+    CONFIG_READ = "config:read"  # stored configuration, without the values of secrets
+    CONFIG_WRITE = "config:write"
+    CONFIG_ADMIN = "config:admin"  # the values of secrets, and the keys they are encrypted with
     KILL_SWITCH_READ = "killSwitch:read"
     KILL_SWITCH_WRITE = "killSwitch:write"  # stop everything
     KILL_SWITCH_ADMIN = "killSwitch:admin"  # and let it go on

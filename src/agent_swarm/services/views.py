@@ -6,7 +6,8 @@ from typing import Any, Literal
 from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.permissions import Profile
 from agent_swarm.domain.time import SECOND, to_wire
-from agent_swarm.protocol import limits, rest
+from agent_swarm.protocol import limits, rest, rest_config
+from agent_swarm.services.secrets.rotation import KeyStatus, Verified
 from agent_swarm.store.records import (
     AgentRecord,
     AttemptRecord,
@@ -144,6 +145,39 @@ def agent(record: AgentRecord, held: Sequence[TaskRecord], *, now: int) -> rest.
         current_tasks=[task.spec.id for task in held[: limits.PAGE_MAX]],
         registered_at=to_wire(record.registered_at),
         last_seen_at=to_wire(record.last_seen_at),
+    )
+
+
+def key_status(status: KeyStatus) -> rest_config.KeyStatus:
+    """The encryption keys of a server."""
+    master = status.master
+    return rest_config.KeyStatus(
+        master_key_id=None if master is None else master.id,
+        master_key_place="" if master is None else master.place,
+        next_master_key_id=status.next_master,
+        to_do=status.to_do,
+        data_keys=[
+            rest_config.DataKey(
+                id=record.id,
+                version=record.version,
+                is_active=record.is_active,
+                master_key_id=record.master,
+                next_master_key_id=record.next_master,
+                values=status.values.get(record.id, 0),
+                created_at=to_wire(record.created_at),
+            )
+            for record in status.records
+        ],
+    )
+
+
+def key_report(found: Verified, *, limit: int) -> rest_config.KeyReport:
+    """What could be opened, and the first of what could not."""
+    return rest_config.KeyReport(
+        data_keys=found.data_keys,
+        values=found.values,
+        unreadable=[rest_config.ClosedValue(name=one.sealed.shown, why=one.why) for one in found.closed[:limit]],
+        unreadable_count=len(found.closed),
     )
 
 

@@ -13,6 +13,7 @@ from agent_swarm.domain.errors import SwarmError
 from agent_swarm.faults import crash_point
 from agent_swarm.protocol.pool import Claimed, FrameType, LeaseRef
 from agent_swarm.redaction import Redactor
+from agent_swarm.worker.claims import secrets_of
 from agent_swarm.worker.delivery import Delivery
 from agent_swarm.worker.heartbeats import Holder
 from agent_swarm.worker.home import WorkerHome
@@ -149,7 +150,7 @@ class Attempts:
             self._site.heartbeats.let_go(lease)
 
     async def _attempt(self, claim: Claimed, lease: LeaseRef) -> None:
-        redactor = self._redactor.also(claim.token)
+        redactor = self._redactor.also(claim.token, *secrets_of(claim))
         spool = self._new_spool(claim, redactor)
         run = self._runs[lease] = Run(claim, spool, redactor, self._site)
         self._site.heartbeats.hold(lease, run)
@@ -164,7 +165,7 @@ class Attempts:
             self._slot_free()
 
     async def _turned_back(self, claim: Claimed, lease: LeaseRef) -> None:
-        spool = self._new_spool(claim, self._redactor.also(claim.token))
+        spool = self._new_spool(claim, self._redactor.also(claim.token, *secrets_of(claim)))
         ending = turned_back(claim, self._site.agent_id, Stop.SHUTDOWN)
         await spool.end(ending.kind, ending.body)
         await self._delivered(spool, Unattended(), lambda: None)

@@ -67,6 +67,11 @@ def project_of(claim: Claimed, github_token: str) -> Project | None:
     return Project(id=wire.id, url=url, default_branch=wire.default_branch or None)
 
 
+def secrets_of(claim: Claimed) -> tuple[str, ...]:
+    """What of the agent's environment must show nowhere."""
+    return tuple(one.value for one in claim.environment if one.is_secret)
+
+
 def results_of(claim: Claimed) -> tuple[DependencyResult, ...]:
     """The results to merge: those of dependencies that delivered a commit."""
     return tuple(

@@ -46,7 +46,12 @@ def turn_for(
     )
     settings = employer.settings
     environment = agent_environment(
-        settings, facts, worker=employer.environ, git=workspace.env, granted=grants.variables
+        settings,
+        facts,
+        worker=employer.environ,
+        git=workspace.env,
+        granted=grants.variables,
+        stored={one.name: one.value for one in claim.environment},
     )
     return Turn(
         task_id=claim.task_id,

@@ -35,7 +35,9 @@ from agent_swarm.server.peers import Peers
 from agent_swarm.server.pool import PoolContext, routes
 from agent_swarm.server.rates import RateLimits
 from agent_swarm.server.stopping import Stopping
+from agent_swarm.services.environments import Environments
 from agent_swarm.services.redaction import Redactor
+from agent_swarm.services.secrets.vault import Vault
 from agent_swarm.services.tokens import api_key_token, authenticate, hash_token
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Committed, Queries, Seer
@@ -428,8 +430,17 @@ async def opened(folder: Path) -> AsyncIterator[House]:
     await store.apply(PutToken(token=api_key_token(API_KEY, now=store.now())))
     redactor, stopping, metrics = Redactor((SECRET,)), Stopping(), Metrics()
     transcripts = Transcripts(folder / "transcripts", redactor)
+    environments = Environments(store, Vault(), redactor)
+    await environments.open()
     board = SwitchBoard(store, metrics)
-    pool = PoolContext.build(store, redactor=redactor, transcripts=transcripts, stopping=stopping, board=board)
+    pool = PoolContext.build(
+        store,
+        redactor=redactor,
+        transcripts=transcripts,
+        environments=environments,
+        stopping=stopping,
+        board=board,
+    )
     authenticator = Authenticator(store)
     app = _app(pool, authenticator, metrics, board)
     app.context = cast(Context, SimpleNamespace(metrics=metrics))  # all that the outer layers look at

@@ -19,6 +19,7 @@ from agent_swarm.server.pool.roster import Roster
 from agent_swarm.server.pool.sweep import DispatchSweep
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.services.dispatch import Dispatcher
+from agent_swarm.services.environments import Environments
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.tokens import Identity, authenticate, hash_token
 from agent_swarm.services.transcripts import Transcripts
@@ -48,6 +49,7 @@ class PoolContext:
         *,
         redactor: Redactor,
         transcripts: Transcripts,
+        environments: Environments,
         stopping: Stopping,
         board: SwitchBoard,
         profiles: Profiles = STANDARD,
@@ -60,7 +62,7 @@ class PoolContext:
             transcripts=transcripts,
             reports=Reports(redactor, random.random),
             owners=Owners(store),
-            briefings=Briefings(store, transcripts),
+            briefings=Briefings(store, transcripts, environments),
             roster=Roster(store, board, on_enter),
             stopping=stopping,
             profiles=profiles,

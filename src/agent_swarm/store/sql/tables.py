@@ -417,3 +417,30 @@ login_failure = sa.Table(
     _instant("failed_at", nullable=False),
     _instant("locked_until", nullable=False),
 )
+
+# Stored configuration; `text` of a secret is sealed, and bound to the key of its row.
+config_entry = sa.Table(
+    "config_entry",
+    metadata,
+    sa.Column("scope", sa.String(16), primary_key=True),
+    sa.Column("scope_id", sa.String(128), primary_key=True),
+    sa.Column("key", sa.String(128), primary_key=True),
+    sa.Column("id", _ID, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("is_secret", sa.Integer, nullable=False),
+    _instant("created_at", nullable=False),
+    _instant("updated_at", nullable=False),
+    sa.Column("updated_by", sa.Text, nullable=False),
+)
+
+# The keys that values are sealed with, wrapped by a master key that is never here.
+data_key = sa.Table(
+    "data_key",
+    metadata,
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("id", sa.String(16), nullable=False),
+    sa.Column("wrapped", sa.Text, nullable=False),
+    sa.Column("next_wrapped", sa.Text),
+    sa.Column("is_active", sa.Integer, nullable=False),
+    _instant("created_at", nullable=False),
+)

@@ -44,7 +44,7 @@ class ReadyServer:
         self._stopping = Stopping()
         settings = ServerSettings(data_dir=HERE, api_key=key, synchronous="normal")
         self._store = unopened_store(settings.database, clock=_LateClock(), synchronous=settings.synchronous)
-        self._app = build_app(self._store, settings, secrets=(key,), stopping=self._stopping)
+        self._app = build_app(self._store, settings, redactor=Redactor((key,)), stopping=self._stopping)
         self._app.middleware_stack = self._app.build_middleware_stack()
         self._server = HttpServer(self._app, self._stopping)
         self._server.config.load()

@@ -1,0 +1,7 @@
+"""Encryption at rest: the master key, the data keys it wraps, and values sealed with those.
+
+    master key ──wraps──► data keys ──seal──► values
+
+`keys` reads master keys as people write them, `keyfile` keeps them on the disk, `finding` knows where one comes from.
+`datakeys` wraps what `sealing` seals with. Nothing here knows a database, a server or a setting.
+"""
