@@ -15,7 +15,7 @@ from agent_swarm.testing.faults.schedule import Schedule, schedule_of
 
 SCHEDULES = int(os.environ.get("SWARM_SCHEDULES", "2000"))
 WITH_CHILDREN = SCHEDULES // 20  # besides; their agents are processes
-AT_ONCE = 6 * (os.cpu_count() or 1)
+AT_ONCE = 9 * (os.cpu_count() or 1)  # a schedule spends most of its time waiting
 ONE = os.environ.get("SWARM_SEED")
 AGAIN = "SWARM_SEED={} .venv/bin/python -m pytest tests/e2e/test_fault_schedules.py"
 
