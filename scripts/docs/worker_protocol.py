@@ -57,6 +57,7 @@ OTHERS = (
         pool.Dependency,
         pool.PreviousAttempt,
         pool.Permissions,
+        pool.Variable,
         pool.PollRequest,
         pool.PollReply,
         pool.Frame,

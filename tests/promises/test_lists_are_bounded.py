@@ -10,6 +10,7 @@ from tests.server.sessions import add_user, session_of
 from tests.server.world import RegisteredAgent, World, opened
 
 from agent_swarm.domain import commands
+from agent_swarm.domain.configuration import ENTRIES_PER_PLACE
 from agent_swarm.protocol.limits import DEPENDENCIES, PAGE_DEFAULT, PAGE_MAX
 
 pytestmark = pytest.mark.anyio
@@ -27,6 +28,7 @@ PAGED = {
     "/api/tasks/{id}/attempts": ("attempts", "number"),
     "/api/audit/events": ("events", "seq"),
     "/api/audit/checkpoints": ("checkpoints", "number"),
+    "/api/config": ("entries", "id"),
 }
 # Records that grow: they are read `after` a number, and the answer tells the next one.
 FEEDS = {
@@ -43,6 +45,13 @@ DETAILS = {
     "/api/overview",
     "/api/kill-switch",
     "/api/audit/verify",
+    "/api/config/resolved",
+    "/api/keys",
+}
+# What is told whole, because it is asked for whole and was bounded when it was written.
+WHOLE = {
+    **dict.fromkeys((("/api/tasks/{id}", ".dependsOn"), ("/api/tasks/{id}/explain", ".dependsOn")), DEPENDENCIES),
+    ("/api/config/resolved", ".entries"): 4 * ENTRIES_PER_PLACE,
 }
 
 
@@ -65,6 +74,14 @@ class Full:
             )
             await world.register(f"agent-{number % 100}")  # names are not unique
             await world.post("/api/audit/checkpoint")
+            entry = {
+                "scope": "project",
+                "scopeId": f"p{number % 9}",
+                "key": f"KEY_{number}",
+                "value": "x",
+                "isSecret": False,
+            }
+            assert (await world.call("PUT", "/api/config", json=entry)).status_code == 200
             await session_of(world, await add_user(world, f"user-{number}"))
         self.agent = await world.register("busy", slots=2 * MANY)
         self.tried = await world.file("tried")
@@ -138,7 +155,7 @@ def test_given_every_reading_then_each_list_in_its_answer_says_how_long_it_gets(
         f"GET {path} {where}"
         for path, _, answer in readings()
         for where, array in arrays(answer)
-        if not 0 < array.get("maxItems", 0) <= (DEPENDENCIES if where == ".dependsOn" else PAGE_MAX)
+        if not 0 < array.get("maxItems", 0) <= WHOLE.get((path, where), PAGE_MAX)
     ]
     assert not endless, "say with maxItems how long these get, and keep to it"
 

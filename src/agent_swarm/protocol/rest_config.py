@@ -100,7 +100,7 @@ class KeyStatus(Output):
     master_key_place: str
     next_master_key_id: str | None
     to_do: str
-    data_keys: list[DataKey]
+    data_keys: Annotated[list[DataKey], at_most(limits.PAGE_MAX)]
 
 
 class ClosedValue(Output):

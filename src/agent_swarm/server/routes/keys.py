@@ -24,7 +24,7 @@ class KeyRoutes:
         """The keys, by their ids, and whether they are being changed."""
         return views.key_status(await self._changes.status())
 
-    async def rotate_keys(self, request: Request, body: rest_config.RotateInput) -> rest_config.KeyStatus:
+    async def rotate_master_key(self, request: Request, body: rest_config.RotateInput) -> rest_config.KeyStatus:
         """Change the master key, the data key, or both; the answer says what is left to do."""
         if not body.master_key and (body.new_key is not None or not body.data_key):
             raise InvalidInput("nothing to change: masterKey is false", hint="set dataKey, or leave masterKey out")
@@ -56,7 +56,7 @@ def routes(context: Context) -> list[BaseRoute]:
     reading = operators(Scope.CONFIG_READ)
     return [
         route("GET", "/api/keys", face.get_keys, answers=status, access=reading, conflicts=True),
-        route("POST", "/api/keys/rotate", face.rotate_keys, answers=status, access=admin, conflicts=True),
+        route("POST", "/api/keys/rotate", face.rotate_master_key, answers=status, access=admin, conflicts=True),
         route("POST", "/api/keys/finish", face.finish_rotation, answers=status, access=admin, conflicts=True),
         route("POST", "/api/keys/give-up", face.give_up_rotation, answers=status, access=admin, conflicts=True),
         route("POST", "/api/keys/verify", face.verify_keys, answers=report, access=admin, conflicts=True),
