@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.services.secrets.house import everything, files, opened
@@ -16,7 +17,7 @@ from agent_swarm.vault.keys import new_key
 pytestmark = pytest.mark.anyio
 
 
-async def refusal(folder: Path, **sources: str) -> SwarmError:
+async def refusal(folder: Path, **sources: Any) -> SwarmError:
     """Why a start is refused, which has to leave everything as it was."""
     database = folder / "swarm.sqlite"
     async with open_store(database) as store:
