@@ -7,10 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.server.world import World, opened
+from tests.server.world import API_KEY, World, opened
+from tests.services.secrets.house import OPERATOR
 
 from agent_swarm.domain.ids import new_id
+from agent_swarm.protocol import rest_config
+from agent_swarm.server import app as app_module
+from agent_swarm.server.node import Node
+from agent_swarm.server.running import serving
+from agent_swarm.server.settings import ServerSettings, load_settings, with_stored
+from agent_swarm.server.stopping import Stopping
+from agent_swarm.server.unserved import UnservedWatch
 from agent_swarm.services import tokens
+from agent_swarm.store.base import Store
 from agent_swarm.store.families.configuration import CONFIG
 from agent_swarm.store.operations import PutToken
 from agent_swarm.store.records import TokenKind
@@ -220,6 +229,43 @@ async def test_given_a_setting_when_it_is_stored_then_its_value_has_to_be_one(wo
     assert "a number of minutes" in refused.json()["error"]["message"]
     entry = await stored(world, "AGENT_SWARM_NO_AGENT_MINUTES", value="7", isSecret=False)
     assert entry["use"] == "setting"
+
+
+@pytest.mark.parametrize(
+    ("toml", "stored_as", "variable", "minutes"),
+    [("", None, "", 5), ("3", None, "", 3), ("3", "7", "", 7), ("3", "7", "9", 9), ("", "nonsense", "", 5)],
+)
+def test_given_a_setting_at_several_places_when_a_server_starts_then_the_later_one_of_their_order_wins(
+    tmp_path: Path, toml: str, stored_as: str | None, variable: str, minutes: float
+) -> None:
+    if toml:
+        (tmp_path / "config.toml").write_text(f"[server]\nno_agent_minutes = {toml}\n")
+    environ = {"DATA_DIR": str(tmp_path), "AGENT_SWARM_NO_AGENT_MINUTES": variable}
+    found = {} if stored_as is None else {"AGENT_SWARM_NO_AGENT_MINUTES": stored_as, "PORT": "1", "HOST": "x"}
+    settings = with_stored(load_settings(environ=environ), found)
+    assert settings.no_agent_minutes == minutes
+    assert (settings.port, settings.host) == (3013, "127.0.0.1")  # what is read before the database is open
+
+
+@pytest.mark.slow
+async def test_given_a_stored_setting_when_a_server_starts_on_its_database_then_it_goes_by_it(tmp_path: Path) -> None:
+    settings = ServerSettings(data_dir=tmp_path, api_key=API_KEY)
+    async with serving(settings, API_KEY, Stopping(), Node()) as app:
+        body = rest_config.ConfigInput.model_validate(
+            {"scope": "global", "key": "AGENT_SWARM_NO_AGENT_MINUTES", "value": "7", "isSecret": True}
+        )
+        await app.context.configuration.put(body, by=OPERATOR)
+    seen: list[float] = []
+
+    def watched(store: Store, *, minutes: float) -> UnservedWatch:
+        seen.append(minutes)
+        return UnservedWatch(store, minutes=minutes)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app_module, "UnservedWatch", watched)
+        async with serving(settings, API_KEY, Stopping(), Node()):
+            pass
+    assert seen == [7.0]
 
 
 async def test_given_no_key_when_a_secret_is_put_then_it_says_how_to_get_one(tmp_path: Path) -> None:

@@ -94,9 +94,9 @@ def _state(queries: Queries) -> _State:
 def _carried_on(found: FoundKeys, records: Sequence[DataKeyRecord]) -> FoundKeys:
     """A change of the key file that was cut off: the database says whether it had begun."""
     staged, master = found.staged, found.master
-    if staged is None or (master is not None and master.origin is not Origin.DATA_DIR):
-        return found
-    if any(record.next_master == staged.id for record in records):
+    if staged is not None and any(record.next_master == staged.id for record in records):
+        if master is not None and master.origin is not Origin.DATA_DIR:
+            return found
         keyfile.install(found.own_file)
         log.info("key_file_changed", master_key=staged.id)
         return FoundKeys(found.own_file, staged, found.previous)
