@@ -1,23 +1,23 @@
 """What can go wrong with VMs, each with the remedy.
 
-    SwarmError
-    ├── InvalidInput
-    │   ├── InvalidVmName
-    │   └── InvalidImage       what was given is no image, or not the one it should be
-    ├── NotFound
-    │   ├── UnknownVm
-    │   ├── UnknownCheckpoint
-    │   └── NoBaseImage
-    ├── Conflict
-    │   ├── VmExists
-    │   ├── VmBusy             another command works on it
-    │   └── InUse              something else is built on it
-    └── VmError                this machine, or the guest, does not do what it should
-        ├── EngineMissing
-        ├── EngineFailed
-        ├── NoRoom
-        ├── GuestUnreachable
-        └── GuestRefused
+SwarmError
+├── InvalidInput
+│   ├── InvalidVmName
+│   └── InvalidImage       what was given is no image, or not the one it should be
+├── NotFound
+│   ├── UnknownVm
+│   ├── UnknownCheckpoint
+│   └── NoBaseImage
+├── Conflict
+│   ├── VmExists
+│   ├── VmBusy             another command works on it
+│   └── InUse              something else is built on it
+└── VmError                this machine, or the guest, does not do what it should
+    ├── EngineMissing
+    ├── EngineFailed
+    ├── NoRoom
+    ├── GuestUnreachable
+    └── GuestRefused
 """
 
 from collections.abc import Sequence

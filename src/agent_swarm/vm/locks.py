@@ -34,7 +34,14 @@ def locked(layout: Layout, ref: VmRef, *, wait_seconds: float = 0.0) -> Iterator
 @contextmanager
 def locked_if_free(layout: Layout, ref: VmRef) -> Iterator[bool]:
     """Have the VM for this command where nobody has it; the value says whether that is so."""
-    descriptor = _taken(layout.of(ref).lock, 0.0)
+    with file_locked(layout.of(ref).lock) as is_ours:
+        yield is_ours
+
+
+@contextmanager
+def file_locked(path: Path) -> Iterator[bool]:
+    """Have the lock of that file where nobody has it; the value says whether that is so."""
+    descriptor = _taken(path, 0.0)
     try:
         yield descriptor is not None
     finally:

@@ -62,6 +62,16 @@ def started(pid: int) -> str:
     return "" if state.startswith("Z") else since.strip()
 
 
+def started_with(argument: str) -> list[ProcessIdentity]:
+    """The processes that were started with exactly this argument; none where the system does not show arguments."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*") if sys.platform == "linux" else ():
+        with suppress(OSError):
+            if argument.encode() in (folder / "cmdline").read_bytes().split(b"\0"):
+                found.append(ProcessIdentity.of(int(folder.name)))
+    return found
+
+
 def _started_by_proc(pid: int) -> str:
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

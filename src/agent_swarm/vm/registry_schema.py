@@ -58,7 +58,7 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
 
 
 def _take_over(connection: sqlite3.Connection) -> None:
-    """The two changes that files of earlier versions may still need: a task was a ticket, and belonged to no project."""
+    """The two changes that older files may still need: a task was a ticket, and belonged to no project."""
     columns = {row[1] for row in connection.execute("PRAGMA table_info(environment)")}
     if "ticket" in columns and "task" not in columns:
         connection.execute("ALTER TABLE environment RENAME COLUMN ticket TO task")

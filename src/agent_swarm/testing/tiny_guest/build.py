@@ -154,7 +154,19 @@ def _in_order(drivers: Mapping[str, Path]) -> dict[str, bytes]:
 
 def _file_system(root: Path, busybox: Path, agent: Path) -> Path:
     """The files of the disk."""
-    for name in ("bin", "sbin", "usr/local/sbin", "etc", "dev", "proc", "sys", "run", "tmp", "root", "home/worker/project"):
+    for name in (
+        "bin",
+        "sbin",
+        "usr/local/sbin",
+        "etc",
+        "dev",
+        "proc",
+        "sys",
+        "run",
+        "tmp",
+        "root",
+        "home/worker/project",
+    ):
         (root / name).mkdir(parents=True, exist_ok=True)
     shutil.copy(busybox, root / "bin/busybox")
     for applet in _run(busybox, "--list").split():

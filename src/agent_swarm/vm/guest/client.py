@@ -79,9 +79,7 @@ class Channel:
     ) -> None:
         self._connection.close()
 
-    def run(
-        self, command: Command, *, stdin: Iterable[bytes] = (), stdout: Sink, stderr: Sink
-    ) -> GuestExit:
+    def run(self, command: Command, *, stdin: Iterable[bytes] = (), stdout: Sink, stderr: Sink) -> GuestExit:
         """Run a command in the guest, feed it `stdin`, and hand on what it says, until it has ended.
 
         Raises GuestRefused where it cannot be started, GuestUnreachable where the guest goes away.
@@ -242,5 +240,3 @@ def chunks_of(stream: BinaryIO) -> Iterator[bytes]:
     descriptor = stream.fileno()
     while chunk := os.read(descriptor, DATA_BYTES):
         yield chunk
-
-

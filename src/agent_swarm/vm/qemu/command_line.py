@@ -1,7 +1,7 @@
 """The command line of QEMU for one VM on one kind of host. Pure; golden tests hold those that cannot run here.
 
-A guest has a disk, a clock, a source of randomness, a serial console that goes to a file, a network card unless it is to
-have none, and `CHANNELS` ports to its agent. It has no display, no USB, no sound, nothing by default.
+A guest has a disk, a clock, a source of randomness, a serial console that goes to a file, a network card unless it is
+to have none, and `CHANNELS` ports to its agent. It has no display, no USB, no sound, nothing by default.
 """
 
 import json

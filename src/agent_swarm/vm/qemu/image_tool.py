@@ -50,7 +50,9 @@ def inspect(path: Path, *, image_format: str | None = None) -> ImageInfo:
     known = ["-f", image_format] if image_format else []
     done = _call("info", "--output=json", "-U", *known, str(path))
     if done.returncode != 0:
-        raise InvalidImage(f"{path} is no disk image: {done.stderr.strip()}", hint="give a qcow2 or raw image of a disk")
+        raise InvalidImage(
+            f"{path} is no disk image: {done.stderr.strip()}", hint="give a qcow2 or raw image of a disk"
+        )
     body: dict[str, Any] = json.loads(done.stdout)
     backing = body.get("full-backing-filename") or body.get("backing-filename")
     return ImageInfo(

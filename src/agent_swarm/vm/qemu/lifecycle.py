@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from agent_swarm.vm.errors import EngineFailed, VmError
 from agent_swarm.vm.layout import VmPaths
 from agent_swarm.vm.machine import Machine
-from agent_swarm.vm.processes import ProcessIdentity
+from agent_swarm.vm.processes import ProcessIdentity, started_with
 from agent_swarm.vm.qemu.command_line import CHANNELS, Endpoints, Engine, command_line
 from agent_swarm.vm.qemu.endpoints import Endpoint, free_port
 from agent_swarm.vm.qemu.hosts import Host
@@ -47,6 +46,7 @@ def start(engine: Engine, machine: Machine, paths: VmPaths, sockets: Path) -> Ru
     paths.pid_file.unlink(missing_ok=True)
     paths.process.unlink(missing_ok=True)
     process = _launched(command_line(engine, machine, paths, endpoints), paths.engine_log)
+    ProcessIdentity.of(process.pid).write(paths.process)  # before it answers: a crash must leave no stranger
     give_up_at = time.monotonic() + _START_SECONDS
     while (running := _adopted(machine, paths, endpoints)) is None:
         if process.poll() is not None:
@@ -78,14 +78,12 @@ def observe(machine: Machine, paths: VmPaths) -> Observed:
 def end(machine: Machine, paths: VmPaths) -> None:
     """Have QEMU end now, as if the guest's power were cut; nothing where it does not run."""
     running = find(machine, paths)
-    if running is not None:
-        with suppress(QmpError), Qmp.connect(running.endpoints.qmp, timeout=2.0) as qmp:
-            qmp.execute("quit")
-            qmp.wait_closed(_END_SECONDS)
-        if not wait_ended(running.process, _END_SECONDS):
-            running.process.kill()
+    if running is not None and not _ends_by_itself(running):
+        running.process.kill()
         if not wait_ended(running.process, _END_SECONDS):
             raise VmError(f"QEMU (pid {running.process.pid}) of {machine.vm_id} does not end", hint="end it by hand")
+    for stray in started_with(machine.uuid):  # of a command that died before it could write the pid down
+        stray.kill()
     forget(paths)
 
 
@@ -121,6 +119,16 @@ def last_words(log: Path) -> str:
 
 
 _WHAT_NOW = "see what this machine lacks: agent-swarm doctor"
+
+
+def _ends_by_itself(running: RunningVm) -> bool:
+    """Whether QEMU takes the word and ends; a VM that has just been started may not listen yet."""
+    try:
+        with Qmp.connect(running.endpoints.qmp, timeout=2.0) as qmp:
+            qmp.execute("quit")
+    except QmpError:
+        return not running.process.is_running()
+    return wait_ended(running.process, _END_SECONDS)
 
 
 def _launched(arguments: list[str], log: Path) -> "subprocess.Popen[bytes]":

@@ -105,7 +105,14 @@ def probe_command_line(candidate: Engine, guest: Path) -> list[str]:
     if candidate.host.architecture is Architecture.X86_64:
         guest.write_bytes(X86_DISK)
         drive = f"if=none,id=guest,format=raw,readonly=on,file={guest}"
-        boots = ["-drive", drive, "-device", "virtio-blk-pci,drive=guest", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+        boots = [
+            "-drive",
+            drive,
+            "-device",
+            "virtio-blk-pci,drive=guest",
+            "-device",
+            "isa-debug-exit,iobase=0xf4,iosize=4",
+        ]
     else:
         guest.write_bytes(AARCH64_KERNEL)
         boots = ["-kernel", str(guest)]
@@ -155,5 +162,3 @@ def _write(path: Path, key: str, verdicts: list[Verdict]) -> None:
         unfinished.replace(path)
     except OSError:
         unfinished.unlink(missing_ok=True)
-
-

@@ -70,16 +70,6 @@ class Qmp:
             if "return" in answer:
                 return answer["return"]
 
-    def wait_closed(self, timeout: float) -> bool:
-        """Wait until QEMU closes the connection, as it does when it ends; whether it did so in time."""
-        give_up_at = time.monotonic() + timeout
-        try:
-            while time.monotonic() < give_up_at:
-                self._receive(give_up_at)
-        except QmpError as exc:
-            return not isinstance(exc.__cause__, TimeoutError)
-        return False
-
     def _receive(self, give_up_at: float) -> dict[str, Any]:
         while b"\n" not in self._unread:
             if len(self._unread) > _LONGEST_LINE:
