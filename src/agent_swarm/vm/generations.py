@@ -1,7 +1,7 @@
 """Generations of a project: its disk as it was at a stop, never changed afterwards. Tasks are clones of one.
 
     vms/project-<name>/generations/<n>/disk.qcow2         0444
-    vms/project-<name>/generations/<n>/generation.json    what it is, and what the project's disk looked like right after
+    vms/project-<name>/generations/<n>/generation.json    what it is, and how the project's disk looked then
 
 A project that has been worked on since gets a new generation at its next stop; clones keep theirs.
 """

@@ -2,8 +2,8 @@
 
     python -m agent_swarm.testing.tiny_guest.build FOLDER
 
-`FOLDER` gets `vmlinuz`, `initrd.img` and `disk.raw`, and keeps the packages. Needs apt, dpkg-deb, mke2fs and a C compiler
-that can link statically; no root.
+`FOLDER` gets `vmlinuz`, `initrd.img` and `disk.raw`, and keeps the packages. Needs apt, dpkg-deb, mke2fs and a C
+compiler that can link statically; no root.
 """
 
 import hashlib

@@ -35,6 +35,7 @@ from agent_swarm.vm.qemu.endpoints import Endpoint
 Sink = Callable[[bytes], object]
 
 _SAY_HELLO_AGAIN_SECONDS = 0.5
+_CALLS = 2  # on one connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +62,23 @@ class Channel:
     @classmethod
     def open(cls, endpoint: Endpoint, *, timeout: float) -> Self:
         """Greet the agent behind `endpoint`; raises GuestUnreachable where it does not answer within `timeout`."""
-        try:
-            connection = endpoint.connect(timeout)
-        except OSError as exc:
-            raise GuestUnreachable(f"no VM listens at {endpoint.to_text()}: {exc}") from exc
-        try:
-            return cls(connection, _greeted(connection, timeout))
-        except BaseException:
+        give_up_at = time.monotonic() + timeout
+        away_seconds = 0.0
+        while True:
+            connection = _connected(endpoint, timeout)
+            try:
+                if (unread := _greeted(connection, give_up_at)) is not None:
+                    return cls(connection, unread)
+            except BaseException:
+                connection.close()
+                raise
             connection.close()
-            raise
+            if time.monotonic() >= give_up_at:
+                raise GuestUnreachable(f"the agent in the guest did not answer within {timeout:.0f} s", hint=_LOOK)
+            # The guest may wait for the rest of what a command that died had begun to say. Only that nobody is there
+            # any more tells it otherwise, and it has to be looking.
+            away_seconds = min(1.0, 2 * away_seconds + 0.05)
+            time.sleep(away_seconds)
 
     def __enter__(self) -> Self:
         return self
@@ -206,20 +215,29 @@ class _Feeder(threading.Thread):
             return not self._has_ended
 
 
-def _greeted(connection: socket.socket, timeout: float) -> bytes:
-    """What follows the agent's hello. It is called again and again: a guest that still boots loses what came before."""
+def _connected(endpoint: Endpoint, timeout: float) -> socket.socket:
+    try:
+        return endpoint.connect(timeout)
+    except OSError as exc:
+        raise GuestUnreachable(f"no VM listens at {endpoint.to_text()}: {exc}") from exc
+
+
+def _greeted(connection: socket.socket, give_up_at: float) -> bytes | None:
+    """What follows the agent's hello; None where it says none for a while. It is called again and again: a guest that
+    still boots loses what came before."""
     nonce = os.urandom(NONCE_BYTES)
-    give_up_at = time.monotonic() + timeout
     heard = b""
     connection.settimeout(_SAY_HELLO_AGAIN_SECONDS)
-    while (left := after_hello(heard, nonce)) is None:
+    for _ in range(_CALLS):
         if time.monotonic() >= give_up_at:
-            raise GuestUnreachable(f"the agent in the guest did not answer within {timeout:.0f} s", hint=_LOOK)
+            break
         with suppress(TimeoutError):
             connection.sendall(SYNC_MAGIC + nonce)
             heard = (heard + _heard(connection))[-2 * DATA_BYTES :]
-    connection.settimeout(None)
-    return left
+        if (left := after_hello(heard, nonce)) is not None:
+            connection.settimeout(None)
+            return left
+    return None
 
 
 def _heard(connection: socket.socket) -> bytes:
