@@ -130,7 +130,12 @@ def test_given_a_daemon_that_keeps_the_output_open_then_the_command_still_ends(g
 def test_given_a_signal_then_the_command_gets_it(guest: RunningVm) -> None:
     heard = threading.Event()
     with opened(guest) as channel:
-        timer = threading.Thread(target=lambda: (heard.wait(SOON), channel.signal(15)))
+
+        def send() -> None:
+            heard.wait(SOON)
+            channel.signal(15)
+
+        timer = threading.Thread(target=send)
         timer.start()
         ended = channel.run(
             Command(argv=["sh", "-c", "echo up; exec sleep 100"], env={}), stdout=lambda _: heard.set(), stderr=print

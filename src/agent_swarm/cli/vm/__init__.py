@@ -1,0 +1,31 @@
+"""The commands on VMs: the top-level verbs, and the group `project`. One file per group of verbs."""
+
+import click
+
+from agent_swarm.cli.lazy import Lazy, LazyGroup
+
+PROJECT_COMMANDS = {
+    "Commands": {
+        "create": Lazy("agent_swarm.cli.vm.project:create", "Make a project VM of a base image."),
+        "list": Lazy("agent_swarm.cli.vm.project:list_", "List the project VMs."),
+        "run": Lazy("agent_swarm.cli.vm.running:run_in_project", "Run a command in a project VM."),
+        "stop": Lazy("agent_swarm.cli.vm.project:stop", "Stop a project VM; new tasks are clones of what it is then."),
+        "delete": Lazy("agent_swarm.cli.vm.project:delete", "Delete a project VM that no task is cloned from."),
+    }
+}
+BULK_COMMANDS = {
+    "Commands": {
+        "create": Lazy("agent_swarm.cli.vm.bulk:create", "Clone a project for several tasks at once."),
+        "delete": Lazy("agent_swarm.cli.vm.bulk:delete", "Delete several task VMs at once."),
+    }
+}
+
+
+@click.group(cls=LazyGroup, sections=PROJECT_COMMANDS, aliases={"ls": "list"})
+def project() -> None:
+    """Set up project VMs, of which tasks are clones."""
+
+
+@click.group(cls=LazyGroup, sections=BULK_COMMANDS)
+def bulk() -> None:
+    """Make and delete many task VMs at once."""
