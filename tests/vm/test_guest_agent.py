@@ -205,10 +205,10 @@ def test_given_a_frozen_disk_then_nothing_is_written_until_whoever_froze_it_is_g
     with opened(guest) as channel:
         channel.freeze()
         with opened(guest, 1) as other:
-            waiting = Command(argv=["sh", "-c", "echo x > /root/written"], env={}, timeout_seconds=0.5)
+            waiting = Command(argv=["sh", "-c", "echo x > /etc/written"], env={}, timeout_seconds=0.5)
             other._send(FrameType.EXECUTE, waiting.to_bytes())
             # A process that waits for a frozen disk cannot be killed, so nothing may be asked of it now.
-    assert said_by(guest, "sh", "-c", "echo y > /root/thawed; cat /root/thawed", channel=2) == "y\n"
+    assert said_by(guest, "sh", "-c", "echo y > /etc/thawed; cat /etc/thawed", channel=2) == "y\n"
 
 
 def test_given_the_sources_of_the_agent_then_no_function_in_them_is_longer_than_a_screen() -> None:

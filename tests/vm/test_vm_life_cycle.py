@@ -84,9 +84,9 @@ def test_given_a_task_then_copies_checkpoints_and_kills_leave_what_they_should(
     (folder / "deep").mkdir(parents=True)
     (folder / "deep/data").write_bytes(os.urandom(300_000))
     (folder / "link").symlink_to("deep/data")
-    inside.copy_in(host, folder, fix, "/home/worker")
-    inside.copy_in(host, folder / "deep/data", fix, "/home/worker/renamed")
-    inside.copy_out(host, fix, "/home/worker/notes", tmp_path / "back")
+    inside.copy_in(host, folder, fix, ".")
+    inside.copy_in(host, folder / "deep/data", fix, "renamed")
+    inside.copy_out(host, fix, "notes", tmp_path / "back")
     assert (tmp_path / "back/deep/data").read_bytes() == (folder / "deep/data").read_bytes()
     assert (tmp_path / "back/link").readlink() == Path("deep/data")
     assert said(host, fix, "sh", "-c", "cmp renamed notes/deep/data && ls -l renamed | cut -d' ' -f1") == "-rw-r--r--\n"

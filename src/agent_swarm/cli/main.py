@@ -33,7 +33,7 @@ COMMANDS = {
     },
     "Give each task a VM": {
         "init-base": Lazy("agent_swarm.cli.vm.project:init_base", "Take in an image that project VMs are made of."),
-        "project": Lazy("agent_swarm.cli.vm:project", "Set up project VMs, of which tasks are clones."),
+        "project": Lazy("agent_swarm.cli.vm:project_group", "Set up project VMs, of which tasks are clones."),
         "create": Lazy("agent_swarm.cli.vm.task:create", "Clone a project for a task."),
         "list": Lazy("agent_swarm.cli.vm.task:list_", "List the task VMs."),
         "run": Lazy("agent_swarm.cli.vm.running:run", "Run a command in a task VM."),
@@ -41,7 +41,7 @@ COMMANDS = {
         "start": Lazy("agent_swarm.cli.vm.task:start", "Start a task VM."),
         "stop": Lazy("agent_swarm.cli.vm.task:stop", "Stop a task VM."),
         "delete": Lazy("agent_swarm.cli.vm.task:delete", "Delete a task VM with its disk and its checkpoints."),
-        "bulk": Lazy("agent_swarm.cli.vm:bulk", "Make and delete many task VMs at once."),
+        "bulk": Lazy("agent_swarm.cli.vm:bulk_group", "Make and delete many task VMs at once."),
         "checkpoint": Lazy("agent_swarm.cli.vm.checkpoint:checkpoint", "Keep a task VM's disk as it is, under a name."),
         "restore": Lazy("agent_swarm.cli.vm.checkpoint:restore", "Go back to a checkpoint of a task VM."),
         "checkpoints": Lazy("agent_swarm.cli.vm.checkpoint:checkpoints", "List the checkpoints of a task VM."),

@@ -53,7 +53,7 @@ class VmProvider(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class QemuProvider:
+class QemuProvider(VmProvider):
     """QEMU, with what the probe boots found to work."""
 
     engine: Engine

@@ -21,11 +21,11 @@ BULK_COMMANDS = {
 }
 
 
-@click.group(cls=LazyGroup, sections=PROJECT_COMMANDS, aliases={"ls": "list"})
-def project() -> None:
+@click.group("project", cls=LazyGroup, sections=PROJECT_COMMANDS, aliases={"ls": "list"})
+def project_group() -> None:
     """Set up project VMs, of which tasks are clones."""
 
 
-@click.group(cls=LazyGroup, sections=BULK_COMMANDS)
-def bulk() -> None:
+@click.group("bulk", cls=LazyGroup, sections=BULK_COMMANDS)
+def bulk_group() -> None:
     """Make and delete many task VMs at once."""

@@ -14,12 +14,17 @@ from agent_swarm.cli.text import printable
 from agent_swarm.cli.vm.common import PROJECT, TASK, vm_host
 from agent_swarm.vm.names import VmRef, project_ref, task_ref
 
-# Everything behind the name is the command's own, whatever it looks like.
-_AS_TYPED = {"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": ["-h", "--help"]}
 _GUEST_PATH = re.compile(r"(?P<name>[^/\\:]{2,}):(?P<path>.+)", re.DOTALL)  # a letter and a colon are a drive
 
 
-@click.command(context_settings=_AS_TYPED)
+class AsTyped(click.Command):
+    """A command of which everything behind the first argument is somebody else's, whatever it looks like."""
+
+    allow_interspersed_args = False
+    ignore_unknown_options = True
+
+
+@click.command(cls=AsTyped)
 @click.argument("task", type=TASK)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(*, task: str, command: tuple[str, ...]) -> int:
@@ -36,7 +41,7 @@ def run(*, task: str, command: tuple[str, ...]) -> int:
     return _run(task_ref(task), command)
 
 
-@click.command("run", context_settings=_AS_TYPED)
+@click.command("run", cls=AsTyped)
 @click.argument("name", type=PROJECT)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run_in_project(*, name: str, command: tuple[str, ...]) -> int:
@@ -79,14 +84,14 @@ def _writer(file: BinaryIO) -> Callable[[bytes], None]:
 def cp(*, source: str, target: str, in_project: bool) -> None:
     """Copy files and folders into a VM, and out of it.
 
-    One side is TASK:PATH. What exists under the target's name is written over; a folder is copied with all that is in
-    it.
+    One side is TASK:PATH; without a slash at its beginning the path starts at worker's home. What exists under the
+    target's name is written over; a folder is copied with all that is in it.
 
     \b
     Examples:
-      agent-swarm cp ./notes.txt fix-login:/home/worker/
-      agent-swarm cp fix-login:/home/worker/project/results.json ./results-login.json
-      agent-swarm cp --project ./src myapp:/home/worker/project
+      agent-swarm cp ./notes.txt fix-login:.
+      agent-swarm cp fix-login:project/results.json ./results-login.json
+      agent-swarm cp --project ./src myapp:project
     """
     from agent_swarm.vm import inside
 

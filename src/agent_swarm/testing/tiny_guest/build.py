@@ -33,9 +33,9 @@ MODULES: Final = ("virtio_pci", "virtio_console", "virtio_blk", "virtio-rng", "v
 FIRST = """#!/bin/busybox sh
 busybox mount -t devtmpfs dev /dev
 for module in {modules}; do busybox insmod /modules/$module.ko; done
-busybox mount -t ext4 /dev/vda /root
-busybox mount -o move /dev /root/dev
-exec busybox switch_root /root /sbin/init
+busybox mount -t ext4 /dev/vda /disk
+busybox mount -o move /dev /disk/dev
+exec busybox switch_root /disk /sbin/init
 """
 SECOND = """#!/bin/busybox sh
 mount -t proc proc /proc
@@ -126,7 +126,7 @@ def _first_file_system(unpacked: Path) -> bytes:
     first = FIRST.format(modules=" ".join(modules))
     return archive(
         [
-            *(Entry(name, FOLDER) for name in ("bin", "dev", "root", "modules")),
+            *(Entry(name, FOLDER) for name in ("bin", "dev", "disk", "modules")),
             Entry("bin/busybox", FILE, (unpacked / "bin/busybox").read_bytes()),
             Entry("bin/sh", LINK, b"busybox"),
             Entry("init", FILE, first.encode()),
