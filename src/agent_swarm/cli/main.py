@@ -32,7 +32,9 @@ COMMANDS = {
         "watch": Lazy("agent_swarm.cli.watch:watch", "Print events as they happen, one line each."),
     },
     "Give each task a VM": {
-        "init-base": Lazy("agent_swarm.cli.vm.project:init_base", "Take in an image that project VMs are made of."),
+        "init-base": Lazy(
+            "agent_swarm.cli.vm.project:init_base", "Take in or build an image that project VMs are made of."
+        ),
         "project": Lazy("agent_swarm.cli.vm:project_group", "Set up project VMs, of which tasks are clones."),
         "create": Lazy("agent_swarm.cli.vm.task:create", "Clone a project for a task."),
         "list": Lazy("agent_swarm.cli.vm.task:list_", "List the task VMs."),

@@ -30,7 +30,7 @@ DISK: Final = "disk.qcow2"
 KERNEL: Final = "vmlinuz"
 INITRD: Final = "initrd.img"
 _MANIFEST = "image.json"
-_UNFINISHED = ".new-"
+UNFINISHED: Final = ".new-"
 _DEFAULT_COMMAND_LINE = "root=/dev/vda rw console=ttyS0 quiet panic=-1"
 
 
@@ -108,7 +108,7 @@ def take_in(layout: Layout, source: Path, *, name: str | None = None, sha256: st
     image_format = _format_of(parts[DISK])
     layout.prepare()
     room.require_disk(layout.base_images, sum(path.stat().st_size for path in parts.values()))
-    unfinished = layout.base_images / f"{_UNFINISHED}{os.getpid()}-{chosen}"
+    unfinished = layout.base_images / f"{UNFINISHED}{os.getpid()}-{chosen}"
     try:
         unfinished.mkdir(mode=0o700)
         image_tool.convert(parts[DISK], unfinished / DISK, source_format=image_format)
@@ -122,7 +122,7 @@ def take_in(layout: Layout, source: Path, *, name: str | None = None, sha256: st
 
 def unfinished(layout: Layout) -> list[Path]:
     """What commands that died left of images they were making."""
-    return sorted(layout.base_images.glob(f"{_UNFINISHED}*")) if layout.base_images.is_dir() else []
+    return sorted(layout.base_images.glob(f"{UNFINISHED}*")) if layout.base_images.is_dir() else []
 
 
 def _parts(source: Path) -> dict[str, Path]:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from agent_swarm.cli.options import json_option
+from agent_swarm.cli.failures import CommandFailed
+from agent_swarm.cli.options import Labels, json_option
 from agent_swarm.cli.output import print_json, say
 from agent_swarm.cli.vm.common import PROJECT, as_json, show_rows, vm_host
 
@@ -13,26 +14,46 @@ from agent_swarm.cli.vm.common import PROJECT, as_json, show_rows, vm_host
 @click.option(
     "--image",
     type=click.Path(path_type=Path),
-    required=True,
     metavar="FILE|FOLDER",
     help="A disk image whose guest runs the agent, or a folder with disk.qcow2, vmlinuz and initrd.img.",
 )
-@click.option("--name", help="Default: the name of the file or folder.")
+@click.option("--from-debootstrap", is_flag=True, help="Build a Debian here, with the agent in it; takes root.")
+@click.option("--suite", default="bookworm", show_default=True, help="Which Debian to build.")
+@click.option("--include", type=Labels(), default="", metavar="PACKAGE,…", help="Packages to put into it besides.")
+@click.option("--name", help="Default: the name of the file or folder; debian-SUITE.")
 @click.option("--sha256", metavar="HEX", help="What the disk image's SHA-256 has to be.")
 @json_option
-def init_base(*, image: Path, name: str | None, sha256: str | None, as_json: bool) -> None:
-    """Take in an image that project VMs are made of.
+def init_base(
+    *,
+    image: Path | None,
+    from_debootstrap: bool,
+    suite: str,
+    include: tuple[str, ...],
+    name: str | None,
+    sha256: str | None,
+    as_json: bool,
+) -> None:
+    """Take in or build an image that project VMs are made of.
 
-    It is copied, hashed and never changed. The newest one is what `project create` takes.
+    It is hashed and never changed. The newest one is what `project create` takes.
 
     \b
     Examples:
-      agent-swarm init-base --image ~/images/debian-12
-      agent-swarm init-base --image disk.qcow2 --name tools --sha256 9f86d0…
+      agent-swarm init-base --from-debootstrap
+      agent-swarm init-base --from-debootstrap --include build-essential,zsh --name tools
+      agent-swarm init-base --image ~/images/debian-12 --sha256 9f86d0…
     """
-    from agent_swarm.vm import images
+    if from_debootstrap == bool(image):
+        raise CommandFailed("say what to make it of: --image FILE, or --from-debootstrap", hint="see --help")
+    if image is not None:
+        from agent_swarm.vm import images
 
-    taken = images.take_in(vm_host().layout, image, name=name, sha256=sha256)
+        taken = images.take_in(vm_host().layout, image, name=name, sha256=sha256)
+    else:
+        from agent_swarm.vm.building import debian
+
+        say("building a Debian takes some minutes", to_errors=True)
+        taken = debian.build(vm_host().layout, name=name or f"debian-{suite}", suite=suite, include=include)
     if as_json:
         print_json({"name": taken.name, "folder": str(taken.folder), "sha256": dict(taken.sha256)})
     else:

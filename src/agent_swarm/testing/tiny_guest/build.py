@@ -13,11 +13,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from agent_swarm.testing.tiny_guest.cpio import FILE, FOLDER, LINK, Entry, archive
+from agent_swarm.vm.building import initrd
 from agent_swarm.vm.guest import agent_program
 
 KERNEL_PACKAGE: Final = "linux-image-cloud-amd64"  # names the newest one with its version
@@ -27,16 +27,6 @@ KERNEL_COMMAND_LINE: Final = "console=ttyS0 quiet panic=-1 root=/dev/vda"
 TOOLS: Final = ("apt-get", "dpkg-deb", "mke2fs", "cc")
 PARTS: Final = ("vmlinuz", "initrd.img", "disk.raw")
 
-# What the guest drives; what these need besides is found in them.
-MODULES: Final = ("virtio_pci", "virtio_console", "virtio_blk", "virtio-rng", "virtio_net")
-
-FIRST = """#!/bin/busybox sh
-busybox mount -t devtmpfs dev /dev
-for module in {modules}; do busybox insmod /modules/$module.ko; done
-busybox mount -t ext4 /dev/vda /disk
-busybox mount -o move /dev /disk/dev
-exec busybox switch_root /disk /sbin/init
-"""
 SECOND = """#!/bin/busybox sh
 mount -t proc proc /proc
 mount -t sysfs sys /sys
@@ -85,7 +75,7 @@ def built(folder: Path) -> Path:
 
 
 def _made_of() -> str:
-    sources = [Path(__file__), *sorted(agent_program.SOURCES.iterdir())]
+    sources = [Path(__file__), Path(initrd.__file__), *sorted(agent_program.SOURCES.iterdir())]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
 
 
@@ -98,7 +88,7 @@ def _build(folder: Path, scratch: Path) -> None:
         agent_program.compile_static(agent)
     except OSError as exc:
         raise CannotBuild(str(exc)) from exc
-    (folder / "initrd.img").write_bytes(_first_file_system(unpacked))
+    (folder / "initrd.img").write_bytes(initrd.built(unpacked / "bin/busybox", unpacked / "lib/modules"))
     shutil.copyfile(next((unpacked / "boot").glob("vmlinuz-*")), folder / "vmlinuz")
     _make_disk(folder / "disk.raw", _file_system(scratch / "root", unpacked / "bin/busybox", agent))
 
@@ -117,39 +107,6 @@ def _downloaded(package: str, folder: Path) -> Path:
         _run("apt-get", "download", package, cwd=folder)
         found = sorted(folder.glob(f"{package}_*.deb"))
     return found[-1]
-
-
-def _first_file_system(unpacked: Path) -> bytes:
-    """What the kernel starts with: it loads drivers and hands over to the disk."""
-    drivers = {path.stem: path for path in unpacked.glob("lib/modules/*/kernel/**/*.ko")}
-    modules = _in_order(drivers)
-    first = FIRST.format(modules=" ".join(modules))
-    return archive(
-        [
-            *(Entry(name, FOLDER) for name in ("bin", "dev", "disk", "modules")),
-            Entry("bin/busybox", FILE, (unpacked / "bin/busybox").read_bytes()),
-            Entry("bin/sh", LINK, b"busybox"),
-            Entry("init", FILE, first.encode()),
-            *(Entry(f"modules/{name}.ko", FILE, content) for name, content in modules.items()),
-        ]
-    )
-
-
-def _in_order(drivers: Mapping[str, Path]) -> dict[str, bytes]:
-    """The drivers and what they need, each after what it needs itself."""
-    found: dict[str, bytes] = {}
-
-    def add(name: str) -> None:
-        if name not in found:
-            content = drivers[name].read_bytes()
-            needed = re.search(rb"\0depends=([^\0]*)\0", content)
-            for other in needed[1].decode().split(",") if needed and needed[1] else ():
-                add(other)
-            found[name] = content
-
-    for name in MODULES:
-        add(name)
-    return found
 
 
 def _file_system(root: Path, busybox: Path, agent: Path) -> Path:
