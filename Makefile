@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CLIS := build/clis
-APT_PACKAGES := git curl jq zsh fish python3-venv bubblewrap qemu-system-x86 qemu-utils gcc libc6-dev e2fsprogs mmdebstrap
+APT_PACKAGES := git curl jq zsh fish python3-venv bubblewrap qemu-system-x86 qemu-utils gcc libc6-dev e2fsprogs mmdebstrap openssh-client
 
 .PHONY: help
 help: ## list the commands

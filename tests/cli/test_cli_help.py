@@ -11,7 +11,7 @@ from agent_swarm.cli.lazy import LazyGroup
 from agent_swarm.cli.main import cli
 
 # Each of these is kept for the VM commands to come.
-VM_COMMANDS = ("ssh", "code", "env")
+VM_COMMANDS = ("code", "env")
 
 
 def commands_of(group: LazyGroup, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command, str]]:

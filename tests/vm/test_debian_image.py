@@ -1,6 +1,7 @@
 """A Debian that is built here, booted, cloned and used; the one test with a guest of a usual size."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from agent_swarm.vm.host import VmHost
 from agent_swarm.vm.layout import Layout
 from agent_swarm.vm.names import project_ref, task_ref
 from agent_swarm.vm.projects import Size, create_project
+from agent_swarm.vm.ssh import login
 from agent_swarm.vm.tasks import create_task, stop_task
 
 SUDO = "sudo -n id -u; hostname; git --version | cut -c1-11; df -h --output=size / | tail -1; systemctl is-active ssh"
@@ -37,6 +39,10 @@ def test_given_a_debian_built_here_when_it_is_cloned_then_it_is_a_machine_of_its
     assert (who, name, git, sshd) == ("0", "fix", "git version", "active")
     assert size.strip().startswith("5.")  # the file system fills the disk that it was given
     assert said(vm_host, task_ref("fix"), "cat", "project/kept") == "kept\n"
+    for ref in (project_ref("shop"), task_ref("fix")):
+        command = login(vm_host, ref, forward_agent=False, command=["echo", "$(hostname) by ssh;", "exit", "7"])
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        assert (done.stdout, done.returncode) == (f"{ref.name} by ssh\n", 7), done.stderr
     assert stop_task(vm_host, "fix")
 
 

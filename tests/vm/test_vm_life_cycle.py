@@ -9,13 +9,14 @@ from tests.vm.conftest import SMALL
 
 from agent_swarm.vm import generations, inside, reconcile
 from agent_swarm.vm.checkpoints import checkpoint, checkpoints_of, restore
-from agent_swarm.vm.errors import InUse, UnknownCheckpoint, UnknownVm, VmExists
+from agent_swarm.vm.errors import GuestRefused, InUse, UnknownCheckpoint, UnknownVm, VmExists
 from agent_swarm.vm.host import VmHost
 from agent_swarm.vm.layout import Layout
 from agent_swarm.vm.names import VmRef, project_ref, task_ref
 from agent_swarm.vm.processes import ProcessIdentity
 from agent_swarm.vm.projects import create_project, delete_project, stop_project
 from agent_swarm.vm.qemu import image_tool
+from agent_swarm.vm.ssh import login
 from agent_swarm.vm.tasks import create_task, delete_task, start_task, stop_task
 
 pytestmark = pytest.mark.slow
@@ -90,6 +91,11 @@ def test_given_a_task_then_copies_checkpoints_and_kills_leave_what_they_should(
     assert (tmp_path / "back/deep/data").read_bytes() == (folder / "deep/data").read_bytes()
     assert (tmp_path / "back/link").readlink() == Path("deep/data")
     assert said(host, fix, "sh", "-c", "cmp renamed notes/deep/data && ls -l renamed | cut -d' ' -f1") == "-rw-r--r--\n"
+
+    with pytest.raises(GuestRefused, match="not ready for SSH: cat: can't open"):  # the tiny guest has no sshd
+        login(host, fix, forward_agent=False)
+    assert (host.paths(project_ref("shop")).folder / "ssh_key").stat().st_mode & 0o777 == 0o600
+    assert said(host, fix, "wc", "-l", ".ssh/authorized_keys").split()[0] == "1"
 
     assert checkpoint(host, "fix", "before").name == "before"
     digest = said(host, fix, "sha256sum", "renamed")  # it runs again

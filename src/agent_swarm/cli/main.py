@@ -1,7 +1,7 @@
 """The `agent-swarm` command: what there is and where it lives.
 
 The short verbs (`create`, `list`, `run`, `stop`, `status`, `project`, …) are those of VMs; those that are to come
-(`ssh`, `code`, `env`) stay free.
+(`code`, `env`) stay free.
 """
 
 from typing import NoReturn
@@ -38,6 +38,7 @@ COMMANDS = {
         "project": Lazy("agent_swarm.cli.vm:project_group", "Set up project VMs, of which tasks are clones."),
         "create": Lazy("agent_swarm.cli.vm.task:create", "Clone a project for a task."),
         "list": Lazy("agent_swarm.cli.vm.task:list_", "List the task VMs."),
+        "ssh": Lazy("agent_swarm.cli.vm.ssh:ssh", "Log in to a task VM."),
         "run": Lazy("agent_swarm.cli.vm.running:run", "Run a command in a task VM."),
         "cp": Lazy("agent_swarm.cli.vm.running:cp", "Copy files and folders into a VM, and out of it."),
         "start": Lazy("agent_swarm.cli.vm.task:start", "Start a task VM."),
