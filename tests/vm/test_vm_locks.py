@@ -62,11 +62,12 @@ def test_given_a_torn_record_of_a_process_then_there_is_none(text: str, tmp_path
 
 @pytest.mark.skipif(sys.platform != "linux", reason="arguments are read from /proc")
 def test_given_an_argument_that_only_one_process_has_then_that_one_is_found() -> None:
-    waiting = ["sh", "-c", "echo up; read line; exit 3", "1234.5678"]
+    marker = os.urandom(8).hex()
+    waiting = ["sh", "-c", "echo up; read line; exit 3", marker]
     with subprocess.Popen(waiting, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"  # it has its arguments from here on
-        (found,) = started_with("1234.5678")
+        (found,) = started_with(marker)
         assert found.pid == process.pid
         found.kill()
         assert process.wait(10) == -9
