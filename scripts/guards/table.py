@@ -27,11 +27,16 @@ TOKENS, ACCESS = "src/agent_swarm/services/tokens.py", "src/agent_swarm/server/a
 DISPATCHER, OWNERS = "src/agent_swarm/services/dispatch/dispatcher.py", "src/agent_swarm/server/pool/owners.py"
 LEASES, SLOTS = "src/agent_swarm/worker/leases.py", "src/agent_swarm/worker/slots.py"
 PUMP, UNSENT, FOLLOWING = (f"src/agent_swarm/bus/nats/{name}.py" for name in ("pump", "unsent", "following"))
+KILLING, SWITCH = "src/agent_swarm/store/applying/killing.py", "src/agent_swarm/domain/kill_switch.py"
 TIMERS, EXCHANGE = "src/agent_swarm/server/timers.py", "src/agent_swarm/server/pool/exchange.py"
+
+CAPS = "src/agent_swarm/store/applying/caps.py"
 
 TRANSITIONS, LIFE = "tests/domain/test_transitions.py", "tests/store/test_life_cycle.py"
 GUARDED, AUTH = "tests/store/test_sqlite_writer.py", "tests/server/test_auth.py"
 REPORTS, SOCKET = "tests/server/pool/test_pool_reports.py", "tests/server/pool/test_pool_socket.py"
+KILL = "tests/store/test_kill_switch.py"
+CAPPED, PERMITTED = "tests/store/test_caps.py", "tests/server/test_permissions.py"
 SHARED = "tests/bus/test_nats_transcripts.py"
 DISPATCHING, WORKER_LEASES = "tests/services/dispatch/test_dispatcher.py", "tests/worker/test_worker_leases.py"
 
@@ -246,6 +251,69 @@ GUARDS = (
         "    if False:\n",
         (f"{AUTH}::test_given_a_token_of_an_earlier_epoch_when_it_is_judged_then_only_the_operators_counts",),
     ),
+    # --- the kill switch ---
+    Guard(
+        "claims while it is on",
+        CLAIMS,
+        "            elif stopping(work.rows.killed(), op.agent_id) is None:",
+        "            else:",
+        (f"{KILL}::test_given_the_switch_is_on_when_credits_come_then_they_wait_and_nothing_can_be_filed",),
+    ),
+    Guard(
+        "fence of a killed attempt",
+        COMMANDS,
+        'AttemptOutcome.KILLED, "", status=status, fence=task.fence + 1)',
+        'AttemptOutcome.KILLED, "", status=status)',
+        (
+            f"{KILL}::test_given_running_attempts_when_everything_is_killed_then_each_ends_and_its_task_waits_for_a_person",
+        ),
+    ),
+    Guard(
+        "the lease of a worker that has not heard",
+        COMMANDS,
+        "not_before=task.lease_expires_at",
+        "not_before=None",
+        (
+            f"{KILL}::test_given_a_worker_that_does_not_confirm_when_its_task_is_resumed_then_it_waits_for_the_end_of_the_lease",
+        ),
+    ),
+    Guard(
+        "epoch of the kill switch",
+        KILLING,
+        "        work.rows.raise_epoch()\n",
+        "        pass\n",
+        (f"{KILL}::test_given_tokens_when_the_switch_is_used_then_only_those_made_afterwards_have_the_epoch",),
+    ),
+    Guard(
+        "tokens of one agent that is killed",
+        KILLING,
+        "        work.rows.revoke_tokens(work.now, kind=TokenKind.AGENT, agent_id=switch.scope_id)\n",
+        "        pass\n",
+        (f"{KILL}::test_given_two_agents_when_one_is_killed_then_the_other_goes_on",),
+    ),
+    Guard(
+        "requests while it is on",
+        ACCESS,
+        "                self._board.refuse()\n",
+        "                pass\n",
+        (
+            "tests/server/test_kill_switch.py::test_given_the_switch_is_on_when_others_ask_for_something_then_it_is_503_with_the_reason",
+        ),
+    ),
+    Guard(
+        "what holds it down beside a flag",
+        SWITCH,
+        "if switch.is_killed and not left.holders else left",
+        "if switch.is_killed else left",
+        (f"{KILL}::test_given_a_request_and_a_flag_when_the_flag_goes_then_the_request_still_holds",),
+    ),
+    Guard(
+        "who may lift it",
+        "src/agent_swarm/services/kill_switch.py",
+        "    if not by.may(Scope.KILL_SWITCH_ADMIN):\n",
+        "    if False:\n",
+        ("tests/server/test_kill_switch.py::test_given_a_token_that_may_only_stop_when_it_lifts_then_that_is_denied",),
+    ),
     Guard(
         "kind of token of a route",
         ACCESS,
@@ -372,6 +440,57 @@ GUARDS = (
         "        if False:\n",
         (
             "tests/bus/test_following.py::test_given_a_message_that_is_lost_on_the_way_then_it_is_read_again_before_what_follows",
+        ),
+    ),
+    # --- what agents may do ---
+    Guard(
+        "caps of what agents file",
+        CAPS,
+        "    if op.capped is None:\n",
+        "    if True:\n",
+        (
+            f"{CAPPED}::test_given_a_full_task_when_an_agent_files_below_it_then_the_refusal_names_cap_value_and_setting",
+        ),
+    ),
+    Guard(
+        "what others of the batch file counts",
+        CAPS,
+        "            work.tallies[tally] += 1\n",
+        "            pass\n",
+        (
+            f"{CAPPED}::test_given_several_requests_in_one_batch_when_they_would_pass_a_cap_together_then_the_last_ones_"
+            "are_refused",
+        ),
+    ),
+    Guard(
+        "tokens under a profile that files nothing",
+        CLAIMS,
+        "    if not granted.profile.may_file:\n",
+        "    if False:\n",
+        (f"{PERMITTED}::test_given_a_read_only_attempt_of_a_lead_when_it_files_a_task_then_its_token_may_not",),
+    ),
+    Guard(
+        "no wider profile for others",
+        "src/agent_swarm/services/permissions.py",
+        "    if own is not None and not profile.is_within(own.profile):\n",
+        "    if False:\n",
+        (f"{PERMITTED}::test_given_a_lead_under_a_profile_when_it_files_tasks_then_they_get_no_more_than_it_has",),
+    ),
+    Guard(
+        "agents whose worker cannot enforce their profile",
+        AGENTS,
+        "    if granted.is_required:\n",
+        "    if False:\n",
+        (f"{PERMITTED}::test_given_an_agent_with_a_profile_when_it_registers_anew_then_it_keeps_it",),
+    ),
+    Guard(
+        "runs whose profile cannot be enforced",
+        "src/agent_swarm/worker/permissions.py",
+        "    if reasons and asked.required:\n",
+        "    if False:\n",
+        (
+            "tests/worker/test_worker_permissions.py::test_given_plain_processes_when_a_read_only_task_is_claimed_then_"
+            "nothing_runs_and_it_is_not_tried_again",
         ),
     ),
 )

@@ -24,6 +24,11 @@ class Point(StrEnum):
     POOL_ANSWERING = "pool.answering"  # what a frame asked for is done, its answer is not sent
     TRANSCRIPT_TORN = "transcript.torn"  # half of what is to be appended is in the file
     TRANSCRIPT_WRITTEN = "transcript.written"  # all of it is, the worker does not know
+    NOTARY_TORN = "notary.torn"  # half of a checkpoint is in the file
+    NOTARY_RECORDED = "notary.recorded"  # a checkpoint is in the database, and not in the file
+    NOTARY_INTRODUCED = "notary.introduced"  # a key is introduced, and not in the place of the other one
+    NOTARY_ARCHIVED = "notary.archived"  # an archive is written, and no signed checkpoint knows of it
+    NOTARY_DROPPING = "notary.dropping"  # some of the archived rows are gone
     SERVER_STOPPING = "server.stopping"  # connections are dismissed, the store is open
 
     # --- the worker -----------------------------------------------------------------------------------------------

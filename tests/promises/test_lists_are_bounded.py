@@ -22,6 +22,8 @@ PAGED = {
     "/api/agents": ("agents", "id"),
     "/api/projects": ("projects", "id"),
     "/api/tasks/{id}/attempts": ("attempts", "number"),
+    "/api/audit/events": ("events", "seq"),
+    "/api/audit/checkpoints": ("checkpoints", "number"),
 }
 # Records that grow: they are read `after` a number, and the answer tells the next one.
 FEEDS = {
@@ -29,7 +31,15 @@ FEEDS = {
     "/api/tasks/{id}/attempts/{number}/transcript": ("lines", "next"),
 }
 # Answers about one thing, with lists in them.
-DETAILS = {"/api/tasks/{id}", "/api/tasks/{id}/explain", "/api/agents/{id}", "/api/overview"}
+DETAILS = {
+    "/api/tasks/{id}",
+    "/api/tasks/{id}/explain",
+    "/api/agents/{id}",
+    "/api/permission-profiles",
+    "/api/overview",
+    "/api/kill-switch",
+    "/api/audit/verify",
+}
 
 
 class Full:
@@ -50,6 +60,7 @@ class Full:
                 "/api/projects", {"name": f"p{number}", "repoUrl": f"https://example.com/{number // 2}.git"}
             )
             await world.register(f"agent-{number % 100}")  # names are not unique
+            await world.post("/api/audit/checkpoint")
         self.agent = await world.register("busy", slots=2 * MANY)
         self.tried = await world.file("tried")
         for _ in range(MANY):

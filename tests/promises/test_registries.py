@@ -18,8 +18,8 @@ from agent_swarm.protocol.events import EVENT_TYPES
 from agent_swarm.store.events import task_event
 from agent_swarm.store.records import AttemptReport
 
-EVENT = re.compile(r"(?:agent|project|task|token)\.[a-z][A-Za-z]+")
-EMITTERS = ("store/events.py", "domain/commands.py", "store/rows.py")
+EVENT = re.compile(r"(?:agent|audit|killSwitch|project|task|token)\.[a-z][A-Za-z]+")
+EMITTERS = ("store/events.py", "domain/commands.py", "store/rows.py", "services/notary.py")
 NOW = 1_800_000_000_000_000
 TASK = "0197a1c2-5b7e-7c3d-9e4f-0123456789ab"
 EVERYTHING = AttemptReport(
@@ -69,6 +69,8 @@ COMMANDS: tuple[Command, ...] = (
     commands.Fence(task_id=TASK),
     commands.Tick(task_id=TASK),
     commands.Cancel(task_id=TASK),
+    commands.Kill(task_id=TASK),
+    commands.ConfirmKill(task_id=TASK, agent_id="a"),
     commands.RequestPause(task_id=TASK),
     commands.Resume(task_id=TASK),
     commands.Shelve(task_id=TASK),

@@ -6,7 +6,7 @@ from agent_swarm.cli.failures import CommandFailed
 
 # What pyproject.toml lists under each extra, as far as nothing works without it.
 MODULES = {
-    "server": ("fastapi", "uvicorn", "sqlalchemy", "alembic", "orjson", "prometheus_client"),
+    "server": ("fastapi", "uvicorn", "sqlalchemy", "alembic", "orjson", "prometheus_client", "cryptography"),
     "postgres": ("psycopg",),
     "nats": ("nats", "nkeys"),
 }

@@ -31,6 +31,10 @@ COMMANDS = {
         "agent": Lazy("agent_swarm.cli.agent:agent", "Show the agents."),
         "watch": Lazy("agent_swarm.cli.watch:watch", "Print events as they happen, one line each."),
     },
+    "Stop it": {
+        "kill": Lazy("agent_swarm.cli.killing:kill", "Stop everything now: end every run, and let nothing begin."),
+        "lift": Lazy("agent_swarm.cli.killing:lift", "Lift the kill switch: new work begins at once."),
+    },
     "Give each task a VM": {
         "init-base": Lazy(
             "agent_swarm.cli.vm.project:init_base", "Take in or build an image that project VMs are made of."
@@ -54,6 +58,7 @@ COMMANDS = {
         "gc": Lazy("agent_swarm.cli.vm.machine:gc", "Remove what commands that died left behind."),
     },
     "Look after its data": {
+        "audit": Lazy("agent_swarm.cli.audit:audit", "Prove who did what: verify, sign, export the history."),
         "db": Lazy("agent_swarm.cli.db:db", "Look at, migrate and copy the database."),
     },
     "Your shell": {

@@ -5,7 +5,8 @@
     │   ├── UnknownReference     it names something that does not exist
     │   ├── DependencyCycle
     │   ├── TooLarge
-    │   └── IdempotencyMismatch
+    │   ├── IdempotencyMismatch
+    │   └── InvalidAuditKey
     ├── NotFound
     │   └── UnknownTask
     ├── Conflict                 the state of the thing does not allow it
@@ -13,11 +14,16 @@
     │   ├── IllegalTransition
     │   ├── ResultConflict
     │   ├── AlreadyExists
-    │   └── Superseded
+    │   ├── CannotBeEnforced a worker cannot keep to the permission profile
+    │   ├── CapReached       an agent has filed as much as it may
+    │   ├── Superseded
+    │   ├── NoNotary
+    │   └── HistoryDiffers
     ├── Denied                   who asks may not do it
     │   └── Unauthenticated
     └── Unavailable              try again later
         ├── Busy
+        ├── Killed
         └── ShuttingDown
 
 Each class has a stable `code` for the wire; `protocol.errors` gives it an HTTP status and says whether a retry helps.
@@ -86,6 +92,12 @@ class IdempotencyMismatch(InvalidInput):
     code = "idempotencyMismatch"
 
 
+class InvalidAuditKey(InvalidInput):
+    """A key for signed checkpoints cannot be used."""
+
+    code = "invalidAuditKey"
+
+
 class NotFound(SwarmError):
     """What was asked for does not exist."""
 
@@ -150,10 +162,34 @@ class AlreadyExists(Conflict):
     code = "alreadyExists"
 
 
+class CannotBeEnforced(Conflict):
+    """The permission profile that an agent has to run under is more than its worker can enforce."""
+
+    code = "cannotBeEnforced"
+
+
+class CapReached(Conflict):
+    """An agent would file more tasks than it may; `details` name the cap, its value and the setting."""
+
+    code = "capReached"
+
+
 class Superseded(Conflict):
     """A newer process runs under this AGENT_ID; this one must stop."""
 
     code = "superseded"
+
+
+class NoNotary(Conflict):
+    """This server cannot sign checkpoints of the history now."""
+
+    code = "noNotary"
+
+
+class HistoryDiffers(Conflict):
+    """The history is not what its hashes say."""
+
+    code = "historyDiffers"
 
 
 class Denied(SwarmError):
@@ -178,6 +214,12 @@ class Busy(Unavailable):
     """The bounded queue of operations is full."""
 
     code = "busy"
+
+
+class Killed(Unavailable):
+    """The kill switch is on; `details` say for what, why and by whom."""
+
+    code = "killed"
 
 
 class ShuttingDown(Unavailable):

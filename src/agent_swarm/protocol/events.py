@@ -4,9 +4,19 @@ An event on the wire is `{seq, id, type, at, actor, subject: {kind, id}, swarm, 
 """
 
 EVENT_TYPES: dict[str, str] = {
+    "killSwitch.activated": (
+        "Everything that the switch covers was ended: {scope, id, activation, reason, source, attempts}"
+    ),
+    "killSwitch.lifted": "Work goes on: {scope, id, activation, source, resumed}",
+    "agent.killAcknowledged": "A worker confirmed that nothing of its runs is left: {activation, runs}",
     "agent.registered": "An agent's process reported for work: {name, agentRole, instanceId}",
+    "agent.updated": "The same process came back, or with another profile: {name, agentRole, instanceId}",
     "agent.superseded": "A newer process of the agent took over: {instanceId, by}",
+    "agent.permissions": "An operator gave the agent a permission profile; an empty one takes it away: {profile}",
     "agent.signedOff": "An agent's process left in good order: {instanceId}",
+    "audit.checkpointed": "A person had a checkpoint of the history signed: {number, seq}",
+    "audit.keyIntroduced": "Another key signs checkpoints from here on: {number, keyId}",
+    "audit.archived": "Events were put into a file, and taken out of the database: {number, fromSeq, toSeq, file}",
     "project.created": "A project was added: {name}",
     "task.created": "A task was filed: {title, status, priority, parentTaskId?, retryOf?}",
     "task.ready": "A timer let a waiting task into the queue: {}",
@@ -26,6 +36,7 @@ EVENT_TYPES: dict[str, str] = {
     ),
     "task.pauseRequested": "A person asked for a pause: {agentId, fence}",
     "task.paused": "The attempt was interrupted and can go on: {reason, agentId?, lost?, branch?, commit?}",
+    "task.killed": "The kill switch ended the attempt; the task is paused: {agentId, endedFence, activation}",
     "task.resumed": "A paused task is queued again: {}",
     "task.cancelled": "The task is not wanted any more: {reason?, agentId?, endedFence?, upstream?}",
     "task.shelved": "The task went to the backlog: {}",
@@ -36,6 +47,6 @@ EVENT_TYPES: dict[str, str] = {
         "{requires: {tags, capabilities, agentId?}, since, tasks}"
     ),
     "task.usageBooked": "Money and tokens were spent: {inputTokens, outputTokens, costUsd, model?}",
-    "token.created": "A token was made: {kind, label}",
+    "token.created": "A token was made; one of the same label ends with it: {kind, label, replaced?}",
     "token.revoked": "A token was revoked: {}",
 }

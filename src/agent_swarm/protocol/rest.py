@@ -95,6 +95,13 @@ class TaskInput(Input):
     start_at: Text | None = None  # RFC 3339; not before
     backlog: bool = False
     max_attempts: Annotated[int, Field(ge=1, le=100, strict=True)] = 3
+    permissions: Label | None = None  # permission profile; default: its agent's, else that of the agent's role
+
+
+class AgentPermissionsInput(Input):
+    """Body of `PUT /api/agents/{id}/permissions`."""
+
+    profile: Label | None  # null takes it away
 
 
 class BatchTaskInput(TaskInput):
@@ -182,6 +189,7 @@ class Task(Output):
     created_by: str
     parent_task_id: str | None
     root_task_id: str
+    permissions: str | None  # the permission profile it names
     retry_of: str | None
     created_at: str
     updated_at: str
@@ -232,6 +240,9 @@ class Attempt(Output):
     input_tokens: int
     output_tokens: int
     cost_usd: float
+    permissions: str  # the permission profile in force
+    permissions_enforced: bool | None  # whether the worker enforces it; null until the agent starts
+    denials: int  # tool calls that were refused
 
 
 class AttemptList(Output):
@@ -297,9 +308,30 @@ class Agent(Output):
     tags: LabelList
     capabilities: LabelList
     slots: int
+    permissions: str | None  # the permission profile that an operator gave it
     current_tasks: Annotated[list[str], _at_most(limits.PAGE_MAX)]  # the first ones, by id
     registered_at: str
     last_seen_at: str
+
+
+class PermissionProfile(Output):
+    """What an agent may do. `network`: `off`, `allow` (what is in `allow`), or `worker` (as its settings say)."""
+
+    name: str
+    files: Literal["read", "workspace", "worker"]
+    network: Literal["off", "allow", "worker"]
+    allow: Annotated[list[str], _at_most(limits.PROFILE_ENTRIES)]
+    denied_tools: Annotated[list[str], _at_most(limits.PROFILE_ENTRIES)]
+    may_file_tasks: bool
+    needs: Annotated[list[str], _at_most(limits.PROFILE_ENTRIES)]  # capabilities of a worker that can enforce it
+
+
+class PermissionProfileList(Output):
+    """The permission profiles, and the defaults by role: an empty one is workspace-write where that can be enforced."""
+
+    profiles: Annotated[list[PermissionProfile], _at_most(limits.PROFILES)]
+    worker: str
+    lead: str
 
 
 class AgentList(Output):
@@ -326,6 +358,62 @@ class ProjectList(Output):
     next_cursor: str | None
 
 
+class KillSwitchInput(Input):
+    """`POST /api/kill-switch`; nothing at all stops everything. `resume` counts with `deactivate` only."""
+
+    action: Literal["activate", "deactivate", "lift"] = "activate"
+    reason: Annotated[Text, Field(max_length=limits.KILL_REASON_CHARS)] = ""
+    scope: Literal["all", "swarm", "agent"] = "all"
+    id: Annotated[Text, Field(max_length=limits.LABEL_CHARS)] = ""
+    resume: bool = False
+
+
+class AwaitedAgent(Output):
+    """An agent that had attempts when they were ended, and has not confirmed yet that nothing of them runs."""
+
+    agent_id: str
+    name: str
+    attempts: int
+
+
+class Switch(Output):
+    """One switch: as it stands, and its latest activation.
+
+    `heldBy` is what holds it down: `request`, or a flag by its name. `attempts` were ended, `pausedTasks` paused by it.
+    """
+
+    scope: Literal["all", "swarm", "agent"]
+    id: str | None
+    status: Literal["armed", "killed"]
+    activation: str | None
+    reason: str
+    by: str | None
+    since: str | None
+    held_by: Annotated[list[str], _at_most(limits.PAGE_MAX)]
+    attempts: int
+    paused_tasks: int
+    awaited: Annotated[list[AwaitedAgent], _at_most(limits.PAGE_MAX)]
+    lifted_by: str | None
+    lifted_at: str | None
+
+
+class KillSwitch(Output):
+    """`GET /api/kill-switch`: the switch for everything, then every one that was used, those that are on first."""
+
+    status: Literal["armed", "killed"]
+    reason: str
+    by: str | None
+    since: str | None
+    switches: Annotated[list[Switch], _at_most(limits.PAGE_MAX)]
+
+
+class KillSwitchAnswer(KillSwitch):
+    """What a use of the switch led to. `repeated`: it was so already; `resumed` tasks go on."""
+
+    repeated: bool
+    resumed: int
+
+
 class Overview(Output):
     """`GET /api/overview`: what runs, what waits, who works."""
 
@@ -333,6 +421,7 @@ class Overview(Output):
     agents: dict[str, int]  # status -> number
     running: Annotated[list[Task], _at_most(limits.PAGE_MAX)]
     waiting: Annotated[list[Task], _at_most(limits.OVERVIEW_WAITING)]  # the next to be claimed or stuck
+    killed: Annotated[list[Switch], _at_most(limits.PAGE_MAX)]  # the switches that are on
 
 
 class Subject(Output):
@@ -363,3 +452,97 @@ class EventPage(Output):
 
     events: Annotated[list[Event], _at_most(limits.PAGE_MAX)]
     next_after: int
+
+
+class AuditEvent(Event):
+    """An event with its link of the chain."""
+
+    hash: str
+
+
+class AuditEventPage(Output):
+    """`GET /api/audit/events`: newest first. A page may be empty and still go on."""
+
+    events: Annotated[list[AuditEvent], _at_most(limits.PAGE_MAX)]
+    next_cursor: str | None
+
+
+class ArchivedEvents(Output):
+    """Events in a file of the server that need not be in the database any more."""
+
+    from_seq: int
+    to_seq: int
+    hash: str
+    file: str
+    sha256: str
+
+
+class Checkpoint(Output):
+    """A signed statement that the chain of events had this hash at this event; `line` is what was signed, whole."""
+
+    number: int
+    seq: int
+    hash: str
+    at: str
+    key_id: str
+    introduces: str | None  # the public key that signs from here on
+    archives: ArchivedEvents | None
+    line: str
+
+
+class CheckpointPage(Output):
+    """`GET /api/audit/checkpoints`: newest first."""
+
+    checkpoints: Annotated[list[Checkpoint], _at_most(limits.PAGE_MAX)]
+    next_cursor: str | None
+
+
+class AuditFinding(Output):
+    """Something that is wrong with the history. `seq` is the first event it is about."""
+
+    kind: str
+    seq: int | None
+    message: str
+    expected: str
+    found: str
+
+
+class AuditVerification(Output):
+    """`GET /api/audit/verify`: how a part of the history stands. `nextSeq` is where to go on; null at the end."""
+
+    whole: bool
+    from_seq: int
+    to_seq: int
+    next_seq: int | None
+    head_seq: int
+    hash: str
+    checkpoints: int
+    signed_seq: int
+    findings: Annotated[list[AuditFinding], _at_most(limits.AUDIT_FINDINGS)]
+    finding_count: int
+
+
+class AuditKey(Output):
+    """The public key that checkpoints are signed with."""
+
+    key_id: str
+    public_key: str
+    pem: str
+
+
+class AuditKeyInput(Input):
+    """Another key for checkpoints: one whose secret is elsewhere, or a new one of the server where none is named."""
+
+    public_key: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+
+
+class ArchiveInput(Input):
+    """Put events from before that time into a file, and take them out of the database."""
+
+    before: Text  # RFC 3339
+
+
+class ArchiveAnswer(Output):
+    """What was archived; null where there is nothing to archive. There may be more."""
+
+    archived: ArchivedEvents | None

@@ -5,7 +5,7 @@ it is.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from starlette.requests import HTTPConnection
@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from agent_swarm.domain.errors import Denied, Unauthenticated
 from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.bodies import limited
+from agent_swarm.server.killing.board import SwitchBoard
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.services.tokens import Identity
 from agent_swarm.services.tokens import Scope as Permission
@@ -22,16 +23,21 @@ from agent_swarm.store.records import TokenKind
 
 E = TypeVar("E", bound=Callable[..., Any])
 
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 PUBLIC_PATHS = frozenset({"/health", "/ready", "/openapi.json", "/docs"})
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The kinds of token a route is for, of which each needs one of the scopes."""
+    """The kinds of token a route is for, of which each needs one of the scopes.
+
+    While the kill switch is on, people may read, and `while_killed` routes serve whom they always serve.
+    """
 
     kinds: frozenset[TokenKind] = frozenset()
     scopes: frozenset[Permission] = frozenset()
     is_public: bool = False
+    while_killed: bool = False
 
     def refusal(self, identity: Identity) -> str:
         """Why `identity` may not pass; empty when it may."""
@@ -41,6 +47,15 @@ class Access:
         if not any(identity.may(scope) for scope in self.scopes):
             return f"this needs the scope {' or '.join(sorted(self.scopes))}, which the token does not have"
         return ""
+
+    def serves_killed(self, identity: Identity, method: str) -> bool:
+        """Whether it serves this request while everything is stopped."""
+        is_reading = method in READING and identity.kind not in (TokenKind.AGENT, TokenKind.ATTEMPT)
+        return self.while_killed or is_reading
+
+    def also_while_killed(self) -> "Access":
+        """The same, also while the kill switch is on."""
+        return replace(self, while_killed=True)
 
 
 PUBLIC = Access(is_public=True)
@@ -94,7 +109,9 @@ def declare(access: Access) -> Callable[[E], E]:
     return mark
 
 
-def guard_routes(routes: Iterable[BaseRoute], authenticator: Authenticator, metrics: Metrics) -> None:
+def guard_routes(
+    routes: Iterable[BaseRoute], authenticator: Authenticator, metrics: Metrics, board: SwitchBoard
+) -> None:
     """Put every route behind its declaration. Raises TypeError for a route that cannot be guarded."""
     for route in routes:
         if not isinstance(route, Route | WebSocketRoute):
@@ -102,21 +119,26 @@ def guard_routes(routes: Iterable[BaseRoute], authenticator: Authenticator, metr
         access = access_of(route)
         if access.is_public and route.path not in PUBLIC_PATHS:
             raise TypeError(f"{route.path} is declared public; add it to PUBLIC_PATHS if that is meant")
-        route.app = Guard(limited(route), access, authenticator, metrics)
+        route.app = Guard(limited(route), access, authenticator, metrics, board)
 
 
 class Guard:
     """Lets requests through to a route whose declaration their token meets."""
 
-    def __init__(self, app: ASGIApp, access: Access, authenticator: Authenticator, metrics: Metrics) -> None:
+    def __init__(
+        self, app: ASGIApp, access: Access, authenticator: Authenticator, metrics: Metrics, board: SwitchBoard
+    ) -> None:
         self._app = app
         self._access = access
         self._authenticator = authenticator
         self._denials = metrics.denials
+        self._board = board
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._access.is_public:
-            scope["state"]["identity"] = await self._admit(scope)
+            identity = scope["state"]["identity"] = await self._admit(scope)
+            if not self._access.serves_killed(identity, scope.get("method", "")):
+                self._board.refuse()
         await self._app(scope, receive, send)
 
     async def _admit(self, scope: Scope) -> Identity:

@@ -9,6 +9,10 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_swarm import __version__
+from agent_swarm.audit.key_file import KeyFile
+from agent_swarm.audit.ledger import FILE_NAME as LEDGER_NAME
+from agent_swarm.audit.ledger import Ledger
+from agent_swarm.audit.publishing import Place, Publisher
 from agent_swarm.bus.base import NoticeKind
 from agent_swarm.bus.logs import LogStream
 from agent_swarm.faults import crash_point
@@ -16,27 +20,44 @@ from agent_swarm.server import docs, openapi
 from agent_swarm.server.access import guard_routes
 from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.boundary import Boundary
+from agent_swarm.server.checkpoints import Checkpointer, Publishing
 from agent_swarm.server.context import Context
 from agent_swarm.server.housekeeping import Housekeeping
+from agent_swarm.server.killing.board import SwitchBoard
+from agent_swarm.server.killing.watch import FlagWatch, flag_watches
 from agent_swarm.server.methods import Methods
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.node import Ears, Following, Node
 from agent_swarm.server.pool import PoolContext
 from agent_swarm.server.pool import routes as pool_routes
+from agent_swarm.server.profiles import profiles_of
 from agent_swarm.server.ring import EventRing
-from agent_swarm.server.routes import agents, attempts, commands, events, health, projects, tasks
+from agent_swarm.server.routes import (
+    agents,
+    attempts,
+    audit,
+    commands,
+    events,
+    health,
+    kill_switch,
+    projects,
+    tasks,
+)
 from agent_swarm.server.service import Service
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.server.timers import TimerService
 from agent_swarm.server.unserved import UnservedWatch
 from agent_swarm.services.gathered import GatheredTasks
+from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
+from agent_swarm.services.tasks import Rules
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Committed
 from agent_swarm.store.batcher import BatchingStore
 
-FACES = (tasks, commands, events, attempts, agents, projects, health)  # the routes called most often come first
+# the routes called most often come first
+FACES = (tasks, commands, events, attempts, agents, projects, kill_switch, audit, health)
 
 
 class ControlPlane(FastAPI):
@@ -86,7 +107,19 @@ def build_app(
     pool = _pool(context, store, node)
     timers = TimerService(store, store.clock, metrics)
     following = Following(node, Ears(store=store, pool=pool, transcripts=context.transcripts, timers=timers))
-    services = (timers, Housekeeping(store), UnservedWatch(store, minutes=settings.no_agent_minutes))
+    services = (
+        timers,
+        Housekeeping(store),
+        UnservedWatch(store, minutes=settings.no_agent_minutes),
+        *flag_watches(settings, store, metrics, context.redactor),
+        *_publishing(context, settings),
+    )
+    checkpointer = Checkpointer(
+        store,
+        context.notary,
+        events=settings.audit_checkpoint_events,
+        seconds=60 * settings.audit_checkpoint_minutes,
+    )
     app = ControlPlane(
         title="Agent Swarm",
         version=__version__,
@@ -95,12 +128,12 @@ def build_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=lambda _: running(context, pool, following, services),
+        lifespan=lambda _: running(context, pool, following, services, checkpointer),
     )
     app.context = context
     app.pool = pool
     app.router.routes.extend(all_routes(app, context, pool))
-    guard_routes(app.router.routes, context.authenticator, metrics)
+    guard_routes(app.router.routes, context.authenticator, metrics, context.board)
     return app
 
 
@@ -127,10 +160,28 @@ def _context(
         redactor=redactor,
         transcripts=transcripts,
         authenticator=Authenticator(store),
+        board=SwitchBoard(store, metrics),
         metrics=metrics,
         ring=EventRing(),
         stopping=stopping,
+        rules=Rules(caps=settings.caps, profiles=profiles_of(settings)),
+        notary=Notary(
+            store,
+            keys=KeyFile(settings.audit_key, is_given=settings.audit_key_file is not None),
+            ledger=Ledger(settings.audit / LEDGER_NAME),
+            folder=settings.audit,
+        ),
     )
+
+
+def _publishing(context: Context, settings: ServerSettings) -> tuple[Service, ...]:
+    """What takes checkpoints to another place, where there is one."""
+    if not settings.audit_url:
+        return ()
+    notary = context.notary
+    publishing = Publishing(Publisher(notary.ledger, Place(settings.audit_url, settings.audit_url_token).send))
+    notary.on_growth = publishing.hurry
+    return (publishing,)
 
 
 def _pool(context: Context, store: BatchingStore, node: Node) -> PoolContext:
@@ -139,6 +190,8 @@ def _pool(context: Context, store: BatchingStore, node: Node) -> PoolContext:
         redactor=context.redactor,
         transcripts=context.transcripts,
         stopping=context.stopping,
+        board=context.board,
+        profiles=context.rules.profiles,
         on_enter=lambda presence: node.tell(
             NoticeKind.CONNECTED, agent=presence.agent.id, instance=presence.instance_id, at=presence.met_at
         ),
@@ -152,13 +205,17 @@ def all_routes(app: ControlPlane, context: Context, pool: PoolContext) -> list[B
 
 @asynccontextmanager
 async def running(
-    context: Context, pool: PoolContext, following: Following, services: Sequence[Service]
+    context: Context, pool: PoolContext, following: Following, services: Sequence[Service], checkpointer: Checkpointer
 ) -> AsyncIterator[None]:
     """What works in the background while the app serves."""
     unsubscribe = context.store.subscribe(_followers_of(context))
     seq, _ = await context.store.read(lambda queries: queries.head())
     context.ring.head = max(context.ring.head, seq)
-    async with pool.running(), following.running():
+    await context.board.open()
+    for watch in services:
+        if isinstance(watch, FlagWatch) and watch.is_quick:
+            await watch.run_once()  # a server that starts beside the flag serves nobody before it has seen it
+    async with checkpointer.running(), pool.running(), following.running():
         for service in services:
             await service.start()
         try:
@@ -170,6 +227,7 @@ async def running(
                 await service.stop()
     context.ring.close()
     context.authenticator.close()
+    context.board.close()
     unsubscribe()
 
 

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 
 from agent_swarm.server.auth import Authenticator
+from agent_swarm.server.killing.board import SwitchBoard
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.ring import EventRing
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.services.gathered import GatheredTasks
+from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
+from agent_swarm.services.tasks import Rules
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Store
 
@@ -21,6 +24,9 @@ class Context:
     redactor: Redactor
     transcripts: Transcripts
     authenticator: Authenticator
+    board: SwitchBoard
     metrics: Metrics
     ring: EventRing
     stopping: Stopping
+    rules: Rules
+    notary: Notary

@@ -47,6 +47,24 @@ class Metrics:
             "agent_swarm_event_stream_resets", "Streams that were too far behind.", registry=self.registry
         )
         self.timers = Counter("agent_swarm_timers", "Timers carried out.", registry=self.registry)
+        self.kills = Counter(
+            "agent_swarm_kill_switch_activations",
+            "Times the kill switch was turned on while this server ran.",
+            ("scope",),
+            registry=self.registry,
+        )
+        self.killed = Gauge(
+            "agent_swarm_kill_switch_killed", "Switches that are on.", ("scope",), registry=self.registry
+        )
+        self.killed_requests = Counter(
+            "agent_swarm_kill_switch_refusals", "Requests refused because of it.", registry=self.registry
+        )
+        self.flag_readings = Counter(
+            "agent_swarm_kill_flag_readings",
+            "Looks at the flags of the kill switch, by what was found.",
+            ("flag", "found"),
+            registry=self.registry,
+        )
         self._cells: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:

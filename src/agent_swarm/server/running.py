@@ -1,6 +1,7 @@
 """Opens what is behind the front: log, store, app; and closes it again."""
 
 import hashlib
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 import structlog
 
 from agent_swarm import __version__
+from agent_swarm.redaction import secrets_in
 from agent_swarm.server import logs
 from agent_swarm.server.app import ControlPlane, build_app
 from agent_swarm.server.node import Node
@@ -55,11 +57,16 @@ async def serving(
 
 
 def _secrets(settings: ServerSettings, api_key: str) -> tuple[str, ...]:
-    """What must not be read in a log or an event."""
+    """What must not be read in a log, an event or a transcript: what this process was told, and its environment."""
     passwords = [urlsplit(settings.postgres_url).password]
     if settings.nats is not None:
         passwords += [settings.nats.password, settings.nats.token]
-    return (api_key, *(form for password in passwords if password for form in {password, unquote(password)}))
+    passwords += [settings.kill_object_authorization, urlsplit(settings.kill_object).query]
+    return (
+        api_key,
+        *secrets_in(os.environ),
+        *(form for password in passwords if password for form in {password, unquote(password)}),
+    )
 
 
 def _owner_of_key(settings: ServerSettings) -> str:

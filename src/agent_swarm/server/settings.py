@@ -9,13 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from agent_swarm import config
 from agent_swarm.bus.nats.settings import KEEP_BYTES, KEEP_HOURS, NatsSettings, parse_url, settings_from
 from agent_swarm.config import SettingError, setting
+from agent_swarm.domain.caps import Cap, Caps
+from agent_swarm.server.killing.flags import parse_object_url
 from agent_swarm.store.address import DatabaseAddress, DatabaseAddressError, PostgresAddress, SqliteAddress, parse
 
 SYNCHRONOUS = ("full", "normal")
+MOST_TASKS = 1_000_000
 MAX_MINUTES = 525_600.0  # a year
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -37,6 +41,13 @@ def _minutes(text: str) -> float:
     return minutes
 
 
+def _count(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= MOST_TASKS:
+        raise ValueError(text)
+    return number
+
+
 def _one_of(choices: tuple[str, ...]) -> Any:
     def parse(text: str) -> str:
         if text.lower() not in choices:
@@ -44,6 +55,13 @@ def _one_of(choices: tuple[str, ...]) -> Any:
         return text.lower()
 
     return parse
+
+
+def _http_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise ValueError(text)
+    return text
 
 
 def _database_url(text: str) -> str:
@@ -103,12 +121,133 @@ class ServerSettings:
         parse=_minutes,
         expected="a number of minutes, 0 or more",
     )
+    max_depth: int = setting(
+        Caps().depth,
+        env=Cap.DEPTH.setting,
+        help="how many levels below a root task agents may file tasks",
+        parse=_count,
+        expected="a whole number",
+    )
+    max_children: int = setting(
+        Caps().children,
+        env=Cap.CHILDREN.setting,
+        help="how many tasks agents may file directly below one task",
+        parse=_count,
+        expected="a whole number",
+    )
+    max_tasks_per_root: int = setting(
+        Caps().tasks_per_root,
+        env=Cap.TASKS_PER_ROOT.setting,
+        help="how many tasks agents may file below one root task, however deep",
+        parse=_count,
+        expected="a whole number",
+    )
+    max_open_per_agent: int = setting(
+        Caps().open_per_agent,
+        env=Cap.OPEN_PER_AGENT.setting,
+        help="how many tasks one agent may have filed that have not ended",
+        parse=_count,
+        expected="a whole number",
+    )
+    worker_permissions: str = setting(
+        "",
+        env="AGENT_SWARM_WORKER_PERMISSIONS",
+        help="permission profile of workers' attempts where neither task nor agent names one; "
+        "default: workspace-write, as far as their workers can enforce it",
+        expected="the name of a permission profile",
+    )
+    lead_permissions: str = setting(
+        "",
+        env="AGENT_SWARM_LEAD_PERMISSIONS",
+        help="the same for leads' attempts",
+        expected="the name of a permission profile",
+    )
+    profiles_file: Path | None = setting(
+        None,
+        env="AGENT_SWARM_PROFILES",
+        help="a TOML file of further permission profiles",
+        parse=config.path,
+        expected="a path",
+    )
     log_level: str = setting(
         "info",
         env="AGENT_SWARM_LOG_LEVEL",
         help="the least important messages to write",
         parse=_one_of(LOG_LEVELS),
         expected=f"one of {', '.join(LOG_LEVELS)}",
+    )
+
+    kill_file: Path | None = setting(
+        None,
+        env="AGENT_SWARM_KILL_FILE",
+        help="a file that stops everything while it exists, by default <data-dir>/KILL; its content is the reason",
+        parse=config.path,
+        expected="a path",
+    )
+    kill_object: str = setting(
+        "",
+        env="AGENT_SWARM_KILL_OBJECT",
+        help="an object that stops everything while it exists: a URL that answers a GET, or file:///path",
+        parse=parse_object_url,
+        expected="https://host/path, http://host/path or file:///path, without user and password",
+        secret=True,
+    )
+    kill_object_authorization: str = setting(
+        "",
+        env="AGENT_SWARM_KILL_OBJECT_AUTHORIZATION",
+        help="the Authorization header to get that object with, such as Bearer …",
+        secret=True,
+    )
+    kill_object_seconds: float = setting(
+        10.0,
+        env="AGENT_SWARM_KILL_OBJECT_SECONDS",
+        help="how often that object is looked at",
+        parse=_above_zero(float),
+        expected="a number of seconds",
+    )
+    audit_dir: Path | None = setting(
+        None,
+        env="AGENT_SWARM_AUDIT_DIR",
+        help="where signed checkpoints of the history and its archives are kept, by default <data-dir>/audit; best on "
+        "another disk than the database",
+        parse=config.path,
+        expected="a path",
+    )
+    audit_key_file: Path | None = setting(
+        None,
+        env="AGENT_SWARM_AUDIT_KEY_FILE",
+        help="a file with the Ed25519 key that signs checkpoints; without it one is made in <data-dir>/audit-key; "
+        "servers on one database need the same one",
+        parse=config.path,
+        expected="a path",
+    )
+    audit_checkpoint_events: int = setting(
+        10_000,
+        env="AGENT_SWARM_AUDIT_CHECKPOINT_EVENTS",
+        help="after how many events a checkpoint is signed",
+        parse=_above_zero(int),
+        expected="a number of events",
+    )
+    audit_checkpoint_minutes: float = setting(
+        5.0,
+        env="AGENT_SWARM_AUDIT_CHECKPOINT_MINUTES",
+        help="after how many minutes with events a checkpoint is signed",
+        parse=_above_zero(_minutes),
+        expected="a number of minutes",
+    )
+    audit_url: str = setting(
+        "",
+        env="AGENT_SWARM_AUDIT_URL",
+        help="where to send each checkpoint besides: it is POSTed, or PUT where the address has {number} in it",
+        parse=_http_url,
+        expected="http://… or https://…",
+        secret=True,
+    )
+    audit_url_token: str = setting(
+        "",
+        env="AGENT_SWARM_AUDIT_URL_TOKEN",
+        help="the bearer token that is shown there",
+        secret=True,
     )
 
     nats_url: str = setting(
@@ -140,6 +279,16 @@ class ServerSettings:
         parse=_above_zero(int),
         expected="a number of bytes",
     )
+
+    @property
+    def caps(self) -> Caps:
+        """How much agents may file."""
+        return Caps(
+            depth=self.max_depth,
+            children=self.max_children,
+            tasks_per_root=self.max_tasks_per_root,
+            open_per_agent=self.max_open_per_agent,
+        )
 
     @property
     def nats(self) -> NatsSettings | None:
@@ -178,6 +327,21 @@ class ServerSettings:
     def postgres_url(self) -> str:
         """The URL of the PostgreSQL database; empty where it is none."""
         return self.database.url if isinstance(self.database, PostgresAddress) else ""
+
+    @property
+    def kill_flag(self) -> Path:
+        """The file that stops everything while it exists."""
+        return (self.kill_file or self.data_dir / "KILL").absolute()
+
+    @property
+    def audit(self) -> Path:
+        """Where checkpoints and archives are."""
+        return self.audit_dir or self.data_dir / "audit"
+
+    @property
+    def audit_key(self) -> Path:
+        """The file of the key that signs checkpoints."""
+        return self.audit_key_file or self.data_dir / "audit-key"
 
     @property
     def transcripts(self) -> Path:

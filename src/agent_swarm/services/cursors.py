@@ -12,6 +12,7 @@ from agent_swarm.store.records import Cursor, NameCursor, TaskRecord
 T = TypeVar("T")
 
 _NUMBER_DIGITS = 9
+_BACK = "before."
 
 
 def page(found: Sequence[T], limit: int, place: Callable[[T], str]) -> tuple[Sequence[T], str | None]:
@@ -31,6 +32,21 @@ def read_task(text: str) -> Cursor:
     if not _is_number(created_at, 18) or normalize_id(task_id) != task_id:
         raise _unknown()
     return Cursor(int(created_at), task_id)
+
+
+def back_from(number: int) -> str:
+    """Where a page of a list that runs back by numbers is continued: before `number`."""
+    return _encoded(f"{_BACK}{number}")
+
+
+def read_back(text: str | None) -> int | None:
+    """The number that a cursor of such a list names; raises InvalidInput for what `back_from` has not made."""
+    if text is None:
+        return None
+    number = _decoded(text)
+    if not number.startswith(_BACK) or not _is_number(number.removeprefix(_BACK), 18):
+        raise _unknown()
+    return int(number.removeprefix(_BACK))
 
 
 def after_name(name: str, identifier: str) -> str:

@@ -29,10 +29,16 @@ class Scope(StrEnum):
     TASKS_READ = "tasks:read"
     TASKS_WRITE = "tasks:write"
     AGENTS_READ = "agents:read"
+    AGENTS_ADMIN = "agents:admin"  # say what they may do
     PROJECTS_READ = "projects:read"
     PROJECTS_WRITE = "projects:write"
     EVENTS_READ = "events:read"
     METRICS_READ = "metrics:read"
+    KILL_SWITCH_READ = "killSwitch:read"
+    KILL_SWITCH_WRITE = "killSwitch:write"  # stop everything
+    KILL_SWITCH_ADMIN = "killSwitch:admin"  # and let it go on
+    AUDIT_READ = "audit:read"  # who did what, checkpoints, whether the history is whole
+    AUDIT_ADMIN = "audit:admin"  # sign checkpoints, replace the key, archive
     POOL_WORK = "pool:work"  # register, claim, report
     OWN_TASK_READ = "ownTask:read"  # its own task, and the tasks that one depends on
     OWN_TASK_PROGRESS = "ownTask:progress"

@@ -79,6 +79,10 @@ class RealSwarm:
         )
         return agent_id
 
+    def process_of(self, agent_id: str) -> "subprocess.Popen[bytes]":
+        """The worker's process."""
+        return self._workers[agent_id]
+
     def kill_worker(self, agent_id: str) -> None:
         """SIGKILL."""
         kill(self._workers[agent_id])

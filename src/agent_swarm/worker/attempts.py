@@ -12,12 +12,12 @@ from pydantic import BaseModel
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.faults import crash_point
 from agent_swarm.protocol.pool import Claimed, FrameType, LeaseRef
+from agent_swarm.redaction import Redactor
 from agent_swarm.worker.delivery import Delivery
 from agent_swarm.worker.heartbeats import Holder
 from agent_swarm.worker.home import WorkerHome
 from agent_swarm.worker.leftovers import Unattended
 from agent_swarm.worker.recording import wall_clock
-from agent_swarm.worker.redaction import Redactor
 from agent_swarm.worker.run import Run, Site, turned_back
 from agent_swarm.worker.spool import Spool, SpoolHead
 from agent_swarm.worker.stops import Stop
@@ -108,6 +108,12 @@ class Attempts:
         """Stop every run."""
         for run in self.running:
             run.stop.give(reason)
+
+    def kill(self) -> int:
+        """End every process of every run at once; how many runs there are."""
+        for run in self.running:
+            run.kill()
+        return len(self._runs)
 
     async def until_idle(self) -> None:
         """Wait until nothing runs."""

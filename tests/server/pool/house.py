@@ -27,6 +27,7 @@ from agent_swarm.server.access import guard_routes
 from agent_swarm.server.app import ControlPlane
 from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.context import Context
+from agent_swarm.server.killing.board import SwitchBoard
 from agent_swarm.server.listening import listen
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.pool import PoolContext, routes
@@ -285,6 +286,8 @@ class Peer:
         self.socket = socket
         self.claims: asyncio.Queue[protocol.Claimed] = asyncio.Queue()
         self.commands: asyncio.Queue[protocol.Command] = asyncio.Queue()
+        self.kills: asyncio.Queue[protocol.Kill] = asyncio.Queue()
+        self.order: list[str] = []  # the types of frames, as they came
         self.strays: asyncio.Queue[protocol.Frame] = asyncio.Queue()  # errors that answer no frame
         self.answered: list[str] = []  # frame ids, in the order their answers came
         self._answers: dict[str, asyncio.Future[protocol.Frame]] = {}
@@ -355,11 +358,14 @@ class Peer:
                 self._take(protocol.Frame.model_validate_json(message))
 
     def _take(self, frame: protocol.Frame) -> None:
+        self.order.append(frame.type.value)
         match frame.type:
             case protocol.FrameType.CLAIMED:
                 self.claims.put_nowait(protocol.Claimed.model_validate(frame.body))
             case protocol.FrameType.COMMAND:
                 self.commands.put_nowait(protocol.Command.model_validate(frame.body))
+            case protocol.FrameType.KILL:
+                self.kills.put_nowait(protocol.Kill.model_validate(frame.body))
             case _ if frame.id in self._answers and not self._answers[frame.id].done():
                 self.answered.append(frame.id)
                 self._answers[frame.id].set_result(frame)
@@ -419,9 +425,10 @@ async def opened(folder: Path) -> AsyncIterator[House]:
     await store.apply(PutToken(token=api_key_token(API_KEY, now=store.now())))
     redactor, stopping, metrics = Redactor((SECRET,)), Stopping(), Metrics()
     transcripts = Transcripts(folder / "transcripts", redactor)
-    pool = PoolContext.build(store, redactor=redactor, transcripts=transcripts, stopping=stopping)
+    board = SwitchBoard(store, metrics)
+    pool = PoolContext.build(store, redactor=redactor, transcripts=transcripts, stopping=stopping, board=board)
     authenticator = Authenticator(store)
-    app = _app(pool, authenticator, metrics)
+    app = _app(pool, authenticator, metrics, board)
     app.context = cast(Context, SimpleNamespace(metrics=metrics))  # all that the outer layers look at
     bound = listen("127.0.0.1", 0)
     server = _Server(
@@ -454,9 +461,16 @@ async def opened(folder: Path) -> AsyncIterator[House]:
             bound.close()
 
 
-def _app(pool: PoolContext, authenticator: Authenticator, metrics: Metrics) -> ControlPlane:
-    app = ControlPlane(lifespan=lambda _: pool.running(), openapi_url=None, docs_url=None, redoc_url=None)
+def _app(pool: PoolContext, authenticator: Authenticator, metrics: Metrics, board: SwitchBoard) -> ControlPlane:
+    @asynccontextmanager
+    async def running(_: object) -> AsyncIterator[None]:
+        await board.open()
+        async with pool.running():
+            yield
+        board.close()
+
+    app = ControlPlane(lifespan=running, openapi_url=None, docs_url=None, redoc_url=None)
     table = routes(pool)
-    guard_routes(table, authenticator, metrics)
+    guard_routes(table, authenticator, metrics, board)
     app.router.routes.extend(table)
     return app

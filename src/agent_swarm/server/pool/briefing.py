@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from agent_swarm.domain.permissions import Granted
 from agent_swarm.domain.time import SECOND
 from agent_swarm.services.handover import context_of
 from agent_swarm.services.transcripts import Transcripts
@@ -94,6 +95,7 @@ def claimed_body(claimed: ClaimedTask, background: Background, *, token: str, le
         "harness": spec.harness,
         "model": spec.model,
         "labels": spec.labels,
+        "permissions": _permissions(claimed.granted),
         "timeout_seconds": None if spec.timeout is None else spec.timeout / SECOND,
         "parent_id": spec.parent_id,
         "project": None if background.project is None else _project(background.project),
@@ -109,6 +111,18 @@ def _background(queries: Queries, task: TaskRecord) -> Background:
         dependencies=queries.upstreams(spec.id),
         previous=queries.attempt(spec.id, state.attempt - 1) if state.attempt > 1 else None,
     )
+
+
+def _permissions(granted: Granted) -> dict[str, Any]:
+    profile = granted.profile
+    return {
+        "profile": profile.name,
+        "required": granted.is_required,
+        "files": profile.files.value,
+        "network": profile.network.value,
+        "allow": profile.allow,
+        "denied_tools": profile.denied_tools,
+    }
 
 
 def _project(project: ProjectRecord) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from starlette.types import Scope
 
 from agent_swarm.domain.errors import Unauthenticated
+from agent_swarm.domain.permissions import STANDARD, Profiles
 from agent_swarm.server.auth import bearer_token
+from agent_swarm.server.killing.board import SwitchBoard
 from agent_swarm.server.pool.briefing import Briefings
 from agent_swarm.server.pool.owners import Owners
 from agent_swarm.server.pool.presence import Presence, Way
@@ -37,6 +39,7 @@ class PoolContext:
     briefings: Briefings
     roster: Roster
     stopping: Stopping
+    profiles: Profiles
 
     @classmethod
     def build(
@@ -46,18 +49,21 @@ class PoolContext:
         redactor: Redactor,
         transcripts: Transcripts,
         stopping: Stopping,
+        board: SwitchBoard,
+        profiles: Profiles = STANDARD,
         on_enter: Callable[[Presence], None] = lambda _: None,
     ) -> "PoolContext":
         """Made before the app serves; run `running` while it does. `on_enter` is called with whoever connects."""
         return cls(
             store=store,
-            dispatcher=Dispatcher(store),
+            dispatcher=Dispatcher(store, profiles=profiles),
             transcripts=transcripts,
             reports=Reports(redactor, random.random),
             owners=Owners(store),
             briefings=Briefings(store, transcripts),
-            roster=Roster(store, on_enter),
+            roster=Roster(store, board, on_enter),
             stopping=stopping,
+            profiles=profiles,
         )
 
     @asynccontextmanager

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from agent_swarm.domain.caps import Cap
 from agent_swarm.domain.commands import (
     Change,
     Command,
@@ -47,6 +48,7 @@ class Work:
         self.classes: dict[int, Requirements] = {}
         self.timer_at: int | None = None
         self.ended: dict[str, TaskStatus] = {}  # terminal since the last cascade
+        self.tallies: dict[tuple[Cap, str], int] = {}  # counts of tasks that this batch has asked for
 
     def must(self, task_id: str) -> Entry:
         """The task, of those that were fetched; raises UnknownTask."""

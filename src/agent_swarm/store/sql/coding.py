@@ -107,6 +107,7 @@ def entry_of(values: Row) -> Entry:
         values["priority"],
         values["started_at"],
         () if values["labels"] == "[]" else tuple(load(values["labels"])),
+        values["permissions"],
     )
 
 
@@ -128,6 +129,7 @@ def task_of(values: Row, requires: Requirements) -> TaskRecord:
         root_id=values["root_id"],
         depth=values["depth"],
         retry_of=values["retry_of"],
+        permissions=values["permissions"],
         created_at=values["created_at"],
     )
     return TaskRecord(
@@ -155,6 +157,8 @@ def attempt_of(values: Row) -> AttemptRecord:
         data=load(values["data"]),
         failure_class=values["failure_class"],
         failure_code=values["failure_code"],
+        enforced=values["enforced"],
+        denials=values["denials"],
     )
     return AttemptRecord(
         task_id=values["task_id"],
@@ -164,6 +168,7 @@ def attempt_of(values: Row) -> AttemptRecord:
         agent_id=values["agent_id"],
         instance_id=values["instance_id"],
         claimed_at=values["claimed_at"],
+        permissions=values["permissions"],
         started_at=values["started_at"],
         ended_at=values["ended_at"],
         outcome=_OUTCOME[values["outcome"]] if values["outcome"] else None,
@@ -192,6 +197,7 @@ def agent_of(values: Row) -> AgentRecord:
         harness=values["harness"],
         slots=values["slots"],
         instance_id=values["instance_id"],
+        permissions=values["permissions"],
         registered_at=values["registered_at"],
         last_seen_at=values["last_seen_at"],
         offline_at=values["offline_at"],
@@ -213,6 +219,7 @@ def agent_row(agent: AgentRecord) -> dict[str, Any]:
         "harness": agent.harness,
         "slots": agent.slots,
         "instance_id": agent.instance_id,
+        "permissions": agent.permissions,
         "registered_at": agent.registered_at,
         "last_seen_at": agent.last_seen_at,
         "offline_at": agent.offline_at,

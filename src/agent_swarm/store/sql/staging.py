@@ -37,6 +37,8 @@ _FRESH_ATTEMPT = {
     "data": None,
     "failure_class": "",
     "failure_code": "",
+    "enforced": "",
+    "denials": 0,
     "input_tokens": 0,
     "output_tokens": 0,
     "cost_micros": 0,
@@ -93,6 +95,7 @@ class Staging:
             "agent_id": attempt.agent_id,
             "instance_id": attempt.instance_id,
             "claimed_at": attempt.claimed_at,
+            "permissions": attempt.permissions,
         }
         self._new[tables.attempt].append(row | _FRESH_ATTEMPT)
 
@@ -160,6 +163,7 @@ def task_row(record: TaskRecord, entry: Entry) -> dict[str, Any]:
         "root_id": spec.root_id,
         "depth": spec.depth,
         "retry_of": spec.retry_of,
+        "permissions": spec.permissions,
         "created_at": spec.created_at,
         "class_id": entry.class_id,
         "claim_class": entry.claim_class,

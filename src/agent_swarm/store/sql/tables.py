@@ -40,6 +40,7 @@ task = sa.Table(
     sa.Column("root_id", _ID, nullable=False),
     sa.Column("depth", sa.Integer, nullable=False),
     sa.Column("retry_of", _ID),
+    sa.Column("permissions", sa.String(64)),
     _instant("created_at", nullable=False),
     # where it stands: the fields of domain.tasks.TaskState
     sa.Column("status", sa.String(16), nullable=False),
@@ -138,6 +139,10 @@ sa.Index(
     postgresql_where=task.c.last_agent_id.is_not(None),
 )
 
+# What agents have filed that has not ended, to be counted when they file more. Agents file below a task only.
+_filed_and_open = sa.and_(task.c.finished_at.is_(None), task.c.parent_id.is_not(None))
+sa.Index("ix_task_filed_by", task.c.created_by, sqlite_where=_filed_and_open, postgresql_where=_filed_and_open)
+
 # The soft labels of tasks once more, for lists by label. The key is all there is of a row.
 task_label = sa.Table(
     "task_label",
@@ -197,6 +202,9 @@ attempt = sa.Table(
     sa.Column("data", sa.Text),
     sa.Column("failure_class", sa.String(16), nullable=False),
     sa.Column("failure_code", sa.Text, nullable=False),
+    sa.Column("permissions", sa.String(64), nullable=False, server_default=""),
+    sa.Column("enforced", sa.String(3), nullable=False, server_default=""),
+    sa.Column("denials", sa.Integer, nullable=False, server_default="0"),
     sa.Column("input_tokens", sa.BigInteger, nullable=False),
     sa.Column("output_tokens", sa.BigInteger, nullable=False),
     sa.Column("cost_micros", sa.BigInteger, nullable=False),
@@ -231,6 +239,7 @@ agent = sa.Table(
     sa.Column("harness", sa.Text, nullable=False),
     sa.Column("slots", sa.Integer, nullable=False),
     sa.Column("instance_id", _ID, nullable=False),
+    sa.Column("permissions", sa.String(64), nullable=False, server_default=""),
     _instant("registered_at", nullable=False),
     _instant("last_seen_at", nullable=False),
     _instant("offline_at"),
@@ -308,10 +317,49 @@ event_head = sa.Table(
     sa.Column("epoch", sa.Integer, nullable=False),
 )
 
+# A switch of the kill switch: what it covers, and how it stands. The epoch that activation raises is the head's.
+kill_switch = sa.Table(
+    "kill_switch",
+    metadata,
+    sa.Column("scope", sa.String(16), primary_key=True),
+    sa.Column("scope_id", sa.String(64), primary_key=True),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("id", _ID, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    _instant("since", nullable=False),
+    sa.Column("lifted_by", sa.Text, nullable=False),
+    _instant("lifted_at"),
+    sa.Column("holders", sa.Text, nullable=False),
+    sa.Column("overruled", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("awaited", sa.Text, nullable=False),
+    sa.Column("paused", sa.Text, nullable=False),
+)
+
 # What is settled once for all servers of this database.
 fact = sa.Table(
     "fact",
     metadata,
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
+)
+
+# Signed checkpoints of the chain of events; the lines are also outside the database.
+checkpoint = sa.Table(
+    "checkpoint",
+    metadata,
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("line", sa.Text, nullable=False),
+)
+
+# One row: the last checkpoint's number, and how far events are archived, so that their rows may be gone.
+chain_state = sa.Table(
+    "chain_state",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("anchor_seq", sa.BigInteger, nullable=False),
+    sa.Column("anchor_hash", sa.String(64), nullable=False),
 )

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from agent_swarm.redaction import Redactor
 from agent_swarm.store.sql.sqlite import SqliteEngine
 from agent_swarm.testing.faults.puppet import Nowhere, PuppetHarness
 from agent_swarm.testing.faults.ready_server import HERE, ReadyServer
@@ -18,7 +19,6 @@ from agent_swarm.testing.faults.reckoning import reckon
 from agent_swarm.testing.faults.warming import warm_store
 from agent_swarm.worker import logs
 from agent_swarm.worker.main import run_worker
-from agent_swarm.worker.redaction import Redactor
 from agent_swarm.worker.settings import load_settings as load_worker_settings
 from agent_swarm.worker.worker import Worker
 
