@@ -81,8 +81,12 @@ def _made_of() -> str:
 
 def _build(folder: Path, scratch: Path) -> None:
     unpacked = scratch / "unpacked"
-    for package in (_kernel_package(), BUSYBOX_PACKAGE):
-        _run("dpkg-deb", "-x", _downloaded(package, folder / "packages"), unpacked)
+    packages = folder / "packages"
+    packages.mkdir(exist_ok=True)
+    if len(list(packages.glob("*.deb"))) != 2:
+        _download(packages)
+    for package in packages.glob("*.deb"):
+        _run("dpkg-deb", "-x", package, unpacked)
     agent = scratch / "agent"
     try:
         agent_program.compile_static(agent)
@@ -93,20 +97,24 @@ def _build(folder: Path, scratch: Path) -> None:
     _make_disk(folder / "disk.raw", _file_system(scratch / "root", unpacked / "bin/busybox", agent))
 
 
+def _download(packages: Path) -> None:
+    """The two packages, by apt; its lists are fetched where they lack them and this user may do that."""
+    try:
+        wanted = (_kernel_package(), BUSYBOX_PACKAGE)
+    except CannotBuild:
+        _run("apt-get", "update", "-qq")
+        wanted = (_kernel_package(), BUSYBOX_PACKAGE)
+    for left in packages.iterdir():
+        left.unlink()
+    _run("apt-get", "download", *wanted, cwd=packages)
+
+
 def _kernel_package() -> str:
     asked = _run("apt-cache", "depends", KERNEL_PACKAGE)
     found = re.search(r"Depends: (linux-image-\S+-cloud-amd64)", asked)
     if found is None:
         raise CannotBuild(f"apt knows no {KERNEL_PACKAGE}: run apt-get update")
     return found[1]
-
-
-def _downloaded(package: str, folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
-    if not (found := sorted(folder.glob(f"{package}_*.deb"))):
-        _run("apt-get", "download", package, cwd=folder)
-        found = sorted(folder.glob(f"{package}_*.deb"))
-    return found[-1]
 
 
 def _file_system(root: Path, busybox: Path, agent: Path) -> Path:
