@@ -28,6 +28,7 @@ DISPATCHER, OWNERS = "src/agent_swarm/services/dispatch/dispatcher.py", "src/age
 LEASES, SLOTS = "src/agent_swarm/worker/leases.py", "src/agent_swarm/worker/slots.py"
 PUMP, UNSENT, FOLLOWING = (f"src/agent_swarm/bus/nats/{name}.py" for name in ("pump", "unsent", "following"))
 KILLING, SWITCH = "src/agent_swarm/store/applying/killing.py", "src/agent_swarm/domain/kill_switch.py"
+JWTS, LOGINS = "src/agent_swarm/services/jwts.py", "tests/server/test_logins.py"
 TIMERS, EXCHANGE = "src/agent_swarm/server/timers.py", "src/agent_swarm/server/pool/exchange.py"
 
 CAPS = "src/agent_swarm/store/applying/caps.py"
@@ -491,6 +492,85 @@ GUARDS = (
         (
             "tests/worker/test_worker_permissions.py::test_given_plain_processes_when_a_read_only_task_is_claimed_then_"
             "nothing_runs_and_it_is_not_tried_again",
+        ),
+    ),
+    # --- people ---
+    Guard(
+        "header of a session's token",
+        JWTS,
+        '    if header != {"alg": ALGORITHM, "typ": use.type, "kid": kid} or not _is_id(kid):\n',
+        "    if not _is_id(kid):\n",
+        ("tests/services/test_jwts.py::test_given_another_header_when_the_token_is_read_then_it_does_not_count",),
+    ),
+    Guard(
+        "end of a session's token",
+        JWTS,
+        "    if claims.expires_at + SKEW <= now:\n",
+        "    if False:\n",
+        (f"{LOGINS}::test_given_an_access_token_when_its_time_is_over_then_only_a_refresh_helps",),
+    ),
+    Guard(
+        "a refresh token is good once",
+        "src/agent_swarm/store/families/sessions.py",
+        "        if self.number != session.number:\n",
+        "        if False:\n",
+        (f"{LOGINS}::test_given_a_used_refresh_token_when_it_comes_again_then_the_whole_session_ends",),
+    ),
+    Guard(
+        "epoch of sessions",
+        "src/agent_swarm/store/families/sessions.py",
+        "    if session.epoch != epoch:\n",
+        "    if False:\n",
+        (f"{LOGINS}::test_given_many_sessions_when_all_are_revoked_then_none_counts_and_api_keys_do",),
+    ),
+    Guard(
+        "a session ends with its API key",
+        "src/agent_swarm/services/sessions.py",
+        "    if not why_not and session is not None and session.key_hash:\n",
+        "    if False:\n",
+        (f"{LOGINS}::test_given_a_session_of_an_api_key_when_another_key_replaces_it_then_the_session_ends",),
+    ),
+    Guard(
+        "ended sessions are forgotten",
+        "src/agent_swarm/server/auth.py",
+        '        *((f"session:{identity.token_id}", identity.owner) if identity.kind is TokenKind.USER else ()),\n',
+        "",
+        (f"{LOGINS}::test_given_an_own_session_when_it_is_revoked_then_its_tokens_end_and_others_go_on",),
+    ),
+    Guard(
+        "a role has its scopes only",
+        TOKENS,
+        "if scope.endswith(_ENDINGS[role])",
+        "if True",
+        (
+            "tests/server/test_access.py::test_given_every_kind_of_token_when_a_route_is_called_then_only_those_of_the_table_pass",
+        ),
+    ),
+    Guard(
+        "locks of log-ins",
+        "src/agent_swarm/server/logins.py",
+        "        if asked.locked_for:\n",
+        "        if False:\n",
+        (
+            f"{LOGINS}::test_given_wrong_passwords_when_there_were_too_many_then_log_ins_from_there_are_locked_for_a_while",
+        ),
+    ),
+    Guard(
+        "rates",
+        ACCESS,
+        "            self._door.rates.check(identity, self._rate_class)\n",
+        "            pass\n",
+        (
+            "tests/server/test_rates.py::test_given_a_user_who_asks_too_often_when_the_burst_is_over_then_it_is_429_with_retry_after",
+        ),
+    ),
+    Guard(
+        "a forwarded address of a trusted proxy only",
+        "src/agent_swarm/server/peers.py",
+        "        while hops and self._is_trusted(nearest):\n",
+        "        while hops:\n",
+        (
+            "tests/server/test_peers.py::test_given_a_trusted_proxy_when_it_names_a_client_then_the_last_untrusted_address_counts",
         ),
     ),
 )

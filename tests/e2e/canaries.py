@@ -37,7 +37,10 @@ def report(text):
     headers = {"Authorization": "Bearer " + os.environ["AGENT_SWARM_TOKEN"], "Content-Type": "application/json"}
     urllib.request.urlopen(urllib.request.Request(url, json.dumps({"text": text}).encode(), headers)).read()
 # What goes to the server past the worker is redacted by what the server knows: docs/threat-model.md.
-report(" ".join(("the canary sings", *ways(secrets["API key"]), *ways(secrets["its own token"]))[:90])[:1900])
+for name in ("API key", "its own token"):
+    for way in ways(secrets[name]):
+        report("the canary sings " + way)
+open(sys.argv[2] + ".token", "w").write(secrets["its own token"])
 open(sys.argv[2], "w").close()
 import time
 while not os.path.exists(sys.argv[3]): time.sleep(0.02)

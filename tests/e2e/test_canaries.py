@@ -120,6 +120,7 @@ def test_given_secrets_everywhere_when_an_agent_prints_them_in_every_way_then_th
         swarm.wait_until(
             lambda: all((swarm.marks / ref).exists() for ref in tasks) and all(sung(swarm).values()), "both sing"
         )
+        secrets |= {f"token of {ref}": (swarm.marks / f"{ref}.token").read_text() for ref in tasks}
         look_everywhere(search, swarm)
         holders = check_environments(secrets, swarm)
         (swarm.marks / "go").touch()
@@ -171,6 +172,9 @@ async def test_given_a_real_agent_cli_when_its_model_has_it_print_its_credential
             await asyncio.to_thread(lambda: swarm.start_worker(variables=variables))
             await asyncio.to_thread(swarm.file, {"ref": "one", "harness": "claude", "prompt": "sing"})
             await asyncio.to_thread(swarm.wait_for_all, 1)
+            await asyncio.to_thread(look_everywhere, search, swarm)
+
+            secrets["token of the attempt"] = (swarm.marks / "up.token").read_text()
             await asyncio.to_thread(look_everywhere, search, swarm)
 
     assert (swarm.marks / "up").exists()

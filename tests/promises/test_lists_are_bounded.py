@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from scripts.docs.routes import app
+from tests.server.sessions import add_user, session_of
 from tests.server.world import RegisteredAgent, World, opened
 
 from agent_swarm.domain import commands
@@ -21,6 +22,8 @@ PAGED = {
     "/api/tasks": ("tasks", "id"),
     "/api/agents": ("agents", "id"),
     "/api/projects": ("projects", "id"),
+    "/api/users": ("users", "id"),
+    "/api/auth/sessions": ("sessions", "id"),
     "/api/tasks/{id}/attempts": ("attempts", "number"),
     "/api/audit/events": ("events", "seq"),
     "/api/audit/checkpoints": ("checkpoints", "number"),
@@ -32,6 +35,7 @@ FEEDS = {
 }
 # Answers about one thing, with lists in them.
 DETAILS = {
+    "/api/auth/me",
     "/api/tasks/{id}",
     "/api/tasks/{id}/explain",
     "/api/agents/{id}",
@@ -61,6 +65,7 @@ class Full:
             )
             await world.register(f"agent-{number % 100}")  # names are not unique
             await world.post("/api/audit/checkpoint")
+            await session_of(world, await add_user(world, f"user-{number}"))
         self.agent = await world.register("busy", slots=2 * MANY)
         self.tried = await world.file("tried")
         for _ in range(MANY):

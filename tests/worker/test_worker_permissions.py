@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
 from tests.worker.crew import StartWorker
 
 from agent_swarm.domain.tasks import AttemptOutcome, TaskStatus
@@ -139,3 +142,40 @@ class TestInASandboxThatIsolates:
 
         assert shown[-1] == "x"
         assert not {"eth0", "wlan0"} & set(shown)
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "profile": st.text(max_size=10) | ANY_JSON,
+        "required": st.booleans() | ANY_JSON,
+        "files": st.sampled_from(["read", "workspace", "worker"]) | ANY_JSON,
+        "network": st.sampled_from(["off", "allow", "worker"]) | ANY_JSON,
+        "allow": st.lists(st.text(max_size=10), max_size=3) | ANY_JSON,
+        "denied_tools": st.lists(st.text(max_size=10), max_size=3) | ANY_JSON,
+        "new": ANY_JSON,
+    },
+)
+
+
+@settings(deadline=None)
+@given(FIELDS | ANY_JSON, st.frozensets(st.sampled_from(SandboxCapability)), st.booleans())
+def test_given_any_permissions_in_a_claim_when_a_run_is_held_to_them_then_they_are_refused_or_none_is_widened(
+    told: object, abilities: frozenset[SandboxCapability], has_tools: bool
+) -> None:
+    try:
+        asked = pool.Permissions.model_validate(told)
+        held_to = confinement_of(asked, abilities, Grants(enforces_tools=has_tools), harness="any")
+    except (ValidationError, CannotEnforce):
+        return
+    own = Network(mode=NetworkMode.ALLOW, allow=("mine.example",))
+    network = network_within(own, asked)
+    tools = tools_within(Permissions(mode=PermissionMode.EDITS, denied_tools=("Bash",)), held_to)
+    assert network.mode is not NetworkMode.ON and set(network.allow) <= set(own.allow)
+    assert tools.mode is not PermissionMode.ALL and "Bash" in tools.denied_tools
+    assert held_to.is_enforced or not asked.required

@@ -104,10 +104,10 @@ def show(client: Client, *, agent: str, as_json: bool) -> None:
 @json_option
 @with_client
 def permissions(client: Client, *, agent: str | None, profile: str | None, as_json: bool) -> None:
-    """Say what an agent may do, from its next attempt on.
+    """Say what an agent may do.
 
-    AGENT is its name, its id, or the beginning or end of it, PROFILE a permission profile; `default` takes it away.
-    Without either the profiles are listed.
+    It holds from the next attempt on. AGENT is its name, its id, or the beginning or end of it, PROFILE a permission
+    profile; `default` takes it away. Without either the profiles are listed.
 
     \b
     Examples:

@@ -66,6 +66,10 @@ class Client:
         """The body of a write that says how something is to be."""
         return self._send("PUT", path, body, repeatable=True)
 
+    def delete(self, path: str) -> Json:
+        """Remove something; answers what it was."""
+        return self._send("DELETE", path, repeatable=False)
+
     def pages(self, path: str, query: Query | None = None) -> Iterator[Json]:
         """Every page of a list, from the first or from `query`'s cursor on."""
         page = self.get(path, {"limit": PAGE_MAX, **(query or {})})

@@ -117,9 +117,40 @@ def _agent(data: Mapping[str, Any], agents: Names) -> str:
     return agents.get(identifier, f"agent {short_id(identifier)}") if identifier else ""
 
 
+def _of_people(event_type: str, data: Mapping[str, Any]) -> str:
+    match event_type:
+        case "user.created":
+            return f"may log in, as {data.get('role', 'user')}"
+        case "user.changed":
+            return ", ".join(_changes(data))
+        case "user.removed":
+            return "is no user any more"
+        case "session.started":
+            return f"{data.get('owner', '')} logged in from {data.get('address', '')}"
+        case "session.ended":
+            return f"{data.get('owner', '')}: {data.get('reason', 'over')}"
+        case "session.allEnded":
+            return "every session is over"
+        case "signingKey.created":
+            return "signs the tokens of sessions"
+        case "auth.denied":
+            return f"{data.get('requests', '')} refused: {data.get('reason', '')}"
+    return ""
+
+
+def _changes(data: Mapping[str, Any]) -> list[str]:
+    changes = [f"is {data['role']} now"] if data.get("role") else []
+    if data.get("password"):
+        changes.append("has another password")
+    if "disabled" in data:
+        changes.append("is disabled" if data["disabled"] else "may log in again")
+    return changes
+
+
 # Who tells of the events of a subject; where they have no words for one, it is told as any other.
 TELLERS: Mapping[str, Callable[[str, Mapping[str, Any]], str]] = {
     "agent": _of_agents,
     "audit": _of_history,
     "killSwitch": _of_the_switch,
+    **dict.fromkeys(("user", "session", "signingKey", "auth"), _of_people),
 }

@@ -35,6 +35,9 @@ COMMANDS = {
         "kill": Lazy("agent_swarm.cli.killing:kill", "Stop everything now: end every run, and let nothing begin."),
         "lift": Lazy("agent_swarm.cli.killing:lift", "Lift the kill switch: new work begins at once."),
     },
+    "Look after people": {
+        "user": Lazy("agent_swarm.cli.user:user", "Say who may log in, as admin, operator or viewer."),
+    },
     "Give each task a VM": {
         "init-base": Lazy(
             "agent_swarm.cli.vm.project:init_base", "Take in or build an image that project VMs are made of."

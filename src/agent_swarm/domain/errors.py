@@ -24,6 +24,7 @@
     └── Unavailable              try again later
         ├── Busy
         ├── Killed
+        ├── RateLimited
         └── ShuttingDown
 
 Each class has a stable `code` for the wire; `protocol.errors` gives it an HTTP status and says whether a retry helps.
@@ -220,6 +221,12 @@ class Killed(Unavailable):
     """The kill switch is on; `details` say for what, why and by whom."""
 
     code = "killed"
+
+
+class RateLimited(Unavailable):
+    """This subject has asked too often; `details.retryAfterSeconds` says when to come again."""
+
+    code = "rateLimited"
 
 
 class ShuttingDown(Unavailable):

@@ -83,6 +83,7 @@ REGISTRY: dict[str, ErrorSpec] = {
         ErrorSpec(domain.Unavailable, 503, retryable=True),
         ErrorSpec(domain.Busy, 503, retryable=True),
         ErrorSpec(domain.Killed, 503, retryable=True),
+        ErrorSpec(domain.RateLimited, 429, retryable=True),
         ErrorSpec(domain.ShuttingDown, 503, retryable=True),
         ErrorSpec(RemoteError, 502),
     )

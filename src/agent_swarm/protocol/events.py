@@ -49,4 +49,12 @@ EVENT_TYPES: dict[str, str] = {
     "task.usageBooked": "Money and tokens were spent: {inputTokens, outputTokens, costUsd, model?}",
     "token.created": "A token was made; one of the same label ends with it: {kind, label, replaced?}",
     "token.revoked": "A token was revoked: {}",
+    "user.created": "A person may log in: {role}",
+    "user.changed": "A user has another role or password, or may (not) log in: {role?, password?, disabled?}",
+    "user.removed": "A user is no more: {}",
+    "session.started": "Somebody logged in: {owner, with, address}",
+    "session.ended": "A session is over: {owner, reason}",
+    "session.allEnded": "Every session there was is over: {epoch}",
+    "signingKey.created": "Another key signs the tokens of sessions: {overlapSeconds, replaces}",
+    "auth.denied": "Requests of a subject were refused within a minute: {reason, requests, since}",
 }

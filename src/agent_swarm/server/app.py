@@ -17,31 +17,39 @@ from agent_swarm.bus.base import NoticeKind
 from agent_swarm.bus.logs import LogStream
 from agent_swarm.faults import crash_point
 from agent_swarm.server import docs, openapi
-from agent_swarm.server.access import guard_routes
+from agent_swarm.server.access import Door, guard_routes
 from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.boundary import Boundary
 from agent_swarm.server.checkpoints import Checkpointer, Publishing
 from agent_swarm.server.context import Context
-from agent_swarm.server.housekeeping import Housekeeping
+from agent_swarm.server.cors import Cors
+from agent_swarm.server.denials import Denials
+from agent_swarm.server.hashing import Hashing
+from agent_swarm.server.housekeeping import Housekeeping, SessionKeeping
 from agent_swarm.server.killing.board import SwitchBoard
 from agent_swarm.server.killing.watch import FlagWatch, flag_watches
+from agent_swarm.server.logins import LogIns
 from agent_swarm.server.methods import Methods
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.node import Ears, Following, Node
+from agent_swarm.server.peers import Peers
 from agent_swarm.server.pool import PoolContext
 from agent_swarm.server.pool import routes as pool_routes
 from agent_swarm.server.profiles import profiles_of
+from agent_swarm.server.rates import RateLimits
 from agent_swarm.server.ring import EventRing
 from agent_swarm.server.routes import (
     agents,
     attempts,
     audit,
+    auth,
     commands,
     events,
     health,
     kill_switch,
     projects,
     tasks,
+    users,
 )
 from agent_swarm.server.service import Service
 from agent_swarm.server.settings import ServerSettings
@@ -57,7 +65,12 @@ from agent_swarm.store.base import Committed
 from agent_swarm.store.batcher import BatchingStore
 
 # the routes called most often come first
-FACES = (tasks, commands, events, attempts, agents, projects, kill_switch, audit, health)
+FACES = (tasks, commands, events, attempts, agents, projects, kill_switch, auth, users, audit, health)
+
+# Who follows events with such a token is to be let go at once.
+ENDS_TOKENS = frozenset(
+    {"session.ended", "session.allEnded", "signingKey.created", "user.changed", "user.removed", "token.revoked"}
+)
 
 
 class ControlPlane(FastAPI):
@@ -65,6 +78,7 @@ class ControlPlane(FastAPI):
 
     context: Context
     pool: PoolContext
+    cors_origins: Sequence[str] = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Straight to our own layers; what the framework would do around every request is theirs."""
@@ -78,7 +92,10 @@ class ControlPlane(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """From the outside: ids, answers to whatever is raised, counts; HEAD and OPTIONS; the router."""
-        return Boundary(Methods(self.router, self.routes), self.context.metrics)
+        app: ASGIApp = Methods(self.router, self.routes)
+        if self.cors_origins:
+            app = Cors(app, self.cors_origins)
+        return Boundary(app, self.context.metrics)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI 3.1 document."""
@@ -110,7 +127,9 @@ def build_app(
     services = (
         timers,
         Housekeeping(store),
+        SessionKeeping(store),
         UnservedWatch(store, minutes=settings.no_agent_minutes),
+        context.door.denials,
         *flag_watches(settings, store, metrics, context.redactor),
         *_publishing(context, settings),
     )
@@ -132,8 +151,9 @@ def build_app(
     )
     app.context = context
     app.pool = pool
+    app.cors_origins = settings.origins
     app.router.routes.extend(all_routes(app, context, pool))
-    guard_routes(app.router.routes, context.authenticator, metrics, context.board)
+    guard_routes(app.router.routes, context.door)
     return app
 
 
@@ -154,13 +174,23 @@ def _context(
         logs=logs,
         on_growth=node.grew,
     )
+    door = Door(
+        authenticator=Authenticator(store),
+        rates=RateLimits(settings.rates),
+        denials=Denials(store),
+        peers=Peers(settings.proxies),
+        metrics=metrics,
+        board=SwitchBoard(store, metrics),
+    )
     return Context(
         store=store,
         tasks=GatheredTasks(store),
         redactor=redactor,
         transcripts=transcripts,
-        authenticator=Authenticator(store),
-        board=SwitchBoard(store, metrics),
+        authenticator=door.authenticator,
+        board=door.board,
+        door=door,
+        logins=LogIns(store, Hashing(), door),
         metrics=metrics,
         ring=EventRing(),
         stopping=stopping,
@@ -226,6 +256,7 @@ async def running(
             for service in reversed(services):
                 await service.stop()
     context.ring.close()
+    context.logins.close()
     context.authenticator.close()
     context.board.close()
     unsubscribe()
@@ -236,6 +267,8 @@ def _followers_of(context: Context) -> Any:
 
     def told(committed: Committed) -> None:
         context.ring.publish(committed)
+        if any(event.type in ENDS_TOKENS for event in committed.events):
+            context.ring.ask_again()
         for event in committed.events:
             if event.task_id is not None and event.attempt is not None:
                 context.transcripts.notify(event.task_id, event.attempt)

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from agent_swarm.server.access import Door
 from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.killing.board import SwitchBoard
+from agent_swarm.server.logins import LogIns
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.ring import EventRing
 from agent_swarm.server.stopping import Stopping
@@ -25,6 +27,8 @@ class Context:
     transcripts: Transcripts
     authenticator: Authenticator
     board: SwitchBoard
+    door: Door
+    logins: LogIns
     metrics: Metrics
     ring: EventRing
     stopping: Stopping

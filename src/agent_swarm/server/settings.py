@@ -15,7 +15,10 @@ from agent_swarm import config
 from agent_swarm.bus.nats.settings import KEEP_BYTES, KEEP_HOURS, NatsSettings, parse_url, settings_from
 from agent_swarm.config import SettingError, setting
 from agent_swarm.domain.caps import Cap, Caps
+from agent_swarm.server.cors import parse_origins
 from agent_swarm.server.killing.flags import parse_object_url
+from agent_swarm.server.peers import Network, parse_networks
+from agent_swarm.server.rates import DEFAULTS, Rates, parse_rates
 from agent_swarm.store.address import DatabaseAddress, DatabaseAddressError, PostgresAddress, SqliteAddress, parse
 
 SYNCHRONOUS = ("full", "normal")
@@ -70,6 +73,16 @@ def _database_url(text: str) -> str:
     except DatabaseAddressError as exc:
         raise ValueError from exc
     return text
+
+
+def _checked_by(parse: Any) -> Any:
+    """The text, where `parse` takes it."""
+
+    def checked(text: str) -> str:
+        parse(text)
+        return text
+
+    return checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +181,27 @@ class ServerSettings:
         help="a TOML file of further permission profiles",
         parse=config.path,
         expected="a path",
+    )
+    rate_limits: str = setting(
+        "",
+        env="AGENT_SWARM_RATE_LIMITS",
+        help="how often one user or token may call, in place of the defaults, such as read=100/s,login=10/m:5; or off",
+        parse=_checked_by(parse_rates),
+        expected="class=number/s|m|h[:burst] with commas between, of login, read, write, stream, operator; or off",
+    )
+    trusted_proxies: str = setting(
+        "",
+        env="AGENT_SWARM_TRUSTED_PROXIES",
+        help="networks of proxies whose X-Forwarded-For says where a request comes from",
+        parse=_checked_by(parse_networks),
+        expected="networks such as 10.0.0.0/8, with commas between",
+    )
+    cors_origins: str = setting(
+        "",
+        env="CORS_ORIGINS",
+        help="origins whose pages may call the API from a browser; none by default, * for any",
+        parse=_checked_by(parse_origins),
+        expected="origins such as https://swarm.example.com, with commas between, or *",
     )
     log_level: str = setting(
         "info",
@@ -289,6 +323,21 @@ class ServerSettings:
             tasks_per_root=self.max_tasks_per_root,
             open_per_agent=self.max_open_per_agent,
         )
+
+    @property
+    def rates(self) -> Rates:
+        """How often one subject may call."""
+        return parse_rates(self.rate_limits) if self.rate_limits else DEFAULTS
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """The proxies that are believed."""
+        return parse_networks(self.trusted_proxies)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The origins whose pages may call."""
+        return parse_origins(self.cors_origins)
 
     @property
     def nats(self) -> NatsSettings | None:

@@ -79,6 +79,21 @@ def read_number(text: str | None) -> int:
     return int(number)
 
 
+def after_words(*words: str) -> str:
+    """Where a page of a list that runs by one or more plain words is continued."""
+    return _encoded("\n".join(("", *words)))
+
+
+def read_words(text: str | None, number: int) -> tuple[str, ...] | None:
+    """The words that a cursor names, so many; raises InvalidInput for what `after_words` has not made."""
+    if text is None:
+        return None
+    first, *words = _decoded(text).split("\n")
+    if first or len(words) != number or not all(word.isprintable() and word for word in words):
+        raise _unknown()
+    return tuple(words)
+
+
 def _is_number(text: str, digits: int) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= digits
 

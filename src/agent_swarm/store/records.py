@@ -154,6 +154,7 @@ class TokenKind(StrEnum):
     OPERATOR = "operator"
     AGENT = "agent"
     ATTEMPT = "attempt"
+    USER = "user"  # of a session; never in the table of tokens
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: `values.changed`

@@ -23,14 +23,17 @@ from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol import pool as protocol
 from agent_swarm.protocol.limits import FRAME_BYTES
-from agent_swarm.server.access import guard_routes
+from agent_swarm.server.access import Door, guard_routes
 from agent_swarm.server.app import ControlPlane
 from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.context import Context
+from agent_swarm.server.denials import Denials
 from agent_swarm.server.killing.board import SwitchBoard
 from agent_swarm.server.listening import listen
 from agent_swarm.server.metrics import Metrics
+from agent_swarm.server.peers import Peers
 from agent_swarm.server.pool import PoolContext, routes
+from agent_swarm.server.rates import RateLimits
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.tokens import api_key_token, authenticate, hash_token
@@ -471,6 +474,14 @@ def _app(pool: PoolContext, authenticator: Authenticator, metrics: Metrics, boar
 
     app = ControlPlane(lifespan=running, openapi_url=None, docs_url=None, redoc_url=None)
     table = routes(pool)
-    guard_routes(table, authenticator, metrics, board)
+    door = Door(
+        authenticator=authenticator,
+        rates=RateLimits({}),
+        denials=Denials(pool.store),
+        peers=Peers(),
+        metrics=metrics,
+        board=board,
+    )
+    guard_routes(table, door)
     app.router.routes.extend(table)
     return app

@@ -363,3 +363,57 @@ chain_state = sa.Table(
     sa.Column("anchor_seq", sa.BigInteger, nullable=False),
     sa.Column("anchor_hash", sa.String(64), nullable=False),
 )
+
+# People, what they have open, the keys that sign for it, and log-ins that failed.
+user_account = sa.Table(
+    "user_account",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("id", _ID, nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("password_hash", sa.Text, nullable=False),
+    _instant("created_at", nullable=False),
+    _instant("password_set_at", nullable=False),
+    _instant("disabled_at"),
+)
+
+user_session = sa.Table(
+    "user_session",
+    metadata,
+    sa.Column("owner", sa.String(72), primary_key=True),
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("key_hash", sa.String(64), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("address", sa.String(64), nullable=False),
+    _instant("created_at", nullable=False),
+    _instant("refreshed_at", nullable=False),
+    _instant("expires_at", nullable=False),
+)
+
+session_epoch = sa.Table(
+    "session_epoch",
+    metadata,
+    sa.Column("name", sa.String(16), primary_key=True),
+    sa.Column("epoch", sa.Integer, nullable=False),
+)
+
+signing_key = sa.Table(
+    "signing_key",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("sealed", sa.Text, nullable=False),
+    _instant("created_at", nullable=False),
+    _instant("ends_at"),
+)
+
+login_failure = sa.Table(
+    "login_failure",
+    metadata,
+    sa.Column("name_digest", sa.String(64), primary_key=True),
+    sa.Column("address", sa.String(64), primary_key=True),
+    sa.Column("failures", sa.Integer, nullable=False),
+    _instant("failed_at", nullable=False),
+    _instant("locked_until", nullable=False),
+)
