@@ -47,7 +47,7 @@ def stage(path: Path, key: MasterKey) -> Path:
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(descriptor, "w", encoding="ascii") as file:
         os.fchmod(descriptor, 0o600)  # whatever the umask is
-        crash_point("key.torn", lambda: os.write(descriptor, key.text[:20].encode()))
+        crash_point("keys.torn", lambda: os.write(descriptor, key.text[:20].encode()))
         file.write(f"{key.text}\n")
         file.flush()
         os.fsync(descriptor)

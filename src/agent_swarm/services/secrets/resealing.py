@@ -38,7 +38,7 @@ async def reseal_all(store: Store, vault: Vault) -> Resealed:
         open_ones = [one for one in page if one.value is not None]
         closed += len(page) - len(open_ones)
         values += await _reseal(store, vault, open_ones)
-    crash_point("key.resealed")
+    crash_point("keys.resealed")
     dropped = [version for version in retired.values() if await store.apply(DropDataKey(version=version))]
     await vault.refresh(store)
     return Resealed(values, len(dropped), closed)
@@ -62,4 +62,4 @@ async def _reseal(store: Store, vault: Vault, found: Sequence[Opened]) -> int:
     except DataKeyRetired:
         return 0
     finally:
-        crash_point("key.resealing")
+        crash_point("keys.resealing")

@@ -141,12 +141,12 @@ class KeyChanges:
         is_ours = new.origin is Origin.DATA_DIR
         if is_ours:
             keyfile.stage(self._own_file, new)
-            crash_point("key.staged")
+            crash_point("keys.staged")
         await self._wrap(new, actor=actor, is_staged=is_ours)
-        crash_point("key.wrapped")
+        crash_point("keys.wrapped")
         if is_ours:
             keyfile.install(self._own_file)
-            crash_point("key.installed")
+            crash_point("keys.installed")
             self._vault.master = new
             if not self._is_shared:
                 await self._settle(new, actor=actor)
@@ -197,7 +197,7 @@ class KeyChanges:
 
     async def _settle(self, master: MasterKey, *, actor: str) -> None:
         self._vault.take(await self._store.apply(SettleWraps(keep=master.id, actor=actor)))
-        crash_point("key.settled")
+        crash_point("keys.settled")
 
     def _master(self) -> MasterKey:
         if self._vault.master is None or not self._vault.records:
