@@ -20,8 +20,10 @@ def vms() -> list[Check]:
 def engine(layout: Layout) -> Check:
     """QEMU is here and boots guests, with hardware to help or without."""
     try:
-        found = probe.engine(layout, this_host())
         programs.image_tool(this_host())
+        if not _is_in_use(layout):  # a probe boot takes its time, and who has no VMs need not wait for one
+            return Check("vm engine", "ok", f"{programs.emulator(this_host())}, not tried yet: agent-swarm providers")
+        found = probe.engine(layout, this_host())
     except EngineMissing as exc:
         return Check("vm engine", "warn", exc.message, f"for VMs: {exc.hint}")
     except SwarmError as exc:
@@ -33,6 +35,10 @@ def engine(layout: Layout) -> Check:
     return Check(
         "vm engine", "warn", detail, f"guests are translated, since {best} does not work: agent-swarm providers"
     )
+
+
+def _is_in_use(layout: Layout) -> bool:
+    return any(place.exists() for place in (layout.verdicts, layout.base_images, layout.registry))
 
 
 def base_images(layout: Layout) -> list[Check]:

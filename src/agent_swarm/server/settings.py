@@ -90,7 +90,7 @@ def _checked_by(parse: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
-    """How the server runs. Read from defaults, then config.toml, then the environment, then flags; later wins."""
+    """How the server runs. Read from defaults, config.toml, stored configuration, environment, flags; later wins."""
 
     host: str = setting("127.0.0.1", env="HOST", help="the address to listen on", expected="an address")
     port: int = setting(

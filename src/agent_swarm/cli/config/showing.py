@@ -33,7 +33,7 @@ def get(client: Client, *, key: str, scope: Scoped | None, show: bool, as_json: 
     """
     found = named(client, key, scope or GLOBAL, show=show)
     if found is None:
-        raise CommandFailed(f"nothing is stored under {key} there", hint="see: agent-swarm config list")
+        raise CommandFailed(f"nothing is stored under {key} there", hint="see: agent-swarm config ls")
     if as_json:
         print_json(found)
     elif found["value"] is None:
@@ -67,9 +67,9 @@ def ls(
 
     \b
     Examples:
-      agent-swarm config list
-      agent-swarm config list --scope project:shop
-      agent-swarm config list --resolved --project shop
+      agent-swarm config ls
+      agent-swarm config ls --scope project:shop
+      agent-swarm config ls --resolved --project shop
     """
     if (project or swarm or agent) and not resolved:
         raise click.UsageError("--project, --swarm and --agent are for --resolved; see also --scope")
