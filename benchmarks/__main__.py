@@ -29,6 +29,7 @@ BENCHMARKS = {
     "sandbox": "start and end of processes",
     "killing": "the kill switch: every process of eleven agents dead",
     "runs": "start and cancel of a real run",
+    "vms": "a clone, its first command, and a command, beside bare qemu",
     "claude": "message to, interrupt and memory of an agent with Claude Code",
 }
 
