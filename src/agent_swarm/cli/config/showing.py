@@ -67,9 +67,9 @@ def ls(
 
     \b
     Examples:
-      agent-swarm config list
-      agent-swarm config list --scope project:shop
-      agent-swarm config list --resolved --project shop
+      agent-swarm config ls
+      agent-swarm config ls --scope project:shop
+      agent-swarm config ls --resolved --project shop
     """
     if (project or swarm or agent) and not resolved:
         raise click.UsageError("--project, --swarm and --agent are for --resolved; see also --scope")
