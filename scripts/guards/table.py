@@ -1,10 +1,11 @@
 """The guards: where each stands, what takes it away, and the tests that must then fail.
 
 `source` is the exact text and stands in its file once. A guard that was moved or rewritten is adapted here; one for
-which no test fails needs a test, not a smaller mutation. Those of several servers are in `of_servers`.
+which no test fails needs a test, not a smaller mutation. Those of several servers are in `of_servers`, those of
+secrets in `of_secrets`.
 """
 
-from scripts.guards import of_servers
+from scripts.guards import of_secrets, of_servers
 from scripts.guards.guard import Guard
 
 COMMANDS = "src/agent_swarm/domain/commands.py"
@@ -563,4 +564,5 @@ GUARDS = (
         ),
     ),
     *of_servers.GUARDS,
+    *of_secrets.GUARDS,
 )

@@ -32,13 +32,13 @@ class Point(StrEnum):
     SERVER_STOPPING = "server.stopping"  # connections are dismissed, the store is open
 
     # --- the server, while its encryption keys change -------------------------------------------------------------
-    KEYS_TORN = "keys.torn"  # half of the next master key is in a file beside that of the one so far
-    KEYS_STAGED = "keys.staged"  # all of it is, the database knows nothing
-    KEYS_WRAPPED = "keys.wrapped"  # the data keys are wrapped by both, the file holds the one so far
-    KEYS_INSTALLED = "keys.installed"  # the file holds the next one
-    KEYS_SETTLED = "keys.settled"  # the wraps by the one so far are gone, nobody has been answered
-    KEYS_RESEALING = "keys.resealing"  # some values are encrypted anew, others are not
-    KEYS_RESEALED = "keys.resealed"  # all are, the data key before is still there
+    KEY_TORN = "keys.torn"  # half of the next master key is in a file beside that of the one so far
+    KEY_STAGED = "keys.staged"  # all of it is, the database knows nothing
+    KEY_WRAPPED = "keys.wrapped"  # the data keys are wrapped by both, the file holds the one so far
+    KEY_INSTALLED = "keys.installed"  # the file holds the next one
+    KEY_SETTLED = "keys.settled"  # the wraps by the one so far are gone, nobody has been answered
+    KEY_RESEALING = "keys.resealing"  # some values are encrypted anew, others are not
+    KEY_RESEALED = "keys.resealed"  # all are, the data key before is still there
 
     # --- the worker -----------------------------------------------------------------------------------------------
     WORKER_RESCUED = "worker.rescued"  # workspaces of a killed process are saved, its attempts have no ending

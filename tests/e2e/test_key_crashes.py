@@ -12,7 +12,7 @@ from agent_swarm.vault.keys import parse_key
 
 pytestmark = pytest.mark.slow
 
-POINTS = [point for point in Point if point.name.startswith("KEYS")]
+POINTS = [point for point in Point if point.name.startswith("KEY")]
 VALUES = {f"KEY_{number}": f"value number {number}" for number in range(120)}
 
 
@@ -50,8 +50,8 @@ def test_given_a_server_that_is_killed_while_its_keys_change_when_it_starts_agai
     assert after["dataKeys"][0]["version"] == 2
     assert after["masterKeyId"] == parse_key((folder / ".encryption-key").read_text()).id
     assert [path.name for path in folder.glob(".enc*")] == [".encryption-key"]
-    was_begun = point not in (Point.KEYS_TORN, Point.KEYS_STAGED)
-    if point not in (Point.KEYS_RESEALING, Point.KEYS_RESEALED):  # these may come before or after the master key's
+    was_begun = point not in (Point.KEY_TORN, Point.KEY_STAGED)
+    if point not in (Point.KEY_RESEALING, Point.KEY_RESEALED):  # these may come before or after the master key's
         assert (after["masterKeyId"] != before["masterKeyId"]) == was_begun
     assert swarm.call("POST", "/api/keys/verify") == {
         "dataKeys": 1,

@@ -26,7 +26,7 @@ RESERVED = frozenset(
         "SECRETS_ENCRYPTION_KEY_PREVIOUS_FILE",
     }
 )
-_SERVERS_OWN = frozenset({"HOST", "PORT", "DATA_DIR"})
+_SERVERS_OWN = frozenset({"HOST", "PORT", "DATA_DIR", "CORS_ORIGINS"})
 _RUNS_OWN = frozenset({"PATH", "HOME", "TMPDIR", "WORKSPACE"})
 _OWN_PREFIXES = ("AGENT_SWARM_", "LD_")  # LD_: what a program loads is for the worker's host to say
 

@@ -27,7 +27,7 @@ _HARMLESS = frozenset(
     {"task.created", "task.ready", "task.started", "task.progressed", "task.usageBooked", "task.reprioritized"}
 )
 _BY_ID = frozenset({"agent", "user", "session"})
-_HARMLESS_KINDS = frozenset({"project", "denial"})
+_HARMLESS_KINDS = frozenset({"project", "auth", "audit"})
 
 
 @dataclass(slots=True)

@@ -335,4 +335,4 @@ def _archived(actor: str, number: int, archived: Archived) -> Draft:
 
 
 def _draft(event_type: str, actor: str, number: int, data: dict[str, Any]) -> Draft:
-    return Draft(type=event_type, actor=actor, subject_kind="checkpoint", subject_id=str(number), data=data)
+    return Draft(type=event_type, actor=actor, subject_kind="audit", subject_id=str(number), data=data)

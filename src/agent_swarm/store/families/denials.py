@@ -28,4 +28,4 @@ class TellDenials(RecordOperation[None]):
         """Nothing is kept but the events."""
         for one in self.denied:
             data = {"reason": one.reason, "requests": one.requests, "since": to_wire(one.since)}
-            desk.say(Draft(type="auth.denied", actor=SYSTEM, subject_kind="denial", subject_id=one.subject, data=data))
+            desk.say(Draft(type="auth.denied", actor=SYSTEM, subject_kind="auth", subject_id=one.subject, data=data))

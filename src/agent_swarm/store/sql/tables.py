@@ -40,7 +40,6 @@ task = sa.Table(
     sa.Column("root_id", _ID, nullable=False),
     sa.Column("depth", sa.Integer, nullable=False),
     sa.Column("retry_of", _ID),
-    sa.Column("permissions", sa.String(64)),
     _instant("created_at", nullable=False),
     # where it stands: the fields of domain.tasks.TaskState
     sa.Column("status", sa.String(16), nullable=False),
@@ -77,6 +76,7 @@ task = sa.Table(
     _instant("updated_at", nullable=False),
     _instant("started_at"),
     _instant("finished_at"),
+    sa.Column("permissions", sa.String(64)),
     postgresql_with=_ROOM,
 )
 
@@ -202,12 +202,12 @@ attempt = sa.Table(
     sa.Column("data", sa.Text),
     sa.Column("failure_class", sa.String(16), nullable=False),
     sa.Column("failure_code", sa.Text, nullable=False),
-    sa.Column("permissions", sa.String(64), nullable=False, server_default=""),
-    sa.Column("enforced", sa.String(3), nullable=False, server_default=""),
-    sa.Column("denials", sa.Integer, nullable=False, server_default="0"),
     sa.Column("input_tokens", sa.BigInteger, nullable=False),
     sa.Column("output_tokens", sa.BigInteger, nullable=False),
     sa.Column("cost_micros", sa.BigInteger, nullable=False),
+    sa.Column("permissions", sa.String(64), nullable=False, server_default=""),
+    sa.Column("enforced", sa.String(3), nullable=False, server_default=""),
+    sa.Column("denials", sa.Integer, nullable=False, server_default="0"),
     postgresql_with=_ROOM,
 )
 
@@ -239,10 +239,10 @@ agent = sa.Table(
     sa.Column("harness", sa.Text, nullable=False),
     sa.Column("slots", sa.Integer, nullable=False),
     sa.Column("instance_id", _ID, nullable=False),
-    sa.Column("permissions", sa.String(64), nullable=False, server_default=""),
     _instant("registered_at", nullable=False),
     _instant("last_seen_at", nullable=False),
     _instant("offline_at"),
+    sa.Column("permissions", sa.String(64), nullable=False, server_default=""),
     postgresql_with=_ROOM,
 )
 

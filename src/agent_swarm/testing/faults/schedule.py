@@ -14,7 +14,7 @@ from agent_swarm.testing.faults.puppet import Part
 SERVER = "server"
 # Only what an operator asks for gets there, and no schedule does: `tests/audit` and `tests/e2e/test_key_crashes.py`
 # have processes die at these.
-_OF_KEYS = frozenset(point for point in Point if point.name.startswith("KEYS"))
+_OF_KEYS = frozenset(point for point in Point if point.name.startswith("KEY"))
 BY_REQUEST = frozenset({Point.NOTARY_INTRODUCED, Point.NOTARY_ARCHIVED, Point.NOTARY_DROPPING}) | _OF_KEYS
 _OF_SERVERS = ("STORE", "POOL", "TRANSCRIPT", "NOTARY", "SERVER")
 SERVER_POINTS = tuple(point for point in Point if point.name.startswith(_OF_SERVERS) and point not in BY_REQUEST)
