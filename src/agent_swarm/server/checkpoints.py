@@ -41,7 +41,9 @@ class Checkpointer(Service):
             await self.stop()
             try:
                 await self.run_once()
-            except Exception:  # whatever keeps the last checkpoint from being signed must not keep the server from ending
+            except (
+                Exception
+            ):  # whatever keeps the last checkpoint from being signed must not keep the server from ending
                 log.exception("no_last_checkpoint")
 
     async def run_once(self) -> float:

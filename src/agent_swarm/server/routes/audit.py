@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 
 from agent_swarm.audit.keys import PublicKey, public_key_of
-from agent_swarm.domain.errors import InvalidInput
+from agent_swarm.domain.errors import InvalidInput, NoNotary
 from agent_swarm.protocol import limits, rest
 from agent_swarm.server import params
 from agent_swarm.server.access import identity_of, operators
@@ -76,7 +76,12 @@ class AuditRoutes:
 
     async def get_audit_key(self) -> rest.AuditKey:
         """The public key that this server signs checkpoints with."""
-        return audit.key(self._notary.public_keys()[0])
+        keys = self._notary.public_keys()
+        if not keys:
+            raise NoNotary(
+                "this server has no key that signs checkpoints", hint="see its log for what is wrong with it"
+            )
+        return audit.key(keys[0])
 
     async def replace_audit_key(self, request: Request, body: rest.AuditKeyInput | None = None) -> rest.Checkpoint:
         """Have another key sign from now on, introduced by a checkpoint that the present key signs."""
@@ -106,7 +111,7 @@ def routes(context: Context) -> list[BaseRoute]:
         route("GET", "/api/audit/events", face.list_audit_events, answers=rest.AuditEventPage, access=reading),
         route("GET", "/api/audit/checkpoints", face.list_checkpoints, answers=rest.CheckpointPage, access=reading),
         route("GET", "/api/audit/verify", face.verify_history, answers=rest.AuditVerification, access=reading),
-        route("GET", "/api/audit/key", face.get_audit_key, answers=rest.AuditKey, access=reading),
+        route("GET", "/api/audit/key", face.get_audit_key, answers=rest.AuditKey, access=reading, conflicts=True),
         route(
             "POST",
             "/api/audit/checkpoint",
