@@ -52,8 +52,8 @@ GUARDS = (
     Guard(
         "lock of a task that dependants wait for",
         STATEMENTS,
-        "    .order_by(task.c.id)\n    .with_for_update()\n)\n\nhas_upstreams",
-        "    .order_by(task.c.id)\n)\n\nhas_upstreams",
+        "one_of(task.c.id)).order_by(task.c.id).with_for_update()\n\nhas_upstreams",
+        "one_of(task.c.id)).order_by(task.c.id)\n\nhas_upstreams",
         (
             f"{SERVERS}::test_given_a_dependant_that_is_being_filed_elsewhere_when_what_it_waits_for_is_cancelled_then_it_is_told",
         ),
@@ -174,8 +174,8 @@ GUARDS = (
     Guard(
         "the database's clock dates a batch",
         POSTGRES,
-        "        return int(instant)\n",
-        "        return now\n",
+        "        return int(instant), standing\n",
+        "        return now, standing\n",
         (
             f"{SERVERS}::test_given_the_databases_clock_when_a_batch_is_applied_then_it_is_dated_by_it_whatever_the_caller_says",
         ),

@@ -285,7 +285,7 @@ GUARDS = (
     Guard(
         "requests while it is on",
         ACCESS,
-        "                self._board.refuse()\n",
+        "                self._door.board.refuse()\n",
         "                pass\n",
         (
             "tests/server/test_kill_switch.py::test_given_the_switch_is_on_when_others_ask_for_something_then_it_is_503_with_the_reason",
