@@ -38,6 +38,7 @@ class Environments:
         self._store = store
         self._vault = vault
         self._redactor = redactor
+        self._registered: set[str] = set()
         self.has_any = True  # until it is known: whether there is anything to look for
 
     async def open(self) -> None:
@@ -59,8 +60,14 @@ class Environments:
         if any(entry.is_secret for entry in wanted):
             self._vault.take(queries.scan(DATA_KEYS, limit=MOST))
         variables = tuple(one for entry in wanted if (one := self._variable(entry)) is not None)
-        self._redactor.register(one.value for one in variables if one.is_secret)
+        self._register({one.value for one in variables if one.is_secret})
         return variables
+
+    def _register(self, secrets: set[str]) -> None:
+        """Have them taken out of what agents say; to look for the forms of one takes longer than to open it."""
+        if new := secrets - self._registered:
+            self._redactor.register(new)
+            self._registered |= new
 
     def _variable(self, entry: ConfigEntry) -> Variable | None:
         if not entry.is_secret:
