@@ -1,4 +1,7 @@
-"""The server, composed: every part is made here and handed down; importing this module does nothing."""
+"""The app: its routes behind their guards, and what works in the background while it serves.
+
+Its parts are made by `parts`; importing this module does nothing.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,36 +12,19 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_swarm import __version__
-from agent_swarm.audit.key_file import KeyFile
-from agent_swarm.audit.ledger import FILE_NAME as LEDGER_NAME
-from agent_swarm.audit.ledger import Ledger
-from agent_swarm.audit.publishing import Place, Publisher
-from agent_swarm.bus.base import NoticeKind
 from agent_swarm.bus.logs import LogStream
 from agent_swarm.faults import crash_point
 from agent_swarm.server import docs, openapi
-from agent_swarm.server.access import Door, guard_routes
-from agent_swarm.server.auth import Authenticator
+from agent_swarm.server.access import guard_routes
 from agent_swarm.server.boundary import Boundary
-from agent_swarm.server.checkpoints import Checkpointer, Publishing
 from agent_swarm.server.context import Context
 from agent_swarm.server.cors import Cors
-from agent_swarm.server.denials import Denials
-from agent_swarm.server.hashing import Hashing
-from agent_swarm.server.housekeeping import Housekeeping, SessionKeeping
-from agent_swarm.server.keeping_keys import KeepingKeys
-from agent_swarm.server.killing.board import SwitchBoard
-from agent_swarm.server.killing.watch import FlagWatch, flag_watches
-from agent_swarm.server.logins import LogIns
+from agent_swarm.server.killing.watch import FlagWatch
 from agent_swarm.server.methods import Methods
-from agent_swarm.server.metrics import Metrics
-from agent_swarm.server.node import Ears, Following, Node
-from agent_swarm.server.peers import Peers
+from agent_swarm.server.node import Node
+from agent_swarm.server.parts import Ground, Parts, make_parts
 from agent_swarm.server.pool import PoolContext
 from agent_swarm.server.pool import routes as pool_routes
-from agent_swarm.server.profiles import profiles_of
-from agent_swarm.server.rates import RateLimits
-from agent_swarm.server.ring import EventRing
 from agent_swarm.server.routes import (
     agents,
     attempts,
@@ -54,20 +40,10 @@ from agent_swarm.server.routes import (
     tasks,
     users,
 )
-from agent_swarm.server.service import Service
-from agent_swarm.server.settings import ServerSettings, stored_settings
+from agent_swarm.server.settings import ServerSettings
 from agent_swarm.server.stopping import Stopping
-from agent_swarm.server.timers import TimerService
-from agent_swarm.server.unserved import UnservedWatch
-from agent_swarm.services.configuration import Configuration
-from agent_swarm.services.environments import Environments
-from agent_swarm.services.gathered import GatheredTasks
-from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
-from agent_swarm.services.secrets.rotation import KeyChanges
 from agent_swarm.services.secrets.vault import Vault
-from agent_swarm.services.tasks import Rules
-from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Committed
 from agent_swarm.store.batcher import BatchingStore
 
@@ -126,30 +102,18 @@ def build_app(
     `vault` opens the secrets that are stored, by default none; `redactor` keeps them out of everything else; `node` is
     this server among others on the database, `logs` carries transcripts to and from those that keep their own.
     """
-    node = node or Node()
-    metrics = Metrics(node.figures)
     redactor = redactor or Redactor()
     redactor.register([settings.api_key])
-    context = _context(store, settings, vault or Vault(), redactor, metrics, stopping or Stopping(), node, logs)
-    pool = _pool(context, store, node)
-    timers = TimerService(store, store.clock, metrics)
-    following = Following(node, Ears(store=store, pool=pool, transcripts=context.transcripts, timers=timers))
-    services = (
-        timers,
-        Housekeeping(store),
-        SessionKeeping(store),
-        UnservedWatch(store, minutes=settings.no_agent_minutes),
-        context.door.denials,
-        context.keeping_keys,
-        *flag_watches(settings, store, metrics, context.redactor),
-        *_publishing(context, settings),
+    ground = Ground(
+        store=store,
+        settings=settings,
+        vault=vault or Vault(),
+        redactor=redactor,
+        stopping=stopping or Stopping(),
+        node=node or Node(),
+        logs=logs,
     )
-    checkpointer = Checkpointer(
-        store,
-        context.notary,
-        events=settings.audit_checkpoint_events,
-        seconds=60 * settings.audit_checkpoint_minutes,
-    )
+    parts = make_parts(ground)
     app = ControlPlane(
         title="Agent Swarm",
         version=__version__,
@@ -158,90 +122,14 @@ def build_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=lambda _: running(context, pool, following, services, checkpointer),
+        lifespan=lambda _: running(parts),
     )
-    app.context = context
-    app.pool = pool
+    app.context = parts.context
+    app.pool = parts.pool
     app.cors_origins = settings.origins
-    app.router.routes.extend(all_routes(app, context, pool))
-    guard_routes(app.router.routes, context.door)
+    app.router.routes.extend(all_routes(app, parts.context, parts.pool))
+    guard_routes(app.router.routes, parts.context.door)
     return app
-
-
-def _context(
-    store: BatchingStore,
-    settings: ServerSettings,
-    vault: Vault,
-    redactor: Redactor,
-    metrics: Metrics,
-    stopping: Stopping,
-    node: Node,
-    logs: LogStream | None,
-) -> Context:
-    transcripts = Transcripts(
-        settings.transcripts,
-        redactor,
-        is_shared=settings.is_shared and settings.nats is None,
-        logs=logs,
-        on_growth=node.grew,
-    )
-    door = Door(
-        authenticator=Authenticator(store),
-        rates=RateLimits(settings.rates),
-        denials=Denials(store),
-        peers=Peers(settings.proxies),
-        metrics=metrics,
-        board=SwitchBoard(store, metrics),
-    )
-    return Context(
-        store=store,
-        tasks=GatheredTasks(store),
-        redactor=redactor,
-        transcripts=transcripts,
-        authenticator=door.authenticator,
-        board=door.board,
-        door=door,
-        logins=LogIns(store, Hashing(), door),
-        metrics=metrics,
-        ring=EventRing(),
-        stopping=stopping,
-        rules=Rules(caps=settings.caps, profiles=profiles_of(settings)),
-        notary=Notary(
-            store,
-            keys=KeyFile(settings.audit_key, is_given=settings.audit_key_file is not None),
-            ledger=Ledger(settings.audit / LEDGER_NAME),
-            folder=settings.audit,
-        ),
-        configuration=Configuration(store, vault, redactor, stored_settings()),
-        environments=Environments(store, vault, redactor),
-        key_changes=KeyChanges(store, vault, settings.key_sources.own_file, is_shared=settings.is_shared),
-        keeping_keys=KeepingKeys(store, vault, redactor, stopping),
-    )
-
-
-def _publishing(context: Context, settings: ServerSettings) -> tuple[Service, ...]:
-    """What takes checkpoints to another place, where there is one."""
-    if not settings.audit_url:
-        return ()
-    notary = context.notary
-    publishing = Publishing(Publisher(notary.ledger, Place(settings.audit_url, settings.audit_url_token).send))
-    notary.on_growth = publishing.hurry
-    return (publishing,)
-
-
-def _pool(context: Context, store: BatchingStore, node: Node) -> PoolContext:
-    return PoolContext.build(
-        store,
-        redactor=context.redactor,
-        transcripts=context.transcripts,
-        environments=context.environments,
-        stopping=context.stopping,
-        board=context.board,
-        profiles=context.rules.profiles,
-        on_enter=lambda presence: node.tell(
-            NoticeKind.CONNECTED, agent=presence.agent.id, instance=presence.instance_id, at=presence.met_at
-        ),
-    )
 
 
 def all_routes(app: ControlPlane, context: Context, pool: PoolContext) -> list[BaseRoute]:
@@ -250,10 +138,9 @@ def all_routes(app: ControlPlane, context: Context, pool: PoolContext) -> list[B
 
 
 @asynccontextmanager
-async def running(
-    context: Context, pool: PoolContext, following: Following, services: Sequence[Service], checkpointer: Checkpointer
-) -> AsyncIterator[None]:
+async def running(parts: Parts) -> AsyncIterator[None]:
     """What works in the background while the app serves."""
+    context, services = parts.context, parts.services
     unsubscribe = context.store.subscribe(_followers_of(context))
     seq, _ = await context.store.read(lambda queries: queries.head())
     context.ring.head = max(context.ring.head, seq)
@@ -262,7 +149,7 @@ async def running(
     for watch in services:
         if isinstance(watch, FlagWatch) and watch.is_quick:
             await watch.run_once()  # a server that starts beside the flag serves nobody before it has seen it
-    async with checkpointer.running(), pool.running(), following.running():
+    async with parts.checkpointer.running(), parts.pool.running(), parts.following.running():
         for service in services:
             await service.start()
         try:

@@ -1,4 +1,4 @@
-"""What the routes work with, built once by `app.build_app`."""
+"""What the routes work with, made once by `parts`."""
 
 from dataclasses import dataclass
 
