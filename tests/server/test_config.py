@@ -12,7 +12,6 @@ from tests.services.secrets.house import OPERATOR
 
 from agent_swarm.domain.ids import new_id
 from agent_swarm.protocol import rest_config
-from agent_swarm.server import app as app_module
 from agent_swarm.server.node import Node
 from agent_swarm.server.running import serving
 from agent_swarm.server.settings import ServerSettings, load_settings, with_stored
@@ -262,7 +261,7 @@ async def test_given_a_stored_setting_when_a_server_starts_on_its_database_then_
         return UnservedWatch(store, minutes=minutes)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app_module, "UnservedWatch", watched)
+        patch.setattr(parts, "UnservedWatch", watched)
         async with serving(settings, API_KEY, Stopping(), Node()):
             pass
     assert seen == [7.0]
