@@ -12,6 +12,7 @@ from tests.services.secrets.house import OPERATOR
 
 from agent_swarm.domain.ids import new_id
 from agent_swarm.protocol import rest_config
+from agent_swarm.server import parts
 from agent_swarm.server.node import Node
 from agent_swarm.server.running import serving
 from agent_swarm.server.settings import ServerSettings, load_settings, with_stored
