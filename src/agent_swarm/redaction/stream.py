@@ -16,6 +16,9 @@ MARK = "[redacted]"
 LIKELY = 8  # so many characters of the beginning of a secret are no coincidence
 LONGEST_KEY = 8_192  # characters of a private key that are swallowed after its first line
 
+REACH = 16_384  # characters behind the first line of a private key that may belong to a secret that began before it
+
+_KEY_LINE = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}?PRIVATE KEY-----")
 _KEY_BODY = re.compile(r"(?:(?!-----END)[A-Za-z0-9+/=\s\\:,.-])*")
 _KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,40}?PRIVATE KEY-----")
 _KEY_END_OPEN = re.compile(r"-----END[A-Z0-9 -]{0,60}\Z")
@@ -88,8 +91,11 @@ class Stream:
     def _step(self, out: list[str], *, is_end: bool) -> bool:
         """Show what can be shown; whether there is more to do."""
         text = self._held
-        hits = self._hits(text)
+        line = _KEY_LINE.search(text)
+        hits = self._hits(text if line is None else text[: line.end() + REACH])  # keys in a row are looked at in turn
         key = next((hit for hit in hits if hit.shape and hit.shape.opens_key), None)
+        if line is not None and key is None:
+            hits = self._hits(text)
         goes_on = next((hit for hit in hits if _is_endless(hit, len(text))), None)
         if key is not None:
             cut, self._inside = key.end, _Key()
