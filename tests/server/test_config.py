@@ -328,3 +328,11 @@ async def test_given_a_token_without_the_scope_when_it_wants_to_change_keys_then
 async def test_given_a_secret_that_was_stored_when_agents_say_it_then_it_is_taken_out(world: World) -> None:
     await stored(world)
     assert SECRET not in world.app.context.redactor.text(f"the token is {SECRET}!")
+
+
+async def test_given_the_id_of_a_place_without_its_scope_when_entries_are_listed_then_it_is_refused(
+    world: World,
+) -> None:
+    assert (await put(world, value="x", isSecret=False)).status_code == 200
+    answer = await world.call("GET", "/api/config?scopeId=shop")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalidInput")

@@ -69,8 +69,13 @@ class Configuration:
     async def page(
         self, where: Where, *, cursor: str | None, limit: int, secrets: bool, by: Identity
     ) -> rest.ConfigList:
-        """A page of the entries, by place and key; with `secrets` also their values. Raises Denied."""
+        """A page of the entries, by place and key; with `secrets` also their values.
+
+        Raises Denied, and InvalidInput for the id of a place of which the scope is not named.
+        """
         _require_admin(by, secrets)
+        if where.scope_id is not None and where.scope is None:
+            raise InvalidInput("`scopeId` says nothing without `scope`", hint="name the scope: swarm, project or agent")
         after = cursors.read_entry(cursor)
 
         def reading(queries: Queries) -> list[ConfigEntry]:
