@@ -88,6 +88,7 @@ MAY_CALL = {
     "POST /api/audit/checkpoint": ADMINS,
     "POST /api/audit/key": ADMINS,
     "POST /api/audit/archive": ADMINS,
+    "POST /mcp": PEOPLE | ATTEMPTS,
     "POST /v1/pool/register": KEY_ONLY | WORKERS,
     "POST /v1/pool/poll": WORKERS,
     "POST /api/auth/token": EVERYONE,
