@@ -108,7 +108,8 @@ class Timing(Wire):
 class RegisterReply(Wire):
     """The agent's own token, shown once.
 
-    `fenced` are leases of this agent that are over, `resumed` paused tasks now queued for it.
+    `fenced` are leases of this agent that are over, `resumed` paused tasks now queued for it. `mcp` is the path of the
+    MCP endpoint for its agents; servers that have none do not send it.
     """
 
     agent_id: str
@@ -117,6 +118,7 @@ class RegisterReply(Wire):
     timing: Timing = Timing()
     fenced: tuple[LeaseRef, ...] = ()
     resumed: tuple[str, ...] = ()
+    mcp: str = Field(default="", max_length=512)
 
 
 # --- worker to server --------------------------------------------------------------------------------------------
