@@ -75,6 +75,8 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
         return {"tasks": {op.command.task_id for op in operations}}
     if phase in (ops.Reprioritize, ops.ReportProgress):
         return {"tasks": {op.task_id for op in operations}}
+    if phase is ops.StateOutcome:
+        return {"tasks": {op.outcome.task_id for op in operations}}
     if phase is ops.Heartbeat:
         tasks = {held.task_id for op in operations for held in op.leases}
         return {"tasks": tasks, "agents": {op.agent_id for op in operations}}
@@ -113,6 +115,7 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.RunTimers: tasks.run_timers,
     ops.Heartbeat: leases.heartbeat,
     ops.ReportProgress: leases.report_progress,
+    ops.StateOutcome: leases.state_outcome,
     ops.BookUsage: leases.book_usage,
     ops.FindUnserved: upkeep.find_unserved,
     ops.Prune: upkeep.prune,

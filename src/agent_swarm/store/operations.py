@@ -32,6 +32,7 @@ from agent_swarm.store.records import (
 if TYPE_CHECKING:
     from agent_swarm.store.events import Draft
     from agent_swarm.store.families.family import Family
+    from agent_swarm.store.families.stated_outcomes import StatedOutcome
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
@@ -422,6 +423,18 @@ class ReportProgress(Operation[CommandReply]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StateOutcome(Operation[CommandReply]):
+    """Keep what a running agent says came of its task, until its run ends; changes no status (rules T3 and T5)."""
+
+    outcome: "StatedOutcome"
+    actor: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"task:{self.outcome.task_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BookUsage(Operation[bool]):
     """Book money and tokens spent, whatever became of the lease; deduplicated by (task, attempt, seq). Answers
     whether it was new.
@@ -521,6 +534,7 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     RunTimers,
     Heartbeat,
     ReportProgress,
+    StateOutcome,
     BookUsage,
     ClaimTask,
     FindUnserved,

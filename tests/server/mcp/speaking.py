@@ -17,7 +17,11 @@ _META = {
 
 def headers_of(era: str, method: str, name: str = "") -> dict[str, str]:
     """What a client of that era sends beside its token."""
-    common = {"accept": "application/json, text/event-stream", "mcp-protocol-version": era}
+    common = {
+        "accept": "application/json, text/event-stream",
+        "content-type": "application/json",
+        "mcp-protocol-version": era,
+    }
     named = {"mcp-name": name} if name else {}
     return {**common, "mcp-method": method, **named} if era == MODERN else common
 
@@ -34,7 +38,9 @@ async def ask(
     """One request, by default the operator's."""
     params = params or {}
     headers = headers_of(era, method, str(params.get("name", "")))
-    return await world.call("POST", "/mcp", token=token, headers=headers, json=body_of(era, method, params))
+    return await world.call(
+        "POST", "/mcp", token=token, headers=headers, content=json.dumps(body_of(era, method, params))
+    )
 
 
 async def tools_of(world: World, token: str | None = API_KEY, era: str = MODERN) -> list[dict[str, Any]]:

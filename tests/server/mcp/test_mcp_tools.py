@@ -52,7 +52,7 @@ async def test_given_its_own_task_when_a_worker_looks_then_it_is_whole_and_other
 
 async def test_given_an_operator_when_it_names_no_task_then_it_is_told_which_argument_is_missing(world: World) -> None:
     refused = await refuses(world, "get-task-details")
-    assert (refused["code"], refused["details"]["field"]) == ("invalidInput", "taskId")
+    assert (refused["code"], refused["details"].get("field")) == ("invalidInput", "taskId")
 
 
 async def test_given_a_task_that_ends_while_it_is_waited_for_when_it_has_ended_then_the_answer_comes(
@@ -196,3 +196,43 @@ async def test_given_a_task_that_failed_when_it_is_explained_then_the_reason_is_
     _, claim = await at_work(world)
     await world.fail(claim, FailureClass.POLICY)
     assert (await says(world, "explain-task", {"taskId": claim.task_id}))["status"] == "failed"
+
+
+async def test_given_a_result_when_it_is_stored_then_the_task_goes_on_and_the_agent_is_told_to_end(
+    world: World,
+) -> None:
+    _, claim = await at_work(world)
+    told = {"result": f"built with {claim.token}", "data": {"files": 3, "key": claim.token}, "progress": "built"}
+    said = await says(world, "store-progress", told, token=claim.token)
+    assert said["status"] == "running"
+    assert said["next"].startswith("end your run")
+    [event] = [e for e in (await world.get("/api/events"))["events"] if e["type"] == "task.outcomeStated"]
+    assert event["data"]["outcome"] == "result"
+    assert claim.token not in str(event)
+    assert (await says(world, "store-progress", told, token=claim.token))["status"] == "running"
+    refused = await refuses(world, "store-progress", {"failure": "no, it is broken"}, token=claim.token)
+    assert refused["code"] == "resultConflict"
+
+
+@pytest.mark.parametrize(
+    ("told", "field"),
+    [
+        ({}, "progress"),
+        ({"result": "yes", "failure": "no"}, "failure"),
+        ({"progress": "on my way", "data": {"n": 1}}, "data"),
+        ({"result": ""}, "result"),
+        ({"result": "x" * 100_001}, "result"),
+        ({"result": 7}, "result"),
+        ({"result": "\ud800"}, None),
+        ({"result": "r", "data": {"deep": ["\ud800"]}}, None),
+        ({"result": "r", "data": {"n": 2**80}}, None),
+        ({"progress": "a\x00b"}, "progress"),
+        ({"status": "completed"}, "status"),
+    ],
+)
+async def test_given_progress_that_makes_no_sense_when_it_is_stored_then_the_field_is_named(
+    world: World, told: dict[str, object], field: str | None
+) -> None:
+    _, claim = await at_work(world)
+    refused = await refuses(world, "store-progress", told, token=claim.token)
+    assert (refused["code"], refused["details"].get("field")) == ("invalidInput", field)

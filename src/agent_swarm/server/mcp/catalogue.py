@@ -12,7 +12,7 @@ import orjson
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from agent_swarm.domain.errors import Denied, SwarmError
+from agent_swarm.domain.errors import Denied, InvalidInput, SwarmError
 from agent_swarm.protocol.errors import error_body, status_of
 from agent_swarm.server import problems
 from agent_swarm.server.access import Access
@@ -107,13 +107,18 @@ def _require_access(tool: Tool, identity: Identity) -> None:
 
 def _parsed(tool: Tool, arguments: Mapping[str, Any]) -> Any:
     try:
-        return tool.takes.model_validate(arguments)
+        return tool.takes.model_validate_json(orjson.dumps(arguments))
+    except TypeError:  # halves of characters, numbers beyond 64 bits, a depth without end
+        raise InvalidInput(
+            "the arguments are not JSON that every reader understands", hint="send Unicode text and plain numbers"
+        ) from None
     except ValidationError as exc:
         raise problems.from_validation(exc) from None
 
 
 def _refused(error: SwarmError) -> Answer:
-    return Answer(rendered(error_body(error)), is_error=True)
+    whole = orjson.dumps(error_body(error), default=str, option=orjson.OPT_NON_STR_KEYS)
+    return Answer(whole.decode(), is_error=True)
 
 
 def rendered(value: Any) -> str:

@@ -418,6 +418,19 @@ login_failure = sa.Table(
     _instant("locked_until", nullable=False),
 )
 
+# What running agents have said came of their tasks, until their run ends.
+stated_outcome = sa.Table(
+    "stated_outcome",
+    metadata,
+    sa.Column("task_id", sa.String(36), primary_key=True),
+    sa.Column("fence", sa.BigInteger, nullable=False),
+    sa.Column("is_failure", sa.Integer, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("data", sa.Text, nullable=True),
+    sa.Column("digest", sa.String(64), nullable=False),
+    _instant("stated_at", nullable=False),
+)
+
 # Stored configuration; `text` of a secret is sealed, and bound to the key of its row.
 config_entry = sa.Table(
     "config_entry",
