@@ -1,6 +1,7 @@
 """The endpoint: both eras, who is let in, what is refused before a tool is reached."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -176,3 +177,21 @@ async def test_given_a_real_socket_when_the_server_ends_then_a_call_that_waits_i
         async with asyncio.timeout(5):
             rest = [line async for line in lines]
     assert any('"ended":false' in line.replace("\\", "").replace(" ", "") for line in rest)
+
+
+async def test_given_white_space_around_a_header_when_a_tool_is_called_then_it_is_no_part_of_the_name(
+    live: Live,
+) -> None:
+    body = body_of(MODERN, "tools/call", {"name": "my-agent-info", "arguments": {}})
+    content = json.dumps(body).encode()
+    head = (
+        f"POST /mcp HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {API_KEY}\r\ncontent-type: application/json\r\n"
+        f"accept: application/json\r\nmcp-protocol-version: {MODERN}\r\nmcp-method: tools/call\r\n"
+        f"mcp-name:  my-agent-info \t\r\nconnection: close\r\ncontent-length: {len(content)}\r\n\r\n"
+    )
+    host, _, port = live.url.rpartition("/")[2].partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(head.encode() + content)
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 200")

@@ -61,7 +61,7 @@ class Endpoint:
         body = await whole(receive)
         speech = await self._loaded()
         may_take_long = all(sign in body for sign in _SIGNS_OF_LENGTH)
-        await speech.answer(scope, again(body, receive), _plainly(send), may_take_long=may_take_long)
+        await speech.answer(_trimmed(scope), again(body, receive), _plainly(send), may_take_long=may_take_long)
 
     def _refuse_foreign_pages(self, scope: Scope) -> None:
         """Only browsers send an origin; a page that has its own name lead here (DNS rebinding) sends a foreign one."""
@@ -101,6 +101,11 @@ class Endpoint:
             if loaded.done():
                 raise
             loaded.set_exception(exc)
+
+
+def _trimmed(scope: Scope) -> Scope:
+    """White space around a header is no part of it (RFC 9110 §5.5); the SDK compares headers with the body."""
+    return {**scope, "headers": [(name, value.strip(b" \t")) for name, value in scope["headers"]]}
 
 
 def _plainly(send: Send) -> Send:
