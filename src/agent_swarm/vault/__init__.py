@@ -1,0 +1,1 @@
+"""Secrets: kept encrypted, or fetched from where an operator keeps them."""
