@@ -92,7 +92,7 @@ class SecretResolver:
             return running
         answer: Future[str] = Future()
         self._running[reference] = answer
-        answer.add_done_callback(lambda _: self._running.pop(reference, None))
+        answer.add_done_callback(lambda done: self._done(reference, done))
         threading.Thread(target=self._run, args=(reference, answer), name="secret", daemon=True).start()
         return answer
 
@@ -102,6 +102,10 @@ class SecretResolver:
             answer.set_result(self._read(reference, seconds=self._timeout))
         except BaseException as exc:  # whatever it is, who waits has to hear of it
             answer.set_exception(exc)
+
+    def _done(self, reference: Reference, answer: "Future[str]") -> None:
+        if self._running.get(reference) is answer:
+            del self._running[reference]
 
     def _remember(self, reference: Reference, known: _Known) -> None:
         self._known[reference] = known
