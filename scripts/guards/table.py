@@ -18,7 +18,10 @@ class Guard:
     tests: tuple[str, ...]
 
 
-COMMANDS, BATCH = "src/agent_swarm/domain/commands.py", "src/agent_swarm/store/batch.py"
+COMMANDS = "src/agent_swarm/domain/commands.py"
+TASKS, AGENTS, HELD, CLAIMS, WORK = (
+    f"src/agent_swarm/store/applying/{name}.py" for name in ("tasks", "agents", "leases", "claims", "work")
+)
 STATEMENTS, STAGING = "src/agent_swarm/store/sql/statements.py", "src/agent_swarm/store/sql/staging.py"
 TOKENS, ACCESS = "src/agent_swarm/services/tokens.py", "src/agent_swarm/server/access.py"
 DISPATCHER, OWNERS = "src/agent_swarm/services/dispatch/dispatcher.py", "src/agent_swarm/server/pool/owners.py"
@@ -139,58 +142,58 @@ GUARDS = (
     # --- the store ---
     Guard(
         "body of an idempotent request",
-        BATCH,
-        "            if earlier.body_hash != asked.body_hash:\n",
-        "            if False:\n",
+        TASKS,
+        "        if earlier.body_hash != asked.body_hash:\n",
+        "        if False:\n",
         (f"{LIFE}::test_given_an_idempotency_key_when_another_body_comes_then_it_is_refused",),
     ),
     Guard(
         "a superseded process may not write",
-        BATCH,
+        WORK,
         "        if agent.instance_id != instance_id:\n",
         "        if False:\n",
         (f"{LIFE}::test_given_a_superseded_process_when_it_renews_or_claims_then_it_is_told_to_stop",),
     ),
     Guard(
         "a superseded process may not come back",
-        BATCH,
-        "        if is_new and self._rows.had_instance(",
-        "        if False and self._rows.had_instance(",
+        AGENTS,
+        "    if is_new and work.rows.had_instance(",
+        "    if False and work.rows.had_instance(",
         (f"{LIFE}::test_given_a_superseded_process_when_it_registers_again_then_it_is_told_to_stop",),
     ),
     Guard(
         "fence of a renewal",
-        BATCH,
+        HELD,
         "(held.fence, op.agent_id, op.instance_id) == (state.fence, state.agent_id, state.instance_id)",
         "(op.agent_id, op.instance_id) == (state.agent_id, state.instance_id)",
         (f"{LIFE}::test_given_an_agent_that_took_the_task_anew_when_it_renews_its_old_lease_then_that_is_refused",),
     ),
     Guard(
         "agent of a renewal",
-        BATCH,
+        HELD,
         "(held.fence, op.agent_id, op.instance_id) == (state.fence, state.agent_id, state.instance_id)",
         "held.fence == state.fence",
         (f"{LIFE}::test_given_the_lease_of_one_agent_when_another_renews_it_then_that_is_refused",),
     ),
     Guard(
         "agent of a claim that comes again",
-        BATCH,
+        CLAIMS,
         "if state.agent_id != op.agent_id or not state.is_held or state.fence != fence:",
         "if not state.is_held or state.fence != fence:",
         (f"{LIFE}::test_given_the_claim_of_one_agent_when_another_sends_it_then_it_is_stale",),
     ),
     Guard(
         "fence of a claim that comes again",
-        BATCH,
+        CLAIMS,
         "if state.agent_id != op.agent_id or not state.is_held or state.fence != fence:",
         "if state.agent_id != op.agent_id or not state.is_held:",
         (f"{LIFE}::test_given_an_agent_that_took_the_task_anew_when_its_old_claim_comes_again_then_it_is_stale",),
     ),
     Guard(
         "costs are booked once",
-        BATCH,
-        "        if not self._rows.add_usage(op, self.now):\n            return False\n",
-        "        self._rows.add_usage(op, self.now)\n",
+        HELD,
+        "    if not work.rows.add_usage(op, work.now):\n        return False\n",
+        "    work.rows.add_usage(op, work.now)\n",
         (f"{LIFE}::test_given_usage_when_it_is_told_twice_then_it_is_booked_once_also_for_a_stale_lease",),
     ),
     Guard(

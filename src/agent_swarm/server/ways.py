@@ -15,7 +15,7 @@ from agent_swarm.config import SettingError
 from agent_swarm.domain.ids import new_id, normalize_id
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.store.base import Store
-from agent_swarm.store.operations import SettleFact
+from agent_swarm.store.families.facts import SettleFact
 
 DIRECTORY_ID = ".directory-id"  # in the directory of transcripts
 CLUSTER_CHARS = 12  # of the database's id, in the names of streams

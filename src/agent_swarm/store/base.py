@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import TaskStatus
+from agent_swarm.store.families.family import Family
 from agent_swarm.store.operations import Operation
 from agent_swarm.store.records import (
     AgentRecord,
@@ -88,6 +89,14 @@ class Queries(Protocol):
     def unserved(self) -> list[UnservedClass]: ...
     def counts(self) -> dict[TaskStatus, int]: ...
     def events_after(self, seq: int, *, limit: int) -> list[Event]: ...
+    def record(self, family: Family[R], *key: Any) -> R | None:
+        """A small record by its key."""
+        ...
+
+    def scan(self, family: Family[R], *prefix: Any, after: tuple[Any, ...] | None = None, limit: int) -> list[R]:
+        """The first small records whose key begins with `prefix`, by key; `after` is the rest of a key."""
+        ...
+
     def head(self) -> tuple[int, str]: ...
     def next_timer(self, *, leases: bool = True) -> int | None:
         """When the earliest timer is due; without those of leases where they are not judged."""

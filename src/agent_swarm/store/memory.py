@@ -16,6 +16,7 @@ from agent_swarm.store import events
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import BatchResult, Decided, Queries
 from agent_swarm.store.batch import Batch
+from agent_swarm.store.families.family import Family, Key
 from agent_swarm.store.memory_queries import MemoryQueries
 from agent_swarm.store.records import (
     AgentRecord,
@@ -52,7 +53,7 @@ class MemoryEngine:
         self.tokens: dict[str, TokenRecord] = {}
         self.projects: dict[str, ProjectRecord] = {}
         self.idempotency: dict[tuple[str, str, str], Remembered] = {}
-        self.facts: dict[str, str] = {}
+        self.families: dict[Family[Any], dict[Key, Any]] = {}  # small records, by key
         self.history: list[Event] = []
 
     def open(self) -> int:
@@ -61,6 +62,18 @@ class MemoryEngine:
 
     def close(self) -> None:
         """Nothing to free."""
+
+    def kept(self, family: Family[R]) -> dict[Key, R]:
+        """The records of a family."""
+        return self.families.setdefault(family, {})
+
+    def scan(self, family: Family[R], prefix: Key, *, after: Key | None, limit: int) -> list[R]:
+        """The first records of a family whose key begins with `prefix`, by key."""
+        begins = len(prefix)
+        chosen = sorted(
+            key for key in self.kept(family) if key[:begins] == prefix and (after is None or key[begins:] > after)
+        )
+        return [self.kept(family)[key] for key in chosen[:limit]]
 
     def read(self, query: Callable[[Queries], R]) -> R:
         """Run `query` on the present state."""
@@ -300,9 +313,21 @@ class MemoryRows:
         """Put a new project in."""
         self._engine.projects[project.id] = project
 
-    def settled(self, name: str, value: str) -> str:
-        """What this is settled as; as `value` where it was not yet."""
-        return self._engine.facts.setdefault(name, value)
+    def record(self, family: Family[R], key: Key) -> R | None:
+        """A small record by its key."""
+        return self._engine.kept(family).get(key)
+
+    def scan(self, family: Family[R], prefix: Key, *, after: Key | None, limit: int) -> list[R]:
+        """The first small records whose key begins with `prefix`, by key."""
+        return self._engine.scan(family, prefix, after=after, limit=limit)
+
+    def put_record(self, family: Family[R], record: R) -> None:
+        """Add a small record, or replace the one under its key."""
+        self._engine.kept(family)[family.key_of(record)] = record
+
+    def remove_record(self, family: Family[R], key: Key) -> bool:
+        """Remove the small record under this key; whether there was one."""
+        return self._engine.kept(family).pop(key, None) is not None
 
     def prune(self, before: int, limit: int) -> int:
         """Remove idempotency keys and tokens of ended attempts from before that instant; how many."""

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.store.events import GENESIS
+from agent_swarm.store.families.family import Family, Key
 from agent_swarm.store.records import (
     PREVIEW_CHARS,
     AgentRecord,
@@ -150,6 +151,14 @@ class MemoryQueries:
     def events_after(self, seq: int, *, limit: int) -> list[Event]:
         """The events that follow `seq`, in order."""
         return self._engine.history[seq : seq + limit]
+
+    def record(self, family: Family[R], *key: Any) -> R | None:
+        """A small record by its key."""
+        return self._engine.kept(family).get(key)
+
+    def scan(self, family: Family[R], *prefix: Any, after: Key | None = None, limit: int) -> list[R]:
+        """The first small records whose key begins with `prefix`, in the order of keys."""
+        return self._engine.scan(family, prefix, after=after, limit=limit)
 
     def head(self) -> tuple[int, str]:
         """The last event's seq and hash."""

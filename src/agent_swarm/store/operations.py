@@ -8,9 +8,10 @@ Within one batch no two operations share a key, so that the result does not depe
 run after all commands of the batch.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from agent_swarm.domain.commands import Command
 from agent_swarm.domain.tasks import TaskState
@@ -25,6 +26,11 @@ from agent_swarm.store.records import (
     TokenRecord,
 )
 
+if TYPE_CHECKING:
+    from agent_swarm.store.events import Draft
+    from agent_swarm.store.families.family import Family
+
+T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
 
 
@@ -42,6 +48,45 @@ class Operation(Generic[R_co]):
     def weight(self) -> int:
         """About how many rows it decides on."""
         return 1
+
+
+class Desk(Protocol):
+    """Where an operation on small records works: in the transaction of its batch."""
+
+    @property
+    def now(self) -> int:
+        """The instant of the batch."""
+        ...
+
+    def get(self, family: "Family[T]", *key: Any) -> T | None:
+        """The record under this key, locked where others could write it."""
+        ...
+
+    def scan(self, family: "Family[T]", *prefix: Any, after: tuple[Any, ...] | None = None, limit: int) -> list[T]:
+        """The first records whose key begins with `prefix`, in the order of keys; `after` is the rest of a key."""
+        ...
+
+    def put(self, family: "Family[T]", record: T) -> None:
+        """Add a record, or replace the one under its key."""
+        ...
+
+    def remove(self, family: "Family[T]", *key: Any) -> bool:
+        """Remove the record under this key; whether there was one."""
+        ...
+
+    def say(self, draft: "Draft") -> None:
+        """Have an event of what was done."""
+        ...
+
+
+class RecordOperation(Operation[R_co]):
+    """An operation on records that are kept under keys (`store/families`); it says itself what it does."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def carry_out(self, desk: Desk) -> R_co:
+        """Do it, or refuse by raising a SwarmError before anything is put or removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,18 +374,6 @@ class ClaimTask(Operation[ClaimedTask | None]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SettleFact(Operation[str]):
-    """Settle something for all servers of the database; answers what it is settled as, by whoever came first."""
-
-    name: str
-    value: str
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        return (f"fact:{self.name}",)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Prune(Operation[int]):
     """Remove what can no longer matter: idempotency keys over their day, tokens of attempts that ended a day ago.
 
@@ -371,7 +404,7 @@ class FindUnserved(Operation[int]):
 
 
 PHASES: tuple[type[Operation[Any]], ...] = (
-    SettleFact,
+    RecordOperation,
     PutToken,
     RevokeToken,
     RegisterAgent,
@@ -388,3 +421,8 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     FindUnserved,
     Prune,
 )
+
+
+def phase_of(operation: Operation[Any]) -> type[Operation[Any]]:
+    """The phase an operation belongs to."""
+    return RecordOperation if isinstance(operation, RecordOperation) else type(operation)

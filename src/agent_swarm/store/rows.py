@@ -6,7 +6,7 @@ batch, take them back changed. Nothing in it decides anything.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from agent_swarm.domain.commands import Change
 from agent_swarm.domain.dependencies import Consequence, consequence
@@ -21,6 +21,7 @@ from agent_swarm.domain.tasks import (
 from agent_swarm.domain.unserved import Wait
 from agent_swarm.domain.values import changed
 from agent_swarm.store.events import SYSTEM, Draft, of_task
+from agent_swarm.store.families.family import Family, Key
 from agent_swarm.store.operations import BookUsage, ClaimTask, Idempotency, NewTask
 from agent_swarm.store.records import (
     AgentRecord,
@@ -32,6 +33,8 @@ from agent_swarm.store.records import (
     TokenKind,
     TokenRecord,
 )
+
+R = TypeVar("R")
 
 _SPREAD = 0.618_033_988_749_895  # the golden ratio's fraction: successive draws fall far apart
 
@@ -173,10 +176,16 @@ class Rows(Protocol):
     def project_named(self, name: str) -> ProjectRecord | None: ...
     def has_project(self, project_id: str) -> bool: ...
     def add_project(self, project: ProjectRecord) -> None: ...
-    def settled(self, name: str, value: str) -> str:
-        """What this is settled as; as `value` where it was not yet."""
+    def record(self, family: Family[R], key: Key) -> R | None:
+        """A small record by its key, locked where others could write it."""
         ...
 
+    def scan(self, family: Family[R], prefix: Key, *, after: Key | None, limit: int) -> list[R]:
+        """The first small records whose key begins with `prefix`, by key, locked; `after` is the rest of a key."""
+        ...
+
+    def put_record(self, family: Family[R], record: R) -> None: ...
+    def remove_record(self, family: Family[R], key: Key) -> bool: ...
     def prune(self, before: int, limit: int) -> int:
         """Remove idempotency keys and tokens of ended attempts from before that instant; how many."""
         ...

@@ -1,13 +1,14 @@
 """Reads in SQL. Every list is bounded and follows an index."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import HELD, TaskStatus
+from agent_swarm.store.families.family import Family, Key
 from agent_swarm.store.records import (
     PREVIEW_CHARS,
     AgentRecord,
@@ -23,8 +24,10 @@ from agent_swarm.store.records import (
     TokenRecord,
     UnservedClass,
 )
-from agent_swarm.store.sql import coding, pages, statements, tables
+from agent_swarm.store.sql import coding, families, pages, statements, tables
 from agent_swarm.store.sql.classes import ClassCache
+
+R = TypeVar("R")
 
 task, dependency, attempt = tables.task, tables.dependency, tables.attempt
 
@@ -187,6 +190,18 @@ class SqlQueries:
         table = tables.event
         statement = sa.select(table).where(table.c.seq > seq).order_by(table.c.seq).limit(limit)
         return [coding.event_of(row._mapping) for row in self._connection.execute(statement)]
+
+    def record(self, family: Family[R], *key: Any) -> R | None:
+        """A small record by its key."""
+        found = self._connection.execute(families.statements_of(family).one, families.key_values(family, key))
+        row = found.one_or_none()
+        return None if row is None else families.record_of(family, row._mapping)
+
+    def scan(self, family: Family[R], *prefix: Any, after: Key | None = None, limit: int) -> list[R]:
+        """The first small records whose key begins with `prefix`, in the order of keys."""
+        page = families.page_of(family, len(prefix), continues=after is not None, locked=False)
+        found = self._connection.execute(page, families.values_of_page(family, prefix, after, limit))
+        return [families.record_of(family, row._mapping) for row in found]
 
     def head(self) -> tuple[int, str]:
         """The last event's seq and hash."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
 from agent_swarm.domain.unserved import Wait
+from agent_swarm.store.families.family import Family, Key
 from agent_swarm.store.operations import BookUsage, Idempotency
 from agent_swarm.store.records import (
     AgentRecord,
@@ -20,11 +21,13 @@ from agent_swarm.store.records import (
     TokenRecord,
 )
 from agent_swarm.store.rows import ClassRow, Entry, Remembered
-from agent_swarm.store.sql import coding, statements, tables
+from agent_swarm.store.sql import coding, families, statements, tables
 from agent_swarm.store.sql.classes import ClassCache
 from agent_swarm.store.sql.driver import Driver
 from agent_swarm.store.sql.staging import Staging
 from agent_swarm.store.sql.writer_memory import WriterMemory
+
+R = TypeVar("R")
 
 NO_LIMIT = 2**31 - 2
 
@@ -356,13 +359,6 @@ class SqlRows:
 
     # --- requests that may come twice ---------------------------------------------------------------------------------
 
-    def settled(self, name: str, value: str) -> str:
-        """What this is settled as; as `value` where it was not yet."""
-        known: str | None = self._driver.value(statements.fact_named, {"name": name})
-        if known is None:
-            self._driver.run(statements.insert(tables.fact).by_row, {"name": name, "value": value})
-        return value if known is None else known
-
     def prune(self, before: int, limit: int) -> int:
         """Remove idempotency keys and tokens of ended attempts from before that instant; how many."""
         self.flush()
@@ -382,3 +378,24 @@ class SqlRows:
         row = {**slot, "body_hash": asked.body_hash, "task_ids": coding.dump(task_ids), "created_at": now}
         self._driver.run(statements.insert(tables.idempotency).by_row, row)
         self._remembered[place] = Remembered(asked.body_hash, task_ids, now)
+
+    # --- small records under keys ------------------------------------------------------------------------------------
+
+    def record(self, family: Family[R], key: Key) -> R | None:
+        """A small record by its key, locked."""
+        rows = self._driver.rows(families.statements_of(family).locked, families.key_values(family, key))
+        return families.record_of(family, rows[0]) if rows else None
+
+    def scan(self, family: Family[R], prefix: Key, *, after: Key | None, limit: int) -> list[R]:
+        """The first small records whose key begins with `prefix`, by key, locked."""
+        page = families.page_of(family, len(prefix), continues=after is not None, locked=True)
+        rows = self._driver.rows(page, families.values_of_page(family, prefix, after, limit))
+        return [families.record_of(family, row) for row in rows]
+
+    def put_record(self, family: Family[R], record: R) -> None:
+        """Add a small record, or replace the one under its key."""
+        families.put(self._driver, family, record)
+
+    def remove_record(self, family: Family[R], key: Key) -> bool:
+        """Remove the small record under this key; whether there was one."""
+        return bool(self._driver.run(families.statements_of(family).delete, families.key_values(family, key)))

@@ -281,7 +281,6 @@ highest_class = sa.select(sa.func.max(tables.requirement_class.c.id))
 project_named = sa.select(tables.project).where(tables.project.c.name == sa.bindparam("name"))
 has_project = sa.select(tables.project.c.id).where(tables.project.c.id == sa.bindparam("id"))
 
-fact_named = sa.select(tables.fact.c.value).where(tables.fact.c.name == sa.bindparam("name"))
 
 _key = tables.idempotency
 remembered = sa.select(_key).where(one_of(_key.c.key))

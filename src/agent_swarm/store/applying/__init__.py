@@ -1,0 +1,1 @@
+"""What the operations do, by subject: each is decided by the domain on the rows of its batch."""

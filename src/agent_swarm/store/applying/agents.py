@@ -1,0 +1,71 @@
+"""An agent's processes report for work and say goodbye (rules T6 and T11)."""
+
+from dataclasses import replace
+
+from agent_swarm.domain.commands import Fence, Resume
+from agent_swarm.domain.tasks import TaskStatus
+from agent_swarm.domain.values import changed
+from agent_swarm.store import events, refusals, rows
+from agent_swarm.store import operations as ops
+from agent_swarm.store.applying.work import Work
+from agent_swarm.store.records import TokenKind
+
+
+def register_agent(work: Work, op: ops.RegisterAgent) -> ops.Registration:
+    """Rule T11: an agent's process reports for work."""
+    agent_id = op.agent.profile.id
+    old = work.rows.agent(agent_id)
+    registered_at = old.registered_at if old else work.now
+    agent = replace(op.agent, registered_at=registered_at, last_seen_at=work.now, offline_at=None)
+    is_new = old is None or old.instance_id != agent.instance_id
+    if is_new and work.rows.had_instance(agent_id, agent.instance_id):
+        raise refusals.superseded(agent_id)  # it was replaced; two processes must not take turns for ever
+    work.rows.put_agent(agent)
+    superseded = old.instance_id if old is not None and is_new and old.offline_at is None else None
+    if superseded:
+        work.drafts.append(events.agent_superseded(op, superseded))
+    if is_new:
+        work.drafts.append(events.agent_registered(op))
+    work.rows.revoke_tokens(work.now, kind=TokenKind.AGENT, agent_id=agent_id)
+    work.rows.add_token(replace(op.token, created_at=work.now))
+    fenced = _fence_leases(work, op) if is_new else ()
+    resumed = _resume_own(work, agent_id)
+    return ops.Registration(agent=agent, superseded=superseded, fenced=fenced, resumed=resumed)
+
+
+def _fence_leases(work: Work, op: ops.RegisterAgent) -> tuple[ops.Held, ...]:
+    """Rule T11: take from an earlier process what the new one does not hold; hand over what it does."""
+    kept = {(held.task_id, held.fence) for held in op.held}
+    held_before = work.rows.held_by(op.agent.profile.id)
+    work.rows.prefetch(tasks=held_before)
+    fenced = []
+    for index, task_id in enumerate(held_before):
+        entry = work.must(task_id)
+        state = entry.state
+        if state.agent_id != op.agent.profile.id:
+            continue  # another server was faster, between finding it and locking it
+        if (task_id, state.fence) in kept:
+            work.save(entry, changed(state, instance_id=op.agent.instance_id))
+        else:
+            fenced.append(ops.Held(task_id=task_id, fence=state.fence))
+            jitter = rows.spread(op.jitter, index)
+            work.decide(Fence(task_id=task_id, jitter=jitter), actor=events.SYSTEM)
+    return tuple(fenced)
+
+
+def _resume_own(work: Work, agent_id: str) -> tuple[str, ...]:
+    """Rule T6: what a shutdown of this agent paused is queued for it."""
+    mine = work.rows.paused_for(agent_id)
+    work.rows.prefetch(tasks=mine)
+    resumed = [task_id for task_id in mine if work.must(task_id).state.status is TaskStatus.PAUSED]
+    for task_id in resumed:
+        work.decide(Resume(task_id=task_id, agent_id=agent_id), actor=events.of_agent(agent_id))
+    return tuple(resumed)
+
+
+def sign_off(work: Work, op: ops.SignOff) -> None:
+    """An agent's process goes, in good order."""
+    agent = work.current_instance(op.agent_id, op.instance_id)
+    work.rows.put_agent(replace(agent, offline_at=work.now, last_seen_at=work.now))
+    work.rows.revoke_tokens(work.now, kind=TokenKind.AGENT, agent_id=op.agent_id)
+    work.drafts.append(events.agent_signed_off(op))

@@ -1,0 +1,82 @@
+"""Credits are answered with the heads of the queue (rules T1 and T2)."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from agent_swarm.domain.commands import claim
+from agent_swarm.domain.errors import StaleLease, SwarmError
+from agent_swarm.domain.tasks import TaskState
+from agent_swarm.domain.values import changed
+from agent_swarm.store import events, rows
+from agent_swarm.store import operations as ops
+from agent_swarm.store.applying.work import Work
+from agent_swarm.store.records import ClaimedTask
+
+Numbered = list[tuple[int, Any]]
+
+
+def claim_all(work: Work, chosen: Numbered, replies: list[Any]) -> None:
+    """Answer credits group by group: those that serve the same classes share one look into the queue."""
+    earlier = work.rows.claimed([op.claim_id for _, op in chosen])
+    work.rows.prefetch(
+        tasks=[attempt.task_id for attempt in earlier.values()], agents=[op.agent_id for _, op in chosen]
+    )
+    groups: dict[tuple[int, ...], Numbered] = defaultdict(list)
+    for index, op in chosen:
+        try:
+            work.current_instance(op.agent_id, op.instance_id)
+            if op.claim_id in earlier:
+                attempt = earlier[op.claim_id]
+                replies[index] = _redeliver(work, op, attempt.task_id, attempt.fence)
+            else:
+                groups[op.class_ids].append((index, op))
+        except SwarmError as refusal:
+            replies[index] = refusal
+    for class_ids, members in groups.items():
+        heads = work.rows.heads(class_ids, len(members))
+        work.rows.prefetch(tasks=heads)
+        free = [task_id for task_id in heads if _is_free(work, task_id, class_ids)]
+        for (index, op), task_id in zip(members, free, strict=False):
+            replies[index] = _claim(work, op, task_id)
+    _fill_in(work, chosen, replies)
+
+
+def _is_free(work: Work, task_id: str, class_ids: Sequence[int]) -> bool:
+    """Whether it is still what was found: another server may have been faster, before it was locked."""
+    entry = work.must(task_id)
+    return entry.state.ready and entry.claim_class in class_ids
+
+
+def _claim(work: Work, op: ops.ClaimTask, task_id: str) -> ops.Held:
+    entry = work.must(task_id)
+    change = claim(entry.state, agent_id=op.agent_id, instance_id=op.instance_id, lease=op.lease, now=work.now)
+    work.rows.add_attempt(rows.new_attempt(op, change.state, now=work.now))
+    _add_attempt_token(work, op, change.state)
+    entry.columns |= {"progress": "", "last_agent_id": op.agent_id, "updated_at": work.now}
+    work.drafts.append(events.claimed(op, change.state))
+    work.save(entry, change.state)
+    return ops.Held(task_id=task_id, fence=change.state.fence)
+
+
+def _redeliver(work: Work, op: ops.ClaimTask, task_id: str, fence: int) -> ops.Held:
+    """Rule T2: the answer was lost; give it again, under the new token."""
+    state = work.must(task_id).state
+    if state.agent_id != op.agent_id or not state.is_held or state.fence != fence:
+        raise StaleLease(task_id, presented=fence, current=state.fence)
+    _add_attempt_token(work, op, state)
+    return ops.Held(task_id=task_id, fence=fence)
+
+
+def _add_attempt_token(work: Work, op: ops.ClaimTask, state: TaskState) -> None:
+    token = changed(op.token, task_id=state.id, fence=state.fence, agent_id=op.agent_id, created_at=work.now)
+    work.rows.add_token(token)
+
+
+def _fill_in(work: Work, chosen: Numbered, replies: list[Any]) -> None:
+    """Answer what was claimed with the whole task."""
+    claimed = {index: replies[index] for index, _ in chosen if isinstance(replies[index], ops.Held)}
+    found = work.rows.records([held.task_id for held in claimed.values()])
+    for index, op in chosen:
+        if index in claimed:
+            replies[index] = ClaimedTask(claim_id=op.claim_id, task=found[claimed[index].task_id])

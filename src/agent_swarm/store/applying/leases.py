@@ -1,0 +1,56 @@
+"""What a worker tells of the attempts it holds (rule T3)."""
+
+from agent_swarm.domain.commands import require_lease
+from agent_swarm.domain.tasks import TaskStatus
+from agent_swarm.domain.values import changed
+from agent_swarm.store import events, refusals
+from agent_swarm.store import operations as ops
+from agent_swarm.store.applying.work import Work
+
+
+def heartbeat(work: Work, op: ops.Heartbeat) -> tuple[ops.LeaseVerdict, ...]:
+    """Renew the leases of a process (rule T3: those it still holds)."""
+    work.current_instance(op.agent_id, op.instance_id)
+    work.rows.seen(op.agent_id, work.now)
+    return tuple(_renew(work, op, held) for held in op.leases)
+
+
+def _renew(work: Work, op: ops.Heartbeat, held: ops.Held) -> ops.LeaseVerdict:
+    entry = work.rows.entry(held.task_id)
+    if entry is None:
+        return ops.LeaseVerdict(task_id=held.task_id, fence=held.fence, renewed=False)
+    state = entry.state
+    mine = (held.fence, op.agent_id, op.instance_id) == (state.fence, state.agent_id, state.instance_id)
+    if state.is_held and mine:
+        work.save(entry, changed(state, lease_expires_at=work.now + op.lease))
+        wants = "pause" if state.pause_wanted is not None else ""
+    else:
+        wants = "cancel" if state.status is TaskStatus.CANCELLED else ""
+    return ops.LeaseVerdict(
+        task_id=state.id,
+        fence=held.fence,
+        renewed=state.is_held and mine,
+        wants=wants,
+        current_fence=state.fence,
+    )
+
+
+def report_progress(work: Work, op: ops.ReportProgress) -> ops.CommandReply:
+    """Set the progress text of a running attempt; no status changes."""
+    entry = work.must(op.task_id)
+    require_lease(entry.state, op.fence, "report progress of")
+    entry.columns |= {"progress": op.text, "updated_at": work.now}
+    work.rows.save(entry)
+    work.drafts.append(events.progressed(op, entry.state))
+    return ops.CommandReply(state=entry.state)
+
+
+def book_usage(work: Work, op: ops.BookUsage) -> bool:
+    """Book money and tokens once, whatever became of the lease."""
+    agent_id = work.rows.has_attempt(op.task_id, op.attempt)
+    if agent_id is None:
+        raise refusals.unknown_attempt(op.task_id, op.attempt)
+    if not work.rows.add_usage(op, work.now):
+        return False
+    work.drafts.append(events.usage_booked(op, agent_id))
+    return True

@@ -1,0 +1,95 @@
+"""Tasks are filed, commanded, moved in the queue, and found due."""
+
+from dataclasses import replace
+
+from agent_swarm.domain.commands import Change, tick
+from agent_swarm.domain.time import SECOND
+from agent_swarm.domain.values import changed
+from agent_swarm.protocol.limits import IDEMPOTENCY_SECONDS
+from agent_swarm.store import events, refusals, rows
+from agent_swarm.store import operations as ops
+from agent_swarm.store.applying.work import Work
+from agent_swarm.store.records import TaskRecord
+from agent_swarm.store.rows import Entry
+
+IDEMPOTENCY_TTL = IDEMPOTENCY_SECONDS * SECOND
+
+
+def create_tasks(work: Work, op: ops.CreateTasks) -> ops.Created:
+    """Create tasks together or not at all, once per idempotency key."""
+    asked = op.idempotency
+    earlier = work.rows.remembered(asked) if asked else None
+    if asked and earlier and work.now - earlier.created_at < IDEMPOTENCY_TTL:
+        if earlier.body_hash != asked.body_hash:
+            raise refusals.idempotency_mismatch(asked)
+        return ops.Created(task_ids=earlier.task_ids, replayed=True)
+    _check_references(work, op)
+    records = tuple(_create_task(work, new, op.actor) for new in op.tasks)
+    created = tuple(record.spec.id for record in records)
+    if asked:
+        work.rows.remember(asked, created, work.now)
+    return ops.Created(task_ids=created, records=records)
+
+
+def _check_references(work: Work, op: ops.CreateTasks) -> None:
+    made: set[str] = set()
+    for new in op.tasks:
+        spec = new.spec
+        if spec.id in made:
+            raise refusals.task_exists(spec.id)
+        for edge in new.edges:
+            if edge.upstream_id not in made and work.rows.entry(edge.upstream_id) is None:
+                raise refusals.unknown_reference("dependsOn", "task", edge.upstream_id)
+        if spec.project_id is not None and not work.rows.has_project(spec.project_id):
+            raise refusals.unknown_reference("project", "project", spec.project_id)
+        if spec.requires.agent_id is not None and work.rows.agent(spec.requires.agent_id) is None:
+            raise refusals.unknown_reference("agentId", "agent", spec.requires.agent_id)
+        made.add(spec.id)
+
+
+def _create_task(work: Work, new: ops.NewTask, actor: str) -> TaskRecord:
+    spec = changed(new.spec, created_at=work.now, root_id=new.spec.root_id or new.spec.id)
+    if new.not_before is not None and new.not_before <= work.now:
+        new = replace(new, not_before=None)
+    upstream = {edge.upstream_id: work.must(edge.upstream_id).state.status for edge in new.edges}
+    state, created = rows.new_state(new, upstream, actor=actor)
+    class_id = work.intern(spec.requires)
+    entry = Entry(state, class_id, class_id, created_at=work.now, priority=spec.priority, labels=spec.labels)
+    finished_at = work.now if state.is_terminal else None
+    record = TaskRecord(
+        spec=spec, state=state, has_upstreams=bool(new.edges), updated_at=work.now, finished_at=finished_at
+    )
+    work.rows.add_task(record, new.edges, entry)
+    work.drafts.extend(created)
+    work.note(None, state, entry)
+    return record
+
+
+def command(work: Work, op: ops.TaskCommand) -> ops.CommandReply:
+    """Carry out one of `domain.commands`."""
+    return work.decide(op.command, actor=op.actor, report=op.report, note=op.note)
+
+
+def reprioritize(work: Work, op: ops.Reprioritize) -> ops.CommandReply:
+    """Give an open task another priority."""
+    entry = work.must(op.task_id)
+    refusals.require_open(entry.state, "reprioritize")
+    if entry.priority == op.priority:
+        return ops.CommandReply(state=entry.state, repeated=True)
+    entry.priority = op.priority
+    entry.columns |= {"priority": op.priority, "updated_at": work.now}
+    work.rows.save(entry)
+    work.drafts.append(events.reprioritized(op, entry.state))
+    return ops.CommandReply(state=entry.state)
+
+
+def run_timers(work: Work, op: ops.RunTimers) -> int:
+    """Carry out what is due."""
+    due = work.rows.due(work.now, leases=op.leases, limit=op.limit)
+    work.rows.prefetch(tasks=due)
+    for index, task_id in enumerate(due):
+        entry = work.must(task_id)
+        change = tick(entry.state, now=work.now, jitter=rows.spread(op.jitter, index))
+        if isinstance(change, Change):
+            work.change(entry, change, actor=events.SYSTEM)
+    return len(due)

@@ -1,0 +1,18 @@
+"""What the server does by itself, now and then."""
+
+from agent_swarm.store import operations as ops
+from agent_swarm.store import unserved
+from agent_swarm.store.applying.tasks import IDEMPOTENCY_TTL
+from agent_swarm.store.applying.work import Work
+
+
+def find_unserved(work: Work, op: ops.FindUnserved) -> int:
+    """Tell of requirement classes that nobody serves."""
+    number, drafts = unserved.find(work.rows, op, work.now)
+    work.drafts.extend(drafts)
+    return number
+
+
+def prune(work: Work, op: ops.Prune) -> int:
+    """Remove what can no longer matter."""
+    return work.rows.prune(work.now - IDEMPOTENCY_TTL, op.limit)

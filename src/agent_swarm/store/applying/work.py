@@ -1,0 +1,185 @@
+"""The work of one batch: tasks that are fetched, decided on by the domain, saved, and told of.
+
+Whatever ends a task here is kept, until `cascade` tells the dependants.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from agent_swarm.domain.commands import (
+    Change,
+    Command,
+    Repeat,
+    decide,
+    fail_by_dependency,
+    skip_by_dependency,
+    unblock,
+)
+from agent_swarm.domain.dependencies import Consequence, consequence
+from agent_swarm.domain.errors import UnknownTask
+from agent_swarm.domain.matching import Requirements
+from agent_swarm.domain.tasks import TaskState, TaskStatus
+from agent_swarm.faults import crash_point
+from agent_swarm.store import events, refusals, rows
+from agent_swarm.store import operations as ops
+from agent_swarm.store.events import Draft
+from agent_swarm.store.families.family import Family
+from agent_swarm.store.records import AgentRecord, AttemptReport
+from agent_swarm.store.rows import Entry, Rows
+
+T = TypeVar("T")
+
+NOTHING_TOLD = AttemptReport()
+NO_NOTE: Mapping[str, Any] = MappingProxyType({})
+
+
+class Work:
+    """One batch's work on `rows`; `drafts` are the events to chain, the rest is what others have to know."""
+
+    def __init__(self, rows: Rows, now: int) -> None:
+        self.rows = rows
+        self.now = now
+        self.drafts: list[Draft] = []
+        self.ready: dict[int, int] = defaultdict(int)
+        self.labels: dict[int, list[frozenset[str]]] = defaultdict(list)
+        self.classes: dict[int, Requirements] = {}
+        self.timer_at: int | None = None
+        self.ended: dict[str, TaskStatus] = {}  # terminal since the last cascade
+
+    def must(self, task_id: str) -> Entry:
+        """The task, of those that were fetched; raises UnknownTask."""
+        entry = self.rows.entry(task_id)
+        if entry is None:
+            raise UnknownTask(task_id)
+        return entry
+
+    def intern(self, needs: Requirements) -> int:
+        """The class of these requirements."""
+        class_id, is_new = self.rows.intern(needs)
+        if is_new:
+            self.classes[class_id] = needs
+        return class_id
+
+    def current_instance(self, agent_id: str, instance_id: str) -> AgentRecord:
+        """The agent, whose process this is; raises UnknownAgent or Superseded."""
+        agent = self.rows.agent(agent_id)
+        if agent is None:
+            raise refusals.unknown_agent(agent_id)
+        if agent.instance_id != instance_id:
+            raise refusals.superseded(agent_id)
+        return agent
+
+    def decide(
+        self,
+        command: Command,
+        *,
+        actor: str,
+        report: AttemptReport = NOTHING_TOLD,
+        note: Mapping[str, Any] = NO_NOTE,
+    ) -> ops.CommandReply:
+        """Carry out one of `domain.commands`; `note` goes into the event, `report` onto the attempt."""
+        entry = self.must(command.task_id)
+        decision = decide(entry.state, command, now=self.now)
+        if isinstance(decision, Repeat):
+            return ops.CommandReply(state=decision.state, repeated=True)
+        self.change(entry, decision, actor=actor, report=report, note=note)
+        return ops.CommandReply(state=decision.state)
+
+    def change(
+        self,
+        entry: Entry,
+        change: Change,
+        *,
+        actor: str,
+        report: AttemptReport = NOTHING_TOLD,
+        note: Mapping[str, Any] = NO_NOTE,
+    ) -> None:
+        """Save what was decided, with its event."""
+        before = entry.state
+        entry.columns |= rows.task_columns(entry, change, report=report, now=self.now)
+        attempt = rows.attempt_columns(change, report=report, now=self.now)
+        if attempt and before.attempt:
+            self.rows.update_attempt(before.id, before.attempt, attempt)
+        draft = events.task_event(before, change, actor=actor, report=report, note=note)
+        if draft is not None:
+            self.drafts.append(draft)
+        self.save(entry, change.state)
+
+    def save(self, entry: Entry, state: TaskState) -> None:
+        """Save `state`, under the class it is now claimed under."""
+        before, entry.state = entry.state, state
+        old_class = entry.claim_class
+        if state.pinned_agent != before.pinned_agent:
+            entry.claim_class = self.intern(self.rows.requirements(entry.class_id).pinned_to(state.pinned_agent))
+        self.rows.save(entry)
+        self.note(before if entry.claim_class == old_class else None, state, entry)
+
+    def note(self, before: TaskState | None, state: TaskState, entry: Entry) -> None:
+        """Keep what others have to know: claimable, due, ended. `before` None: all of it is news."""
+        if state.ready and (before is None or not before.ready):
+            self.ready[entry.claim_class] += 1
+            if entry.labels:
+                self.labels[entry.claim_class].append(frozenset(entry.labels))
+        timer = state.timer_at
+        if timer is not None and (self.timer_at is None or timer < self.timer_at):
+            self.timer_at = timer
+        if state.is_terminal and (before is None or not before.is_terminal):
+            self.ended[state.id] = state.status
+
+    def cascade(self) -> None:
+        """Rule T8: tell the dependants of what ended, level by level."""
+        while self.ended:
+            ended, self.ended = self.ended, {}
+            news: dict[str, list[tuple[str, Consequence]]] = defaultdict(list)
+            for task_id, edge in self.rows.edges_from(sorted(ended)):
+                what = consequence(edge.on_failure, ended[edge.upstream_id])
+                if what is not Consequence.OPEN:
+                    news[task_id].append((edge.upstream_id, what))
+            dependants = sorted(news)
+            self.rows.prefetch(tasks=dependants)
+            self.rows.look_ahead([task_id for task_id in dependants if _ends_it(news[task_id])])
+            for task_id in dependants:
+                crash_point("store.cascading")
+                self._tell_dependant(task_id, news[task_id])
+
+    def _tell_dependant(self, task_id: str, news: list[tuple[str, Consequence]]) -> None:
+        entry = self.must(task_id)
+        if entry.state.is_terminal:
+            return
+        met = sum(1 for _, what in news if what is Consequence.MET)
+        if met:
+            self.change(entry, unblock(entry.state, met, now=self.now), actor=events.SYSTEM)
+        for wanted, rule in ((Consequence.FAIL, fail_by_dependency), (Consequence.SKIP, skip_by_dependency)):
+            culprit = min((upstream for upstream, what in news if what is wanted), default=None)
+            change = rule(entry.state, culprit) if culprit is not None else None
+            if change is not None:
+                self.change(entry, change, actor=events.SYSTEM)
+
+    # --- small records under keys: `operations.Desk` ------------------------------------------------------------------
+
+    def get(self, family: Family[T], *key: Any) -> T | None:
+        """The record under this key."""
+        return self.rows.record(family, key)
+
+    def scan(self, family: Family[T], *prefix: Any, after: tuple[Any, ...] | None = None, limit: int) -> list[T]:
+        """The first records whose key begins with `prefix`, in the order of keys."""
+        return self.rows.scan(family, prefix, after=after, limit=limit)
+
+    def put(self, family: Family[T], record: T) -> None:
+        """Add a record, or replace the one under its key."""
+        self.rows.put_record(family, record)
+
+    def remove(self, family: Family[T], *key: Any) -> bool:
+        """Remove the record under this key."""
+        return self.rows.remove_record(family, key)
+
+    def say(self, draft: Draft) -> None:
+        """Have an event of what was done."""
+        self.drafts.append(draft)
+
+
+def _ends_it(news: list[tuple[str, Consequence]]) -> bool:
+    """Whether what a dependant is told may end it, so that its own dependants are told next."""
+    return any(what is not Consequence.MET for _, what in news)
