@@ -39,7 +39,10 @@ class FileBackend:
             raise SecretDenied(f"{reference} may not be read by the server's user", hint="check its owner") from None
         except OSError as exc:
             raise BackendUnavailable(f"{reference} cannot be opened: {exc.strerror}", retry_after=None) from None
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise SecretUnusable(f"{reference} is not a file", hint="name a file, not the directory it is in")
-            return file.read(LARGEST_BYTES + 1)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read(LARGEST_BYTES + 1)
+        finally:
+            os.close(descriptor)

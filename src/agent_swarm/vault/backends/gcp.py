@@ -46,12 +46,18 @@ class GoogleBackend:
         project, name, *version = reference.path.split("/")
         wanted = version[0] if version else "latest"
         url = f"{self._endpoint}/v1/projects/{project}/secrets/{name}/versions/{wanted}:access"
-        headers = self._authorized(url, give_up_at)
-        answer = self._client.send("GET", url, seconds=give_up_at - self._clock(), headers=headers)
+        answer = self._ask(url, give_up_at)
+        if answer.status == 401:  # the token counts no more, or the file with the key was replaced
+            self._credentials = None
+            answer = self._ask(url, give_up_at)
         if answer.status != 200:
             raise refusal(answer, str(reference))
         payload = answer.json(WHO).get("payload")
         return chosen(text_of(_decoded(payload, reference), reference), reference)
+
+    def _ask(self, url: str, give_up_at: float) -> Answer:
+        headers = self._authorized(url, give_up_at)
+        return self._client.send("GET", url, seconds=give_up_at - self._clock(), headers=headers)
 
     def _authorized(self, url: str, give_up_at: float) -> Mapping[str, str]:
         """The headers that say who asks; fetches a token where there is none that counts."""
