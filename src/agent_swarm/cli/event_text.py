@@ -44,6 +44,8 @@ def _told(event_type: str, data: Mapping[str, Any], agent: str, *, attempt: int 
     match event_type:
         case "agent.registered":
             return f"{data.get('name', 'an agent')} is here, as {data.get('agentRole', 'agent')}"
+        case "agent.introduced":
+            return f"{data.get('name', 'an agent')} is known from {data.get('origin', 'elsewhere')}"
         case "task.created":
             return f"{data.get('title', '')} ({data.get('status', '')})"
         case "task.claimed":

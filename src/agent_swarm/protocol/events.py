@@ -5,6 +5,7 @@ An event on the wire is `{seq, id, type, at, actor, subject: {kind, id}, swarm, 
 
 EVENT_TYPES: dict[str, str] = {
     "agent.registered": "An agent's process reported for work: {name, agentRole, instanceId}",
+    "agent.introduced": "An agent is known that no process has reported for yet: {name, agentRole, origin}",
     "agent.superseded": "A newer process of the agent took over: {instanceId, by}",
     "agent.signedOff": "An agent's process left in good order: {instanceId}",
     "project.created": "A project was added: {name}",

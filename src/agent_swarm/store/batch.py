@@ -80,7 +80,7 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
         return {"tasks": tasks, "agents": {op.agent_id for op in operations}}
     if phase is ops.SignOff:
         return {"agents": {op.agent_id for op in operations}}
-    if phase is ops.RegisterAgent:
+    if phase in (ops.RegisterAgent, ops.IntroduceAgent):
         return {"agents": {op.agent.profile.id for op in operations}}
     if phase is ops.CreateTasks:
         new = [task for op in operations for task in op.tasks]
@@ -97,6 +97,7 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.PutToken: tokens.put_token,
     ops.RevokeToken: tokens.revoke_token,
     ops.RegisterAgent: agents.register_agent,
+    ops.IntroduceAgent: agents.introduce_agent,
     ops.SignOff: agents.sign_off,
     ops.CreateProject: projects.create_project,
     ops.CreateTasks: tasks.create_tasks,

@@ -163,6 +163,22 @@ class RegisterAgent(Operation[Registration]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IntroduceAgent(Operation[bool]):
+    """Have an agent known before its first process reports for work; one that is known stays as it is.
+
+    Answers whether it was unknown. `origin` tells where it comes from.
+    """
+
+    agent: AgentRecord
+    actor: str
+    origin: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"agent:{self.agent.profile.id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignOff(Operation[None]):
     """An agent's process goes, in good order; a later instance is not touched."""
 
@@ -408,6 +424,7 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     PutToken,
     RevokeToken,
     RegisterAgent,
+    IntroduceAgent,
     SignOff,
     CreateProject,
     CreateTasks,
