@@ -13,7 +13,8 @@
     │   ├── IllegalTransition
     │   ├── ResultConflict
     │   ├── AlreadyExists
-    │   └── Superseded
+    │   ├── Superseded
+    │   └── SecretUnreadable
     ├── Denied                   who asks may not do it
     │   └── Unauthenticated
     └── Unavailable              try again later
@@ -154,6 +155,12 @@ class Superseded(Conflict):
     """A newer process runs under this AGENT_ID; this one must stop."""
 
     code = "superseded"
+
+
+class SecretUnreadable(Conflict):
+    """An encrypted value cannot be opened: its key is not here, or its text was changed."""
+
+    code = "secretUnreadable"
 
 
 class Denied(SwarmError):

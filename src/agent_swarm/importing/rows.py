@@ -18,7 +18,7 @@ class Collected:
     kept: list[Kept] = field(default_factory=list)
 
     def each(
-        self, rows: Sequence[Row], kind: str, make: Callable[[Row], V], *, shown: "Shown | None" = None
+        self, rows: Sequence[Row], kind: str, make: Callable[[Row], V], *, shown: Callable[[Row], Row] = dict
     ) -> list[V]:
         """What `make` makes of the rows; `shown` is what of a row may stand in the report."""
         made = []

@@ -72,6 +72,7 @@ REGISTRY: dict[str, ErrorSpec] = {
         ErrorSpec(domain.ResultConflict, 409),
         ErrorSpec(domain.AlreadyExists, 409),
         ErrorSpec(domain.Superseded, 409),
+        ErrorSpec(domain.SecretUnreadable, 409),
         ErrorSpec(TranscriptGap, 409),
         ErrorSpec(domain.Denied, 403),
         ErrorSpec(domain.Unauthenticated, 401),
