@@ -33,7 +33,7 @@ def test_given_their_swarm_when_it_is_imported_then_agents_and_projects_are_know
     home: Home, swarm: DesplegaSwarm
 ) -> None:
     done = home.take_desplega(swarm.path)
-    assert done.new == {"agents": 2, "projects": 1, "tasks": 4}
+    assert done.new == {"agents": 2, "projects": 1, "tasks": 4, "config": 0}
     lead, ada = home.read(lambda queries: (queries.agent(LEAD), queries.agent(CODER)))
     assert lead is not None and ada is not None
     assert (lead.name, lead.profile.agent_role, lead.slots, lead.harness) == ("Lead", AgentRole.LEAD, 2, "claude")
@@ -87,7 +87,7 @@ def test_given_an_import_when_it_is_done_again_then_nothing_changes_and_it_says_
     head = home.head()
     again = home.take_desplega(swarm.path)
     assert again.is_unchanged
-    assert again.unchanged == {"agents": 2, "projects": 1, "tasks": 4}
+    assert again.unchanged == {"agents": 2, "projects": 1, "tasks": 4, "config": 0}
     assert again.report == first.report
     assert home.head() == head
 
@@ -97,7 +97,7 @@ def test_given_more_in_the_source_when_it_is_imported_again_then_only_that_is_ad
 ) -> None:
     home.take_desplega(swarm.path)
     swarm.task(id_of(9), "And one more", dependsOn=[id_of(3)])
-    assert home.take_desplega(swarm.path).new == {"agents": 0, "projects": 0, "tasks": 1}
+    assert home.take_desplega(swarm.path).new == {"agents": 0, "projects": 0, "tasks": 1, "config": 0}
     assert home.tasks()["And one more"].state.status is TaskStatus.BLOCKED
 
 

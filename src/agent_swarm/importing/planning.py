@@ -35,6 +35,7 @@ class Plan:
     new: Counter[str] = field(default_factory=Counter)
     unchanged: Counter[str] = field(default_factory=Counter)
     kept: list[Kept] = field(default_factory=list)
+    places: dict[tuple[str, str], str | None] = field(default_factory=dict)  # (scope, foreign id) -> id here
     notes: list[str] = field(default_factory=list)
 
     def refuse(self, kind: str, source_id: str, reason: str, **content: Any) -> None:
@@ -43,11 +44,13 @@ class Plan:
 
 
 def planned(foreign: Foreign, queries: Queries) -> Plan:
-    """What is to be written of agents, projects and tasks."""
+    """What is to be written of agents, projects and tasks; `entries` adds the configuration."""
     plan = Plan(kept=list(foreign.kept), notes=list(foreign.notes))
     for agent in foreign.agents:
         _plan_agent(plan, foreign.system, agent, queries)
     projects = {project.id: _plan_project(plan, project, queries) for project in foreign.projects}
+    plan.places |= {("agent", agent.id): agent.id for agent in foreign.agents}
+    plan.places |= {("project", project_id): found for project_id, found in projects.items()}
     _plan_tasks(plan, foreign.tasks, projects, queries)
     return plan
 

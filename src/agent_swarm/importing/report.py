@@ -28,6 +28,7 @@ class Outcome:
     kept: tuple[Kept, ...]
     notes: tuple[str, ...]
     report: Path | None = None
+    backup: Path | None = None
 
     @property
     def is_unchanged(self) -> bool:
@@ -53,12 +54,13 @@ class Outcome:
             "kept": [_told(one) for one in self.kept],
             "notes": list(self.notes),
             "report": str(self.report) if self.report else None,
+            "plainSecretsBackup": str(self.backup) if self.backup else None,
         }
 
 
 def outcome(foreign: Foreign, plan: Plan, *, source: Path, target: str, dry_run: bool) -> Outcome:
     """What `plan` does."""
-    kinds = ("agents", "projects", "tasks")
+    kinds = ("agents", "projects", "tasks", "config")
     return Outcome(
         system=foreign.system,
         source=source,

@@ -34,6 +34,12 @@ def tell(done: "Outcome", *, as_json: bool) -> None:
         say(f"not imported: {len(done.problems) - SHOWN} more", to_errors=True)
     if homeless := len(done.kept) - len(done.problems):
         say(f"kept for later: {homeless} records of kinds that have no place here yet", to_errors=True)
+    if done.backup is not None:
+        say(
+            f"WARNING: secrets that lay in plain text were encrypted; {done.backup} has them IN PLAIN TEXT. "
+            "Back up the encryption key, then delete that file",
+            to_errors=True,
+        )
     if done.report is not None:
         say(f"all that was not imported is in {done.report}, which only you can read", to_errors=True)
 
