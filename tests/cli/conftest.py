@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 from tests.cli.recorded_server import RecordedServer
 
-PERSONAL = ("AGENT_SWARM_", "API_KEY", "MCP_BASE_URL", "DATA_DIR", "PORT", "HOST", "AGENT_", "SHUTDOWN_TIMEOUT")
+PERSONAL = (
+    "AGENT_SWARM_",
+    "API_KEY",
+    "MCP_BASE_URL",
+    "DATA_DIR",
+    "PORT",
+    "HOST",
+    "AGENT_",
+    "SHUTDOWN_TIMEOUT",
+    "SECRETS_",
+)
 
 
 @dataclass(frozen=True, slots=True)

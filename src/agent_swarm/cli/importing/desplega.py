@@ -54,11 +54,11 @@ def desplega(
     from agent_swarm.importing.desplega.database import read_tables
     from agent_swarm.importing.desplega.rows import understood
 
-    foreign = understood(read_tables(source), _key(source, key_file, asked=key is not None))
+    foreign = understood(read_tables(source), key_for(source, key_file, asked=key is not None))
     tell(import_into(address, data_dir or server_data_dir(), foreign, source=source, dry_run=dry_run), as_json=as_json)
 
 
-def _key(source: Path, key_file: Path | None, *, asked: bool) -> bytes | None:
+def key_for(source: Path, key_file: Path | None, *, asked: bool) -> bytes | None:
     """The key that was named, or the one that lies beside the database; never from the command line itself."""
     from agent_swarm.vault.keys import parse_key
 

@@ -9,6 +9,7 @@ from agent_swarm.cli.text import printable
 if TYPE_CHECKING:
     from agent_swarm.importing.report import Outcome
 
+_WORDS = {"config": "entries of configuration"}
 SHOWN = 20  # problems on the screen; all of them are in the report file
 
 
@@ -33,7 +34,7 @@ def tell(done: "Outcome", *, as_json: bool) -> None:
     if len(done.problems) > SHOWN:
         say(f"not imported: {len(done.problems) - SHOWN} more", to_errors=True)
     if homeless := len(done.kept) - len(done.problems):
-        say(f"kept for later: {homeless} records of kinds that have no place here yet", to_errors=True)
+        say(f"kept for later: {_count(homeless, 'records')} of a kind that has no place here yet", to_errors=True)
     if done.backup is not None:
         say(
             f"WARNING: secrets that lay in plain text were encrypted; {done.backup} has them IN PLAIN TEXT. "
@@ -45,4 +46,8 @@ def tell(done: "Outcome", *, as_json: bool) -> None:
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{number:,} {kind}" for kind, number in counts.items() if number)
+    return ", ".join(_count(number, _WORDS.get(kind, kind)) for kind, number in counts.items() if number)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word.removesuffix('s') if number == 1 else word}"

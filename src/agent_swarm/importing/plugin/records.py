@@ -39,9 +39,7 @@ def understood(folders: Folders) -> Foreign:
         projects=tuple(projects),
         tasks=tuple(tasks),
         kept=tuple(collected.kept),
-        notes=(f"{CREDENTIALS} is not read: store what is needed with agent-swarm config set",)
-        if folders.has_credentials
-        else (),
+        notes=(f"{CREDENTIALS} is not read: store what is needed of it by hand",) if folders.has_credentials else (),
         counted=counted,
     )
 
