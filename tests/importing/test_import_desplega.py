@@ -23,6 +23,8 @@ from agent_swarm.store.operations import CreateProject
 from agent_swarm.store.records import ProjectRecord
 from agent_swarm.store.sql.file_lock import StoreLockedError, locked
 
+pytestmark = pytest.mark.slow  # each makes two databases
+
 
 @pytest.fixture
 def swarm(tmp_path: Path) -> DesplegaSwarm:
@@ -258,7 +260,6 @@ def test_given_a_damaged_database_when_it_is_imported_then_it_is_refused(home: H
         home.take_desplega(swarm.path)
 
 
-@pytest.mark.slow
 def test_given_a_large_swarm_when_it_is_imported_then_all_of_it_is_one_transaction(
     home: Home, swarm: DesplegaSwarm
 ) -> None:

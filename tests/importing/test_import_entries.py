@@ -21,6 +21,8 @@ from agent_swarm.store.base import Queries
 from agent_swarm.store.families.facts import FACTS, SettleFact
 from agent_swarm.store.operations import Operation
 
+pytestmark = pytest.mark.slow  # each makes two databases
+
 
 @dataclass
 class Facts:

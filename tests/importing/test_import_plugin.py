@@ -14,6 +14,8 @@ from agent_swarm.importing.plugin.folders import read_folders
 from agent_swarm.importing.plugin.records import understood
 from agent_swarm.importing.report import Outcome
 
+pytestmark = pytest.mark.slow  # each makes two databases
+
 SWARM = "swarm-1769380552744"
 
 
