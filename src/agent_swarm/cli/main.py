@@ -33,7 +33,9 @@ COMMANDS = {
     },
     "Look after its data": {
         "db": Lazy("agent_swarm.cli.db:db", "Look at, migrate and copy the database."),
-        "import": Lazy("agent_swarm.cli.importing:importing", "Take over the data of another system."),
+        "import": Lazy(
+            "agent_swarm.cli.importing:importing", "Take over agents, projects and open tasks from another system."
+        ),
     },
     "Your shell": {
         "completion": Lazy("agent_swarm.cli.completion:completion", "Print the completion script for a shell."),
