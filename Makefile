@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CLIS := build/clis
-APT_PACKAGES := git curl jq zsh fish python3-venv bubblewrap
+APT_PACKAGES := git curl jq zsh fish python3-venv bubblewrap qemu-system-x86 qemu-utils gcc libc6-dev e2fsprogs mmdebstrap openssh-client
 
 .PHONY: help
 help: ## list the commands
@@ -42,13 +42,17 @@ clis: $(CLIS)/.ready ## the agent command lines that tests drive, with npm
 $(CLIS)/.ready: tests/clis/package.json tests/clis/package-lock.json tests/clis/.npmrc scripts/install-clis
 	@scripts/install-clis tests/clis $(CLIS)
 
+.PHONY: guest
+guest: dev ## the tiny guest that tests of VMs boot, of two Debian packages; without it they are skipped
+	@$(BIN)/python -m agent_swarm.testing.tiny_guest.build build/tiny-guest || [ -z "$$SKIP_NOTHING" ]
+
 .PHONY: test
-test: system-deps dev clis ## run everything
+test: system-deps dev clis guest ## run everything
 	$(BIN)/python -m pytest -m "not alone" -n 2 --dist worksteal
 	$(BIN)/python -m pytest -m alone
 
 .PHONY: test-fast
-test-fast: dev clis ## run what is quick
+test-fast: dev clis guest ## run what is quick
 	$(BIN)/python -m pytest -m "not slow" -q -n 2 --dist worksteal
 
 .PHONY: check

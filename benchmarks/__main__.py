@@ -18,6 +18,7 @@ BENCHMARKS = {
     "dispatch": "task created → a waiting worker has it",
     "cycles": "life cycles over the network, against the prototype",
     "store": "life cycles on the store alone, and by bare statements",
+    "audit": "the chain of events and its checkpoints, and their check",
     "requests": "requests beside a bare echo",
     "claims": "a claim among a million tasks against one among a thousand",
     "pages": "list page and cancel with 100,000 tasks",
@@ -26,7 +27,9 @@ BENCHMARKS = {
     "startup": "start of the server, memory at rest",
     "cli": "processor time of the command line",
     "sandbox": "start and end of processes",
+    "killing": "the kill switch: every process of eleven agents dead",
     "runs": "start and cancel of a real run",
+    "vms": "a clone, its first command, and a command, beside bare qemu",
     "claude": "message to, interrupt and memory of an agent with Claude Code",
 }
 

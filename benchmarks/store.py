@@ -83,7 +83,7 @@ async def _rounds(openings: dict[str, Opening], scale: Scale) -> dict[tuple[str,
         for at_once in scale.of((1, 64, 200), (1, 64)):
             for name, opening in openings.items():
                 async with opening() as store:
-                    crew = await asyncio.gather(*(_agent(store) for _ in range(at_once)))
+                    crew = await asyncio.gather(*(agent(store) for _ in range(at_once)))
                     rate = await _rate(store, crew, seconds=scale.of(1.0, 0.4))
                 found.setdefault((name, at_once), []).append(rate)
                 gc.collect()
@@ -96,7 +96,7 @@ async def _rate(store: BatchingStore, crew: list[AgentRecord], *, seconds: float
 
     async def work(agent: AgentRecord) -> None:
         while time.perf_counter() < until:
-            await _live(store, agent)
+            await live(store, agent)
             next(done)
 
     since = time.perf_counter()
@@ -104,7 +104,8 @@ async def _rate(store: BatchingStore, crew: list[AgentRecord], *, seconds: float
     return next(done) / (time.perf_counter() - since)
 
 
-async def _live(store: BatchingStore, agent: AgentRecord) -> None:
+async def live(store: BatchingStore, agent: AgentRecord) -> None:
+    """One life cycle."""
     spec = TaskSpec(id=new_id(), title="a task", prompt="Do what has to be done, then say so.")
     await store.apply(ops.CreateTasks(tasks=(ops.NewTask(spec=spec),), actor="operator"))
     claimed = await store.apply(
@@ -125,7 +126,8 @@ async def _live(store: BatchingStore, agent: AgentRecord) -> None:
     await store.apply(ops.TaskCommand(command=ending, actor="bench"))
 
 
-async def _agent(store: BatchingStore) -> AgentRecord:
-    agent = AgentRecord(profile=AgentProfile(id=new_id()), name="bench", instance_id=new_id())
-    await store.apply(ops.RegisterAgent(agent=agent, token=token(TokenKind.AGENT, agent_id=agent.profile.id)))
-    return agent
+async def agent(store: BatchingStore) -> AgentRecord:
+    """A registered agent."""
+    made = AgentRecord(profile=AgentProfile(id=new_id()), name="bench", instance_id=new_id())
+    await store.apply(ops.RegisterAgent(agent=made, token=token(TokenKind.AGENT, agent_id=made.profile.id)))
+    return made

@@ -37,6 +37,7 @@ _REPLIES: Mapping[FrameType, Mapping[str, Any]] = {
     FrameType.FAIL: _TOLD,
     FrameType.PAUSE: _TOLD,
     FrameType.RELEASE: _TOLD,
+    FrameType.KILLED: _NOTHING,
     FrameType.BYE: _NOTHING,
 }
 _HEARTBEAT_REPLIES = (FrameType.HELLO, FrameType.HEARTBEAT)

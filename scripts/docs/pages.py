@@ -4,7 +4,18 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from scripts.docs import arrows, commands, errors, events, life_cycle, routes, script_harness, settings, worker_protocol
+from scripts.docs import (
+    arrows,
+    commands,
+    errors,
+    events,
+    life_cycle,
+    metrics,
+    routes,
+    script_harness,
+    settings,
+    worker_protocol,
+)
 
 Render = Callable[[], str]
 
@@ -12,6 +23,7 @@ PAGES: Mapping[str, Render] = {
     "docs/reference/commands.md": commands.render,
     "docs/reference/errors.md": errors.render,
     "docs/reference/events.md": events.render,
+    "docs/reference/metrics.md": metrics.render,
     "docs/reference/routes.md": routes.render,
     "docs/reference/script-harness.md": script_harness.render,
     "docs/reference/settings.md": settings.render,

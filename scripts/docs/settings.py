@@ -24,9 +24,11 @@ SECTIONS: Mapping[str, tuple[type[Any], str]] = {
 }
 
 INTRODUCTION = """
-Defaults < `config.toml` < environment < command-line flags; later wins. An empty variable counts as unset. Where
-several variables are listed the first one that is set wins. A value that does not parse, and a key of `config.toml`
-that does not exist, are refused with the setting's name and what was expected. Secrets are never shown.
+Defaults < `config.toml` < [stored configuration](../secrets.md#what-becomes-of-an-entry) < environment < command-line
+flags; later wins. Stored can be what is marked so: the server reads it once its database is open. An empty variable
+counts as unset. Where several variables are listed the first one that is set wins. A value that does not parse, and a
+key of `config.toml` that does not exist, are refused with the setting's name and what was expected. Secrets are never
+shown.
 
 `--env-file FILE` reads `KEY=value` and `export KEY="value"` lines first, on every command. `agent-swarm up` hands
 the environment on to the server and the workers it runs, except what concerns one process alone (`PORT`, `HOST`,
@@ -106,7 +108,8 @@ def _section(name: str, cls: type[Any], toml: str) -> str:
 
 
 def _row(name: str, one: Setting, default: str) -> tuple[str, ...]:
-    help_text = one.help + (" (secret)" if one.secret else "")
+    marks = [mark for mark, holds in (("secret", one.secret), ("may be stored", one.stored)) if holds]
+    help_text = one.help + (f" ({', '.join(marks)})" if marks else "")
     return (codes(one.env), code(name), default, one.expected, help_text)
 
 

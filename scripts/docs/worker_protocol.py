@@ -13,7 +13,7 @@ from agent_swarm.domain.tasks import FailureClass, PauseReason
 from agent_swarm.protocol import limits, pool
 from agent_swarm.protocol.pool import FrameType
 
-FROM_SERVER = (FrameType.REPLY, FrameType.ERROR, FrameType.CLAIMED, FrameType.COMMAND)
+FROM_SERVER = (FrameType.REPLY, FrameType.ERROR, FrameType.CLAIMED, FrameType.COMMAND, FrameType.KILL)
 BODIES: dict[FrameType, type[BaseModel]] = {
     FrameType.HELLO: pool.Hello,
     FrameType.CREDIT: pool.Credit,
@@ -27,8 +27,10 @@ BODIES: dict[FrameType, type[BaseModel]] = {
     FrameType.FAIL: pool.Fail,
     FrameType.PAUSE: pool.Pause,
     FrameType.RELEASE: pool.Release,
+    FrameType.KILLED: pool.Killed,
     FrameType.CLAIMED: pool.Claimed,
     FrameType.COMMAND: pool.Command,
+    FrameType.KILL: pool.Kill,
 }
 # What the `reply` to a frame holds: server.pool.exchange and server.pool.reports.
 REPLIES = {
@@ -38,6 +40,7 @@ REPLIES = {
     FrameType.HEARTBEAT: "a HeartbeatReply",
     FrameType.EVENTS: '`{"next": n}`: the number of the line to send next',
     FrameType.USAGE: '`{"booked": true}`, false where it was booked before',
+    FrameType.KILLED: "`{}`",
     FrameType.BYE: "`{}`, then the connection is closed",
 }
 REPLY_TO_COMMANDS = '`{"status": "…", "repeated": false}`: the task\'s status, and whether the same was done before'
@@ -49,7 +52,16 @@ WITHOUT_BODY = {
 }
 OTHERS = (
     *(pool.RegisterRequest, pool.RegisterReply, pool.Timing, pool.HeartbeatReply, pool.LeaseStatus, pool.LeaseRef),
-    *(pool.Project, pool.Dependency, pool.PreviousAttempt, pool.PollRequest, pool.PollReply, pool.Frame),
+    *(
+        pool.Project,
+        pool.Dependency,
+        pool.PreviousAttempt,
+        pool.Permissions,
+        pool.Variable,
+        pool.PollRequest,
+        pool.PollReply,
+        pool.Frame,
+    ),
 )
 
 ROUTES = f"""

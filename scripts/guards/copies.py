@@ -1,19 +1,16 @@
 """A copy of the tree that guards are taken out of; the tree itself is never touched."""
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from scripts.guards.table import Guard
+from scripts.guards.guard import Guard
+from scripts.guards.trial import run
 
 _PARTS = ("src", "tests", "scripts", "docs", "pyproject.toml", "README.md")
 _ALL_PASSED, _SOME_FAILED = 0, 1  # exit codes of pytest
-_SECONDS = 120
-_PLUGINS = ("-p", "no:cacheprovider", "-p", "pytest_timeout", "-p", "anyio", "-p", "_hypothesis_pytestplugin")
+_SECONDS, _ALL_SECONDS = 120, 400  # for the tests of one guard, and of all of them
 
 
 class SourceNotFoundError(Exception):
@@ -36,12 +33,16 @@ class Copy:
     def try_without(self, guard: Guard) -> str:
         """Take the guard out and run its tests: `killed`, `survived`, or why neither can be said."""
         with self._without(guard):
-            code = self._pytest(guard.tests)
+            code = self._pytest(guard.tests, are_slow=guard.is_slow)
         return {_ALL_PASSED: "survived", _SOME_FAILED: "killed"}.get(code, f"pytest ended with {code}")
 
-    def passes(self, tests: Sequence[str]) -> bool:
-        """Whether these tests pass while every guard stands."""
-        return self._pytest(tests) == _ALL_PASSED
+    def passes(self, guards: Sequence[Guard]) -> bool:
+        """Whether the tests of these guards pass while every one of them stands."""
+        for are_slow in (False, True):
+            tests = sorted({test for guard in guards if guard.is_slow == are_slow for test in guard.tests})
+            if tests and self._pytest(tests, are_slow=are_slow, seconds=_ALL_SECONDS) != _ALL_PASSED:
+                return False
+        return True
 
     @contextmanager
     def _without(self, guard: Guard) -> Iterator[None]:
@@ -62,16 +63,7 @@ class Copy:
         for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
             compiled.unlink()
 
-    def _pytest(self, tests: Sequence[str]) -> int:
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", *_PLUGINS, *tests]
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(self._folder / "src"),
-            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # loading all of them takes longer than most of the tests
-        }
-        try:
-            return subprocess.run(
-                command, cwd=self._folder, env=environment, capture_output=True, timeout=_SECONDS, check=False
-            ).returncode
-        except subprocess.TimeoutExpired:
-            return _SOME_FAILED  # a mutant that hangs is noticed, too
+    def _pytest(self, tests: Sequence[str], *, are_slow: bool, seconds: float = _SECONDS) -> int:
+        chosen = () if are_slow else ("-m", "not slow")
+        code = run(self._folder, (*chosen, *tests), seconds=seconds)
+        return _SOME_FAILED if code is None else code  # a mutant that hangs is noticed, too

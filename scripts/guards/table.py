@@ -1,22 +1,12 @@
 """The guards: where each stands, what takes it away, and the tests that must then fail.
 
 `source` is the exact text and stands in its file once. A guard that was moved or rewritten is adapted here; one for
-which no test fails needs a test, not a smaller mutation.
+which no test fails needs a test, not a smaller mutation. Those of several servers are in `of_servers`, those of
+secrets in `of_secrets`.
 """
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """One guard. `tests` are what pytest is given, without those marked slow."""
-
-    name: str
-    path: str
-    source: str
-    mutant: str
-    tests: tuple[str, ...]
-
+from scripts.guards import of_secrets, of_servers
+from scripts.guards.guard import Guard
 
 COMMANDS = "src/agent_swarm/domain/commands.py"
 TASKS, AGENTS, HELD, CLAIMS, WORK = (
@@ -27,11 +17,17 @@ TOKENS, ACCESS = "src/agent_swarm/services/tokens.py", "src/agent_swarm/server/a
 DISPATCHER, OWNERS = "src/agent_swarm/services/dispatch/dispatcher.py", "src/agent_swarm/server/pool/owners.py"
 LEASES, SLOTS = "src/agent_swarm/worker/leases.py", "src/agent_swarm/worker/slots.py"
 PUMP, UNSENT, FOLLOWING = (f"src/agent_swarm/bus/nats/{name}.py" for name in ("pump", "unsent", "following"))
+KILLING, SWITCH = "src/agent_swarm/store/applying/killing.py", "src/agent_swarm/domain/kill_switch.py"
+JWTS, LOGINS = "src/agent_swarm/services/jwts.py", "tests/server/test_logins.py"
 TIMERS, EXCHANGE = "src/agent_swarm/server/timers.py", "src/agent_swarm/server/pool/exchange.py"
+
+CAPS = "src/agent_swarm/store/applying/caps.py"
 
 TRANSITIONS, LIFE = "tests/domain/test_transitions.py", "tests/store/test_life_cycle.py"
 GUARDED, AUTH = "tests/store/test_sqlite_writer.py", "tests/server/test_auth.py"
 REPORTS, SOCKET = "tests/server/pool/test_pool_reports.py", "tests/server/pool/test_pool_socket.py"
+KILL = "tests/store/test_kill_switch.py"
+CAPPED, PERMITTED = "tests/store/test_caps.py", "tests/server/test_permissions.py"
 SHARED = "tests/bus/test_nats_transcripts.py"
 DISPATCHING, WORKER_LEASES = "tests/services/dispatch/test_dispatcher.py", "tests/worker/test_worker_leases.py"
 
@@ -246,6 +242,69 @@ GUARDS = (
         "    if False:\n",
         (f"{AUTH}::test_given_a_token_of_an_earlier_epoch_when_it_is_judged_then_only_the_operators_counts",),
     ),
+    # --- the kill switch ---
+    Guard(
+        "claims while it is on",
+        CLAIMS,
+        "            elif stopping(work.rows.killed(), op.agent_id) is None:",
+        "            else:",
+        (f"{KILL}::test_given_the_switch_is_on_when_credits_come_then_they_wait_and_nothing_can_be_filed",),
+    ),
+    Guard(
+        "fence of a killed attempt",
+        COMMANDS,
+        'AttemptOutcome.KILLED, "", status=status, fence=task.fence + 1)',
+        'AttemptOutcome.KILLED, "", status=status)',
+        (
+            f"{KILL}::test_given_running_attempts_when_everything_is_killed_then_each_ends_and_its_task_waits_for_a_person",
+        ),
+    ),
+    Guard(
+        "the lease of a worker that has not heard",
+        COMMANDS,
+        "not_before=task.lease_expires_at",
+        "not_before=None",
+        (
+            f"{KILL}::test_given_a_worker_that_does_not_confirm_when_its_task_is_resumed_then_it_waits_for_the_end_of_the_lease",
+        ),
+    ),
+    Guard(
+        "epoch of the kill switch",
+        KILLING,
+        "        work.rows.raise_epoch()\n",
+        "        pass\n",
+        (f"{KILL}::test_given_tokens_when_the_switch_is_used_then_only_those_made_afterwards_have_the_epoch",),
+    ),
+    Guard(
+        "tokens of one agent that is killed",
+        KILLING,
+        "        work.rows.revoke_tokens(work.now, kind=TokenKind.AGENT, agent_id=switch.scope_id)\n",
+        "        pass\n",
+        (f"{KILL}::test_given_two_agents_when_one_is_killed_then_the_other_goes_on",),
+    ),
+    Guard(
+        "requests while it is on",
+        ACCESS,
+        "                self._door.board.refuse()\n",
+        "                pass\n",
+        (
+            "tests/server/test_kill_switch.py::test_given_the_switch_is_on_when_others_ask_for_something_then_it_is_503_with_the_reason",
+        ),
+    ),
+    Guard(
+        "what holds it down beside a flag",
+        SWITCH,
+        "if switch.is_killed and not left.holders else left",
+        "if switch.is_killed else left",
+        (f"{KILL}::test_given_a_request_and_a_flag_when_the_flag_goes_then_the_request_still_holds",),
+    ),
+    Guard(
+        "who may lift it",
+        "src/agent_swarm/services/kill_switch.py",
+        "    if not by.may(Scope.KILL_SWITCH_ADMIN):\n",
+        "    if False:\n",
+        ("tests/server/test_kill_switch.py::test_given_a_token_that_may_only_stop_when_it_lifts_then_that_is_denied",),
+    ),
     Guard(
         "kind of token of a route",
         ACCESS,
@@ -374,4 +433,136 @@ GUARDS = (
             "tests/bus/test_following.py::test_given_a_message_that_is_lost_on_the_way_then_it_is_read_again_before_what_follows",
         ),
     ),
+    # --- what agents may do ---
+    Guard(
+        "caps of what agents file",
+        CAPS,
+        "    if op.capped is None:\n",
+        "    if True:\n",
+        (
+            f"{CAPPED}::test_given_a_full_task_when_an_agent_files_below_it_then_the_refusal_names_cap_value_and_setting",
+        ),
+    ),
+    Guard(
+        "what others of the batch file counts",
+        CAPS,
+        "            work.tallies[tally] += 1\n",
+        "            pass\n",
+        (
+            f"{CAPPED}::test_given_several_requests_in_one_batch_when_they_would_pass_a_cap_together_then_the_last_ones_"
+            "are_refused",
+        ),
+    ),
+    Guard(
+        "tokens under a profile that files nothing",
+        CLAIMS,
+        "    if not granted.profile.may_file:\n",
+        "    if False:\n",
+        (f"{PERMITTED}::test_given_a_read_only_attempt_of_a_lead_when_it_files_a_task_then_its_token_may_not",),
+    ),
+    Guard(
+        "no wider profile for others",
+        "src/agent_swarm/services/permissions.py",
+        "    if own is not None and not profile.is_within(own.profile):\n",
+        "    if False:\n",
+        (f"{PERMITTED}::test_given_a_lead_under_a_profile_when_it_files_tasks_then_they_get_no_more_than_it_has",),
+    ),
+    Guard(
+        "agents whose worker cannot enforce their profile",
+        AGENTS,
+        "    if granted.is_required:\n",
+        "    if False:\n",
+        (f"{PERMITTED}::test_given_an_agent_with_a_profile_when_it_registers_anew_then_it_keeps_it",),
+    ),
+    Guard(
+        "runs whose profile cannot be enforced",
+        "src/agent_swarm/worker/permissions.py",
+        "    if reasons and asked.required:\n",
+        "    if False:\n",
+        (
+            "tests/worker/test_worker_permissions.py::test_given_plain_processes_when_a_read_only_task_is_claimed_then_"
+            "nothing_runs_and_it_is_not_tried_again",
+        ),
+    ),
+    # --- people ---
+    Guard(
+        "header of a session's token",
+        JWTS,
+        '    if header != {"alg": ALGORITHM, "typ": use.type, "kid": kid} or not _is_id(kid):\n',
+        "    if not _is_id(kid):\n",
+        ("tests/services/test_jwts.py::test_given_another_header_when_the_token_is_read_then_it_does_not_count",),
+    ),
+    Guard(
+        "end of a session's token",
+        JWTS,
+        "    if claims.expires_at + SKEW <= now:\n",
+        "    if False:\n",
+        (f"{LOGINS}::test_given_an_access_token_when_its_time_is_over_then_only_a_refresh_helps",),
+    ),
+    Guard(
+        "a refresh token is good once",
+        "src/agent_swarm/store/families/sessions.py",
+        "        if self.number != session.number:\n",
+        "        if False:\n",
+        (f"{LOGINS}::test_given_a_used_refresh_token_when_it_comes_again_then_the_whole_session_ends",),
+    ),
+    Guard(
+        "epoch of sessions",
+        "src/agent_swarm/store/families/sessions.py",
+        "    if session.epoch != epoch:\n",
+        "    if False:\n",
+        (f"{LOGINS}::test_given_many_sessions_when_all_are_revoked_then_none_counts_and_api_keys_do",),
+    ),
+    Guard(
+        "a session ends with its API key",
+        "src/agent_swarm/services/sessions.py",
+        "    if not why_not and session is not None and session.key_hash:\n",
+        "    if False:\n",
+        (f"{LOGINS}::test_given_a_session_of_an_api_key_when_another_key_replaces_it_then_the_session_ends",),
+    ),
+    Guard(
+        "ended sessions are forgotten",
+        "src/agent_swarm/server/auth.py",
+        '        *((f"session:{identity.token_id}", identity.owner) if identity.kind is TokenKind.USER else ()),\n',
+        "",
+        (f"{LOGINS}::test_given_an_own_session_when_it_is_revoked_then_its_tokens_end_and_others_go_on",),
+    ),
+    Guard(
+        "a role has its scopes only",
+        TOKENS,
+        "if scope.endswith(_ENDINGS[role])",
+        "if True",
+        (
+            "tests/server/test_access.py::test_given_every_kind_of_token_when_a_route_is_called_then_only_those_of_the_table_pass",
+        ),
+    ),
+    Guard(
+        "locks of log-ins",
+        "src/agent_swarm/server/logins.py",
+        "        if asked.locked_for:\n",
+        "        if False:\n",
+        (
+            f"{LOGINS}::test_given_wrong_passwords_when_there_were_too_many_then_log_ins_from_there_are_locked_for_a_while",
+        ),
+    ),
+    Guard(
+        "rates",
+        ACCESS,
+        "            self._door.rates.check(identity, self._rate_class)\n",
+        "            pass\n",
+        (
+            "tests/server/test_rates.py::test_given_a_user_who_asks_too_often_when_the_burst_is_over_then_it_is_429_with_retry_after",
+        ),
+    ),
+    Guard(
+        "a forwarded address of a trusted proxy only",
+        "src/agent_swarm/server/peers.py",
+        "        while hops and self._is_trusted(nearest):\n",
+        "        while hops:\n",
+        (
+            "tests/server/test_peers.py::test_given_a_trusted_proxy_when_it_names_a_client_then_the_last_untrusted_address_counts",
+        ),
+    ),
+    *of_servers.GUARDS,
+    *of_secrets.GUARDS,
 )

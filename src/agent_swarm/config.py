@@ -1,6 +1,7 @@
 """How settings are read: typed dataclasses, and one order of precedence for all of them.
 
-defaults < `<data-dir>/config.toml` < environment < command-line flags; later wins. An empty variable counts as unset.
+defaults < `<data-dir>/config.toml` < stored configuration < environment < command-line flags; later wins. Only settings
+that are read once the database is open can be stored there. An empty variable counts as unset.
 A setting that does not parse, or a key that does not exist in config.toml, is refused with the setting's name and
 what was expected. The reference page of settings is checked against these classes.
 """
@@ -33,6 +34,7 @@ class Setting:
     parse: Callable[[str], Any]
     expected: str
     secret: bool = False
+    stored: bool = False  # it may also come from the stored configuration
 
 
 def setting(
@@ -43,11 +45,12 @@ def setting(
     parse: Callable[[str], Any] = str,
     expected: str = "text",
     secret: bool = False,
+    stored: bool = False,
 ) -> Any:
     """A dataclass field with its sources; `parse` turns the text of a variable into the value, or raises ValueError."""
     names = (env,) if isinstance(env, str) else env
     return dataclasses.field(
-        default=default, metadata={"setting": Setting(names, help, parse, expected, secret)}, repr=not secret
+        default=default, metadata={"setting": Setting(names, help, parse, expected, secret, stored)}, repr=not secret
     )
 
 
@@ -81,6 +84,23 @@ def load(
                 break
     values.update({name: value for name, value in (flags or {}).items() if value is not None})
     return cls(**values)
+
+
+def given(cls: type[Any], *, environ: Mapping[str, str], flags: Mapping[str, Any]) -> frozenset[str]:
+    """The settings that the environment or a flag decides, by field name."""
+    named = {
+        name for name, source in settings_of(cls).items() if any(environ.get(one, "").strip() for one in source.env)
+    }
+    return frozenset(named | {name for name, value in flags.items() if value is not None})
+
+
+def problem_with(source: Setting, text: str) -> str:
+    """Why a setting cannot have this text; empty where it can."""
+    try:
+        source.parse(text)
+    except ValueError:
+        return f"expected {source.expected}"
+    return ""
 
 
 def read_env_file(path: Path) -> dict[str, str]:

@@ -24,7 +24,21 @@ class Point(StrEnum):
     POOL_ANSWERING = "pool.answering"  # what a frame asked for is done, its answer is not sent
     TRANSCRIPT_TORN = "transcript.torn"  # half of what is to be appended is in the file
     TRANSCRIPT_WRITTEN = "transcript.written"  # all of it is, the worker does not know
+    NOTARY_TORN = "notary.torn"  # half of a checkpoint is in the file
+    NOTARY_RECORDED = "notary.recorded"  # a checkpoint is in the database, and not in the file
+    NOTARY_INTRODUCED = "notary.introduced"  # a key is introduced, and not in the place of the other one
+    NOTARY_ARCHIVED = "notary.archived"  # an archive is written, and no signed checkpoint knows of it
+    NOTARY_DROPPING = "notary.dropping"  # some of the archived rows are gone
     SERVER_STOPPING = "server.stopping"  # connections are dismissed, the store is open
+
+    # --- the server, while its encryption keys change -------------------------------------------------------------
+    KEY_TORN = "keys.torn"  # half of the next master key is in a file beside that of the one so far
+    KEY_STAGED = "keys.staged"  # all of it is, the database knows nothing
+    KEY_WRAPPED = "keys.wrapped"  # the data keys are wrapped by both, the file holds the one so far
+    KEY_INSTALLED = "keys.installed"  # the file holds the next one
+    KEY_SETTLED = "keys.settled"  # the wraps by the one so far are gone, nobody has been answered
+    KEY_RESEALING = "keys.resealing"  # some values are encrypted anew, others are not
+    KEY_RESEALED = "keys.resealed"  # all are, the data key before is still there
 
     # --- the worker -----------------------------------------------------------------------------------------------
     WORKER_RESCUED = "worker.rescued"  # workspaces of a killed process are saved, its attempts have no ending

@@ -87,7 +87,7 @@ async def test_given_a_link_that_is_cut_for_a_while_then_what_was_missed_is_hear
         await far.heard_all("one", set(range(1, 50)))
         await pair[1].heard_all("far", set(range(2, 50)))
         assert len(far.heard) == 49
-        assert far.bus.link.outages == 1
+        assert far.bus.figures().outages == 1
         await far.bus.close()
 
 
@@ -111,7 +111,7 @@ async def test_given_nats_that_is_away_when_a_lot_is_published_then_the_outbox_s
         looks = [notice.body["ready"] for notice in pair[0].heard if notice.body.get("seq") == 999]
         assert looks == [None]
         assert [notice.body["attempt"] for notice in pair[0].heard if "attempt" in notice.body] == list(range(85, 100))
-        assert (far.bus.dropped, far.bus.merged) == (85, 998)
+        assert (far.bus.figures().dropped, far.bus.figures().merged) == (85, 998)
         await far.bus.close()
 
 

@@ -84,7 +84,7 @@ class Swarm:
                 expected = [f"{number}" for number in range(self.lines[attempt])]
                 await node.has(*expected, attempt=attempt, within=PATIENCE)
             await node.has_sent_all(PATIENCE)
-        assert all(ear.bus.dropped == 0 for ear in self.ears)
+        assert all(ear.bus.figures().dropped == 0 for ear in self.ears)
 
     async def _publish(self) -> None:
         while not self._stopping:

@@ -69,6 +69,7 @@ async def test_given_a_notification_that_nobody_understands_then_it_is_passed_ov
     await ear.heard_all("two", {3})
 
     assert len(ear.heard) == 1
+    assert ear.bus.figures().unreadable == 1
     await ear.bus.close()
 
 
@@ -86,6 +87,8 @@ async def test_given_a_node_that_was_cut_off_when_it_is_back_then_it_is_told_to_
         await other.heard_all("one", {1})
         other.bus.publish(committed("other", 3))
         await one.heard_all("other", {3})
+        assert one.bus.figures().outages >= 1
+        assert other.bus.figures().outages == 0
         for ear in (one, other):
             await ear.bus.close()
 
@@ -101,6 +104,7 @@ async def test_given_a_database_that_is_away_when_more_is_published_than_fits_th
         await other.heard_all("one", {OUTBOX + 10}, within=30)
 
         assert len(other.seqs("one")) == OUTBOX
+        assert one.bus.figures().dropped == 10
         for ear in (one, other):
             await ear.bus.close()
 

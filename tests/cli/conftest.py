@@ -12,6 +12,7 @@ import pytest
 from tests.cli.recorded_server import RecordedServer
 
 PERSONAL = (
+    "SECRETS_",
     "AGENT_SWARM_",
     "API_KEY",
     "MCP_BASE_URL",
@@ -20,7 +21,6 @@ PERSONAL = (
     "HOST",
     "AGENT_",
     "SHUTDOWN_TIMEOUT",
-    "SECRETS_",
 )
 
 

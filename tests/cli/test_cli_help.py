@@ -10,11 +10,8 @@ from agent_swarm import __version__
 from agent_swarm.cli.lazy import LazyGroup
 from agent_swarm.cli.main import cli
 
-# Each of these is kept for the VM commands.
-VM_COMMANDS = (
-    *("init-base", "project", "create", "list", "ssh", "run", "code", "start", "stop", "delete"),
-    *("cp", "bulk", "env", "checkpoint", "restore", "status", "providers"),
-)
+# Each of these is kept for the VM commands to come.
+VM_COMMANDS = ("code", "env")
 
 
 def commands_of(group: LazyGroup, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command, str]]:

@@ -511,9 +511,12 @@ class TestPermissions:
             Say("done"),
         ]
         async with ModelServer(script) as model:
-            outcome = await hire(model).once(permissions=Permissions())
+            agent = hire(model)
+            outcome = await agent.once(permissions=Permissions())
         assert outcome.ok
         assert not (workspace / "forbidden").exists()
+        assert [denied.data["name"] for denied in agent.transcript.of(EventKind.DENIED)] == ["Bash"]
+        assert [result.data["ok"] for result in agent.transcript.of(EventKind.TOOL_RESULT)] == [False, True]
         assert (workspace / "ok").exists()
         assert outcome.data is not None
         assert [denial["tool"] for denial in outcome.data["permissionDenials"]] == ["Bash"]

@@ -4,8 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 from agent_swarm.domain import commands
-from agent_swarm.domain.tasks import AttemptOutcome, TaskState, TaskStatus
+from agent_swarm.domain.tasks import AttemptOutcome, PauseReason, TaskState, TaskStatus
 from agent_swarm.store import operations as ops
+from agent_swarm.store.families.switches import SWITCHES
 from agent_swarm.store.memory import MemoryEngine
 from agent_swarm.testing.model_search.messages import Lease, Message
 from agent_swarm.testing.model_search.server import LEASE_SECONDS, Moved, Server, ServerModel
@@ -55,6 +56,39 @@ class CancelKeepsTheFence(_AfterMove):
 
     def spoil(self, engine: MemoryEngine, was: TaskState, state: TaskState) -> None:
         put(engine, was.id, fence=was.fence)
+
+
+class KillKeepsTheFence(_AfterMove):
+    kind = ops.ActivateKillSwitch
+
+    def spoil(self, engine: MemoryEngine, was: TaskState, state: TaskState) -> None:
+        put(engine, was.id, fence=was.fence)
+
+
+class KillForgetsTheLease(_AfterMove):
+    kind = ops.ActivateKillSwitch
+
+    def spoil(self, engine: MemoryEngine, was: TaskState, state: TaskState) -> None:
+        put(engine, was.id, not_before=None)
+
+
+class KillLetsThemReturn(_AfterMove):
+    kind = ops.Heartbeat
+
+    def spoil(self, engine: MemoryEngine, was: TaskState, state: TaskState) -> None:
+        if was.pause_reason is PauseReason.KILL:
+            put(engine, was.id, status=TaskStatus.PENDING, pause_reason=None, ready=True)
+
+
+class ClaimsWhileKilled(ServerModel):
+    def apply(self, engine: MemoryEngine, operation: ops.Operation[Any], now: int) -> Any:
+        switches = engine.kept(SWITCHES)
+        if isinstance(operation, ops.ClaimTask):
+            hidden, engine.families[SWITCHES] = dict(switches), {}
+            reply = super().apply(engine, operation, now)
+            engine.families[SWITCHES] = hidden
+            return reply
+        return super().apply(engine, operation, now)
 
 
 class ReleaseResetsTheFence(_AfterMove):
@@ -154,3 +188,8 @@ class LateAnswersCount(WorkerModel):
 
     def renewed(self, worker: Worker, lease: Lease, sent_at: int) -> Worker:
         return super().renewed(worker, lease, sent_at + LEASE_SECONDS)
+
+
+class ConfirmsWhatStillRuns(WorkerModel):
+    def kill(self, worker: Worker) -> Worker:
+        return worker

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from scripts.guards.copies import Copy, SourceNotFoundError
+from scripts.guards.guard import Guard
 from scripts.guards.main import main
-from scripts.guards.table import GUARDS, Guard
+from scripts.guards.table import GUARDS
 
 ROOT = Path(__file__).resolve().parents[2]
 

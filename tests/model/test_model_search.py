@@ -54,6 +54,7 @@ SCOPES: dict[str, tuple[Bounds, int]] = {
     "a person cancels or pauses": (replace(CALM, orders=1), 70_000),
     "a worker is killed or leaves": (replace(CALM, worker_crashes=1), 150_000),
     "a server is killed, an agent fails": (replace(CALM, server_crashes=1, failures=1), 105_000),
+    "the kill switch is used": (replace(CALM, kills=1), 250_000),
     "a worker and a person": (replace(CALM, ticks=1, worker_crashes=1, orders=1), 320_000),
 }
 DEEP: dict[str, tuple[Bounds, int]] = {
@@ -87,6 +88,7 @@ def test_given_what_may_go_wrong_when_all_histories_are_searched_then_every_rule
     assert found.states >= least
 
 
+STOPS = replace(CALM, kills=1)
 KILLS, ORDERS = replace(CALM, worker_crashes=1), replace(CALM, orders=1)
 SERVER_DEFECTS: list[tuple[type[ServerModel], Bounds, str]] = [
     (defects.FenceIsNotChecked, CALM, "an accepted write carried the current fence"),
@@ -99,10 +101,15 @@ SERVER_DEFECTS: list[tuple[type[ServerModel], Bounds, str]] = [
     (defects.ClaimTakesWhatIsHeld, CALM, "at most one unexpired lease per task"),
     (defects.CompletedTakesAnotherResult, CALM, "at most one accepted result"),
     (defects.CancelledTakesAResult, ORDERS, "after cancelled no success"),
+    (defects.KillKeepsTheFence, STOPS, "a lease that is taken away moves the fence"),
+    (defects.KillForgetsTheLease, STOPS, NO_OVERLAP),
+    (defects.KillLetsThemReturn, STOPS, "what was killed waits for a person"),
+    (defects.ClaimsWhileKilled, STOPS, "nothing runs while the kill switch is on"),
     (defects.AnswersBeforeItCommits, replace(CALM, server_crashes=1), ACKNOWLEDGED),
 ]
 WORKER_DEFECTS: list[tuple[type[WorkerModel], str]] = [
     (defects.CountsFromTheAnswer, NO_OVERLAP),
+    (defects.ConfirmsWhatStillRuns, NO_OVERLAP),
     (defects.ActsForTheWholeLease, NO_OVERLAP),
     (defects.ActsBeforeAnAnswer, NO_OVERLAP),
 ]
@@ -121,7 +128,7 @@ def test_given_a_server_with_a_defect_when_histories_are_searched_then_one_break
 def test_given_a_worker_with_a_defect_when_histories_are_searched_then_one_breaks_the_rule(
     defect: type[WorkerModel], invariant: str
 ) -> None:
-    found = searched(System(CALM, worker=defect()), limit=20_000)
+    found = searched(System(STOPS, worker=defect()), limit=20_000)
     assert found.invariant == invariant, str(found)
 
 

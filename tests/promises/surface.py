@@ -55,7 +55,9 @@ def classes() -> Iterator[type[Any]]:
 
 def settings_classes() -> list[type[Any]]:
     """The dataclasses with settings."""
-    return [cls for cls in classes() if dataclasses.is_dataclass(cls) and settings_of(cls)]
+    found = [cls for cls in classes() if dataclasses.is_dataclass(cls) and settings_of(cls)]
+    joined = {base for cls in found for base in cls.__mro__[1:]}
+    return [cls for cls in found if cls not in joined]
 
 
 def error_classes() -> list[type[SwarmError]]:

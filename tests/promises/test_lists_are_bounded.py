@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from scripts.docs.routes import app
+from tests.server.sessions import add_user, session_of
 from tests.server.world import RegisteredAgent, World, opened
 
 from agent_swarm.domain import commands
+from agent_swarm.domain.configuration import ENTRIES_PER_PLACE
 from agent_swarm.protocol.limits import DEPENDENCIES, PAGE_DEFAULT, PAGE_MAX
 
 pytestmark = pytest.mark.anyio
@@ -21,7 +23,12 @@ PAGED = {
     "/api/tasks": ("tasks", "id"),
     "/api/agents": ("agents", "id"),
     "/api/projects": ("projects", "id"),
+    "/api/users": ("users", "id"),
+    "/api/auth/sessions": ("sessions", "id"),
     "/api/tasks/{id}/attempts": ("attempts", "number"),
+    "/api/audit/events": ("events", "seq"),
+    "/api/audit/checkpoints": ("checkpoints", "number"),
+    "/api/config": ("entries", "id"),
 }
 # Records that grow: they are read `after` a number, and the answer tells the next one.
 FEEDS = {
@@ -29,7 +36,23 @@ FEEDS = {
     "/api/tasks/{id}/attempts/{number}/transcript": ("lines", "next"),
 }
 # Answers about one thing, with lists in them.
-DETAILS = {"/api/tasks/{id}", "/api/tasks/{id}/explain", "/api/agents/{id}", "/api/overview"}
+DETAILS = {
+    "/api/auth/me",
+    "/api/tasks/{id}",
+    "/api/tasks/{id}/explain",
+    "/api/agents/{id}",
+    "/api/permission-profiles",
+    "/api/overview",
+    "/api/kill-switch",
+    "/api/audit/verify",
+    "/api/config/resolved",
+    "/api/keys",
+}
+# What is told whole, because it is asked for whole and was bounded when it was written.
+WHOLE = {
+    **dict.fromkeys((("/api/tasks/{id}", ".dependsOn"), ("/api/tasks/{id}/explain", ".dependsOn")), DEPENDENCIES),
+    ("/api/config/resolved", ".entries"): 4 * ENTRIES_PER_PLACE,
+}
 
 
 class Full:
@@ -50,6 +73,16 @@ class Full:
                 "/api/projects", {"name": f"p{number}", "repoUrl": f"https://example.com/{number // 2}.git"}
             )
             await world.register(f"agent-{number % 100}")  # names are not unique
+            await world.post("/api/audit/checkpoint")
+            entry = {
+                "scope": "project",
+                "scopeId": f"p{number % 9}",
+                "key": f"KEY_{number}",
+                "value": "x",
+                "isSecret": False,
+            }
+            assert (await world.call("PUT", "/api/config", json=entry)).status_code == 200
+            await session_of(world, await add_user(world, f"user-{number}"))
         self.agent = await world.register("busy", slots=2 * MANY)
         self.tried = await world.file("tried")
         for _ in range(MANY):
@@ -122,7 +155,7 @@ def test_given_every_reading_then_each_list_in_its_answer_says_how_long_it_gets(
         f"GET {path} {where}"
         for path, _, answer in readings()
         for where, array in arrays(answer)
-        if not 0 < array.get("maxItems", 0) <= (DEPENDENCIES if where == ".dependsOn" else PAGE_MAX)
+        if not 0 < array.get("maxItems", 0) <= WHOLE.get((path, where), PAGE_MAX)
     ]
     assert not endless, "say with maxItems how long these get, and keep to it"
 

@@ -16,6 +16,7 @@ from agent_swarm.protocol import pool
 from agent_swarm.protocol.errors import REGISTRY
 from agent_swarm.protocol.events import EVENT_TYPES
 from agent_swarm.protocol.pool import FrameType
+from agent_swarm.server.metrics import Metrics, WithoutAgent
 from agent_swarm.services.tokens import Scope
 from agent_swarm.store.sql.tables import metadata
 
@@ -69,6 +70,13 @@ def test_given_every_type_of_event_then_it_has_an_entry() -> None:
 
 def test_given_every_code_of_an_error_then_it_has_an_entry() -> None:
     assert {*REGISTRY, *(cls.code for cls in error_classes())} <= first_cells("docs/reference/errors.md")
+
+
+def test_given_every_figure_for_prometheus_then_it_has_an_entry() -> None:
+    told = Metrics().page({"tasks": {"pending": 1}, "agents": {"idle": 1}}, WithoutAgent()).decode()
+    figures = {found for found in re.findall(r"^# TYPE (\w+) ", told, re.MULTILINE) if not found.endswith("_created")}
+    assert len(figures) >= 15
+    assert figures <= first_cells("docs/reference/metrics.md")
 
 
 @pytest.mark.parametrize("name", commands())

@@ -19,6 +19,7 @@ Known = Mapping[str, list[Any]]
 RIGHT_ONES, WRONG_ONES = 12, 6  # of each operation and frame
 RIGHT, WRONG = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
 NOTHING_TO_GET_WRONG = {"GET /health", "GET /ready"}
+WITHOUT_A_TOKEN = {"POST /api/auth/token"}  # what it is asked with is in the body
 # What fields and parameters name: the kind of thing. Made up, they would never be right.
 NAMES = {
     "agentId": "agent",

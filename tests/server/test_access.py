@@ -7,6 +7,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
+from tests.server.sessions import sessions_of
 from tests.server.world import API_KEY, World, opened
 
 from agent_swarm.domain.ids import new_id
@@ -18,12 +19,25 @@ from agent_swarm.store.records import TokenKind
 
 pytestmark = pytest.mark.anyio
 
-WHO = ("operator", "worker agent", "lead agent", "worker attempt", "lead attempt", "nobody", "revoked", "garbage")
-PEOPLE = {"operator"}
-LEADS = {"operator", "lead attempt"}
+REFUSED = {
+    "nobody",
+    "revoked",
+    "garbage",
+    "expired jwt",
+    "unsigned jwt",
+    "jwt of another key",
+    "jwt of another epoch",
+    "jwt for another audience",
+    "jwt of an ended session",
+}
+ADMINS = {"operator", "admin", "session of the key"}
+WRITERS = ADMINS | {"operating user"}
+PEOPLE = WRITERS | {"viewer"}
+KEY_ONLY = {"operator"}
 ATTEMPTS = {"worker attempt", "lead attempt"}
+LEAD = {"lead attempt"}
 WORKERS = {"worker agent", "lead agent"}
-EVERYONE = set(WHO)
+EVERYONE = PEOPLE | ATTEMPTS | WORKERS | REFUSED
 
 MAY_CALL = {
     "GET /health": EVERYONE,
@@ -31,31 +45,66 @@ MAY_CALL = {
     "GET /openapi.json": EVERYONE,
     "GET /docs": EVERYONE,
     "GET /metrics": PEOPLE,
-    "POST /api/tasks": LEADS,
-    "POST /api/tasks/batch": LEADS,
-    "GET /api/tasks": LEADS,
+    "POST /api/tasks": WRITERS | LEAD,
+    "POST /api/tasks/batch": WRITERS | LEAD,
+    "GET /api/tasks": PEOPLE | LEAD,
     "GET /api/tasks/{id}": PEOPLE | ATTEMPTS,
-    "PATCH /api/tasks/{id}": PEOPLE,
-    "POST /api/tasks/{id}/cancel": PEOPLE,
-    "POST /api/tasks/{id}/pause": PEOPLE,
-    "POST /api/tasks/{id}/resume": PEOPLE,
-    "POST /api/tasks/{id}/retry": PEOPLE,
-    "POST /api/tasks/{id}/backlog": PEOPLE,
-    "POST /api/tasks/{id}/promote": PEOPLE,
+    "PATCH /api/tasks/{id}": WRITERS,
+    "POST /api/tasks/{id}/cancel": WRITERS,
+    "POST /api/tasks/{id}/pause": WRITERS,
+    "POST /api/tasks/{id}/resume": WRITERS,
+    "POST /api/tasks/{id}/retry": WRITERS,
+    "POST /api/tasks/{id}/backlog": WRITERS,
+    "POST /api/tasks/{id}/promote": WRITERS,
     "POST /api/tasks/{id}/progress": ATTEMPTS,
-    "GET /api/tasks/{id}/explain": LEADS,
-    "GET /api/tasks/{id}/attempts": LEADS,
-    "GET /api/tasks/{id}/attempts/{number}/transcript": LEADS,
-    "GET /api/agents": LEADS,
-    "GET /api/agents/{id}": LEADS,
+    "GET /api/tasks/{id}/explain": PEOPLE | LEAD,
+    "GET /api/tasks/{id}/attempts": PEOPLE | LEAD,
+    "GET /api/tasks/{id}/attempts/{number}/transcript": PEOPLE | LEAD,
+    "GET /api/agents": PEOPLE | LEAD,
+    "GET /api/agents/{id}": PEOPLE | LEAD,
     "GET /api/overview": PEOPLE,
-    "GET /api/projects": LEADS,
-    "POST /api/projects": PEOPLE,
-    "GET /api/projects/{idOrName}": LEADS,
+    "GET /api/projects": PEOPLE | LEAD,
+    "POST /api/projects": WRITERS,
+    "GET /api/projects/{idOrName}": PEOPLE | LEAD,
+    "PUT /api/agents/{id}/permissions": ADMINS,
+    "GET /api/permission-profiles": PEOPLE | LEAD,
+    "GET /api/kill-switch": PEOPLE,
+    "POST /api/kill-switch": WRITERS,
     "GET /api/events": PEOPLE,
-    "POST /v1/pool/register": PEOPLE | WORKERS,
+    "PUT /api/config": WRITERS,
+    "GET /api/config": PEOPLE,
+    "GET /api/config/resolved": PEOPLE,
+    "GET /api/config/{id}": PEOPLE,
+    "DELETE /api/config/{id}": WRITERS,
+    "GET /api/keys": PEOPLE,
+    "POST /api/keys/rotate": ADMINS,
+    "POST /api/keys/finish": ADMINS,
+    "POST /api/keys/give-up": ADMINS,
+    "POST /api/keys/verify": ADMINS,
+    "GET /api/audit/events": PEOPLE,
+    "GET /api/audit/checkpoints": PEOPLE,
+    "GET /api/audit/verify": PEOPLE,
+    "GET /api/audit/key": PEOPLE,
+    "POST /api/audit/checkpoint": ADMINS,
+    "POST /api/audit/key": ADMINS,
+    "POST /api/audit/archive": ADMINS,
+    "POST /v1/pool/register": KEY_ONLY | WORKERS,
     "POST /v1/pool/poll": WORKERS,
+    "POST /api/auth/token": EVERYONE,
+    "POST /api/auth/revoke": PEOPLE,
+    "GET /api/auth/me": PEOPLE,
+    "GET /api/auth/sessions": PEOPLE,
+    "POST /api/auth/keys/rotate": ADMINS,
+    "POST /api/users": ADMINS,
+    "GET /api/users": ADMINS,
+    "GET /api/users/{name}": ADMINS,
+    "PATCH /api/users/{name}": ADMINS,
+    "DELETE /api/users/{name}": ADMINS,
 }
+
+
+# What comes past the guard and does nothing, where nothing at all would end the tokens of those who call next.
+HARMLESS = {"POST /api/kill-switch": {"scope": "swarm"}}
 
 
 def rest_routes(world: World) -> Iterator[tuple[str, str]]:
@@ -84,6 +133,23 @@ async def every_token(world: World) -> dict[str, str | None]:
         "nobody": None,
         "revoked": gone.text,
         "garbage": "asw_operator_00_garbage",
+        **await tokens_of_sessions(world),
+    }
+
+
+async def tokens_of_sessions(world: World) -> dict[str, str | None]:
+    people = await sessions_of(world)
+    return {
+        "admin": people.admin.access,
+        "operating user": people.operator.access,
+        "viewer": people.viewer.access,
+        "session of the key": people.key.access,
+        "expired jwt": people.forged(lasts=-60),
+        "unsigned jwt": people.unsigned(),
+        "jwt of another key": people.forged(secret=b"k" * 32),
+        "jwt of another epoch": people.forged(epoch=7),
+        "jwt for another audience": people.viewer.refresh,
+        "jwt of an ended session": people.ended.access,
     }
 
 
@@ -96,12 +162,12 @@ async def test_given_every_kind_of_token_when_a_route_is_called_then_only_those_
     world: World, call: str
 ) -> None:
     method, pattern = call.split(" ")
-    path = pattern.replace("{id}", new_id()).replace("{number}", "1").replace("{idOrName}", "x")
+    path = pattern.replace("{id}", new_id()).replace("{number}", "1").replace("{idOrName}", "x").replace("{name}", "x")
     passed = set()
     for who, token in (await every_token(world)).items():
-        answer = await world.call(method, path, token=token)
+        answer = await world.call(method, path, token=token, json=HARMLESS.get(call))
         if answer.status_code == 401:
-            assert who in ("nobody", "revoked", "garbage")
+            assert who in REFUSED
             assert answer.headers["www-authenticate"] == "Bearer"
         elif answer.status_code != 403 or "not task" in answer.text or "of the attempt" in answer.text:
             passed.add(who)  # it came past the guard, whatever became of the made-up id
@@ -114,7 +180,7 @@ async def test_given_a_route_that_declares_nothing_when_anyone_calls_it_then_it_
         return Response("secret")
 
     route = Route("/forgotten", forgotten, methods=["GET"])
-    guard_routes([route], world.app.context.authenticator, world.app.context.metrics)
+    guard_routes([route], world.app.context.door)
     world.app.router.routes.append(route)
 
     for token in (await every_token(world)).values():
@@ -131,7 +197,7 @@ async def test_given_a_route_declared_public_by_mistake_when_it_is_guarded_then_
 
     for route in (Route("/api/careless", careless), Mount("/mounted", routes=[])):
         with pytest.raises(TypeError):
-            guard_routes([route], world.app.context.authenticator, world.app.context.metrics)
+            guard_routes([route], world.app.context.door)
 
 
 async def test_given_a_public_route_when_it_is_called_with_a_bad_token_then_the_store_is_not_asked(

@@ -60,3 +60,20 @@ async def test_given_a_client_that_gives_up_when_the_queue_moves_again_then_its_
     again = await filed(world, 1)
 
     assert (again.status_code, again.headers["idempotency-replayed"]) == (201, "true")
+
+
+async def test_given_a_full_queue_when_everything_is_to_stop_then_that_is_taken_and_goes_before_all_that_waits(
+    world: World,
+) -> None:
+    async with jammed(world.store, queue_limit=LIMIT) as jam:
+        waiting = [asyncio.create_task(filed(world, 0))]
+        await jam.until_queued(0)
+        waiting += [asyncio.create_task(filed(world, number)) for number in range(1, LIMIT + 1)]
+        await jam.until_queued(LIMIT)
+
+        killing = asyncio.create_task(world.call("POST", "/api/kill-switch"))
+        await jam.until_queued(LIMIT + 1)
+        jam.release()
+
+        assert (await killing).status_code == 200
+        assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [201] + [503] * LIMIT

@@ -9,7 +9,13 @@ import anyio
 import pytest
 from tests.server.world import World
 
+from agent_swarm.bus.base import BusFigures, NoBus
 from agent_swarm.domain.matching import AgentRole
+from agent_swarm.server.app import build_app
+from agent_swarm.server.metrics import WithoutAgent
+from agent_swarm.server.node import Node
+from agent_swarm.server.settings import ServerSettings
+from agent_swarm.store.opening import unopened_store
 
 pytestmark = pytest.mark.anyio
 UNKNOWN = "0197a1c2-5b7e-7c3d-9e4f-0123456789ab"
@@ -143,3 +149,32 @@ async def test_given_requests_when_the_metrics_are_read_then_they_are_counted_by
     assert 'agent_swarm_agents{status="idle"} 0.0' in page
     assert 'agent_swarm_denials_total{reason="unauthenticated"} 1.0' in page
     assert task_id not in page
+
+
+async def test_given_a_server_that_is_alone_when_the_metrics_are_read_then_its_bus_has_nothing_to_tell(
+    world: World,
+) -> None:
+    page = (await world.call("GET", "/metrics")).text
+    told = [line for line in page.splitlines() if line.startswith("agent_swarm_bus_")]
+    assert len(told) == 5
+    assert all(line.endswith(" 0.0") for line in told)
+
+
+def test_given_a_bus_that_lost_notices_when_the_metrics_are_read_then_they_say_so() -> None:
+    page = (
+        build_app(unopened_store("memory:"), ServerSettings(), node=Node(TroubledBus()))
+        .context.metrics.page({}, WithoutAgent())
+        .decode()
+    )
+    assert "agent_swarm_bus_waiting 1.0" in page
+    assert "agent_swarm_bus_dropped_total 2.0" in page
+    assert "agent_swarm_bus_merged_total 3.0" in page
+    assert "agent_swarm_bus_unreadable_total 4.0" in page
+    assert "agent_swarm_bus_outages_total 5.0" in page
+
+
+class TroubledBus(NoBus):
+    """Has a figure of its own for everything."""
+
+    def figures(self) -> BusFigures:
+        return BusFigures(waiting=1, dropped=2, merged=3, unreadable=4, outages=5)

@@ -99,7 +99,11 @@ async def test_given_a_fresh_machine_when_the_server_runs_then_it_makes_its_key_
     assert output == b""  # the address was the only line
     assert key not in errors.decode()
     assert "remember me" not in errors.decode()
-    assert [json.loads(line)["event"] for line in errors.splitlines()] == ["started", "stopped"]
+    assert [json.loads(line)["event"] for line in errors.splitlines()] == [
+        "encryption_key_made",
+        "started",
+        "stopped",
+    ]
     assert stat.S_IMODE((folder / "api-key").stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 

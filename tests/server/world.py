@@ -19,6 +19,9 @@ from agent_swarm.server.app import ControlPlane, build_app
 from agent_swarm.server.listening import HttpServer, address_of, listen
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.services import tokens
+from agent_swarm.services.dispatch.claims import FILING
+from agent_swarm.services.secrets.starting import open_vault
+from agent_swarm.services.secrets.vault import Vault
 from agent_swarm.store.batcher import BatchingStore
 from agent_swarm.store.clock import ServerClock
 from agent_swarm.store.opening import open_store
@@ -32,6 +35,7 @@ from agent_swarm.store.operations import (
     TaskCommand,
 )
 from agent_swarm.store.records import AgentRecord, AttemptReport, TokenKind
+from agent_swarm.vault.finding import FoundKeys
 
 API_KEY = "operator-key-of-the-tests"
 LEASE = 30 * SECOND
@@ -133,7 +137,8 @@ class World:
             TokenKind.AGENT, now=self.store.now(), agent_id=profile.id, instance_id=instance, agent_role=role
         )
         agent = AgentRecord(profile=profile, name=name, instance_id=instance, slots=slots)
-        await self.store.apply(RegisterAgent(agent=agent, token=minted.record))
+        profiles = self.app.context.rules.profiles
+        await self.store.apply(RegisterAgent(agent=agent, token=minted.record, profiles=profiles))
         self.agents[profile.id] = RegisteredAgent(profile, instance, minted.text)
         return self.agents[profile.id]
 
@@ -171,6 +176,8 @@ class World:
                 class_ids=served,
                 lease=LEASE,
                 token=minted.record,
+                profiles=self.app.context.rules.profiles,
+                filing=FILING,
             )
         )
         assert claimed is not None, "nothing to claim"
@@ -208,13 +215,17 @@ class World:
 
 
 @asynccontextmanager
-async def opened(folder: Path, *, address: str | Path = "memory:") -> AsyncIterator[World]:
-    """A world with the operator's token, its app at work, by default over a store in memory."""
+async def opened(
+    folder: Path, *, address: str | Path = "memory:", keys: FoundKeys | None = None, **options: Any
+) -> AsyncIterator[World]:
+    """A world with the operator's token, its app at work, by default over a store in memory, and without a key;
+    `options` are settings."""
     clock = ManualClock()
-    settings = ServerSettings(data_dir=folder, api_key=API_KEY)
+    settings = ServerSettings(data_dir=folder, api_key=API_KEY, **options)
     async with open_store(address, clock=ServerClock(wall=clock, monotonic=clock)) as store:
         await store.apply(PutToken(token=tokens.api_key_token(API_KEY, now=store.now())))
-        app = build_app(store, settings)
+        vault, _ = (Vault(), ()) if keys is None else await open_vault(store, keys, is_shared=False)
+        app = build_app(store, settings, vault=vault)
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         async with (
             app.router.lifespan_context(app),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent_swarm.redaction.shapes import SHAPES
 from agent_swarm.services.redaction import MARK, Redactor
 from agent_swarm.services.tokens import mint, new_api_key
 from agent_swarm.store.records import AttemptReport, TokenKind
@@ -17,6 +18,7 @@ REDACTOR = Redactor([KEY, "short"])
 PRIVATE = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\nzzzz\n-----END OPENSSH PRIVATE KEY-----"
 
 CANARIES = {
+    **{f"{shape.name} {shape.needle}": shape.example for shape in SHAPES if shape.is_token},
     "our attempt token": mint(TokenKind.ATTEMPT, now=0).text,
     "our agent token": mint(TokenKind.AGENT, now=0).text,
     "our api key": new_api_key(),
@@ -142,6 +144,13 @@ def test_given_any_text_around_a_secret_when_it_is_redacted_then_the_secret_is_g
         "eyJ" * 100_000,
         "asw_operator_" * 20_000,
         ("x" * 199 + ":") * 1_500,
+        " sk-" * 70_000,
+        "-sk-" * 70_000,
+        ".eyJ" * 70_000,
+        " eyJ" + "a" * 300_000,
+        "aws_secret_access_key=" * 12_000,
+        KEY[:14] * 20_000,
+        KEY * 9_000,
     ],
     ids=lambda text: text[:20],
 )

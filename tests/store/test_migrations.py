@@ -38,7 +38,9 @@ def make_old(address: str, number: int) -> None:
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
-        connection.execute(sa.insert(tables.task), [old_task(place) for place in range(number)])
+        had = sa.Table("task", sa.MetaData(), autoload_with=connection)
+        rows = ({name: value for name, value in old_task(place).items() if name in had.c} for place in range(number))
+        connection.execute(sa.insert(had), list(rows))
         prompts = [{"task_id": f"{place:036d}", "text": "p"} for place in range(number)]
         connection.execute(sa.insert(tables.prompt), prompts)
         key = "[[],[],null]"

@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, contextmanager
@@ -12,18 +13,22 @@ import psycopg
 import pytest
 
 from agent_swarm.domain import commands
-from agent_swarm.domain.errors import InvalidInput, SwarmError, Unavailable
+from agent_swarm.domain.dependencies import OnFailure
+from agent_swarm.domain.errors import InvalidInput, Superseded, SwarmError, Unavailable
 from agent_swarm.domain.ids import new_id
+from agent_swarm.domain.matching import Requirements
 from agent_swarm.server.node import Node
 from agent_swarm.store import operations as ops
-from agent_swarm.store.base import Committed
+from agent_swarm.store.base import Committed, Queries
 from agent_swarm.store.batcher import BatchingStore
 from agent_swarm.store.clock import DatabaseClock
 from agent_swarm.store.opening import open_store
-from agent_swarm.store.records import TaskSpec
+from agent_swarm.store.records import Edge, TaskSpec
 from agent_swarm.store.sql import postgres as sut
+from agent_swarm.store.sql.commits import Fate, fate_of
 from agent_swarm.store.sql.postgres import PostgresEngine
 from agent_swarm.store.sql.postgres_connections import DatabaseUnreachableError
+from agent_swarm.store.telling import Telling
 from agent_swarm.testing import postgres
 from agent_swarm.testing.driver import Driver
 from agent_swarm.testing.invariants import audit
@@ -31,6 +36,7 @@ from agent_swarm.testing.postgres_proxy import Fault, PostgresProxy, proxied
 
 pytestmark = [pytest.mark.slow]
 
+PATIENCE_SECONDS = 10.0
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
@@ -85,25 +91,66 @@ def background() -> Iterator[ThreadPoolExecutor]:
 
 def wait_for_a_lock(url: str) -> None:
     """Return once a batch waits for somebody else's lock."""
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
     with psycopg.connect(url, autocommit=True) as connection:
         waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
         while connection.execute(waiting).fetchone() is None:
-            pass
+            assert time.monotonic() < give_up_at, "nobody waits for a lock"
 
 
 # --- claims -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("classes", [1, 2])
 def test_given_a_head_that_another_server_is_taking_when_one_claims_then_it_takes_the_next_and_waits_for_nobody(
-    swarm: Driver, stranger: Connection
+    swarm: Driver, stranger: Connection, background: ThreadPoolExecutor, classes: int
 ) -> None:
-    ada = swarm.register()
-    first, second = swarm.file(), swarm.file()
+    ada = swarm.register(tags=("gpu",))
+    needs = [Requirements(), Requirements(tags=frozenset({"gpu"}))]
+    first, second = [swarm.file(requires=needs[number % classes]) for number in range(2)]
     stranger.execute("SELECT id FROM task WHERE id = %s FOR UPDATE", (first,))
 
-    claimed = swarm.claim(ada)
+    claiming = background.submit(swarm.claim, ada)
+    try:
+        claimed = claiming.result(PATIENCE_SECONDS)
+    finally:
+        stranger.rollback()
 
     assert claimed is not None and claimed.task.spec.id == second
+
+
+def test_given_a_process_that_is_being_replaced_elsewhere_when_it_claims_then_it_waits_and_is_refused(
+    swarm: Driver, stranger: Connection, url: str, background: ThreadPoolExecutor
+) -> None:
+    ada = swarm.register()
+    task_id = swarm.file()
+    stranger.execute("UPDATE agent SET instance_id = %s", (new_id(),))
+
+    claiming = background.submit(swarm.claim, ada)
+    wait_for_a_lock(url)
+    stranger.commit()
+
+    with pytest.raises(Superseded):
+        claiming.result()
+    assert swarm.state(task_id).status.value == "pending"
+
+
+def test_given_a_dependant_that_is_being_filed_elsewhere_when_what_it_waits_for_is_cancelled_then_it_is_told(
+    swarm: Driver, other: Driver, url: str, background: ThreadPoolExecutor
+) -> None:
+    first, spec = swarm.file(), TaskSpec(id=new_id(), title="t", prompt="p")
+    new = ops.NewTask(spec=spec, edges=(Edge(upstream_id=first, on_failure=OnFailure.FAIL),))
+    assert isinstance(other.engine, PostgresEngine)
+    filing = other.engine._decide([ops.CreateTasks(tasks=(new,), actor="x")], other.now)
+
+    cancelling = background.submit(swarm.cancel, first)
+    try:
+        wait_for_a_lock(url)
+    finally:
+        filing.commit()
+    cancelling.result()
+
+    assert swarm.state(spec.id).status.value == "failed"
 
 
 def test_given_two_servers_when_all_their_workers_claim_at_once_then_every_task_is_taken_once(
@@ -271,6 +318,31 @@ def test_given_a_text_that_the_database_cannot_store_when_it_is_in_a_batch_then_
     assert swarm.state(specs[2].id).status.value == "pending"
 
 
+def test_given_a_batch_that_began_earlier_and_commits_later_then_time_does_not_go_back(
+    swarm: Driver, other: Driver
+) -> None:
+    other.now = swarm.now - 5_000_000
+
+    swarm.file()
+    other.file()
+
+    first, second = swarm.engine.read(lambda queries: queries.events_after(0, limit=2))
+    assert first.at == second.at == swarm.now
+
+
+def test_given_a_read_when_another_server_writes_in_the_midst_of_it_then_it_sees_one_moment(
+    swarm: Driver, other: Driver
+) -> None:
+    def look(queries: Queries) -> tuple[Any, Any]:
+        before = queries.head()
+        other.file()
+        return before, queries.head()
+
+    before, after = swarm.engine.read(look)
+
+    assert before == after != swarm.engine.read(lambda queries: queries.head())
+
+
 # --- commits without an answer ------------------------------------------------------------------------------------
 
 
@@ -300,6 +372,27 @@ def test_given_a_commit_whose_answer_is_lost_when_its_fate_is_found_out_then_the
     (held,) = swarm.engine.read(lambda queries: queries.held_tasks())
     assert held.state.fence == claimed.task.state.fence == 1
     assert len(swarm.engine.read(lambda queries: queries.attempts(held.spec.id))) == 1
+
+
+def test_given_a_transaction_that_is_still_open_when_its_fate_is_found_out_then_it_can_commit_no_more(
+    swarm: Driver, stranger: Connection, url: str
+) -> None:
+    swarm.file()
+    stranger.execute("UPDATE task SET priority = priority")
+    row = stranger.execute("SELECT pg_current_xact_id()::text").fetchone()
+    assert row is not None
+
+    fate = fate_of(
+        row[0],
+        stranger.info.backend_pid,
+        last_event=None,
+        connect=lambda: psycopg.connect(url, autocommit=True),
+        until=time.monotonic() + PATIENCE_SECONDS,
+    )
+
+    assert fate is Fate.ABORTED
+    with pytest.raises(psycopg.OperationalError):
+        stranger.commit()
 
 
 @pytest.mark.parametrize("fault", Fault)
@@ -483,6 +576,24 @@ async def test_given_what_another_server_committed_when_this_one_writes_then_tha
 
     assert other.seqs == [1, 2]
     assert [committed.is_foreign for committed in other.told if committed.events] == [True, False]
+
+
+@pytest.mark.anyio
+async def test_given_a_batch_with_anothers_events_among_its_own_when_it_is_told_then_those_are_told_too(
+    two: tuple[Listener, Listener],
+) -> None:
+    """Operations that were applied one by one have others' commits between them."""
+    one, other = two
+    for listener in (one, other, one):
+        await listener.store.apply(filing())
+    first, _, third = [event for committed in one.told for event in committed.events]
+    telling = Telling(one.store.read)
+    told: list[int] = []
+    telling.subscribe(lambda committed: told.extend(event.seq for event in committed.events))
+
+    await telling.tell(Committed(at=third.at, events=(first, third)))
+
+    assert told == [1, 2, 3]
 
 
 @pytest.mark.anyio

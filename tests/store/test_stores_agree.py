@@ -27,14 +27,17 @@ from hypothesis.stateful import (
 )
 
 from agent_swarm.domain import commands
+from agent_swarm.domain.caps import Caps
 from agent_swarm.domain.dependencies import OnFailure
-from agent_swarm.domain.errors import SwarmError
+from agent_swarm.domain.errors import Killed, SwarmError
 from agent_swarm.domain.ids import new_id
+from agent_swarm.domain.kill_switch import Activation, SwitchScope, stopping
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements, serves
 from agent_swarm.domain.tasks import TERMINAL, FailureClass, PauseReason, TaskStatus, Verb, sources_of
 from agent_swarm.domain.time import SECOND
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import Engine
+from agent_swarm.store.families.switches import all_switches, killed_switches
 from agent_swarm.store.memory import MemoryEngine
 from agent_swarm.store.records import AgentRecord, AttemptReport, Edge, TaskSpec, TokenKind
 from agent_swarm.store.sql.postgres import PostgresEngine
@@ -63,6 +66,8 @@ REQUIREMENTS = [
     Requirements(agent_id=AGENTS[2].id),
 ]
 
+
+CAPS = Caps(depth=2, children=2, tasks_per_root=4, open_per_agent=3)
 
 Met = tuple[str, str, str]  # command, status of its task before, what came of it
 
@@ -203,8 +208,74 @@ class StoreHistories(RuleBasedStateMachine):
             )
         ends = [commands.Cancel(task_id=upstream) for upstream in upstreams[:1] if meanwhile]
         orders = [ops.TaskCommand(command=command, actor="operator") for command in ends]
-        self.apply(ops.CreateTasks(tasks=tuple(made), actor="operator"), *orders)
-        self.tasks.extend(new.spec.id for new in made)
+        created, *_ = self.apply(ops.CreateTasks(tasks=tuple(made), actor="operator"), *orders)
+        assert isinstance(created, Killed) == self.is_stopped
+        self.tasks.extend([] if self.is_stopped else [new.spec.id for new in made])
+
+    @property
+    def is_stopped(self) -> bool:
+        """The kill switch is on for everything."""
+        return any(one.scope is SwitchScope.ALL for one in self.memory.read(killed_switches))
+
+    @rule(
+        profile=st.sampled_from([None, None, *AGENTS]),
+        source=st.sampled_from(["request", "request", "file:here"]),
+        rarely=st.integers(0, 3),
+        credits_too=st.booleans(),
+    )
+    def kill(self, profile: AgentProfile | None, source: str, rarely: int, credits_too: bool) -> None:
+        """In one batch with credits, which then get nothing."""
+        if rarely:
+            return
+        scope, scope_id = (SwitchScope.ALL, "") if profile is None else (SwitchScope.AGENT, profile.id)
+        asked = Activation(id=self.fresh_id(), reason="enough", by="operator", source=source, fingerprint=source)
+        claims = [self.credit(one) for one in AGENTS if credits_too and profile in (None, one)]
+        _, *answers = self.apply(ops.ActivateKillSwitch(scope=scope, scope_id=scope_id, asked=asked), *claims)
+        if any(switch.scope is scope and switch.scope_id == scope_id for switch in self.memory.read(killed_switches)):
+            assert answers == [None] * len(claims)
+
+    @rule(
+        profile=st.sampled_from([None, *AGENTS]),
+        source=st.sampled_from(["request", "request", "file:here"]),
+        resume=st.booleans(),
+    )
+    def lift(self, profile: AgentProfile | None, source: str, resume: bool) -> None:
+        scope, scope_id = (SwitchScope.ALL, "") if profile is None else (SwitchScope.AGENT, profile.id)
+        self.apply(ops.LiftKillSwitch(scope=scope, scope_id=scope_id, by="operator", source=source, resume=resume))
+
+    @rule(profile=st.sampled_from(AGENTS))
+    def confirm(self, profile: AgentProfile) -> None:
+        """A worker has ended everything, says one that heard of the latest activation of any switch."""
+        for switch in self.memory.read(all_switches):
+            self.apply(ops.AcknowledgeKill(activation=switch.id, agent_id=profile.id, runs=1))
+
+    @invariant()
+    def nothing_that_is_stopped_is_held(self) -> None:
+        killed = self.memory.read(killed_switches)
+        held = [record.state for record in self.memory.records.values() if record.state.is_held]
+        assert not [state.id for state in held if stopping(killed, str(state.agent_id))]
+
+    @rule(
+        data=st.data(),
+        agents=st.lists(st.sampled_from([*AGENTS, None]), min_size=1, max_size=3),
+        size=st.integers(1, 2),
+    )
+    def file_below(self, data: st.DataObject, agents: list[AgentProfile | None], size: int) -> None:
+        """Agents and people file below tasks; agents no more than they may."""
+        operations = []
+        for agent in agents:
+            above = self.memory.records[data.draw(st.sampled_from(self.tasks))].spec
+            place: dict[str, Any] = {"parent_id": above.id, "root_id": above.root_id, "depth": above.depth + 1}
+            actor = f"agent:{agent.id}" if agent else "operator"
+            new = tuple(
+                ops.NewTask(spec=TaskSpec(id=self.fresh_id(), title="t", prompt="p", created_by=actor, **place))
+                for _ in range(size)
+            )
+            capped = ops.Capped(agent_id=agent.id, caps=CAPS) if agent else None
+            operations.append(ops.CreateTasks(tasks=new, actor=actor, capped=capped))
+        for operation, reply in zip(operations, self.apply(*operations), strict=True):
+            if not isinstance(reply, SwarmError):
+                self.tasks.extend(new.spec.id for new in operation.tasks)
 
     @rule(known=st.sampled_from([None, *AGENTS]), role=st.sampled_from(AgentRole))
     def introduce(self, known: AgentProfile | None, role: AgentRole) -> None:
@@ -365,6 +436,7 @@ class StoreHistories(RuleBasedStateMachine):
 
     def meet(self, kind: str, status: str, outcome: str) -> None:
         """Bring a task of its own to `status`, and have the command meet it there."""
+        self.apply(ops.LiftKillSwitch(scope=SwitchScope.ALL, by="operator"))
         guide = AgentProfile(id=self.fresh_id())
         self.register_as(guide, self.fresh_id())
         blocked = [self.file_for(guide)] if status == "blocked" else []

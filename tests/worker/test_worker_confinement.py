@@ -8,11 +8,13 @@ from tests.worker.crew import AGENT_ID, MakeSettings, StartWorker
 from agent_swarm.config import SettingError
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.harness.base import Grants
+from agent_swarm.protocol.pool import Permissions
 from agent_swarm.sandbox.base import Network, NetworkMode, Probe, Sandbox, SandboxCapability, SandboxSpec
 from agent_swarm.sandbox.bubblewrap import BubblewrapProvider
 from agent_swarm.testing.fake_pool import FakePool
 from agent_swarm.worker import confinement
 from agent_swarm.worker.capabilities import offered_by, usable_provider
+from agent_swarm.worker.permissions import confinement_of
 from agent_swarm.worker.settings import load_settings
 from agent_swarm.worker.turns import Employer
 from agent_swarm.worker.workspace import Workspace, open_folders
@@ -86,7 +88,17 @@ def test_given_a_sandbox_that_isolates_when_it_is_advertised_then_who_asks_for_p
     assert offered_by(BubblewrapProvider()) == ("bubblewrap", "process")
 
 
-def spec_of(tmp_path: Path, settings: MakeSettings, environ: dict[str, str], grants: Grants, url: str) -> SandboxSpec:
+FULL_ABILITIES = frozenset(SandboxCapability)
+
+
+def spec_of(
+    tmp_path: Path,
+    settings: MakeSettings,
+    environ: dict[str, str],
+    grants: Grants,
+    url: str,
+    asked: Permissions | None = None,
+) -> SandboxSpec:
     workers = tmp_path / "workers" / AGENT_ID
     employer = Employer(
         settings=settings(url, network=NetworkMode.ALLOW, network_allow=("*.example.org",), writable=(tmp_path / "w",)),
@@ -106,7 +118,8 @@ def spec_of(tmp_path: Path, settings: MakeSettings, environ: dict[str, str], gra
         git_dir=run / "git",
         objects=workers / "mirrors" / "p.git" / "objects",
     )
-    return confinement.sandbox_spec("run", workspace, employer, grants, records=workers / "sandbox")
+    held_to = confinement_of(asked, FULL_ABILITIES, grants, harness="shell")
+    return confinement.sandbox_spec("run", workspace, employer, grants, held_to, records=workers / "sandbox")
 
 
 def test_given_a_run_when_its_sandbox_is_described_then_it_gets_its_own_folders_and_not_those_of_the_worker(

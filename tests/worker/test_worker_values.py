@@ -14,13 +14,13 @@ from agent_swarm.domain.errors import InvalidInput, SwarmError
 from agent_swarm.domain.tasks import FailureClass, PauseReason
 from agent_swarm.harness.base import AgentEvent, EventKind, Outcome
 from agent_swarm.protocol import limits, pool
+from agent_swarm.redaction import Redactor
 from agent_swarm.sandbox.errors import SandboxError
 from agent_swarm.worker import claims, stops
 from agent_swarm.worker.agent import StopSignal
 from agent_swarm.worker.capabilities import advertised
 from agent_swarm.worker.environment import RunFacts, agent_environment
 from agent_swarm.worker.recording import Recorder, fitting, usage_of
-from agent_swarm.worker.redaction import Redactor
 from agent_swarm.worker.run import turned_back
 from agent_swarm.worker.settings import WorkerSettings, load_settings
 from agent_swarm.worker.spool import Kind, Spool, SpoolHead

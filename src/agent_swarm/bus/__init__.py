@@ -4,7 +4,7 @@ The database is the truth; a notice only says where to look. A lost one costs at
 Transcripts are no rows: where nodes keep them apart, a log stream brings each line to all of them.
 """
 
-from agent_swarm.bus.base import Bus, Hear, Notice, NoticeKind
+from agent_swarm.bus.base import Bus, BusFigures, Hear, Notice, NoticeKind
 from agent_swarm.bus.logs import LogStream, NoLogStream, Shelf
 
-__all__ = ["Bus", "Hear", "LogStream", "NoLogStream", "Notice", "NoticeKind", "Shelf"]
+__all__ = ["Bus", "BusFigures", "Hear", "LogStream", "NoLogStream", "Notice", "NoticeKind", "Shelf"]

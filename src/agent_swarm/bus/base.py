@@ -52,6 +52,17 @@ class Notice:
 Hear = Callable[[Notice], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusFigures:
+    """What became of this node's notices since it started, for the metrics."""
+
+    waiting: int = 0  # to be sent, now
+    dropped: int = 0  # never sent, because others needed the room
+    merged: int = 0  # commits of which a later notice told as well
+    unreadable: int = 0  # heard, and not understood
+    outages: int = 0  # times the way to the others was lost
+
+
 class Bus(Protocol):
     """Carries notices to all other servers, at most once or more than once, in any order, as fast as it can."""
 
@@ -64,6 +75,10 @@ class Bus(Protocol):
 
     def publish(self, notice: Notice) -> None:
         """Have it sent soon. Never blocks, never raises; what cannot be sent now may be lost."""
+        ...
+
+    def figures(self) -> BusFigures:
+        """How it fares."""
         ...
 
     async def close(self) -> None:
@@ -79,6 +94,10 @@ class NoBus:
 
     def publish(self, notice: Notice) -> None:
         """Nobody is there to be told."""
+
+    def figures(self) -> BusFigures:
+        """Nothing ever happens."""
+        return BusFigures()
 
     async def close(self) -> None:
         """Nothing to end."""

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import structlog
 
-from agent_swarm.bus.base import NOTICE_BYTES, Hear, Notice, NoticeKind
+from agent_swarm.bus.base import NOTICE_BYTES, BusFigures, Hear, Notice, NoticeKind
 from agent_swarm.domain.errors import Unavailable
 
 log = structlog.get_logger()
@@ -40,6 +40,7 @@ class PostgresBus:
         self._outbox: dict[bytes, None] = {}  # each notice once, oldest first
         self._has_mail = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._dropped = self._unreadable = self._outages = 0
 
     async def open(self, hear: Hear) -> None:
         """Listen. Raises Unavailable where the database does not answer."""
@@ -58,7 +59,14 @@ class PostgresBus:
         self._outbox[notice.within(NOTICE_BYTES)] = None
         while len(self._outbox) > OUTBOX:
             del self._outbox[next(iter(self._outbox))]
+            self._dropped += 1
         self._has_mail.set()
+
+    def figures(self) -> BusFigures:
+        """How it fares; an outage is one of the connection that listens."""
+        return BusFigures(
+            waiting=len(self._outbox), dropped=self._dropped, unreadable=self._unreadable, outages=self._outages
+        )
 
     async def close(self) -> None:
         """Send what waits, for a moment at most, and end."""
@@ -86,6 +94,7 @@ class PostgresBus:
                         self._tell(notification.payload)
             except psycopg.Error as exc:
                 log.warning("bus_cut_off", reason=type(exc).__name__)
+            self._outages += 1
             connection, tried = await self._come_back(tried)
             self._hear(Notice(NoticeKind.COMMITTED, "", {"seq": 0, "ready": None}))  # who knows what was missed
 
@@ -100,7 +109,10 @@ class PostgresBus:
 
     def _tell(self, payload: str) -> None:
         notice = Notice.decoded(payload)
-        if notice is None or notice.node == self._node:
+        if notice is None:
+            self._unreadable += 1
+            return
+        if notice.node == self._node:
             return
         try:
             self._hear(notice)

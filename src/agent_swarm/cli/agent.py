@@ -12,6 +12,7 @@ COMMANDS = {
     "Commands": {
         "ls": Lazy("agent_swarm.cli.agent:ls", "List the agents."),
         "show": Lazy("agent_swarm.cli.agent:show", "Show one agent."),
+        "permissions": Lazy("agent_swarm.cli.agent:permissions", "Say what an agent may do."),
     }
 }
 
@@ -85,6 +86,7 @@ def show(client: Client, *, agent: str, as_json: bool) -> None:
         "skills": ", ".join(found["skills"]),
         "tags": ", ".join(found["tags"]),
         "can": ", ".join(found["capabilities"]),
+        "may do": found["permissions"],
         "slots": f"{len(found['currentTasks'])} of {found['slots']} busy",
         "tasks": ", ".join(found["currentTasks"]),
         "registered": f"{found['registeredAt']} ({age(found['registeredAt'])} ago)",
@@ -94,3 +96,53 @@ def show(client: Client, *, agent: str, as_json: bool) -> None:
     for name, value in facts.items():
         if value:
             say(f"{name + ':':<12} {printable(value)}")
+
+
+@click.command()
+@click.argument("agent", required=False)
+@click.argument("profile", required=False)
+@json_option
+@with_client
+def permissions(client: Client, *, agent: str | None, profile: str | None, as_json: bool) -> None:
+    """Say what an agent may do.
+
+    It holds from the next attempt on. AGENT is its name, its id, or the beginning or end of it, PROFILE a permission
+    profile; `default` takes it away. Without either the profiles are listed.
+
+    \b
+    Examples:
+      agent-swarm agent permissions
+      agent-swarm agent permissions worker-1 read-only
+    """
+    from agent_swarm.cli.task.ids import agent_named
+
+    if agent is None:
+        _list_profiles(client, as_json=as_json)
+        return
+    if profile is None:
+        raise click.UsageError("name a profile, too: agent-swarm agent permissions lists them")
+    found = agent_named(client.items("/api/agents", "agents"), agent)
+    body = {"profile": None if profile == "default" else profile}
+    changed = client.put(f"/api/agents/{found['id']}/permissions", body)
+    if as_json:
+        print_json(changed)
+    else:
+        say(f"{printable(changed['name'])} works under {changed['permissions'] or 'the usual profile'} from now on")
+
+
+def _list_profiles(client: Client, *, as_json: bool) -> None:
+    told = client.get("/api/permission-profiles")
+    if as_json:
+        print_json(told)
+        return
+    rows = [
+        (
+            one["name"],
+            one["files"],
+            ", ".join(one["allow"]) if one["network"] == "allow" else one["network"],
+            ", ".join(one["deniedTools"]),
+            "yes" if one["mayFileTasks"] else "no",
+        )
+        for one in told["profiles"]
+    ]
+    print_table(("PROFILE", "CHANGES", "NETWORK", "DENIED TOOLS", "FILES TASKS"), rows, empty="no profiles")

@@ -38,8 +38,9 @@ def all_checks(server: Server) -> list[Check]:
     """Every finding about this machine and the server."""
     from agent_swarm.cli.claude_checks import claude
     from agent_swarm.cli.sandbox_checks import sandboxes
+    from agent_swarm.cli.vm_checks import vms
 
-    here = [python(), git(), sqlite(), disk(), server_parts(), cgroups(), *sandboxes(), harnesses(), *claude()]
+    here = [python(), git(), sqlite(), disk(), server_parts(), cgroups(), *sandboxes(), harnesses(), *claude(), *vms()]
     return [*here, *key_file(), *reachable(server)]
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 from agent_swarm import __version__
 from agent_swarm.cli.address import Server
 from agent_swarm.cli.failures import ConnectionLost, Unreachable
-from agent_swarm.domain.errors import SwarmError, Unauthenticated, Unavailable
+from agent_swarm.domain.errors import Killed, SwarmError, Unauthenticated, Unavailable
 from agent_swarm.domain.ids import new_id
 from agent_swarm.protocol.errors import RemoteError, error_from_wire
 from agent_swarm.protocol.limits import PAGE_MAX
@@ -62,6 +62,14 @@ class Client:
         """Set values."""
         return self._send("PATCH", path, body, repeatable=True)
 
+    def put(self, path: str, body: Json) -> Json:
+        """The body of a write that says how something is to be."""
+        return self._send("PUT", path, body, repeatable=True)
+
+    def delete(self, path: str) -> Json:
+        """Remove something; answers what it was."""
+        return self._send("DELETE", path, repeatable=False)
+
     def pages(self, path: str, query: Query | None = None) -> Iterator[Json]:
         """Every page of a list, from the first or from `query`'s cursor on."""
         page = self.get(path, {"limit": PAGE_MAX, **(query or {})})
@@ -88,6 +96,8 @@ class Client:
         for delay in (*self._retry_seconds, None):
             try:
                 return self._send_once(method, path, content, headers or {})
+            except Killed:
+                raise  # it goes on when a person says so, not in a moment
             except (Unreachable, Unavailable) as exc:
                 was_there = was_there or not isinstance(exc, Unreachable) or isinstance(exc, ConnectionLost)
                 if delay is None or not was_there or not repeatable:

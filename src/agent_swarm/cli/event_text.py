@@ -1,6 +1,6 @@
 """Events as sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from agent_swarm.cli.text import clock, one_line, short_id, usage
@@ -13,8 +13,10 @@ ENDINGS = {
     "task.requeued": "is queued again",
     "task.paused": "paused",
     "task.cancelled": "cancelled",
+    "task.killed": "killed, and paused",
 }
 PLAIN = {
+    "agent.updated": "is back, or has another profile",
     "agent.superseded": "a newer process of this agent took over",
     "agent.signedOff": "left in good order",
     "task.ready": "its time has come",
@@ -36,16 +38,13 @@ def line(event: Event, agents: Names, *, width: int = 100) -> str:
 def sentence(event: Event, agents: Names, *, width: int = 100) -> str:
     """What happened, in words."""
     data = event.get("data") or {}
-    agent = _agent(data, agents)
-    return one_line(_told(event["type"], data, agent, attempt=event.get("attempt")), width)
+    teller = TELLERS.get(event["type"].partition(".")[0])
+    words = teller(event["type"], data) if teller else ""
+    return one_line(words or _told(event["type"], data, _agent(data, agents), attempt=event.get("attempt")), width)
 
 
 def _told(event_type: str, data: Mapping[str, Any], agent: str, *, attempt: int | None) -> str:
     match event_type:
-        case "agent.registered":
-            return f"{data.get('name', 'an agent')} is here, as {data.get('agentRole', 'agent')}"
-        case "agent.introduced":
-            return f"{data.get('name', 'an agent')} is known from {data.get('origin', 'elsewhere')}"
         case "task.created":
             return f"{data.get('title', '')} ({data.get('status', '')})"
         case "task.claimed":
@@ -69,6 +68,38 @@ def _told(event_type: str, data: Mapping[str, Any], agent: str, *, attempt: int 
             return PLAIN.get(event_type) or ", ".join(f"{key}: {value}" for key, value in data.items())
 
 
+def _of_agents(event_type: str, data: Mapping[str, Any]) -> str:
+    match event_type:
+        case "agent.permissions":
+            profile = data.get("profile")
+            return f"works under permission profile {profile} now" if profile else "works under the usual profile now"
+        case "agent.registered":
+            return f"{data.get('name', 'an agent')} is here, as {data.get('agentRole', 'agent')}"
+        case "agent.introduced":
+            return f"{data.get('name', 'an agent')} is known from {data.get('origin', 'elsewhere')}"
+        case "agent.killAcknowledged":
+            return f"confirmed that nothing runs any more ({data.get('runs', 0)} runs ended)"
+    return ""
+
+
+def _of_history(event_type: str, data: Mapping[str, Any]) -> str:
+    match event_type:
+        case "audit.checkpointed":
+            return f"checkpoint {data.get('number')} signed"
+        case "audit.keyIntroduced":
+            return f"the key {data.get('keyId')} signs checkpoints from here on"
+    return f"events {data.get('fromSeq')} to {data.get('toSeq')} are in {data.get('file')}"
+
+
+def _of_the_switch(event_type: str, data: Mapping[str, Any]) -> str:
+    covered = "everything" if data.get("scope") == "all" else f"{data.get('scope')} {short_id(str(data.get('id')))}"
+    if event_type == "killSwitch.activated":
+        reason = f": {data['reason']}" if data.get("reason") else ""
+        return f"KILLED {covered}{reason} ({data.get('attempts', 0)} attempts ended)"
+    resumed = f", {data['resumed']} tasks resumed" if data.get("resumed") else ""
+    return f"lifted for {covered}{resumed}"
+
+
 def _with_reason(words: str, data: Mapping[str, Any]) -> str:
     upstream = f"task {short_id(data['upstream'])} did not complete" if data.get("upstream") else ""
     parts = (upstream or data.get("reason"), data.get("code"), data.get("message"))
@@ -86,3 +117,42 @@ def _nobody(data: Mapping[str, Any]) -> str:
 def _agent(data: Mapping[str, Any], agents: Names) -> str:
     identifier = data.get("agentId")
     return agents.get(identifier, f"agent {short_id(identifier)}") if identifier else ""
+
+
+def _of_people(event_type: str, data: Mapping[str, Any]) -> str:
+    match event_type:
+        case "user.created":
+            return f"may log in, as {data.get('role', 'user')}"
+        case "user.changed":
+            return ", ".join(_changes(data))
+        case "user.removed":
+            return "is no user any more"
+        case "session.started":
+            return f"{data.get('owner', '')} logged in from {data.get('address', '')}"
+        case "session.ended":
+            return f"{data.get('owner', '')}: {data.get('reason', 'over')}"
+        case "session.allEnded":
+            return "every session is over"
+        case "signingKey.created":
+            return "signs the tokens of sessions"
+        case "auth.denied":
+            return f"{data.get('requests', '')} refused: {data.get('reason', '')}"
+    return ""
+
+
+def _changes(data: Mapping[str, Any]) -> list[str]:
+    changes = [f"is {data['role']} now"] if data.get("role") else []
+    if data.get("password"):
+        changes.append("has another password")
+    if "disabled" in data:
+        changes.append("is disabled" if data["disabled"] else "may log in again")
+    return changes
+
+
+# Who tells of the events of a subject; where they have no words for one, it is told as any other.
+TELLERS: Mapping[str, Callable[[str, Mapping[str, Any]], str]] = {
+    "agent": _of_agents,
+    "audit": _of_history,
+    "killSwitch": _of_the_switch,
+    **dict.fromkeys(("user", "session", "signingKey", "auth"), _of_people),
+}

@@ -1,7 +1,7 @@
 """The `agent-swarm` command: what there is and where it lives.
 
-The verbs of VMs (`create`, `list`, `ssh`, `run`, `stop`, `status`, `project`, …) belong to the VM commands and stay
-free here.
+The short verbs (`create`, `list`, `run`, `stop`, `status`, `project`, …) are those of VMs; those that are to come
+(`code`, `env`) stay free.
 """
 
 from typing import NoReturn
@@ -31,7 +31,39 @@ COMMANDS = {
         "agent": Lazy("agent_swarm.cli.agent:agent", "Show the agents."),
         "watch": Lazy("agent_swarm.cli.watch:watch", "Print events as they happen, one line each."),
     },
+    "Stop it": {
+        "kill": Lazy("agent_swarm.cli.killing:kill", "Stop everything now: end every run, and let nothing begin."),
+        "lift": Lazy("agent_swarm.cli.killing:lift", "Lift the kill switch: new work begins at once."),
+    },
+    "Look after people": {
+        "user": Lazy("agent_swarm.cli.user:user", "Say who may log in, as admin, operator or viewer."),
+    },
+    "Give each task a VM": {
+        "init-base": Lazy(
+            "agent_swarm.cli.vm.project:init_base", "Take in or build an image that project VMs are made of."
+        ),
+        "project": Lazy("agent_swarm.cli.vm:project_group", "Set up project VMs, of which tasks are clones."),
+        "create": Lazy("agent_swarm.cli.vm.task:create", "Clone a project for a task."),
+        "list": Lazy("agent_swarm.cli.vm.task:list_", "List the task VMs."),
+        "ssh": Lazy("agent_swarm.cli.vm.ssh:ssh", "Log in to a task VM."),
+        "run": Lazy("agent_swarm.cli.vm.running:run", "Run a command in a task VM."),
+        "cp": Lazy("agent_swarm.cli.vm.running:cp", "Copy files and folders into a VM, and out of it."),
+        "start": Lazy("agent_swarm.cli.vm.task:start", "Start a task VM."),
+        "stop": Lazy("agent_swarm.cli.vm.task:stop", "Stop a task VM."),
+        "delete": Lazy("agent_swarm.cli.vm.task:delete", "Delete a task VM with its disk and its checkpoints."),
+        "bulk": Lazy("agent_swarm.cli.vm:bulk_group", "Make and delete many task VMs at once."),
+        "checkpoint": Lazy("agent_swarm.cli.vm.checkpoint:checkpoint", "Keep a task VM's disk as it is, under a name."),
+        "restore": Lazy("agent_swarm.cli.vm.checkpoint:restore", "Go back to a checkpoint of a task VM."),
+        "checkpoints": Lazy("agent_swarm.cli.vm.checkpoint:checkpoints", "List the checkpoints of a task VM."),
+        "logs": Lazy("agent_swarm.cli.vm.running:logs", "Print the last lines of a VM's console."),
+        "status": Lazy("agent_swarm.cli.vm.machine:status", "Show how many VMs there are, and what room is left."),
+        "providers": Lazy("agent_swarm.cli.vm.machine:providers", "Show what runs VMs on this machine, and on others."),
+        "gc": Lazy("agent_swarm.cli.vm.machine:gc", "Remove what commands that died left behind."),
+    },
     "Look after its data": {
+        "config": Lazy("agent_swarm.cli.config:config", "Store values and secrets for agents."),
+        "key": Lazy("agent_swarm.cli.key:key", "Look at and change the keys that secrets are encrypted with."),
+        "audit": Lazy("agent_swarm.cli.audit:audit", "Prove who did what: verify, sign, export the history."),
         "db": Lazy("agent_swarm.cli.db:db", "Look at, migrate and copy the database."),
         "import": Lazy(
             "agent_swarm.cli.importing:importing", "Take over agents, projects and open tasks from another system."

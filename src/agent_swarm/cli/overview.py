@@ -7,6 +7,7 @@ import click
 from agent_swarm.cli.client import Client, Json
 from agent_swarm.cli.feed import EventFeed
 from agent_swarm.cli.following import agent_names
+from agent_swarm.cli.killing import awaited, banner, loud
 from agent_swarm.cli.options import json_option, with_client
 from agent_swarm.cli.output import print_json, print_table, say, status_text
 from agent_swarm.cli.text import age, one_line, short_id
@@ -44,6 +45,10 @@ def _show(client: Client, *, as_json: bool) -> None:
     if as_json:
         print_json(state)
         return
+    for switch in state.get("killed", ()):  # not of servers from before the switch
+        say(loud(banner(switch)))
+        for line in awaited(switch):
+            say(line)
     say(f"tasks:   {_counts(state['tasks'])}")
     say(f"agents:  {_counts(state['agents'])}")
     if state["running"]:

@@ -24,6 +24,11 @@ def lines_of(line: Mapping[str, Any]) -> list[str]:
         case "toolResult":
             mark = "" if data.get("ok", True) else click.style("✗ ", fg="red")
             return [f"  {mark}{text}" for text in _split(data.get("output"))]
+        case "denied":
+            return [
+                click.style(f"⊘ denied {printable(data.get('name', 'tool'))}", fg="red")
+                + f" {_input(data.get('input'))}"
+            ]
         case "progress":
             return [click.style(f"… {printable(data.get('text', ''))}", fg="yellow")]
         case "log":

@@ -8,6 +8,7 @@ from agent_swarm.cli import event_text
 from agent_swarm.cli.client import Client
 from agent_swarm.cli.feed import Event
 from agent_swarm.cli.following import agent_names
+from agent_swarm.cli.killing import banner, loud
 from agent_swarm.cli.options import json_option, with_client
 from agent_swarm.cli.output import print_json, say
 from agent_swarm.cli.sse import EventStream
@@ -40,6 +41,9 @@ def watch(client: Client, *, types: tuple[str, ...], task: str | None, after: in
     stream = EventStream(client.server, after=after, query={"taskId": only_task})
     stream.open()
     agents = agent_names(client)
+    if not as_json:
+        for switch in client.get("/api/overview").get("killed", ()):
+            say(loud(banner(switch)), to_errors=True)
     for event in stream:
         if event["type"] == "agent.registered":
             agents = agent_names(client)
@@ -58,4 +62,5 @@ def _show(event: Event, agents: dict[str, str], *, as_json: bool) -> None:
     elif event["type"] == "reset":
         say("— some events are missing here: the server keeps no more of them", to_errors=True)
     else:
-        say(event_text.line(event, agents))
+        line = event_text.line(event, agents)
+        say(loud(line) if event["type"] == "killSwitch.activated" else line)

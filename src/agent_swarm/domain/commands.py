@@ -97,6 +97,21 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kill:
+    """The kill switch ends the attempt, whatever it does (rule T6)."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmKill:
+    """The agent says that nothing of the attempt is left: the task need not wait for the end of its lease."""
+
+    task_id: str
+    agent_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestPause:
     """A person wants the run interrupted; the worker does it and answers with `Pause`."""
 
@@ -125,7 +140,22 @@ class Promote:
     task_id: str
 
 
-Command = Start | Complete | Fail | Pause | Release | Fence | Tick | Cancel | RequestPause | Resume | Shelve | Promote
+Command = (
+    Start
+    | Complete
+    | Fail
+    | Pause
+    | Release
+    | Fence
+    | Tick
+    | Cancel
+    | Kill
+    | ConfirmKill
+    | RequestPause
+    | Resume
+    | Shelve
+    | Promote
+)
 Fenced = Start | Complete | Fail | Pause | Release
 
 
@@ -161,6 +191,10 @@ def decide(task: TaskState, command: Command, *, now: int) -> Change | Repeat:
             return tick(task, now=now, jitter=command.jitter)
         case Cancel():
             return _cancel(task)
+        case Kill():
+            return _kill(task)
+        case ConfirmKill():
+            return _confirm_kill(task, command.agent_id)
         case RequestPause():
             return _request_pause(task)
         case Resume():
@@ -340,6 +374,31 @@ def _cancel(task: TaskState) -> Change | Repeat:
     cancelled = changed(_ended(task, outcome, "") if outcome else task, status=status, fence=task.fence + 1)
     detail = {"agentId": task.agent_id, "endedFence": task.fence} if outcome else {}
     return Change(changed(cancelled, ready=False, pause_wanted=None), Verb.CANCEL, "task.cancelled", outcome, detail)
+
+
+def _kill(task: TaskState) -> Change | Repeat:
+    """Rule T6: the fence is bumped at once, and the task waits for a person, whatever was asked of it before.
+
+    Its worker may not hear of it. So that two never act for one task, nobody else gets it while that one may believe
+    that it holds the lease, however soon it is resumed (rule T7).
+    """
+    if not task.is_held:
+        return Repeat(task)
+    status = after(task.id, task.status, Verb.KILL)
+    ended = _ended(task, AttemptOutcome.KILLED, "", status=status, fence=task.fence + 1)
+    killed = changed(
+        ended, pause_reason=PauseReason.KILL, preferred_agent=task.agent_id, not_before=task.lease_expires_at
+    )
+    detail = {"agentId": task.agent_id, "endedFence": task.fence}
+    return Change(killed, Verb.KILL, "task.killed", AttemptOutcome.KILLED, detail)
+
+
+def _confirm_kill(task: TaskState, agent_id: str) -> Change | Repeat:
+    waits = task.status in (TaskStatus.PAUSED, TaskStatus.PENDING) and task.not_before is not None
+    if not waits or task.ended_as is not AttemptOutcome.KILLED or task.preferred_agent != agent_id:
+        return Repeat(task)
+    is_queued = task.status is TaskStatus.PENDING
+    return Change(changed(task, not_before=None, ready=is_queued), None, "task.ready" if is_queued else "")
 
 
 def _request_pause(task: TaskState) -> Change | Repeat:

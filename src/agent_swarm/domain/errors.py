@@ -5,7 +5,8 @@
     │   ├── UnknownReference     it names something that does not exist
     │   ├── DependencyCycle
     │   ├── TooLarge
-    │   └── IdempotencyMismatch
+    │   ├── IdempotencyMismatch
+    │   └── InvalidAuditKey
     ├── NotFound
     │   └── UnknownTask
     ├── Conflict                 the state of the thing does not allow it
@@ -14,11 +15,19 @@
     │   ├── ResultConflict
     │   ├── AlreadyExists
     │   ├── Superseded
-    │   └── SecretUnreadable
+    │   ├── SecretUnreadable
+    │   └── EncryptionKeyMissing
+    │   ├── CannotBeEnforced a worker cannot keep to the permission profile
+    │   ├── CapReached       an agent has filed as much as it may
+    │   ├── Superseded
+    │   ├── NoNotary
+    │   └── HistoryDiffers
     ├── Denied                   who asks may not do it
     │   └── Unauthenticated
     └── Unavailable              try again later
         ├── Busy
+        ├── Killed
+        ├── RateLimited
         └── ShuttingDown
 
 Each class has a stable `code` for the wire; `protocol.errors` gives it an HTTP status and says whether a retry helps.
@@ -87,6 +96,12 @@ class IdempotencyMismatch(InvalidInput):
     code = "idempotencyMismatch"
 
 
+class InvalidAuditKey(InvalidInput):
+    """A key for signed checkpoints cannot be used."""
+
+    code = "invalidAuditKey"
+
+
 class NotFound(SwarmError):
     """What was asked for does not exist."""
 
@@ -151,6 +166,18 @@ class AlreadyExists(Conflict):
     code = "alreadyExists"
 
 
+class CannotBeEnforced(Conflict):
+    """The permission profile that an agent has to run under is more than its worker can enforce."""
+
+    code = "cannotBeEnforced"
+
+
+class CapReached(Conflict):
+    """An agent would file more tasks than it may; `details` name the cap, its value and the setting."""
+
+    code = "capReached"
+
+
 class Superseded(Conflict):
     """A newer process runs under this AGENT_ID; this one must stop."""
 
@@ -161,6 +188,24 @@ class SecretUnreadable(Conflict):
     """An encrypted value cannot be opened: its key is not here, or its text was changed."""
 
     code = "secretUnreadable"
+
+
+class EncryptionKeyMissing(Conflict):
+    """There is no key to encrypt secrets with, or to open those that are stored."""
+
+    code = "encryptionKeyMissing"
+
+
+class NoNotary(Conflict):
+    """This server cannot sign checkpoints of the history now."""
+
+    code = "noNotary"
+
+
+class HistoryDiffers(Conflict):
+    """The history is not what its hashes say."""
+
+    code = "historyDiffers"
 
 
 class Denied(SwarmError):
@@ -185,6 +230,18 @@ class Busy(Unavailable):
     """The bounded queue of operations is full."""
 
     code = "busy"
+
+
+class Killed(Unavailable):
+    """The kill switch is on; `details` say for what, why and by whom."""
+
+    code = "killed"
+
+
+class RateLimited(Unavailable):
+    """This subject has asked too often; `details.retryAfterSeconds` says when to come again."""
+
+    code = "rateLimited"
 
 
 class ShuttingDown(Unavailable):

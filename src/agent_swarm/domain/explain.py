@@ -10,8 +10,9 @@ from dataclasses import replace
 from agent_swarm.domain.dependencies import Consequence, consequence
 from agent_swarm.domain.explain_attempt import cancel_not_heard, held, reasons_of_held
 from agent_swarm.domain.explanation import Candidate, Explanation, Facts, Reason, Upstream
+from agent_swarm.domain.kill_switch import Switch, SwitchScope
 from agent_swarm.domain.matching import Gap, Requirements, gap
-from agent_swarm.domain.tasks import PauseReason, TaskStatus
+from agent_swarm.domain.tasks import AttemptOutcome, PauseReason, TaskStatus
 from agent_swarm.domain.time import SECOND, to_wire
 
 NAMED = 5  # agents or upstreams a message names before it only counts the rest
@@ -23,16 +24,19 @@ def explain(facts: Facts) -> Explanation:
     """Why the task of `facts` does not run, or how it runs or ended."""
     match facts.task.status:
         case TaskStatus.BACKLOG:
-            return _waiting("it is in the backlog", [_backlog(), *map(_dependency, _open_edges(facts))])
+            return _waiting(
+                "it is in the backlog", [*_killed(facts), _backlog(), *map(_dependency, _open_edges(facts))]
+            )
         case TaskStatus.BLOCKED:
-            return _waiting("it waits for other tasks", list(map(_dependency, _open_edges(facts))))
+            reasons = [*_killed(facts), *map(_dependency, _open_edges(facts))]
+            return _waiting("it waits for other tasks", reasons)
         case TaskStatus.PENDING:
-            reasons = [*_timed(facts), *_resume_pin(facts), *_agents(facts)]
+            reasons = [*_killed(facts), *_timed(facts), *_resume_pin(facts), *_agents(facts)]
             return _waiting("it waits in the queue", reasons)
         case TaskStatus.OFFERED:
             return _waiting("it is offered to an agent", [_offered()])
         case TaskStatus.PAUSED:
-            return _waiting("it is paused", [_paused(facts)])
+            return _waiting("it is paused", [*_killed(facts), _paused(facts)])
         case TaskStatus.CLAIMED | TaskStatus.RUNNING:
             reasons = reasons_of_held(facts)
             return Explanation("; ".join([held(facts), *(reason.message for reason in reasons)]), tuple(reasons))
@@ -46,6 +50,24 @@ def explain(facts: Facts) -> Explanation:
 
 def _waiting(what: str, reasons: Sequence[Reason]) -> Explanation:
     return Explanation(f"{what}: {'; '.join(reason.message for reason in reasons)}", tuple(reasons))
+
+
+def _killed(facts: Facts) -> list[Reason]:
+    """The switches that keep it from running, whoever could take it: the one for everything."""
+    return [_switched_off(facts, switch) for switch in facts.killed if switch.scope is SwitchScope.ALL]
+
+
+def _switched_off(facts: Facts, switch: Switch) -> Reason:
+    whole = switch.scope is SwitchScope.ALL
+    whom = "" if whole else f" for agent {facts.name_of(switch.scope_id)}"
+    reason = f": {switch.reason}" if switch.reason else ""
+    since = to_wire(switch.since)
+    return Reason(
+        "killSwitchOn",
+        f"the kill switch is on{whom}{reason} (by {switch.by}, since {since})",
+        "a person has to lift it: agent-swarm lift" + ("" if whole else f" --agent {switch.scope_id}"),
+        {"scope": switch.scope.value, "id": switch.scope_id, "reason": switch.reason, "by": switch.by, "since": since},
+    )
 
 
 def _backlog() -> Reason:
@@ -91,6 +113,16 @@ def _timed(facts: Facts) -> list[Reason]:
     if task.attempt == 0:
         return [
             Reason("startsLater", f"it may not start before {at}", f"the time {at}", {"at": at, "inSeconds": seconds})
+        ]
+    if task.ended_as is AttemptOutcome.KILLED:
+        who = facts.name_of(task.preferred_agent or "")
+        return [
+            Reason(
+                "killNotConfirmed",
+                f"agent {who}, whose attempt the kill switch ended, has not confirmed that nothing of it runs",
+                f"its word, or the end of its lease at {at}",
+                {"agentId": task.preferred_agent, "at": at, "inSeconds": seconds},
+            )
         ]
     counts = {
         "failures": task.failures,
@@ -169,6 +201,14 @@ def _addressed(facts: Facts, needs: Requirements, agent_id: str) -> list[Reason]
 
 
 def _when_free(facts: Facts, fitting: Sequence[Candidate]) -> list[Reason]:
+    stopped = {switch.scope_id: switch for switch in facts.killed if switch.scope is SwitchScope.AGENT}
+    fit_for_it = [agent for agent in fitting if agent.profile.id not in stopped]
+    if not fit_for_it:
+        return [_switched_off(facts, stopped[agent.profile.id]) for agent in fitting[:NAMED]]
+    return _when_there(facts, fit_for_it)
+
+
+def _when_there(facts: Facts, fitting: Sequence[Candidate]) -> list[Reason]:
     online = [agent for agent in fitting if agent.is_online]
     if not online:
         names = _listed([agent.name for agent in fitting])
@@ -177,7 +217,7 @@ def _when_free(facts: Facts, fitting: Sequence[Candidate]) -> list[Reason]:
     free = [agent for agent in online if agent.is_free]
     if not free:
         return [_all_busy(online)]
-    if not facts.task.ready:
+    if not facts.task.ready or _killed(facts):
         return []  # what keeps it out of the queue has been named already
     names = _listed([agent.name for agent in free])
     details = {"agents": [agent.profile.id for agent in free[:NAMED]]}
@@ -261,6 +301,12 @@ def _paused(facts: Facts) -> Reason:
             f"agent {who} was shut down while it worked on it",
             f"the return of agent {who}; any agent that fits takes it from {until} on; or resume it now",
             {"agentId": task.pinned_agent, "until": until},
+        )
+    if task.pause_reason is PauseReason.KILL:
+        return Reason(
+            "pausedByKill",
+            "the kill switch ended its attempt",
+            "a person has to resume it: agent-swarm task resume, or all of them: agent-swarm lift --resume",
         )
     return Reason("pausedByPerson", "a person paused it", "a person has to resume it: agent-swarm task resume")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent_swarm.domain.dependencies import OnFailure
+from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import AgentProfile, Requirements
 from agent_swarm.domain.tasks import TaskState, TaskStatus
 
@@ -46,7 +47,8 @@ class Facts:
     """Everything the answer rests on, of one moment.
 
     `unserved_since` is since when no agent that is online could take it, `cancelled_at` when the attempt that was
-    current was cancelled, `last_line_at` when the agent last showed what it does, `agent_ended` that it has ended.
+    current was cancelled, `last_line_at` when the agent last showed what it does, `agent_ended` that it has ended,
+    `killed` are the switches of the kill switch that are on.
     """
 
     task: TaskState
@@ -66,6 +68,7 @@ class Facts:
     cancelled_at: int | None = None
     last_line_at: int | None = None
     agent_ended: bool = False
+    killed: Sequence[Switch] = ()
 
     def name_of(self, agent_id: str) -> str:
         """The name of an agent, or its id where it is not known."""

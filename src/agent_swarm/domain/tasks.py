@@ -26,6 +26,7 @@ class TaskStatus(StrEnum):
 
 HELD = frozenset({TaskStatus.CLAIMED, TaskStatus.RUNNING})
 TERMINAL = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})
+_UNTIMED = frozenset({TaskStatus.BACKLOG, TaskStatus.BLOCKED, TaskStatus.OFFERED, *TERMINAL})
 
 
 class Verb(StrEnum):
@@ -45,6 +46,7 @@ class Verb(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
+    KILL = "kill"  # the kill switch ends the attempt; a person decides about the task
 
 
 _S = TaskStatus
@@ -66,10 +68,12 @@ TRANSITIONS: dict[tuple[TaskStatus, Verb], TaskStatus] = {
     (_S.CLAIMED, _V.FAIL): _S.FAILED,
     (_S.CLAIMED, _V.REQUEUE): _S.PENDING,
     (_S.CLAIMED, _V.PAUSE): _S.PAUSED,
+    (_S.CLAIMED, _V.KILL): _S.PAUSED,
     (_S.RUNNING, _V.COMPLETE): _S.COMPLETED,
     (_S.RUNNING, _V.FAIL): _S.FAILED,
     (_S.RUNNING, _V.REQUEUE): _S.PENDING,
     (_S.RUNNING, _V.PAUSE): _S.PAUSED,
+    (_S.RUNNING, _V.KILL): _S.PAUSED,
     (_S.PAUSED, _V.RESUME): _S.PENDING,
     **{(status, _V.CANCEL): _S.CANCELLED for status in _S if status not in TERMINAL},
 }
@@ -102,6 +106,7 @@ class AttemptOutcome(StrEnum):
     PAUSED = "paused"
     RELEASED = "released"
     CANCELLED = "cancelled"
+    KILLED = "killed"  # by the kill switch
 
 
 class FailureClass(StrEnum):
@@ -117,13 +122,14 @@ class PauseReason(StrEnum):
 
     SHUTDOWN = "shutdown"  # by the same agent, or by anyone once the pin is over
     PERSON = "person"  # by a person
+    KILL = "kill"  # by a person, once the kill switch is lifted
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: `values.changed`
 class TaskState:
     """The part of a task that decisions read and write. Instants and spans are microseconds.
 
-    `fence` is the task's fencing token: it grows with every claim, lapse and cancel, and a write about an attempt
+    `fence` is the task's fencing token: it grows with every claim, lapse, cancel and kill, and a write about an attempt
     counts only while it carries the current one. `ended_*` tell how the latest attempt ended, so that a repeated
     message is recognised.
     """
@@ -164,6 +170,8 @@ class TaskState:
     @property
     def timer_at(self) -> int | None:
         """When `commands.tick` has to look at this task next; None while nothing is due by itself."""
+        if self.status in _UNTIMED:
+            return None
         if self.is_held:
             return self.lease_expires_at
         if self.status is TaskStatus.PENDING:

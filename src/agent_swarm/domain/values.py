@@ -15,8 +15,8 @@ def changed(value: V, **changes: Any) -> V:
     Raises TypeError for a field it does not have.
     """
     fields = value.__dict__
-    if not changes.keys() <= fields.keys():
-        raise TypeError(f"{type(value).__name__} has no field {', '.join(changes.keys() - fields.keys())}")
     copy = object.__new__(type(value))
     copy.__dict__.update(fields, **changes)
+    if len(copy.__dict__) != len(fields):
+        raise TypeError(f"{type(value).__name__} has no field {', '.join(changes.keys() - fields.keys())}")
     return copy

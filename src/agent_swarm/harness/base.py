@@ -27,6 +27,7 @@ class EventKind(StrEnum):
     TEXT = "text"
     TOOL_CALL = "toolCall"
     TOOL_RESULT = "toolResult"
+    DENIED = "denied"
     PROGRESS = "progress"
     USAGE = "usage"
     LOG = "log"
@@ -40,6 +41,7 @@ class AgentEvent:
     `started`: {"session"?, "pid"?} · `text`: {"text"} · `toolCall`: {"id", "name", "input"} ·
     `toolResult`: {"id", "ok", "output", "diff"?} · `progress`: {"text", "percent"?} ·
     `usage`: {"model"?, "inputTokens", "outputTokens", "costUsd"?}, always the amount since the last one ·
+    `denied`: {"id", "name", "input"}, a tool call that its permission profile refused; the agent was told ·
     `log`: {"stream", "text"} · `ended`: {"exit"}
 
     A tool call of an agent that the agent itself started names in "parent" the call that did. "diff" is a unified diff.
@@ -85,6 +87,7 @@ class Grants:
     readable: tuple[Path, ...] = ()  # programs that lie outside of the system's folders
     variables: tuple[str, ...] = ()  # of the worker's environment
     secrets: tuple[str, ...] = ()  # those of them whose values are secrets
+    enforces_tools: bool = False  # its agent asks before it uses a tool, and takes no for an answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,9 @@
 
 A worker registers once over HTTP and then holds one WebSocket on which both sides send frames `{v, id, type, body}`.
 Every frame of the worker is answered by a `reply` or `error` frame with the same `id`; frames the server sends on its
-own (`claimed`, `command`) are not answered. `POST /v1/pool/poll` carries the same frames where no WebSocket gets
-through. Unknown fields are ignored, so that newer workers and servers understand each other; the envelope keeps room
-for `session`, `counter` and `sig`.
+own (`claimed`, `command`, `kill`) are not answered. `POST /v1/pool/poll` carries the same frames where no WebSocket
+gets through. Unknown fields are ignored, so that newer workers and servers understand each other; the envelope keeps
+room for `session`, `counter` and `sig`.
 
 Spans are seconds; a lease travels as a duration, because two machines do not share a clock.
 """
@@ -45,12 +45,14 @@ class FrameType(StrEnum):
     FAIL = "fail"
     PAUSE = "pause"
     RELEASE = "release"
+    KILLED = "killed"
     BYE = "bye"
 
     REPLY = "reply"
     ERROR = "error"
     CLAIMED = "claimed"
     COMMAND = "command"
+    KILL = "kill"
 
 
 class Frame(Wire):
@@ -164,8 +166,9 @@ class HeartbeatReply(Wire):
 
 
 class Start(LeaseRef):
-    """The agent is about to run."""
+    """The agent is about to run. `enforced`: whether its permission profile is; empty where the worker knows none."""
 
+    enforced: Literal["", "yes", "no"] = ""
     session: str = Field(default="", max_length=512)
     branch: str = Field(default="", max_length=512)
 
@@ -209,6 +212,7 @@ class Where(LeaseRef):
     branch: str = Field(default="", max_length=512)
     commit: str = Field(default="", max_length=64)
     snapshot: str = Field(default="", max_length=512)
+    denials: int = Field(default=0, ge=0, le=2**31 - 1)  # tool calls that were refused
 
 
 class Complete(Where):
@@ -230,11 +234,20 @@ class Fail(Where):
 class Pause(Where):
     """The run was interrupted in good order and can go on."""
 
-    reason: PauseReason
+    reason: Literal[PauseReason.SHUTDOWN, PauseReason.PERSON]  # the kill switch's own is not the worker's to give
 
 
 class Release(LeaseRef):
     """The task goes back untouched."""
+
+
+class Killed(Wire):
+    """Nothing of this worker's runs is left, after a `kill`; `runs` were there when it came. Sent until it is answered,
+    and again for every `kill` that comes again.
+    """
+
+    activation: Id
+    runs: int = Field(ge=0, le=1_000_000)
 
 
 # --- server to worker --------------------------------------------------------------------------------------------
@@ -276,8 +289,35 @@ class PreviousAttempt(Wire):
     context: str = ""
 
 
+class Variable(Wire):
+    """A variable of the agent's environment, from the stored configuration."""
+
+    name: str = Field(min_length=1, max_length=limits.LABEL_CHARS)
+    value: str = Field(repr=False)
+    is_secret: bool = True
+
+
+class Permissions(Wire):
+    """What the agent may do: a permission profile that the server chose. A worker that cannot enforce a required one
+    ends the attempt with failure class `policy` and code `cannotEnforce`.
+
+    `files`: the agent changes nothing (`read`), its workspace and own folders, or what the worker's settings allow.
+    `network`: none, what `allow` lists, or what the worker's settings allow. Settings are never widened.
+    """
+
+    profile: str
+    required: bool = False
+    files: Literal["read", "workspace", "worker"] = "workspace"
+    network: Literal["off", "allow", "worker"] = "worker"
+    allow: tuple[str, ...] = ()
+    denied_tools: tuple[str, ...] = ()
+
+
 class Claimed(Wire):
-    """A task for one of the worker's credits. `token` lets the agent act for this attempt only."""
+    """A task for one of the worker's credits. `token` lets the agent act for this attempt only.
+
+    `environment` is for the agent alone: it is written nowhere, and its secrets are taken out of what the agent says.
+    """
 
     claim_id: str
     task_id: str
@@ -295,6 +335,8 @@ class Claimed(Wire):
     project: Project | None = None
     dependencies: tuple[Dependency, ...] = ()
     previous: PreviousAttempt | None = None
+    environment: tuple[Variable, ...] = Field(default=(), repr=False)
+    permissions: Permissions | None = None
 
 
 class Command(LeaseRef):
@@ -303,6 +345,19 @@ class Command(LeaseRef):
     """
 
     kind: Literal["cancel", "pause"]
+
+
+class Kill(Wire):
+    """The kill switch is on: end every process of every run at once, without a grace, and answer with `killed`.
+
+    It comes on every connection while the switch is on, before anything else that concerns the attempts. The attempts
+    are over: nothing about them counts any more but usage. Credits wait; when the switch is lifted the connection is
+    closed, so that the worker registers again. `reason` is for the worker's log.
+    """
+
+    activation: Id
+    scope: Literal["all", "swarm", "agent"] = "all"
+    reason: str = ""
 
 
 class PollRequest(Wire):

@@ -32,7 +32,7 @@ def _priority(value: Any) -> Any:
     return PRIORITY_NAMES.get(value.lower(), value) if isinstance(value, str) else value
 
 
-def _at_most(number: int) -> Any:
+def at_most(number: int) -> Any:
     """Say how long a list of an answer gets. Not checked: an answer that breaks it is a fault of whoever made it."""
     return Field(json_schema_extra={"maxItems": number})
 
@@ -41,7 +41,7 @@ Text = Annotated[str, AfterValidator(_without_nul)]
 Id = Annotated[str, AfterValidator(_uuid)]
 Label = Annotated[Text, Field(min_length=1, max_length=limits.LABEL_CHARS)]
 Labels = Annotated[list[Label], Field(max_length=limits.LABELS)]
-LabelList = Annotated[list[str], _at_most(limits.LABELS)]
+LabelList = Annotated[list[str], at_most(limits.LABELS)]
 Priority = Annotated[int, Field(ge=0, le=100, strict=True), BeforeValidator(_priority)]
 
 
@@ -95,6 +95,13 @@ class TaskInput(Input):
     start_at: Text | None = None  # RFC 3339; not before
     backlog: bool = False
     max_attempts: Annotated[int, Field(ge=1, le=100, strict=True)] = 3
+    permissions: Label | None = None  # permission profile; default: its agent's, else that of the agent's role
+
+
+class AgentPermissionsInput(Input):
+    """Body of `PUT /api/agents/{id}/permissions`."""
+
+    profile: Label | None  # null takes it away
 
 
 class BatchTaskInput(TaskInput):
@@ -182,6 +189,7 @@ class Task(Output):
     created_by: str
     parent_task_id: str | None
     root_task_id: str
+    permissions: str | None  # the permission profile it names
     retry_of: str | None
     created_at: str
     updated_at: str
@@ -193,21 +201,21 @@ class TaskDetail(Task):
     """A task, whole: `GET /api/tasks/{id}`."""
 
     prompt: str
-    depends_on: Annotated[list[Dependency], _at_most(limits.DEPENDENCIES)]
-    dependants: Annotated[list[Dependency], _at_most(limits.PAGE_MAX)]  # the first ones, by id
+    depends_on: Annotated[list[Dependency], at_most(limits.DEPENDENCIES)]
+    dependants: Annotated[list[Dependency], at_most(limits.PAGE_MAX)]  # the first ones, by id
 
 
 class TaskPage(Output):
     """Some tasks, newest first."""
 
-    tasks: Annotated[list[Task], _at_most(limits.PAGE_MAX)]
+    tasks: Annotated[list[Task], at_most(limits.PAGE_MAX)]
     next_cursor: str | None
 
 
 class BatchReply(Output):
     """The created tasks in the order sent; `refs` maps each `ref` to its id."""
 
-    tasks: Annotated[list[Task], _at_most(limits.BATCH_TASKS)]
+    tasks: Annotated[list[Task], at_most(limits.BATCH_TASKS)]
     refs: dict[str, str]
 
 
@@ -232,19 +240,22 @@ class Attempt(Output):
     input_tokens: int
     output_tokens: int
     cost_usd: float
+    permissions: str  # the permission profile in force
+    permissions_enforced: bool | None  # whether the worker enforces it; null until the agent starts
+    denials: int  # tool calls that were refused
 
 
 class AttemptList(Output):
     """Some of the tries at a task, first one first."""
 
-    attempts: Annotated[list[Attempt], _at_most(limits.PAGE_MAX)]
+    attempts: Annotated[list[Attempt], at_most(limits.PAGE_MAX)]
     next_cursor: str | None
 
 
 class Transcript(Output):
     """Lines of an attempt from `after` on: {at, kind, data}. `ended` when no further line will come."""
 
-    lines: Annotated[list[dict[str, Any]], _at_most(limits.PAGE_MAX)]
+    lines: Annotated[list[dict[str, Any]], at_most(limits.PAGE_MAX)]
     next: int
     ended: bool
 
@@ -277,7 +288,7 @@ class Explanation(Output):
     task_id: str
     status: str
     summary: str
-    reasons: Annotated[list[Reason], _at_most(limits.PAGE_MAX)]
+    reasons: Annotated[list[Reason], at_most(limits.PAGE_MAX)]
     attempts: AttemptCounts
 
 
@@ -297,15 +308,36 @@ class Agent(Output):
     tags: LabelList
     capabilities: LabelList
     slots: int
-    current_tasks: Annotated[list[str], _at_most(limits.PAGE_MAX)]  # the first ones, by id
+    permissions: str | None  # the permission profile that an operator gave it
+    current_tasks: Annotated[list[str], at_most(limits.PAGE_MAX)]  # the first ones, by id
     registered_at: str
     last_seen_at: str
+
+
+class PermissionProfile(Output):
+    """What an agent may do. `network`: `off`, `allow` (what is in `allow`), or `worker` (as its settings say)."""
+
+    name: str
+    files: Literal["read", "workspace", "worker"]
+    network: Literal["off", "allow", "worker"]
+    allow: Annotated[list[str], at_most(limits.PROFILE_ENTRIES)]
+    denied_tools: Annotated[list[str], at_most(limits.PROFILE_ENTRIES)]
+    may_file_tasks: bool
+    needs: Annotated[list[str], at_most(limits.PROFILE_ENTRIES)]  # capabilities of a worker that can enforce it
+
+
+class PermissionProfileList(Output):
+    """The permission profiles, and the defaults by role: an empty one is workspace-write where that can be enforced."""
+
+    profiles: Annotated[list[PermissionProfile], at_most(limits.PROFILES)]
+    worker: str
+    lead: str
 
 
 class AgentList(Output):
     """Some agents, by name."""
 
-    agents: Annotated[list[Agent], _at_most(limits.PAGE_MAX)]
+    agents: Annotated[list[Agent], at_most(limits.PAGE_MAX)]
     next_cursor: str | None
 
 
@@ -322,8 +354,64 @@ class Project(Output):
 class ProjectList(Output):
     """Some projects, by name."""
 
-    projects: Annotated[list[Project], _at_most(limits.PAGE_MAX)]
+    projects: Annotated[list[Project], at_most(limits.PAGE_MAX)]
     next_cursor: str | None
+
+
+class KillSwitchInput(Input):
+    """`POST /api/kill-switch`; nothing at all stops everything. `resume` counts with `deactivate` only."""
+
+    action: Literal["activate", "deactivate", "lift"] = "activate"
+    reason: Annotated[Text, Field(max_length=limits.KILL_REASON_CHARS)] = ""
+    scope: Literal["all", "swarm", "agent"] = "all"
+    id: Annotated[Text, Field(max_length=limits.LABEL_CHARS)] = ""
+    resume: bool = False
+
+
+class AwaitedAgent(Output):
+    """An agent that had attempts when they were ended, and has not confirmed yet that nothing of them runs."""
+
+    agent_id: str
+    name: str
+    attempts: int
+
+
+class Switch(Output):
+    """One switch: as it stands, and its latest activation.
+
+    `heldBy` is what holds it down: `request`, or a flag by its name. `attempts` were ended, `pausedTasks` paused by it.
+    """
+
+    scope: Literal["all", "swarm", "agent"]
+    id: str | None
+    status: Literal["armed", "killed"]
+    activation: str | None
+    reason: str
+    by: str | None
+    since: str | None
+    held_by: Annotated[list[str], at_most(limits.PAGE_MAX)]
+    attempts: int
+    paused_tasks: int
+    awaited: Annotated[list[AwaitedAgent], at_most(limits.PAGE_MAX)]
+    lifted_by: str | None
+    lifted_at: str | None
+
+
+class KillSwitch(Output):
+    """`GET /api/kill-switch`: the switch for everything, then every one that was used, those that are on first."""
+
+    status: Literal["armed", "killed"]
+    reason: str
+    by: str | None
+    since: str | None
+    switches: Annotated[list[Switch], at_most(limits.PAGE_MAX)]
+
+
+class KillSwitchAnswer(KillSwitch):
+    """What a use of the switch led to. `repeated`: it was so already; `resumed` tasks go on."""
+
+    repeated: bool
+    resumed: int
 
 
 class Overview(Output):
@@ -331,8 +419,9 @@ class Overview(Output):
 
     tasks: dict[str, int]  # status -> number
     agents: dict[str, int]  # status -> number
-    running: Annotated[list[Task], _at_most(limits.PAGE_MAX)]
-    waiting: Annotated[list[Task], _at_most(limits.OVERVIEW_WAITING)]  # the next to be claimed or stuck
+    running: Annotated[list[Task], at_most(limits.PAGE_MAX)]
+    waiting: Annotated[list[Task], at_most(limits.OVERVIEW_WAITING)]  # the next to be claimed or stuck
+    killed: Annotated[list[Switch], at_most(limits.PAGE_MAX)]  # the switches that are on
 
 
 class Subject(Output):
@@ -361,5 +450,99 @@ class Event(Output):
 class EventPage(Output):
     """`GET /api/events?after=SEQ` with `Accept: application/json`."""
 
-    events: Annotated[list[Event], _at_most(limits.PAGE_MAX)]
+    events: Annotated[list[Event], at_most(limits.PAGE_MAX)]
     next_after: int
+
+
+class AuditEvent(Event):
+    """An event with its link of the chain."""
+
+    hash: str
+
+
+class AuditEventPage(Output):
+    """`GET /api/audit/events`: newest first. A page may be empty and still go on."""
+
+    events: Annotated[list[AuditEvent], at_most(limits.PAGE_MAX)]
+    next_cursor: str | None
+
+
+class ArchivedEvents(Output):
+    """Events in a file of the server that need not be in the database any more."""
+
+    from_seq: int
+    to_seq: int
+    hash: str
+    file: str
+    sha256: str
+
+
+class Checkpoint(Output):
+    """A signed statement that the chain of events had this hash at this event; `line` is what was signed, whole."""
+
+    number: int
+    seq: int
+    hash: str
+    at: str
+    key_id: str
+    introduces: str | None  # the public key that signs from here on
+    archives: ArchivedEvents | None
+    line: str
+
+
+class CheckpointPage(Output):
+    """`GET /api/audit/checkpoints`: newest first."""
+
+    checkpoints: Annotated[list[Checkpoint], at_most(limits.PAGE_MAX)]
+    next_cursor: str | None
+
+
+class AuditFinding(Output):
+    """Something that is wrong with the history. `seq` is the first event it is about."""
+
+    kind: str
+    seq: int | None
+    message: str
+    expected: str
+    found: str
+
+
+class AuditVerification(Output):
+    """`GET /api/audit/verify`: how a part of the history stands. `nextSeq` is where to go on; null at the end."""
+
+    whole: bool
+    from_seq: int
+    to_seq: int
+    next_seq: int | None
+    head_seq: int
+    hash: str
+    checkpoints: int
+    signed_seq: int
+    findings: Annotated[list[AuditFinding], at_most(limits.AUDIT_FINDINGS)]
+    finding_count: int
+
+
+class AuditKey(Output):
+    """The public key that checkpoints are signed with."""
+
+    key_id: str
+    public_key: str
+    pem: str
+
+
+class AuditKeyInput(Input):
+    """Another key for checkpoints: one whose secret is elsewhere, or a new one of the server where none is named."""
+
+    public_key: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+
+
+class ArchiveInput(Input):
+    """Put events from before that time into a file, and take them out of the database."""
+
+    before: Text  # RFC 3339
+
+
+class ArchiveAnswer(Output):
+    """What was archived; null where there is nothing to archive. There may be more."""
+
+    archived: ArchivedEvents | None

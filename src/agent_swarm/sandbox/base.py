@@ -70,6 +70,7 @@ class SandboxSpec:
     writable: tuple[Path, ...] = ()
     network: Network = field(default_factory=Network)
     requires: frozenset[SandboxCapability] = frozenset()
+    read_only: bool = False  # the workspace is shown for reading; needs a provider that isolates files
 
     @property
     def needs(self) -> frozenset[SandboxCapability]:
@@ -79,7 +80,8 @@ class SandboxSpec:
             NetworkMode.OFF: frozenset({SandboxCapability.NETWORK_OFF}),
             NetworkMode.ALLOW: frozenset({SandboxCapability.NETWORK_ALLOWLIST}),
         }
-        return self.requires | by_network[self.network.mode]
+        by_files = {SandboxCapability.FILESYSTEM_ISOLATED} if self.read_only else frozenset()
+        return self.requires | by_files | by_network[self.network.mode]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +159,10 @@ class Sandbox(Protocol):
     """One run's place, opened by a provider."""
 
     async def start(self, launch: Launch) -> Process: ...
+
+    def kill(self) -> None:
+        """SIGKILL to everything in it, now, without waiting for the end; `close` waits."""
+        ...
 
     async def close(self) -> None:
         """Kill what still runs and free what the sandbox holds; idempotent, and safe before the first start."""

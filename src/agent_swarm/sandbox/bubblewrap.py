@@ -183,7 +183,8 @@ def command_line(spec: SandboxSpec, launch: Launch, doors: Sequence[tuple[str, i
 def _view(spec: SandboxSpec, launch: Launch) -> View:
     """The workspace and what else may be written, then what may be read, then what is empty."""
     view = View()
-    for path in sorted({str(path) for path in (spec.workspace, *spec.writable, *launch.writable)}):
+    workspace = () if spec.read_only else (spec.workspace,)
+    for path in sorted({str(path) for path in (*workspace, *spec.writable, *launch.writable)}):
         view.write(path)
     for path in _SYSTEM:
         view.read(path)
@@ -191,7 +192,7 @@ def _view(spec: SandboxSpec, launch: Launch) -> View:
         view.read(f"/etc/{path}")
     for path in installation.of_this_interpreter():
         view.read(path)
-    for declared in (*spec.readable, *launch.readable):
+    for declared in (spec.workspace, *spec.readable, *launch.readable):
         view.read(str(declared))
     home = _home(launch.env)
     for path in _programs(launch, home):

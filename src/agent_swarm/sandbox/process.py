@@ -97,6 +97,11 @@ class ProcessSandbox:
     async def _start_in(self, place: Place, launch: Launch) -> SupervisedProcess:
         return await SupervisedProcess.start(launch, place)
 
+    def kill(self) -> None:
+        """SIGKILL to everything in it, now, without waiting for the end; `close` waits."""
+        for process in self._processes:
+            process.kill_now()
+
     async def close(self) -> None:
         """Kill what still runs and free what the sandbox holds; idempotent, and safe before the first start."""
         self._is_closed = True

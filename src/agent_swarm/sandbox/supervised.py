@@ -121,11 +121,21 @@ class SupervisedProcess:
         self._link.order(f"stop {grace.total_seconds()}")
         return await self._insist(grace + ANSWER_PATIENCE)
 
-    async def kill(self) -> Exit:
-        """SIGKILL to all."""
+    def kill_now(self) -> None:
+        """SIGKILL to all, without waiting for it: an enclosure dies with all that is in it, and needs no supervisor."""
+        if self._is_enclosed:
+            self._link.kill()
+        else:
+            self._order_kill()
+
+    def _order_kill(self) -> None:
         if self._record.cgroup is not None and not self.has_ended:
             cgroup.Leaf(self._record.cgroup).kill()  # the supervisor does it too, a little later
         self._link.order("kill")
+
+    async def kill(self) -> Exit:
+        """SIGKILL to all."""
+        self._order_kill()
         return await self._insist(ANSWER_PATIENCE)
 
     async def close(self) -> None:

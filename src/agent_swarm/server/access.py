@@ -5,33 +5,44 @@ it is.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent_swarm.domain.errors import Denied, Unauthenticated
+from agent_swarm.domain.errors import Denied, RateLimited, Unauthenticated
 from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.bodies import limited
+from agent_swarm.server.denials import Denials
+from agent_swarm.server.killing.board import SwitchBoard
 from agent_swarm.server.metrics import Metrics
+from agent_swarm.server.peers import Peers
+from agent_swarm.server.rates import RateClass, RateLimits
 from agent_swarm.services.tokens import Identity
 from agent_swarm.services.tokens import Scope as Permission
 from agent_swarm.store.records import TokenKind
 
 E = TypeVar("E", bound=Callable[..., Any])
 
-PUBLIC_PATHS = frozenset({"/health", "/ready", "/openapi.json", "/docs"})
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+PUBLIC_PATHS = frozenset({"/health", "/ready", "/openapi.json", "/docs", "/api/auth/token"})
+_READS = frozenset({"GET", "HEAD"})
+_WITHOUT_RATE = {Permission.POOL_WORK, Permission.KILL_SWITCH_WRITE}
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The kinds of token a route is for, of which each needs one of the scopes."""
+    """The kinds of token a route is for, of which each needs one of the scopes.
+
+    While the kill switch is on, people may read, and `while_killed` routes serve whom they always serve.
+    """
 
     kinds: frozenset[TokenKind] = frozenset()
     scopes: frozenset[Permission] = frozenset()
     is_public: bool = False
+    while_killed: bool = False
 
     def refusal(self, identity: Identity) -> str:
         """Why `identity` may not pass; empty when it may."""
@@ -42,14 +53,24 @@ class Access:
             return f"this needs the scope {' or '.join(sorted(self.scopes))}, which the token does not have"
         return ""
 
+    def serves_killed(self, identity: Identity, method: str) -> bool:
+        """Whether it serves this request while everything is stopped."""
+        is_reading = method in READING and identity.kind not in (TokenKind.AGENT, TokenKind.ATTEMPT)
+        return self.while_killed or is_reading
+
+    def also_while_killed(self) -> "Access":
+        """The same, also while the kill switch is on."""
+        return replace(self, while_killed=True)
+
 
 PUBLIC = Access(is_public=True)
 NOBODY = Access()
+_PEOPLE = frozenset({TokenKind.OPERATOR, TokenKind.USER})
 
 
 def operators(*scopes: Permission) -> Access:
-    """For people."""
-    return Access(frozenset({TokenKind.OPERATOR}), frozenset(scopes))
+    """For people, by an operator's API key, or by their session where their role has the scope."""
+    return Access(_PEOPLE, frozenset(scopes))
 
 
 def attempts(*scopes: Permission) -> Access:
@@ -59,7 +80,7 @@ def attempts(*scopes: Permission) -> Access:
 
 def operators_and_attempts(*scopes: Permission) -> Access:
     """For people and for running agents."""
-    return Access(frozenset({TokenKind.OPERATOR, TokenKind.ATTEMPT}), frozenset(scopes))
+    return Access(_PEOPLE | {TokenKind.ATTEMPT}, frozenset(scopes))
 
 
 def operators_and_workers(*scopes: Permission) -> Access:
@@ -94,7 +115,24 @@ def declare(access: Access) -> Callable[[E], E]:
     return mark
 
 
-def guard_routes(routes: Iterable[BaseRoute], authenticator: Authenticator, metrics: Metrics) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """What every guard works with."""
+
+    authenticator: Authenticator
+    rates: RateLimits
+    denials: Denials
+    peers: Peers
+    metrics: Metrics
+    board: SwitchBoard
+
+    def refused(self, scope: Scope, reason: str, *, who: Identity | None = None) -> None:
+        """Count a request that was refused, under who asked or else where it came from."""
+        self.metrics.denials.labels(reason).inc()
+        self.denials.count(who.limited_as if who else self.peers.address(scope), reason)
+
+
+def guard_routes(routes: Iterable[BaseRoute], door: Door) -> None:
     """Put every route behind its declaration. Raises TypeError for a route that cannot be guarded."""
     for route in routes:
         if not isinstance(route, Route | WebSocketRoute):
@@ -102,39 +140,55 @@ def guard_routes(routes: Iterable[BaseRoute], authenticator: Authenticator, metr
         access = access_of(route)
         if access.is_public and route.path not in PUBLIC_PATHS:
             raise TypeError(f"{route.path} is declared public; add it to PUBLIC_PATHS if that is meant")
-        route.app = Guard(limited(route), access, authenticator, metrics)
+        route.app = Guard(limited(route), access, rate_class_of(route), door)
+
+
+def rate_class_of(route: Route | WebSocketRoute) -> RateClass | None:
+    """What a route's requests are counted as; None for those of workers, of the kill switch, and for what is public."""
+    access = access_of(route)
+    if access.is_public or not access.scopes.isdisjoint(_WITHOUT_RATE):
+        return None
+    methods = route.methods if isinstance(route, Route) else None
+    return RateClass.READ if methods and methods <= _READS else RateClass.WRITE
 
 
 class Guard:
-    """Lets requests through to a route whose declaration their token meets."""
+    """Lets requests through to a route whose declaration their token meets, as often as its subject may."""
 
-    def __init__(self, app: ASGIApp, access: Access, authenticator: Authenticator, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, access: Access, rate_class: RateClass | None, door: Door) -> None:
         self._app = app
         self._access = access
-        self._authenticator = authenticator
-        self._denials = metrics.denials
+        self._rate_class = rate_class
+        self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._access.is_public:
-            scope["state"]["identity"] = await self._admit(scope)
+            identity = scope["state"]["identity"] = await self._admit(scope)
+            if not self._access.serves_killed(identity, scope.get("method", "")):
+                self._door.board.refuse()
         await self._app(scope, receive, send)
 
     async def _admit(self, scope: Scope) -> Identity:
         try:
-            identity = await self._authenticator.identify(scope)
+            identity = await self._door.authenticator.identify(scope)
         except Unauthenticated:
             if self._access == NOBODY:
-                raise self._closed() from None
-            self._denials.labels("unauthenticated").inc()
+                raise self._closed(scope) from None
+            self._door.refused(scope, "unauthenticated")
             raise
         if self._access == NOBODY:
-            raise self._closed()
+            raise self._closed(scope, identity)
         refusal = self._access.refusal(identity)
         if refusal:
-            self._denials.labels("denied").inc()
+            self._door.refused(scope, "denied", who=identity)
             raise Denied(refusal, hint="use a token that may do this", details={"kind": identity.kind.value})
+        try:
+            self._door.rates.check(identity, self._rate_class)
+        except RateLimited:
+            self._door.refused(scope, "rateLimited", who=identity)
+            raise
         return identity
 
-    def _closed(self) -> Denied:
-        self._denials.labels("closed").inc()
+    def _closed(self, scope: Scope, who: Identity | None = None) -> Denied:
+        self._door.refused(scope, "closed", who=who)
         return Denied("nobody may call this", hint="it declares no access; this is a fault of the server")

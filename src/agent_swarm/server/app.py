@@ -1,4 +1,7 @@
-"""The server, composed: every part is made here and handed down; importing this module does nothing."""
+"""The app: its routes behind their guards, and what works in the background while it serves.
+
+Its parts are made by `parts`; importing this module does nothing.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,34 +12,48 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_swarm import __version__
-from agent_swarm.bus.base import NoticeKind
 from agent_swarm.bus.logs import LogStream
 from agent_swarm.faults import crash_point
 from agent_swarm.server import docs, openapi
 from agent_swarm.server.access import guard_routes
-from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.boundary import Boundary
 from agent_swarm.server.context import Context
-from agent_swarm.server.housekeeping import Housekeeping
+from agent_swarm.server.cors import Cors
+from agent_swarm.server.killing.watch import FlagWatch
 from agent_swarm.server.methods import Methods
-from agent_swarm.server.metrics import Metrics
-from agent_swarm.server.node import Ears, Following, Node
+from agent_swarm.server.node import Node
+from agent_swarm.server.parts import Ground, Parts, make_parts
 from agent_swarm.server.pool import PoolContext
 from agent_swarm.server.pool import routes as pool_routes
-from agent_swarm.server.ring import EventRing
-from agent_swarm.server.routes import agents, attempts, commands, events, health, projects, tasks
-from agent_swarm.server.service import Service
+from agent_swarm.server.routes import (
+    agents,
+    attempts,
+    audit,
+    auth,
+    commands,
+    config,
+    events,
+    health,
+    keys,
+    kill_switch,
+    projects,
+    tasks,
+    users,
+)
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.server.stopping import Stopping
-from agent_swarm.server.timers import TimerService
-from agent_swarm.server.unserved import UnservedWatch
-from agent_swarm.services.gathered import GatheredTasks
 from agent_swarm.services.redaction import Redactor
-from agent_swarm.services.transcripts import Transcripts
+from agent_swarm.services.secrets.vault import Vault
 from agent_swarm.store.base import Committed
 from agent_swarm.store.batcher import BatchingStore
 
-FACES = (tasks, commands, events, attempts, agents, projects, health)  # the routes called most often come first
+# the routes called most often come first
+FACES = (tasks, commands, events, attempts, agents, projects, kill_switch, auth, users, audit, config, keys, health)
+
+# Who follows events with such a token is to be let go at once.
+ENDS_TOKENS = frozenset(
+    {"session.ended", "session.allEnded", "signingKey.created", "user.changed", "user.removed", "token.revoked"}
+)
 
 
 class ControlPlane(FastAPI):
@@ -44,6 +61,7 @@ class ControlPlane(FastAPI):
 
     context: Context
     pool: PoolContext
+    cors_origins: Sequence[str] = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Straight to our own layers; what the framework would do around every request is theirs."""
@@ -57,7 +75,10 @@ class ControlPlane(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """From the outside: ids, answers to whatever is raised, counts; HEAD and OPTIONS; the router."""
-        return Boundary(Methods(self.router, self.routes), self.context.metrics)
+        app: ASGIApp = Methods(self.router, self.routes)
+        if self.cors_origins:
+            app = Cors(app, self.cors_origins)
+        return Boundary(app, self.context.metrics)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI 3.1 document."""
@@ -70,23 +91,29 @@ def build_app(
     store: BatchingStore,
     settings: ServerSettings,
     *,
-    secrets: Sequence[str] = (),
+    vault: Vault | None = None,
+    redactor: Redactor | None = None,
     stopping: Stopping | None = None,
     node: Node | None = None,
     logs: LogStream | None = None,
 ) -> ControlPlane:
     """The app over an open store; run its lifespan.
 
-    `secrets` are values to keep out of everything that is stored; `node` is this server among others on the database,
-    `logs` carries transcripts to and from those that keep their own.
+    `vault` opens the secrets that are stored, by default none; `redactor` keeps them out of everything else; `node` is
+    this server among others on the database, `logs` carries transcripts to and from those that keep their own.
     """
-    node = node or Node()
-    metrics = Metrics()
-    context = _context(store, settings, secrets, metrics, stopping or Stopping(), node, logs)
-    pool = _pool(context, store, node)
-    timers = TimerService(store, store.clock, metrics)
-    following = Following(node, Ears(store=store, pool=pool, transcripts=context.transcripts, timers=timers))
-    services = (timers, Housekeeping(store), UnservedWatch(store, minutes=settings.no_agent_minutes))
+    redactor = redactor or Redactor()
+    redactor.register([settings.api_key])
+    ground = Ground(
+        store=store,
+        settings=settings,
+        vault=vault or Vault(),
+        redactor=redactor,
+        stopping=stopping or Stopping(),
+        node=node or Node(),
+        logs=logs,
+    )
+    parts = make_parts(ground)
     app = ControlPlane(
         title="Agent Swarm",
         version=__version__,
@@ -95,54 +122,14 @@ def build_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=lambda _: running(context, pool, following, services),
+        lifespan=lambda _: running(parts),
     )
-    app.context = context
-    app.pool = pool
-    app.router.routes.extend(all_routes(app, context, pool))
-    guard_routes(app.router.routes, context.authenticator, metrics)
+    app.context = parts.context
+    app.pool = parts.pool
+    app.cors_origins = settings.origins
+    app.router.routes.extend(all_routes(app, parts.context, parts.pool))
+    guard_routes(app.router.routes, parts.context.door)
     return app
-
-
-def _context(
-    store: BatchingStore,
-    settings: ServerSettings,
-    secrets: Sequence[str],
-    metrics: Metrics,
-    stopping: Stopping,
-    node: Node,
-    logs: LogStream | None,
-) -> Context:
-    redactor = Redactor((*secrets, settings.api_key))
-    transcripts = Transcripts(
-        settings.transcripts,
-        redactor,
-        is_shared=settings.is_shared and settings.nats is None,
-        logs=logs,
-        on_growth=node.grew,
-    )
-    return Context(
-        store=store,
-        tasks=GatheredTasks(store),
-        redactor=redactor,
-        transcripts=transcripts,
-        authenticator=Authenticator(store),
-        metrics=metrics,
-        ring=EventRing(),
-        stopping=stopping,
-    )
-
-
-def _pool(context: Context, store: BatchingStore, node: Node) -> PoolContext:
-    return PoolContext.build(
-        store,
-        redactor=context.redactor,
-        transcripts=context.transcripts,
-        stopping=context.stopping,
-        on_enter=lambda presence: node.tell(
-            NoticeKind.CONNECTED, agent=presence.agent.id, instance=presence.instance_id, at=presence.met_at
-        ),
-    )
 
 
 def all_routes(app: ControlPlane, context: Context, pool: PoolContext) -> list[BaseRoute]:
@@ -151,14 +138,18 @@ def all_routes(app: ControlPlane, context: Context, pool: PoolContext) -> list[B
 
 
 @asynccontextmanager
-async def running(
-    context: Context, pool: PoolContext, following: Following, services: Sequence[Service]
-) -> AsyncIterator[None]:
+async def running(parts: Parts) -> AsyncIterator[None]:
     """What works in the background while the app serves."""
+    context, services = parts.context, parts.services
     unsubscribe = context.store.subscribe(_followers_of(context))
     seq, _ = await context.store.read(lambda queries: queries.head())
     context.ring.head = max(context.ring.head, seq)
-    async with pool.running(), following.running():
+    await context.environments.open()
+    await context.board.open()
+    for watch in services:
+        if isinstance(watch, FlagWatch) and watch.is_quick:
+            await watch.run_once()  # a server that starts beside the flag serves nobody before it has seen it
+    async with parts.checkpointer.running(), parts.pool.running(), parts.following.running():
         for service in services:
             await service.start()
         try:
@@ -169,7 +160,9 @@ async def running(
             for service in reversed(services):
                 await service.stop()
     context.ring.close()
+    context.logins.close()
     context.authenticator.close()
+    context.board.close()
     unsubscribe()
 
 
@@ -178,6 +171,10 @@ def _followers_of(context: Context) -> Any:
 
     def told(committed: Committed) -> None:
         context.ring.publish(committed)
+        if any(event.type in ENDS_TOKENS for event in committed.events):
+            context.ring.ask_again()
+        context.environments.hear(committed)
+        context.keeping_keys.hear(committed)
         for event in committed.events:
             if event.task_id is not None and event.attempt is not None:
                 context.transcripts.notify(event.task_id, event.attempt)

@@ -1,8 +1,9 @@
 """From a bearer token to an identity.
 
-Tokens are looked up by their hash and remembered for a moment. What ends a token - a revocation, another process of the
-agent, the end of an attempt - is an event, and forgets it before the answer to whatever caused it leaves; the short
-life of a memory covers the rest. A look-up that such an event overtakes is not remembered.
+Tokens are looked up by their hash, those of sessions by what they say, and remembered for a moment. What ends a token -
+a revocation, another process of the agent, the end of an attempt, a user who is changed - is an event, and forgets it
+before the answer to whatever caused it leaves; the short life of a memory covers the rest. A look-up that such an event
+overtakes is not remembered.
 """
 
 import time
@@ -13,9 +14,10 @@ from dataclasses import dataclass, field
 from starlette.types import Scope
 
 from agent_swarm.domain.errors import Unauthenticated
-from agent_swarm.services import tokens
+from agent_swarm.services import jwts, sessions, tokens
 from agent_swarm.services.tokens import Identity
 from agent_swarm.store.base import Committed, Store
+from agent_swarm.store.records import TokenKind
 
 REMEMBERED = 4096
 MEMORY_SECONDS = 30.0  # re-registering the same process replaces its token without an event
@@ -24,6 +26,8 @@ EVERYTHING = "*"
 _HARMLESS = frozenset(
     {"task.created", "task.ready", "task.started", "task.progressed", "task.usageBooked", "task.reprioritized"}
 )
+_BY_ID = frozenset({"agent", "user", "session"})
+_HARMLESS_KINDS = frozenset({"project", "auth", "audit"})
 
 
 @dataclass(slots=True)
@@ -46,7 +50,8 @@ class Authenticator:
 
     async def identify(self, scope: Scope) -> Identity:
         """Whose token the request carries; raises Unauthenticated, saying what is wrong with it."""
-        token_hash = tokens.hash_token(bearer_token(scope))
+        token = bearer_token(scope)
+        token_hash = tokens.hash_token(token)
         remembered = self._known.get(token_hash)
         if remembered is not None and self._still_counts(*remembered):
             self._known.move_to_end(token_hash)
@@ -54,12 +59,23 @@ class Authenticator:
         look_up = _LookUp()
         self._look_ups[id(look_up)] = look_up
         try:
-            identity = await self._store.read(tokens.authenticate(token_hash, now=self._store.now()))
+            identity = await self._look_up(token, token_hash)
         finally:
             del self._look_ups[id(look_up)]
         if look_up.changed.isdisjoint(_causes(identity)):
             self._remember(token_hash, identity)
         return identity
+
+    def remembers(self, token: str) -> bool:
+        """Whether the next request with this token is let in without a look at the store."""
+        remembered = self._known.get(tokens.hash_token(token))
+        return remembered is not None and self._still_counts(*remembered)
+
+    async def _look_up(self, token: str, token_hash: str) -> Identity:
+        if not jwts.looks_like_one(token):
+            return await self._store.read(tokens.authenticate(token_hash, now=self._store.now()))
+        await jwts.prepared()
+        return await self._store.read(sessions.authenticate(token, now=self._store.now()))
 
     def _still_counts(self, identity: Identity, until: float) -> bool:
         is_expired = identity.expires_at is not None and identity.expires_at <= self._store.now()
@@ -110,6 +126,7 @@ def _causes(identity: Identity) -> tuple[str, ...]:
     named = (
         f"agent:{identity.agent_id}" if identity.agent_id else "",
         f"task:{identity.task_id}" if identity.task_id else "",
+        *((f"session:{identity.token_id}", identity.owner) if identity.kind is TokenKind.USER else ()),
     )
     return (EVERYTHING, *(name for name in named if name))
 
@@ -119,7 +136,7 @@ def _changes(committed: Committed) -> Iterable[str]:
         if event.task_id is not None:
             if event.type not in _HARMLESS:
                 yield f"task:{event.task_id}"
-        elif event.subject_kind == "agent":
-            yield f"agent:{event.subject_id}"
-        elif event.subject_kind != "project":
+        elif event.subject_kind in _BY_ID:
+            yield f"{event.subject_kind}:{event.subject_id}"
+        elif event.subject_kind not in _HARMLESS_KINDS:
             yield EVERYTHING  # a token, or something this version does not know

@@ -1,13 +1,22 @@
-"""What the routes work with, built once by `app.build_app`."""
+"""What the routes work with, made once by `parts`."""
 
 from dataclasses import dataclass
 
+from agent_swarm.server.access import Door
 from agent_swarm.server.auth import Authenticator
+from agent_swarm.server.keeping_keys import KeepingKeys
+from agent_swarm.server.killing.board import SwitchBoard
+from agent_swarm.server.logins import LogIns
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.ring import EventRing
 from agent_swarm.server.stopping import Stopping
+from agent_swarm.services.configuration import Configuration
+from agent_swarm.services.environments import Environments
 from agent_swarm.services.gathered import GatheredTasks
+from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
+from agent_swarm.services.secrets.rotation import KeyChanges
+from agent_swarm.services.tasks import Rules
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Store
 
@@ -21,6 +30,15 @@ class Context:
     redactor: Redactor
     transcripts: Transcripts
     authenticator: Authenticator
+    board: SwitchBoard
+    door: Door
+    logins: LogIns
     metrics: Metrics
     ring: EventRing
     stopping: Stopping
+    configuration: Configuration
+    environments: Environments
+    key_changes: KeyChanges
+    keeping_keys: KeepingKeys
+    rules: Rules
+    notary: Notary

@@ -49,7 +49,7 @@ def _headers() -> dict[str, str]:
         "base-uri 'none'",
         "frame-ancestors 'none'",
     ]
-    return {"content-security-policy": "; ".join(policy), "x-content-type-options": "nosniff"}
+    return {"content-security-policy": "; ".join(policy)}
 
 
 def _digest(tag: str) -> str:

@@ -51,9 +51,13 @@ def route(
     status: int = 200,
     body_limit: int = BODY_BYTES,
     conflicts: bool = False,
+    refuses: tuple[int, ...] = (),
     **options: Any,
 ) -> "FastRoute":
-    """A route: `answers` is the model of its success, `conflicts` says that the state of things may refuse it (409)."""
+    """A route: `answers` is the model of its success, `conflicts` says that the state of things may refuse it (409).
+
+    `refuses` are statuses beyond those that follow from the rest.
+    """
     return FastRoute(
         path,
         endpoint,
@@ -65,7 +69,14 @@ def route(
         operation_id=_operation_id(endpoint),
         summary=_operation_id(endpoint).replace("_", " ").capitalize(),
         responses={
-            **responses_of(method, path, access, conflicts=conflicts, has_body=method not in ("GET", "DELETE")),
+            **responses_of(
+                method,
+                path,
+                access,
+                conflicts=conflicts,
+                has_body=method not in ("GET", "DELETE"),
+                refuses=refuses,
+            ),
             **options.pop("responses", {}),
         },
         **options,

@@ -3,6 +3,8 @@
 from agent_swarm.domain.errors import ShuttingDown
 from agent_swarm.server.service import Service
 from agent_swarm.store.base import Store
+from agent_swarm.store.families.login_failures import PruneFailures
+from agent_swarm.store.families.sessions import PruneSessions
 from agent_swarm.store.operations import Prune
 
 INTERVAL_SECONDS = 3600.0
@@ -24,3 +26,22 @@ class Housekeeping(Service):
         except ShuttingDown:
             return INTERVAL_SECONDS
         return AGAIN_SECONDS if pruned >= LIMIT else INTERVAL_SECONDS
+
+
+class SessionKeeping(Service):
+    """Removes sessions that have run out, and failed log-ins that count no more."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__("session-keeping")
+        self._store = store
+
+    async def run_once(self) -> float:
+        """Look through all of them, a page at a time; answers the seconds until it is worth while again."""
+        try:
+            for prune in (PruneSessions, PruneFailures):
+                place: tuple[str, str] | None = ("", "")
+                while place is not None:
+                    place = await self._store.apply(prune(limit=LIMIT, after=place))
+        except ShuttingDown:
+            pass
+        return INTERVAL_SECONDS

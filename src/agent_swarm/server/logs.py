@@ -31,6 +31,7 @@ def configure(level: str, redactor: Redactor, *, stream: TextIO | None = None) -
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _Exceptions(redactor),
+            _without_secrets(redactor),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -79,6 +80,18 @@ class _Exceptions:
             f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(exception.__traceback__)
         ]
         return " < ".join([kind, *reversed(places)])
+
+
+def _without_secrets(redactor: Redactor) -> Any:
+    def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {name: redactor.value(_plain(value)) for name, value in event.items()}
+
+    return redact
+
+
+def _plain(value: Any) -> Any:
+    """A value that the redactor looks into; what is of a kind of its own is logged as its text."""
+    return value if value is None or isinstance(value, bool | int | float | str | dict | list | tuple) else str(value)
 
 
 def _as_text(_: Any, __: str, event: MutableMapping[str, Any]) -> str:

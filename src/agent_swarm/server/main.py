@@ -66,7 +66,10 @@ async def _work(
         collector.settle()
         if not stopping.is_set:
             print(f"Agent Swarm {__version__} API: {address}{_where_the_key_is(settings)}", flush=True)  # noqa: T201
+        stopping.on_failure(closed.set)
         await closed.wait()
+        if stopping.failure is not None:
+            raise stopping.failure
 
 
 def _import_the_rest() -> None:

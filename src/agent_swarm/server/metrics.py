@@ -1,11 +1,13 @@
 """What the server counts, in a registry of its own: two servers in one process do not mix their figures."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from agent_swarm.bus.base import BusFigures
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
@@ -22,10 +24,14 @@ class WithoutAgent:
 
 
 class Metrics:
-    """Counters of the HTTP face. Labels are route patterns and other words of ours, so that their number is bounded."""
+    """Counters of the HTTP face. Labels are route patterns and other words of ours, so that their number is bounded.
 
-    def __init__(self) -> None:
+    `bus` answers how the bus to other servers fares.
+    """
+
+    def __init__(self, bus: Callable[[], BusFigures] = BusFigures) -> None:
         self.registry = CollectorRegistry(auto_describe=False)
+        self.registry.register(_Bus(bus))
         self._requests = Counter(
             "agent_swarm_http_requests", "Answered requests.", ("method", "route", "status"), registry=self.registry
         )
@@ -47,6 +53,24 @@ class Metrics:
             "agent_swarm_event_stream_resets", "Streams that were too far behind.", registry=self.registry
         )
         self.timers = Counter("agent_swarm_timers", "Timers carried out.", registry=self.registry)
+        self.kills = Counter(
+            "agent_swarm_kill_switch_activations",
+            "Times the kill switch was turned on while this server ran.",
+            ("scope",),
+            registry=self.registry,
+        )
+        self.killed = Gauge(
+            "agent_swarm_kill_switch_killed", "Switches that are on.", ("scope",), registry=self.registry
+        )
+        self.killed_requests = Counter(
+            "agent_swarm_kill_switch_refusals", "Requests refused because of it.", registry=self.registry
+        )
+        self.flag_readings = Counter(
+            "agent_swarm_kill_flag_readings",
+            "Looks at the flags of the kill switch, by what was found.",
+            ("flag", "found"),
+            registry=self.registry,
+        )
         self._cells: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -63,6 +87,11 @@ class Metrics:
         now = CollectorRegistry(auto_describe=False)
         now.register(_State(state, without_agent))
         return generate_latest(self.registry) + generate_latest(now)
+
+    def families(self) -> Iterable[Metric]:
+        """Every figure there is, with its help."""
+        yield from self.registry.collect()
+        yield from _State({"tasks": {}, "agents": {}}, WithoutAgent()).collect()
 
 
 class _State(Collector):
@@ -94,3 +123,24 @@ class _State(Collector):
             ),
         ):
             yield GaugeMetricFamily(name, text, value=value)
+
+
+class _Bus(Collector):
+    """What the bus counts for itself; 0 for a server that is alone."""
+
+    def __init__(self, figures: Callable[[], BusFigures]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterable[Metric]:
+        """One family per figure."""
+        bus = self._figures()
+        yield GaugeMetricFamily(
+            "agent_swarm_bus_waiting", "Notices to other servers that wait to be sent.", bus.waiting
+        )
+        for name, text, value in (
+            ("agent_swarm_bus_dropped", "Notices that were never sent: the others' sweeps find it later.", bus.dropped),
+            ("agent_swarm_bus_merged", "Notices of commits that a later notice stood in for.", bus.merged),
+            ("agent_swarm_bus_unreadable", "Notices of others that this version does not understand.", bus.unreadable),
+            ("agent_swarm_bus_outages", "Times the way to the other servers was lost.", bus.outages),
+        ):
+            yield CounterMetricFamily(name, text, value)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from agent_swarm.bus.base import NOTICE_BYTES, Bus, NoBus, Notice, NoticeKind
+from agent_swarm.bus.base import NOTICE_BYTES, Bus, BusFigures, NoBus, Notice, NoticeKind
 from agent_swarm.domain.errors import ShuttingDown
 from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol.limits import LEASE_SECONDS, SWEEP_SECONDS
@@ -42,6 +42,10 @@ class Node:
     def join(self, bus: Bus, *, carries_commits: bool) -> None:
         """Have this bus from now on."""
         self.bus, self.carries_commits = bus, carries_commits
+
+    def figures(self) -> BusFigures:
+        """How the bus that it has now fares."""
+        return self.bus.figures()
 
     def tell(self, kind: NoticeKind, **body: object) -> None:
         """Tell the others."""

@@ -7,11 +7,13 @@ from fastapi import FastAPI
 from agent_swarm.protocol.errors import REGISTRY
 from agent_swarm.server.access import Access
 from agent_swarm.server.problems import ErrorReply
+from agent_swarm.services.tokens import Scope
 
 DESCRIPTION = """\
 One control plane for a team of coding agents.
 
-Every call but `/health`, `/ready`, `/openapi.json` and `/docs` needs `Authorization: Bearer <token>`.
+Every call but `/health`, `/ready`, `/openapi.json`, `/docs` and `/api/auth/token` needs
+`Authorization: Bearer <token>`.
 JSON is camelCase, instants are RFC 3339 UTC with milliseconds, spans are `…Seconds`.
 Lists take `limit` (50, at most 200) and `cursor`, and answer `nextCursor`, null at the end.
 Unknown fields and parameters are refused. Every refusal is `{"error": {code, message, hint, details}}`.
@@ -26,18 +28,21 @@ _MEANING = {
     409: "The state of the thing does not allow it.",
     413: "The body, prompt or batch is too large.",
     422: "What was sent is not acceptable as it stands; `details` names the field.",
+    429: "Too many requests; `Retry-After` says when the next one is heard.",
     500: "A fault of the server.",
     503: "Too much to do, or shutting down; try again.",
 }
 
 
 def responses_of(
-    method: str, path: str, access: Access, *, conflicts: bool, has_body: bool
+    method: str, path: str, access: Access, *, conflicts: bool, has_body: bool, refuses: tuple[int, ...] = ()
 ) -> dict[int | str, dict[str, Any]]:
     """How a route may refuse."""
-    codes = {422, 500, 503}
+    codes = {422, 500, 503, *refuses}
     if not access.is_public:
         codes |= {401, 403}
+        if Scope.POOL_WORK not in access.scopes:
+            codes.add(429)
     if "{" in path:
         codes.add(404)
     if has_body:
@@ -58,7 +63,7 @@ def document(app: FastAPI, plain: dict[str, Any]) -> dict[str, Any]:
         "bearer": {
             "type": "http",
             "scheme": "bearer",
-            "description": "An operator's API key, or the token of an attempt.",
+            "description": "An operator's API key, the access token of a session, or the token of an attempt.",
         }
     }
     for route in app.routes:

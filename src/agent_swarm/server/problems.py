@@ -8,7 +8,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.exceptions import HTTPException
 
-from agent_swarm.domain.errors import Busy, InvalidInput, NotFound, SwarmError, Unauthenticated, Unavailable
+from agent_swarm.domain.errors import Busy, InvalidInput, Killed, NotFound, SwarmError, Unauthenticated, Unavailable
 from agent_swarm.protocol.errors import InvalidJson, MethodNotAllowed, error_body, is_retryable, status_of
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -43,7 +43,8 @@ async def send_problem(error: SwarmError, send: Send, *, headers: Sequence[tuple
     if isinstance(error, Unauthenticated):
         extra.append((b"www-authenticate", b"Bearer"))
     if is_retryable(error) and isinstance(error, Unavailable):
-        extra.append((b"retry-after", b"1"))
+        after = error.details.get("retryAfterSeconds", 10 if isinstance(error, Killed) else 1)
+        extra.append((b"retry-after", str(after).encode()))
     start = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *extra]
     await send({"type": "http.response.start", "status": status_of(error), "headers": start})
     await send({"type": "http.response.body", "body": body})

@@ -55,7 +55,7 @@ class EventRing:
         self._followers: set[Wake] = set()
         self._wake_up: asyncio.TimerHandle | None = None
         self._beat: asyncio.TimerHandle | None = None
-        self.beats = 0  # grows every 15 s while somebody follows: time for a sign of life
+        self.beats = 0  # grows every 15 s while somebody follows, and when tokens ended: time for a sign of life
         self._joined: tuple[int, int, bytes] = (0, 0, b"")
 
     @property
@@ -109,6 +109,11 @@ class EventRing:
         if wanted.shows_all:
             self._joined = (cursor, end, content)  # shared by every client at this cursor
         return content, end
+
+    def ask_again(self) -> None:
+        """Have every follower look at once whether it may still follow."""
+        self.beats += 1
+        self._wake_all()
 
     def close(self) -> None:
         """Stop the timers."""

@@ -1,62 +1,35 @@
 """The settings of the server, `[server]` in config.toml.
 
-Order: defaults < `<data-dir>/config.toml` < environment < command-line flags; later wins. The data directory itself
-cannot come from the file it holds.
+Order: defaults < `<data-dir>/config.toml` < stored configuration < environment < command-line flags; later wins. The
+data directory itself cannot come from the file it holds, nor what is needed to open the database from what is in it.
 """
 
 import ipaddress
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from agent_swarm import config
-from agent_swarm.bus.nats.settings import KEEP_BYTES, KEEP_HOURS, NatsSettings, parse_url, settings_from
 from agent_swarm.config import SettingError, setting
-from agent_swarm.store.address import DatabaseAddress, DatabaseAddressError, PostgresAddress, SqliteAddress, parse
+from agent_swarm.server.setting_groups.agents import AgentSettings
+from agent_swarm.server.setting_groups.audit import AuditSettings
+from agent_swarm.server.setting_groups.keys import KeySettings
+from agent_swarm.server.setting_groups.killing import KillSettings
+from agent_swarm.server.setting_groups.nats import NatsOptions
+from agent_swarm.server.setting_groups.people import PeopleSettings
+from agent_swarm.server.setting_groups.texts import database_url_text, minutes, one_of
+from agent_swarm.store.address import DatabaseAddress, PostgresAddress, SqliteAddress, parse
 
 SYNCHRONOUS = ("full", "normal")
-MAX_MINUTES = 525_600.0  # a year
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
-def _above_zero(number: Any) -> Any:
-    def parse(text: str) -> Any:
-        value = number(text)
-        if not value > 0:
-            raise ValueError(text)
-        return value
-
-    return parse
-
-
-def _minutes(text: str) -> float:
-    minutes = float(text)
-    if not 0 <= minutes <= MAX_MINUTES:  # also what is not a number
-        raise ValueError(text)
-    return minutes
-
-
-def _one_of(choices: tuple[str, ...]) -> Any:
-    def parse(text: str) -> str:
-        if text.lower() not in choices:
-            raise ValueError(text)
-        return text.lower()
-
-    return parse
-
-
-def _database_url(text: str) -> str:
-    try:
-        parse(text)
-    except DatabaseAddressError as exc:
-        raise ValueError from exc
-    return text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerSettings:
-    """How the server runs. Read from defaults, then config.toml, then the environment, then flags; later wins."""
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings(NatsOptions, AuditSettings, KillSettings, PeopleSettings, AgentSettings, KeySettings):
+    """How the server runs. Read from defaults, config.toml, stored configuration, environment, flags; later wins."""
 
     host: str = setting("127.0.0.1", env="HOST", help="the address to listen on", expected="an address")
     port: int = setting(
@@ -72,7 +45,7 @@ class ServerSettings:
         "",
         env="AGENT_SWARM_DATABASE_URL",
         help="the database, by default an SQLite file in the data directory; servers may share one of PostgreSQL",
-        parse=_database_url,
+        parse=database_url_text,
         expected="postgresql://user@host/database or sqlite:path",
         secret=True,
     )
@@ -93,76 +66,26 @@ class ServerSettings:
         "full",
         env="AGENT_SWARM_SYNCHRONOUS",
         help="full survives a power cut, normal survives a crash of the process",
-        parse=_one_of(SYNCHRONOUS),
+        parse=one_of(SYNCHRONOUS),
         expected=" or ".join(SYNCHRONOUS),
     )
     no_agent_minutes: float = setting(
         5.0,
         env="AGENT_SWARM_NO_AGENT_MINUTES",
         help="how long claimable tasks may wait without an agent online that could take them, before an event says so",
-        parse=_minutes,
+        parse=minutes,
         expected="a number of minutes, 0 or more",
+        stored=True,
     )
     log_level: str = setting(
         "info",
         env="AGENT_SWARM_LOG_LEVEL",
         help="the least important messages to write",
-        parse=_one_of(LOG_LEVELS),
+        parse=one_of(LOG_LEVELS),
         expected=f"one of {', '.join(LOG_LEVELS)}",
     )
 
-    nats_url: str = setting(
-        "",
-        env="AGENT_SWARM_NATS_URL",
-        help="NATS between servers of one database: nats://[user:password@]host[:port], several with commas between",
-        parse=parse_url,
-        expected="nats://host:port or tls://host:port, several with commas between",
-        secret=True,
-    )
-    nats_creds: Path | None = setting(
-        None,
-        env="AGENT_SWARM_NATS_CREDS",
-        help="a file with the credentials for NATS, instead of those in its URL",
-        parse=config.path,
-        expected="a path",
-    )
-    nats_keep_hours: float = setting(
-        KEEP_HOURS,
-        env="AGENT_SWARM_NATS_KEEP_HOURS",
-        help="how long NATS keeps transcript lines for servers that are away",
-        parse=_above_zero(float),
-        expected="a number of hours",
-    )
-    nats_keep_bytes: int = setting(
-        KEEP_BYTES,
-        env="AGENT_SWARM_NATS_KEEP_BYTES",
-        help="how much of them it keeps at most; every replica needs that much storage",
-        parse=_above_zero(int),
-        expected="a number of bytes",
-    )
-
-    @property
-    def nats(self) -> NatsSettings | None:
-        """How to reach NATS; None where servers do not use it. Raises SettingError where the URL is none."""
-        if not self.nats_url:
-            return None
-        try:
-            return settings_from(
-                self.nats_url,
-                credentials=self.nats_creds,
-                keep_hours=self.nats_keep_hours,
-                keep_bytes=self.nats_keep_bytes,
-            )
-        except ValueError:
-            raise SettingError(
-                "the URL of NATS cannot be used: expected nats://host:port or tls://host:port",
-                hint="correct --nats or AGENT_SWARM_NATS_URL",
-            ) from None
-
-    @property
-    def nats_dir(self) -> Path:
-        """What this server remembers of what it read from NATS and has to send there."""
-        return self.data_dir / "nats"
+    decided: frozenset[str] = frozenset()  # the fields that the environment or flags set
 
     @property
     def database(self) -> DatabaseAddress:
@@ -202,7 +125,29 @@ def load_settings(
         )
     loaded = config.load(ServerSettings, section="server", toml=toml, environ=environ, flags=flags)
     _ = loaded.nats  # a flag is not parsed, so look at it now
-    return loaded
+    decided = config.given(ServerSettings, environ=os.environ if environ is None else environ, flags=flags or {})
+    return replace(loaded, decided=decided)
+
+
+def storable() -> dict[str, tuple[str, config.Setting]]:
+    """The settings that may come from the stored configuration, by variable, each with its field."""
+    known = config.settings_of(ServerSettings).items()
+    return {variable: (name, source) for name, source in known if source.stored for variable in source.env}
+
+
+def stored_settings() -> dict[str, Callable[[str], str]]:
+    """What is wrong with a text, by the variable of the setting that could have it."""
+    return {variable: partial(config.problem_with, source) for variable, (_, source) in storable().items()}
+
+
+def with_stored(settings: ServerSettings, stored: Mapping[str, str]) -> ServerSettings:
+    """The settings with those that are stored, by variable; the environment and flags win over them."""
+    found = {
+        name: source.parse(stored[variable])
+        for variable, (name, source) in storable().items()
+        if variable in stored and name not in settings.decided and not config.problem_with(source, stored[variable])
+    }
+    return replace(settings, **found)
 
 
 def is_loopback(host: str) -> bool:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Self
 
+from agent_swarm.domain.errors import SwarmError
+
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
@@ -12,13 +14,24 @@ class Stopping:
 
     def __init__(self) -> None:
         self.is_set = False
+        self.failure: SwarmError | None = None
         self._listeners: set[Callable[[], None]] = set()
+        self._on_failure: Callable[[], None] = lambda: None
 
     def set(self) -> None:
         """Begin the shutdown; again is fine."""
         self.is_set = True
         for listener in tuple(self._listeners):
             listener()
+
+    def fail(self, reason: SwarmError) -> None:
+        """Have the server end because of this; the first reason counts."""
+        self.failure = self.failure or reason
+        self._on_failure()
+
+    def on_failure(self, listener: Callable[[], None]) -> None:
+        """Have `listener`, of whoever runs the server, called when it has to end."""
+        self._on_failure = listener
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Have `listener` called when the shutdown begins; answers a function that ends it."""

@@ -12,6 +12,7 @@ from agent_swarm.store.records import Cursor, NameCursor, TaskRecord
 T = TypeVar("T")
 
 _NUMBER_DIGITS = 9
+_BACK = "before."
 
 
 def page(found: Sequence[T], limit: int, place: Callable[[T], str]) -> tuple[Sequence[T], str | None]:
@@ -33,6 +34,21 @@ def read_task(text: str) -> Cursor:
     return Cursor(int(created_at), task_id)
 
 
+def back_from(number: int) -> str:
+    """Where a page of a list that runs back by numbers is continued: before `number`."""
+    return _encoded(f"{_BACK}{number}")
+
+
+def read_back(text: str | None) -> int | None:
+    """The number that a cursor of such a list names; raises InvalidInput for what `back_from` has not made."""
+    if text is None:
+        return None
+    number = _decoded(text)
+    if not number.startswith(_BACK) or not _is_number(number.removeprefix(_BACK), 18):
+        raise _unknown()
+    return int(number.removeprefix(_BACK))
+
+
 def after_name(name: str, identifier: str) -> str:
     """Where a page of a list that runs by name is continued."""
     return _encoded(f"{identifier}.{name}")
@@ -48,6 +64,21 @@ def read_name(text: str | None) -> NameCursor | None:
     return NameCursor(name, identifier)
 
 
+def after_entry(scope: str, scope_id: str, key: str) -> str:
+    """Where a page of the stored configuration is continued."""
+    return _encoded("\n".join((scope, scope_id, key)))
+
+
+def read_entry(text: str | None) -> tuple[str, str, str] | None:
+    """The place that a cursor of the configuration names; raises InvalidInput for what `after_entry` has not made."""
+    if text is None:
+        return None
+    parts = _decoded(text).split("\n")
+    if len(parts) != 3 or not all(part.isprintable() for part in parts):
+        raise _unknown()
+    return parts[0], parts[1], parts[2]
+
+
 def after_number(number: int) -> str:
     """Where a page of a numbered list is continued."""
     return _encoded(str(number))
@@ -61,6 +92,21 @@ def read_number(text: str | None) -> int:
     if not _is_number(number, _NUMBER_DIGITS):
         raise _unknown()
     return int(number)
+
+
+def after_words(*words: str) -> str:
+    """Where a page of a list that runs by one or more plain words is continued."""
+    return _encoded("\n".join(("", *words)))
+
+
+def read_words(text: str | None, number: int) -> tuple[str, ...] | None:
+    """The words that a cursor names, so many; raises InvalidInput for what `after_words` has not made."""
+    if text is None:
+        return None
+    first, *words = _decoded(text).split("\n")
+    if first or len(words) != number or not all(word.isprintable() and word for word in words):
+        raise _unknown()
+    return tuple(words)
 
 
 def _is_number(text: str, digits: int) -> bool:

@@ -13,6 +13,7 @@ from agent_swarm.services.agents import held_by_agent
 from agent_swarm.services.readings import require_task
 from agent_swarm.services.transcripts import AGENT_ENDED, Transcripts
 from agent_swarm.store.base import Queries, Store
+from agent_swarm.store.families.switches import killed_switches
 from agent_swarm.store.records import AgentRecord, TaskRecord
 
 OVERDUE = int(1.5 * limits.HEARTBEAT_SECONDS * SECOND)  # so long after the last heartbeat the next one is missed
@@ -77,6 +78,7 @@ def _facts(queries: Queries, record: TaskRecord, now: int) -> Facts:
         updated_at=record.updated_at,
         timeout=spec.timeout,
         unserved_since=next((found.since for found in queries.unserved() if found.requires == needs), None),
+        killed=killed_switches(queries),
         cancelled_at=attempt.ended_at if attempt is not None and was_cancelled else None,
     )
 

@@ -10,6 +10,7 @@ from agent_swarm.services import cursors, views
 from agent_swarm.services.agents import held_by_agent
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.base import Queries
+from agent_swarm.store.families.switches import killed_switches
 from agent_swarm.store.records import AttemptRecord, TaskFilter, TaskRecord
 
 WAITING = (TaskStatus.PENDING, TaskStatus.OFFERED, TaskStatus.BLOCKED, TaskStatus.PAUSED)
@@ -126,8 +127,11 @@ def overview(*, now: int) -> Callable[[Queries], rest.Overview]:
         held = queries.held_tasks()
         holds = held_by_agent(held)
         agents = {"idle": 0, "busy": 0, "offline": 0}
-        for agent in queries.agents():
+        found = queries.agents()
+        for agent in found:
             agents[views.agent_status(agent, is_busy=agent.profile.id in holds, now=now)] += 1
+        names = {agent.profile.id: agent.name for agent in found}
+        killed = killed_switches(queries)
         counts = queries.counts()
         waiting = queries.list_tasks(TaskFilter(statuses=WAITING), after=None, limit=limits.OVERVIEW_WAITING)
         return rest.Overview(
@@ -135,6 +139,7 @@ def overview(*, now: int) -> Callable[[Queries], rest.Overview]:
             agents=agents,
             running=[views.task(record) for record in held[: limits.PAGE_MAX]],
             waiting=[views.task(record) for record in waiting],
+            killed=[views.switch(switch, names) for switch in killed[: limits.PAGE_MAX]],
         )
 
     return reading

@@ -7,18 +7,21 @@ fault.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from agent_swarm.domain.caps import Caps
 from agent_swarm.domain.dependencies import OnFailure, in_creation_order
 from agent_swarm.domain.errors import Denied, IllegalTransition, InvalidInput, TooLarge, UnknownReference
 from agent_swarm.domain.ids import new_id, normalize_id
 from agent_swarm.domain.matching import Requirements
+from agent_swarm.domain.permissions import STANDARD, Granted, Profile, Profiles
 from agent_swarm.domain.tasks import TaskStatus, verbs_of
 from agent_swarm.domain.time import SECOND, from_wire, to_wire
 from agent_swarm.protocol import limits
 from agent_swarm.protocol.rest import BatchTaskInput, DependencyInput, TaskInput
 from agent_swarm.services.harnesses import capability_of
+from agent_swarm.services.permissions import profile_of
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.base import Queries
-from agent_swarm.store.operations import Created, CreateTasks, Idempotency, NewTask
+from agent_swarm.store.operations import Capped, Created, CreateTasks, Idempotency, NewTask
 from agent_swarm.store.records import DependencyRecord, Edge, TaskRecord, TaskSpec
 
 DEEPEST = 32  # levels of tasks that file tasks; a loop of agents that delegate ends here
@@ -31,6 +34,15 @@ class Known:
     tasks: Mapping[str, TaskRecord] = field(default_factory=dict)  # parents with all their ancestors, and upstreams
     agents: frozenset[str] = frozenset()
     projects: Mapping[str, str] = field(default_factory=dict)  # id or name -> id
+    own: Granted | None = None  # what the attempt that files may do itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What an operator has laid down for tasks that are filed."""
+
+    caps: Caps = Caps()
+    profiles: Profiles = STANDARD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +65,7 @@ def names_nothing(tasks: Sequence[TaskInput], *, by: Identity) -> bool:
     )
 
 
-def look_up(tasks: Sequence[TaskInput], *, by: Identity) -> Callable[[Queries], Known]:
+def look_up(tasks: Sequence[TaskInput], *, by: Identity, profiles: Profiles) -> Callable[[Queries], Known]:
     """A reading: what exists of that which `tasks` name."""
     agents = {task.agent_id for task in tasks if task.agent_id}
     projects = {task.project for task in tasks if task.project}
@@ -68,26 +80,37 @@ def look_up(tasks: Sequence[TaskInput], *, by: Identity) -> Callable[[Queries], 
             tasks=found,
             agents=frozenset(agent_id for agent_id in agents if queries.agent(agent_id) is not None),
             projects={name: project.id for name in projects if (project := queries.project(name)) is not None},
+            own=_granted(queries, by, found.get(by.task_id or ""), profiles),
         )
 
     return reading
 
 
-def create_task(task: TaskInput, known: Known, *, by: Identity, idempotency: Idempotency | None = None) -> CreateTasks:
+def _granted(queries: Queries, by: Identity, own: TaskRecord | None, profiles: Profiles) -> Granted | None:
+    """What the attempt that files tasks may do itself; None where a person files them."""
+    agent = queries.agent(by.agent_id) if by.agent_id else None
+    if own is None or agent is None:
+        return None
+    return profiles.granted(own.spec.permissions, agent.permissions, agent.profile.agent_role)
+
+
+def create_task(
+    task: TaskInput, known: Known, *, by: Identity, rules: Rules, idempotency: Idempotency | None = None
+) -> CreateTasks:
     """File one task."""
-    new = _new_task(task, "", new_id(), {}, known, by)
-    return CreateTasks(tasks=(new,), actor=by.actor, idempotency=idempotency)
+    new = _new_task(task, "", new_id(), {}, known, by, rules.profiles)
+    return CreateTasks(tasks=(new,), actor=by.actor, idempotency=idempotency, capped=_capped(by, rules.caps))
 
 
 def create_graph(
-    tasks: Sequence[BatchTaskInput], known: Known, *, by: Identity, idempotency: Idempotency | None = None
+    tasks: Sequence[BatchTaskInput], known: Known, *, by: Identity, rules: Rules, idempotency: Idempotency | None = None
 ) -> Graph:
     """File tasks that may wait for each other by `ref`; raises DependencyCycle where they wait in a circle."""
     refs = _refs(tasks)
     ids = [new_id() for _ in tasks]
     local = {ref: ids[index] for ref, index in refs.items()}
     new = {
-        ids[index]: _new_task(task, f"tasks[{index}].", ids[index], local, known, by)
+        ids[index]: _new_task(task, f"tasks[{index}].", ids[index], local, known, by, rules.profiles)
         for index, task in enumerate(tasks)
     }
     shown = {task_id: tasks[index].ref or f"tasks[{index}]" for index, task_id in enumerate(ids)}
@@ -99,7 +122,12 @@ def create_graph(
     ordered = [id_of[name] for name in in_creation_order(by_name)]
     place = {task_id: position for position, task_id in enumerate(ordered)}
     return Graph(
-        operation=CreateTasks(tasks=tuple(new[i] for i in ordered), actor=by.actor, idempotency=idempotency),
+        operation=CreateTasks(
+            tasks=tuple(new[i] for i in ordered),
+            actor=by.actor,
+            idempotency=idempotency,
+            capped=_capped(by, rules.caps),
+        ),
         positions=tuple(place[task_id] for task_id in ids),
         refs=refs,
     )
@@ -136,6 +164,7 @@ def retry(
         root_id=spec.root_id if spec.parent_id else "",
         depth=spec.depth,
         retry_of=spec.id,
+        permissions=spec.permissions,
     )
     without_success = (TaskStatus.FAILED, TaskStatus.CANCELLED)
     edges = tuple(
@@ -147,16 +176,28 @@ def retry(
     return CreateTasks(tasks=(new,), actor=by.actor, idempotency=idempotency)
 
 
+def _capped(by: Identity, caps: Caps) -> Capped | None:
+    """Whoever acts for an attempt is an agent; people are not capped."""
+    return Capped(agent_id=by.agent_id, caps=caps) if by.task_id and by.agent_id else None
+
+
 def _new_task(
-    task: TaskInput, where: str, task_id: str, local: Mapping[str, str], known: Known, by: Identity
+    task: TaskInput,
+    where: str,
+    task_id: str,
+    local: Mapping[str, str],
+    known: Known,
+    by: Identity,
+    profiles: Profiles,
 ) -> NewTask:
     prompt = _prompt(task.prompt, where)
     parent = _parent(task, where, known, by)
+    profile = profile_of(task.permissions, f"{where}permissions", known.own, profiles)
     spec = TaskSpec(
         id=task_id,
         title=_title(task, where),
         prompt=prompt,
-        requires=_requirements(task, where, known),
+        requires=_requirements(task, where, known, profile),
         labels=tuple(dict.fromkeys(task.tags)),
         harness=task.harness,
         model=task.model,
@@ -167,6 +208,7 @@ def _new_task(
         parent_id=parent.spec.id if parent else None,
         root_id=parent.spec.root_id if parent else "",
         depth=parent.spec.depth + 1 if parent else 0,
+        permissions=profile.name if profile else None,
     )
     return NewTask(
         spec=spec,
@@ -200,10 +242,10 @@ def _title(task: TaskInput, where: str) -> str:
     return first if len(first) <= limits.TITLE_CHARS else f"{first[: limits.TITLE_CHARS - 1]}…"
 
 
-def _requirements(task: TaskInput, where: str, known: Known) -> Requirements:
+def _requirements(task: TaskInput, where: str, known: Known, profile: Profile | None) -> Requirements:
     if task.agent_id is not None and task.agent_id not in known.agents:
         raise _unknown(f"{where}agentId", "agent", task.agent_id)
-    capabilities = set(task.requires.capabilities)
+    capabilities = set(task.requires.capabilities) | (profile.needs if profile else set())
     if task.harness is not None:
         capabilities.add(capability_of(task.harness, field=f"{where}harness"))
     return Requirements(

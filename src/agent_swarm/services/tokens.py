@@ -16,6 +16,7 @@ from functools import lru_cache
 from agent_swarm.domain.errors import Unauthenticated
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.matching import AgentRole
+from agent_swarm.domain.roles import Role
 from agent_swarm.domain.tasks import TaskState
 from agent_swarm.store.base import Queries
 from agent_swarm.store.records import TokenKind, TokenRecord
@@ -29,17 +30,29 @@ class Scope(StrEnum):
     TASKS_READ = "tasks:read"
     TASKS_WRITE = "tasks:write"
     AGENTS_READ = "agents:read"
+    AGENTS_ADMIN = "agents:admin"  # say what they may do
     PROJECTS_READ = "projects:read"
     PROJECTS_WRITE = "projects:write"
     EVENTS_READ = "events:read"
     METRICS_READ = "metrics:read"
+    CONFIG_READ = "config:read"  # stored configuration, without the values of secrets
+    CONFIG_WRITE = "config:write"
+    CONFIG_ADMIN = "config:admin"  # the values of secrets, and the keys they are encrypted with
+    KILL_SWITCH_READ = "killSwitch:read"
+    KILL_SWITCH_WRITE = "killSwitch:write"  # stop everything
+    KILL_SWITCH_ADMIN = "killSwitch:admin"  # and let it go on
+    AUDIT_READ = "audit:read"  # who did what, checkpoints, whether the history is whole
+    AUDIT_ADMIN = "audit:admin"  # sign checkpoints, replace the key, archive
     POOL_WORK = "pool:work"  # register, claim, report
     OWN_TASK_READ = "ownTask:read"  # its own task, and the tasks that one depends on
     OWN_TASK_PROGRESS = "ownTask:progress"
     CHILDREN_CREATE = "children:create"  # tasks below its own one
+    OWN_SESSION = "ownSession:use"  # look at what one is and has open, and end it
+    USERS_ADMIN = "users:admin"  # users, their sessions, and the keys that sign for them
 
 
-_OPERATOR = frozenset(Scope) - {Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS, Scope.CHILDREN_CREATE}
+_ATTEMPTS_ONLY = frozenset({Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS, Scope.CHILDREN_CREATE})
+_OPERATOR = frozenset(Scope) - _ATTEMPTS_ONLY
 _AGENT = frozenset({Scope.POOL_WORK})
 _WORKER_ATTEMPT = frozenset({Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS})
 _LEAD_ATTEMPT = _WORKER_ATTEMPT | {Scope.TASKS_READ, Scope.AGENTS_READ, Scope.PROJECTS_READ, Scope.CHILDREN_CREATE}
@@ -55,7 +68,23 @@ def scopes_of(kind: TokenKind, agent_role: AgentRole = AgentRole.WORKER) -> tupl
             granted = _AGENT
         case TokenKind.ATTEMPT:
             granted = _LEAD_ATTEMPT if agent_role is AgentRole.LEAD else _WORKER_ATTEMPT
+        case TokenKind.USER:
+            granted = frozenset()  # by role: `scopes_of_role`
     return tuple(sorted(granted))
+
+
+_ENDINGS = {
+    Role.VIEWER: (":read",),
+    Role.OPERATOR: (":read", ":write"),
+    Role.ADMIN: (":read", ":write", ":admin"),
+}
+
+
+@lru_cache
+def scopes_of_role(role: Role) -> frozenset[str]:
+    """What a user with this role may do: the ending of a scope says who has it. Nobody works as a worker by role."""
+    granted = {scope for scope in _OPERATOR if scope.endswith(_ENDINGS[role])}
+    return frozenset(granted | {Scope.OWN_SESSION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +166,18 @@ class Identity:
     task_id: str | None = None
     fence: int | None = None
     expires_at: int | None = None
+    owner: str = "operator"  # of a session: `user:<name>`, or the operator whose API key began it
+    role: Role = Role.ADMIN  # of a person
 
     @property
     def actor(self) -> str:
-        """Who did it, in events and on tasks: `operator` or `agent:<id>`."""
-        return f"agent:{self.agent_id}" if self.agent_id else "operator"
+        """Who did it, in events and on tasks: `operator`, `user:<name>` or `agent:<id>`."""
+        return f"agent:{self.agent_id}" if self.agent_id else self.owner
+
+    @property
+    def limited_as(self) -> str:
+        """Whose requests are counted together with these: all of a user's, else those of one token."""
+        return self.owner if self.kind is TokenKind.USER else self.token_id
 
     @property
     def subject(self) -> str:
@@ -199,4 +235,5 @@ _REMEDY = {
     TokenKind.OPERATOR: "ask for the current API key",
     TokenKind.AGENT: "register the agent again",
     TokenKind.ATTEMPT: "stop: whatever this attempt still does is discarded",
+    TokenKind.USER: "log in again",
 }

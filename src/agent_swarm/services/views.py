@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from agent_swarm.domain.kill_switch import Switch
+from agent_swarm.domain.permissions import Profile
 from agent_swarm.domain.time import SECOND, to_wire
-from agent_swarm.protocol import limits, rest
+from agent_swarm.protocol import limits, rest, rest_config
+from agent_swarm.services.secrets.rotation import KeyStatus, Verified
 from agent_swarm.store.records import (
     AgentRecord,
     AttemptRecord,
@@ -71,6 +74,7 @@ def _task(record: TaskRecord) -> dict[str, Any]:
         "parent_task_id": spec.parent_id,
         "root_task_id": spec.root_id or spec.id,
         "retry_of": spec.retry_of,
+        "permissions": spec.permissions,
         "created_at": to_wire(spec.created_at),
         "updated_at": to_wire(record.updated_at),
         "started_at": _at(record.started_at),
@@ -107,6 +111,9 @@ def attempt(record: AttemptRecord) -> rest.Attempt:
         input_tokens=record.input_tokens,
         output_tokens=record.output_tokens,
         cost_usd=record.cost_micros / 1_000_000,
+        permissions=record.permissions,
+        permissions_enforced={"yes": True, "no": False}.get(report.enforced),
+        denials=report.denials,
     )
 
 
@@ -134,9 +141,56 @@ def agent(record: AgentRecord, held: Sequence[TaskRecord], *, now: int) -> rest.
         tags=sorted(profile.tags),
         capabilities=sorted(profile.capabilities),
         slots=record.slots,
+        permissions=record.permissions or None,
         current_tasks=[task.spec.id for task in held[: limits.PAGE_MAX]],
         registered_at=to_wire(record.registered_at),
         last_seen_at=to_wire(record.last_seen_at),
+    )
+
+
+def key_status(status: KeyStatus) -> rest_config.KeyStatus:
+    """The encryption keys of a server."""
+    master = status.master
+    return rest_config.KeyStatus(
+        master_key_id=None if master is None else master.id,
+        master_key_place="" if master is None else master.place,
+        next_master_key_id=status.next_master,
+        to_do=status.to_do,
+        data_keys=[
+            rest_config.DataKey(
+                id=record.id,
+                version=record.version,
+                is_active=record.is_active,
+                master_key_id=record.master,
+                next_master_key_id=record.next_master,
+                values=status.values.get(record.id, 0),
+                created_at=to_wire(record.created_at),
+            )
+            for record in status.records
+        ],
+    )
+
+
+def key_report(found: Verified, *, limit: int) -> rest_config.KeyReport:
+    """What could be opened, and the first of what could not."""
+    return rest_config.KeyReport(
+        data_keys=found.data_keys,
+        values=found.values,
+        unreadable=[rest_config.ClosedValue(name=one.sealed.shown, why=one.why) for one in found.closed[:limit]],
+        unreadable_count=len(found.closed),
+    )
+
+
+def permission_profile(profile: Profile) -> rest.PermissionProfile:
+    """What an agent may do."""
+    return rest.PermissionProfile(
+        name=profile.name,
+        files=profile.files.value,
+        network=profile.network.value,
+        allow=list(profile.allow),
+        denied_tools=list(profile.denied_tools),
+        may_file_tasks=profile.may_file,
+        needs=sorted(profile.needs),
     )
 
 
@@ -151,21 +205,53 @@ def project(record: ProjectRecord) -> rest.Project:
     )
 
 
+def switch(switch: Switch, names: Mapping[str, str]) -> rest.Switch:
+    """A switch of the kill switch; `names` are those of agents, by id."""
+    return rest.Switch(
+        scope=switch.scope.value,
+        id=switch.scope_id or None,
+        status=switch.status.value,
+        activation=switch.id or None,
+        reason=switch.reason,
+        by=switch.by or None,
+        since=to_wire(switch.since) if switch.id else None,
+        held_by=sorted(switch.holders)[: limits.PAGE_MAX],
+        attempts=switch.attempts,
+        paused_tasks=len(switch.paused),
+        awaited=[
+            rest.AwaitedAgent(agent_id=agent_id, name=names.get(agent_id, agent_id), attempts=number)
+            for agent_id, number in list(switch.awaited.items())[: limits.PAGE_MAX]
+        ],
+        lifted_by=switch.lifted_by or None,
+        lifted_at=None if switch.lifted_at is None else to_wire(switch.lifted_at),
+    )
+
+
 def event(record: Event) -> rest.Event:
     """An event."""
-    return rest.Event(
-        seq=record.seq,
-        id=record.id,
-        type=record.type,
-        at=to_wire(record.at),
-        actor=record.actor,
-        subject=rest.Subject(kind=record.subject_kind, id=record.subject_id),
-        swarm=None,
-        task_id=record.task_id,
-        attempt=record.attempt,
-        data=dict(record.data),
-        v=record.v,
-    )
+    return rest.Event(**_event_fields(record))
+
+
+def audit_event(record: Event) -> rest.AuditEvent:
+    """An event with its link of the chain."""
+    return rest.AuditEvent(**_event_fields(record), hash=record.hash)
+
+
+def _event_fields(record: Event) -> dict[str, Any]:
+    """What both show of an event."""
+    return {
+        "seq": record.seq,
+        "id": record.id,
+        "type": record.type,
+        "at": to_wire(record.at),
+        "actor": record.actor,
+        "subject": rest.Subject(kind=record.subject_kind, id=record.subject_id),
+        "swarm": None,
+        "task_id": record.task_id,
+        "attempt": record.attempt,
+        "data": dict(record.data),
+        "v": record.v,
+    }
 
 
 def _at(instant: int | None) -> str | None:

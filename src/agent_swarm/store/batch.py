@@ -11,7 +11,7 @@ from typing import Any
 
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.store import operations as ops
-from agent_swarm.store.applying import agents, claims, leases, projects, tasks, tokens, upkeep
+from agent_swarm.store.applying import agents, claims, killing, leases, projects, tasks, tokens, upkeep
 from agent_swarm.store.applying.claims import Numbered
 from agent_swarm.store.applying.work import Work
 from agent_swarm.store.base import BatchResult, Committed
@@ -78,26 +78,34 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
     if phase is ops.Heartbeat:
         tasks = {held.task_id for op in operations for held in op.leases}
         return {"tasks": tasks, "agents": {op.agent_id for op in operations}}
-    if phase is ops.SignOff:
+    if phase in (ops.SignOff, ops.SetAgentPermissions):
         return {"agents": {op.agent_id for op in operations}}
     if phase in (ops.RegisterAgent, ops.IntroduceAgent):
         return {"agents": {op.agent.profile.id for op in operations}}
     if phase is ops.CreateTasks:
         new = [task for op in operations for task in op.tasks]
+        capped = [op for op in operations if op.capped is not None]
+        specs = [task.spec for op in capped for task in op.tasks]
+        above = {task_id for spec in specs for task_id in (spec.parent_id, spec.root_id) if task_id}
         return {
-            "tasks": {edge.upstream_id for task in new for edge in task.edges},
-            "agents": {task.spec.requires.agent_id for task in new if task.spec.requires.agent_id},
+            "tasks": {edge.upstream_id for task in new for edge in task.edges} | above,
+            "agents": {task.spec.requires.agent_id for task in new if task.spec.requires.agent_id}
+            | {op.capped.agent_id for op in capped},
             "asked": [op.idempotency for op in operations if op.idempotency],
         }
     return {}
 
 
 _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
+    ops.ActivateKillSwitch: killing.activate,
+    ops.LiftKillSwitch: killing.lift,
+    ops.AcknowledgeKill: killing.acknowledge,
     ops.RecordOperation: lambda work, op: op.carry_out(work),
     ops.PutToken: tokens.put_token,
     ops.RevokeToken: tokens.revoke_token,
     ops.RegisterAgent: agents.register_agent,
     ops.IntroduceAgent: agents.introduce_agent,
+    ops.SetAgentPermissions: agents.set_permissions,
     ops.SignOff: agents.sign_off,
     ops.CreateProject: projects.create_project,
     ops.CreateTasks: tasks.create_tasks,
@@ -109,4 +117,5 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.BookUsage: leases.book_usage,
     ops.FindUnserved: upkeep.find_unserved,
     ops.Prune: upkeep.prune,
+    ops.DropArchived: upkeep.drop_archived,
 }

@@ -128,14 +128,15 @@ class BatchingStore:
         """As `apply`, without a coroutine: most operations are answered by a callback. Not to be cancelled."""
         if self._closed:
             raise ShuttingDown("the server is shutting down", hint="try again when it is back")
-        if len(self._queue) >= self._queue_limit:
+        if len(self._queue) >= self._queue_limit and not operation.is_urgent:
             raise Busy(
                 f"{len(self._queue)} operations are waiting to be written, no more are taken",
                 hint="send fewer requests at once and try again in a moment",
             )
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[R] = loop.create_future()
-        self._queue.append(_Waiting(operation, lane, answer))
+        put = self._queue.appendleft if operation.is_urgent else self._queue.append
+        put(_Waiting(operation, lane, answer))
         if not self._flushing:
             self._flushing = True
             self._idle.clear()

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from agent_swarm.domain.commands import Change
+from agent_swarm.domain.kill_switch import Activation, Switch
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import TaskState, Verb
 from agent_swarm.domain.time import to_wire
@@ -46,7 +47,7 @@ def chain(drafts: Iterable[Draft], *, seq: int, head: str, at: int) -> list[Even
         events.append(
             Event(
                 seq=seq,
-                id=_id_from(head),
+                id=id_of(head),
                 type=draft.type,
                 at=at,
                 actor=draft.actor,
@@ -63,7 +64,8 @@ def chain(drafts: Iterable[Draft], *, seq: int, head: str, at: int) -> list[Even
 
 def event_hash(previous: str, *, seq: int, at: int, draft: Draft) -> str:
     """The link of one event, 64 hex digits."""
-    content = [
+    return link_of(
+        previous,
         seq,
         draft.type,
         at,
@@ -73,8 +75,40 @@ def event_hash(previous: str, *, seq: int, at: int, draft: Draft) -> str:
         draft.task_id,
         draft.attempt,
         draft.data,
-    ]
+    )
+
+
+def link_of(previous: str, *content: Any) -> str:
+    """SHA-256 over the hash before and, as canonical JSON, seq, type, at, actor, subject, task, attempt and data.
+
+    Raises TypeError for what JSON cannot hold.
+    """
     return hashlib.sha256(previous.encode() + orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def stored(event: Event) -> tuple[Any, ...]:
+    """The columns of an event as a database has them, in the order of its table."""
+    return (
+        event.seq,
+        event.id,
+        event.type,
+        event.at,
+        event.actor,
+        event.subject_kind,
+        event.subject_id,
+        event.task_id,
+        event.attempt,
+        orjson.dumps(event.data).decode(),
+        event.v,
+        event.hash,
+    )
+
+
+def id_of(digest: str) -> str:
+    """The id of the event with this hash: a UUIDv8 (RFC 9562 §5.8)."""
+    return (
+        f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-{'89ab'[int(digest[16], 16) & 3]}{digest[17:20]}-{digest[20:32]}"
+    )
 
 
 def task_event(
@@ -110,14 +144,35 @@ def of_task(event_type: str, state: TaskState, *, actor: str, data: Mapping[str,
     )
 
 
-def token_created(token: TokenRecord) -> Draft:
-    """A token was made; its secret appears nowhere."""
-    return _about("token.created", SYSTEM, "token", token.id, {"kind": token.kind.value, "label": token.label})
+def token_created(token: TokenRecord, *, replaced: bool) -> Draft:
+    """A token was made, which may have ended another one; its secret appears nowhere."""
+    data: dict[str, Any] = {"kind": token.kind.value, "label": token.label}
+    if replaced:
+        data["replaced"] = True
+    return _about("token.created", SYSTEM, "token", token.id, data)
 
 
 def token_revoked(op: ops.RevokeToken) -> Draft:
     """A token was revoked by a person."""
     return _about("token.revoked", op.actor, "token", op.token_id, {})
+
+
+def switch_activated(switch: Switch, asked: Activation) -> Draft:
+    """The kill switch was turned on."""
+    data = {**_named(switch), "reason": switch.reason, "source": asked.source, "attempts": switch.attempts}
+    return _about("killSwitch.activated", switch.by, "killSwitch", switch.name, data)
+
+
+def switch_lifted(switch: Switch, *, source: str, resumed: int) -> Draft:
+    """The kill switch was turned off."""
+    data = {**_named(switch), "source": source, "resumed": resumed}
+    return _about("killSwitch.lifted", switch.lifted_by, "killSwitch", switch.name, data)
+
+
+def kill_acknowledged(op: ops.AcknowledgeKill) -> Draft:
+    """Nothing of an agent's runs is left."""
+    data = {"activation": op.activation, "runs": op.runs}
+    return _about("agent.killAcknowledged", of_agent(op.agent_id), "agent", op.agent_id, data)
 
 
 def agent_registered(op: ops.RegisterAgent) -> Draft:
@@ -134,6 +189,13 @@ def agent_introduced(op: ops.IntroduceAgent) -> Draft:
     return _about("agent.introduced", op.actor, "agent", profile.id, data)
 
 
+def agent_updated(op: ops.RegisterAgent) -> Draft:
+    """The same process of an agent reported once more, back or with another profile."""
+    profile = op.agent.profile
+    data = {"name": op.agent.name, "agentRole": profile.agent_role.value, "instanceId": op.agent.instance_id}
+    return _about("agent.updated", of_agent(profile.id), "agent", profile.id, data)
+
+
 def agent_superseded(op: ops.RegisterAgent, instance_id: str) -> Draft:
     """An older process of an agent was replaced without having said goodbye."""
     agent_id = op.agent.profile.id
@@ -145,6 +207,11 @@ def agent_signed_off(op: ops.SignOff) -> Draft:
     """An agent's process left in good order."""
     data = {"instanceId": op.instance_id}
     return _about("agent.signedOff", of_agent(op.agent_id), "agent", op.agent_id, data)
+
+
+def agent_permissions(agent_id: str, profile: str, *, actor: str) -> Draft:
+    """An operator said what an agent may do."""
+    return _about("agent.permissions", actor, "agent", agent_id, {"profile": profile})
 
 
 def project_created(op: ops.CreateProject) -> Draft:
@@ -208,12 +275,9 @@ def of_agent(agent_id: str) -> str:
     return f"agent:{agent_id}"
 
 
+def _named(switch: Switch) -> dict[str, Any]:
+    return {"scope": switch.scope.value, "id": switch.scope_id, "activation": switch.id}
+
+
 def _about(event_type: str, actor: str, kind: str, subject_id: str, data: Mapping[str, Any]) -> Draft:
     return Draft(type=event_type, actor=actor, subject_kind=kind, subject_id=subject_id, data=data)
-
-
-def _id_from(digest: str) -> str:
-    """A UUIDv8 (RFC 9562 §5.8) out of a hash."""
-    return (
-        f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-{'89ab'[int(digest[16], 16) & 3]}{digest[17:20]}-{digest[20:32]}"
-    )

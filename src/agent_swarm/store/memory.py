@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
+from agent_swarm.domain.caps import Cap
+from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import AgentProfile, Requirements
 from agent_swarm.domain.priority import sort_key
 from agent_swarm.domain.tasks import PauseReason, TaskState, TaskStatus
@@ -17,6 +19,7 @@ from agent_swarm.store import operations as ops
 from agent_swarm.store.base import BatchResult, Decided, Queries
 from agent_swarm.store.batch import Batch
 from agent_swarm.store.families.family import Family, Key
+from agent_swarm.store.families.switches import SWITCHES
 from agent_swarm.store.memory_queries import MemoryQueries
 from agent_swarm.store.records import (
     AgentRecord,
@@ -54,6 +57,7 @@ class MemoryEngine:
         self.projects: dict[str, ProjectRecord] = {}
         self.idempotency: dict[tuple[str, str, str], Remembered] = {}
         self.families: dict[Family[Any], dict[Key, Any]] = {}  # small records, by key
+        self.epoch = 0
         self.history: list[Event] = []
 
     def open(self) -> int:
@@ -117,7 +121,14 @@ class MemoryRows:
         class_id, claim_class = self._engine.class_of[task_id]
         spec = record.spec
         return Entry(
-            record.state, class_id, claim_class, spec.created_at, spec.priority, record.started_at, spec.labels
+            record.state,
+            class_id,
+            claim_class,
+            spec.created_at,
+            spec.priority,
+            record.started_at,
+            spec.labels,
+            spec.permissions,
         )
 
     def save(self, entry: Entry) -> None:
@@ -138,6 +149,18 @@ class MemoryRows:
     def records(self, task_ids: Sequence[str]) -> dict[str, TaskRecord]:
         """Whole tasks, by id."""
         return {task_id: self._engine.records[task_id] for task_id in task_ids}
+
+    def count_tasks(self, cap: Cap, of: str, *, limit: int) -> int:
+        """How many tasks count for this cap."""
+        below = [record for record in self._engine.records.values() if record.spec.parent_id is not None]
+        match cap:
+            case Cap.CHILDREN:
+                counted = [record for record in below if record.spec.parent_id == of]
+            case Cap.TASKS_PER_ROOT:
+                counted = [record for record in below if record.spec.root_id == of]
+            case _:
+                counted = [record for record in below if record.spec.created_by == of and record.finished_at is None]
+        return min(limit, len(counted))
 
     def edges_from(self, upstream_ids: Sequence[str]) -> list[tuple[str, Edge]]:
         """Who waits for these tasks, and how."""
@@ -174,6 +197,10 @@ class MemoryRows:
     def held_by(self, agent_id: str) -> list[str]:
         """The tasks an agent holds, by id."""
         return sorted(state.id for state in self._states() if state.is_held and state.agent_id == agent_id)
+
+    def held(self) -> list[str]:
+        """Every task under a lease, by id."""
+        return sorted(state.id for state in self._states() if state.is_held)
 
     def paused_for(self, agent_id: str) -> list[str]:
         """The tasks that a shutdown of this agent paused, by id."""
@@ -313,6 +340,18 @@ class MemoryRows:
         """Put a new project in."""
         self._engine.projects[project.id] = project
 
+    def epoch(self) -> int:
+        """What new tokens of agents and attempts have to carry."""
+        return self._engine.epoch
+
+    def raise_epoch(self) -> None:
+        """End all tokens of agents and attempts."""
+        self._engine.epoch += 1
+
+    def killed(self) -> tuple[Switch, ...]:
+        """The switches that are on."""
+        return tuple(switch for switch in self._engine.kept(SWITCHES).values() if switch.is_killed)
+
     def record(self, family: Family[R], key: Key) -> R | None:
         """A small record by its key."""
         return self._engine.kept(family).get(key)
@@ -340,6 +379,12 @@ class MemoryRows:
         for token_id in sorted(over)[:limit]:
             del self._engine.tokens[token_id]
         return len(keys[:limit]) + len(over[:limit])
+
+    def drop_events(self, up_to: int, limit: int) -> int:
+        """Remove the first `limit` events up to that one; how many."""
+        gone = sum(1 for event in self._engine.history[:limit] if event.seq <= up_to)
+        del self._engine.history[:gone]
+        return gone
 
     def _is_over(self, token: TokenRecord) -> bool:
         if token.kind is not TokenKind.ATTEMPT or token.task_id is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import TaskStatus
-from agent_swarm.store.events import GENESIS
+from agent_swarm.store.events import GENESIS, stored
 from agent_swarm.store.families.family import Family, Key
 from agent_swarm.store.records import (
     PREVIEW_CHARS,
@@ -150,7 +150,13 @@ class MemoryQueries:
 
     def events_after(self, seq: int, *, limit: int) -> list[Event]:
         """The events that follow `seq`, in order."""
-        return self._engine.history[seq : seq + limit]
+        history = self._engine.history
+        start = max(0, seq + 1 - history[0].seq) if history else 0  # the first ones may be archived
+        return history[start : start + limit]
+
+    def event_rows(self, seq: int, *, limit: int) -> list[tuple[Any, ...]]:
+        """The events that follow `seq`, in order, as they would be stored."""
+        return [stored(event) for event in self.events_after(seq, limit=limit)]
 
     def record(self, family: Family[R], *key: Any) -> R | None:
         """A small record by its key."""
@@ -173,7 +179,7 @@ class MemoryQueries:
 
     def epoch(self) -> int:
         """The kill switch's epoch that agent and attempt tokens have to carry."""
-        return 0
+        return self._engine.epoch
 
 
 def _following(placed: list[tuple[NameCursor, R]], after: NameCursor | None) -> list[R]:

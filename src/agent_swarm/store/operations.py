@@ -13,7 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from agent_swarm.domain.caps import Caps
 from agent_swarm.domain.commands import Command
+from agent_swarm.domain.kill_switch import REQUEST, Activation, Switch, SwitchScope
+from agent_swarm.domain.permissions import STANDARD, Profile, Profiles
 from agent_swarm.domain.tasks import TaskState
 from agent_swarm.store.records import (
     AgentRecord,
@@ -48,6 +51,11 @@ class Operation(Generic[R_co]):
     def weight(self) -> int:
         """About how many rows it decides on."""
         return 1
+
+    @property
+    def is_urgent(self) -> bool:
+        """It goes before everything that waits, and is taken however much that is."""
+        return False
 
 
 class Desk(Protocol):
@@ -108,6 +116,60 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchReply:
+    """Answer of what uses the kill switch; `repeated` where it was so already, `resumed` how many tasks go on."""
+
+    switch: Switch
+    repeated: bool = False
+    resumed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchOperation(Operation[SwitchReply]):
+    """Something about one switch; no other batch is under way while it is applied."""
+
+    scope: SwitchScope
+    scope_id: str = ""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return ("killSwitch",)
+
+    @property
+    def is_urgent(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivateKillSwitch(SwitchOperation):
+    """End every attempt that the switch covers, its tokens with it, and let nothing be claimed until it is lifted."""
+
+    asked: Activation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiftKillSwitch(SwitchOperation):
+    """Let work go on; with `resume` also the tasks that the latest activation paused and nobody has decided about."""
+
+    by: str
+    source: str = REQUEST
+    resume: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgeKill(Operation[bool]):
+    """A worker has ended everything that ran; answers whether somebody waited for that."""
+
+    activation: str
+    agent_id: str
+    runs: int
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"killSwitch:{self.agent_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PutToken(Operation[None]):
     """Add a token; an operator token replaces the one with the same label."""
 
@@ -156,6 +218,7 @@ class RegisterAgent(Operation[Registration]):
     token: TokenRecord
     held: tuple[Held, ...] = ()
     jitter: float = 0.0
+    profiles: Profiles = STANDARD
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -164,10 +227,7 @@ class RegisterAgent(Operation[Registration]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntroduceAgent(Operation[bool]):
-    """Have an agent known before its first process reports for work; one that is known stays as it is.
-
-    Answers whether it was unknown. `origin` tells where it comes from.
-    """
+    """Have an agent of `origin` known before a process reports for it; answers whether it was unknown till now."""
 
     agent: AgentRecord
     actor: str
@@ -176,6 +236,22 @@ class IntroduceAgent(Operation[bool]):
     @property
     def keys(self) -> tuple[str, ...]:
         return (f"agent:{self.agent.profile.id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAgentPermissions(Operation[AgentRecord]):
+    """Give an agent a permission profile from its next attempt on; an empty name takes it away.
+
+    Raises CannotBeEnforced where the agent's worker could not enforce it.
+    """
+
+    agent_id: str
+    profile: Profile | None
+    actor: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"agent:{self.agent_id}",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,9 +308,17 @@ class Created:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Capped:
+    """An agent files this, and may file no more than `caps` allow."""
+
+    agent_id: str
+    caps: Caps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateTasks(Operation[Created]):
     """Create tasks together or not at all; upstreams outside the batch must exist (UnknownReference), as must
-    projects and agents.
+    projects and agents. Raises CapReached where an agent would file more than it may.
 
     `tasks` come after the tasks of the batch they wait for.
     """
@@ -242,6 +326,7 @@ class CreateTasks(Operation[Created]):
     tasks: tuple[NewTask, ...]
     actor: str
     idempotency: Idempotency | None = None
+    capped: Capped | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -382,7 +467,9 @@ class ClaimTask(Operation[ClaimedTask | None]):
     instance_id: str
     class_ids: tuple[int, ...]
     lease: int
-    token: TokenRecord  # the attempt's; task and fence are filled in
+    token: TokenRecord  # the attempt's; task, fence and what its profile lets it do are filled in
+    profiles: Profiles = STANDARD
+    filing: frozenset[str] = frozenset()  # the scopes that only a profile under which agents may file leaves
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -404,6 +491,17 @@ class Prune(Operation[int]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DropArchived(Operation[int]):
+    """Remove the rows of the first `limit` events that are archived; answers how many there were."""
+
+    limit: int = 2_000
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return ("checkpoint",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FindUnserved(Operation[int]):
     """Find the requirement classes whose claimable tasks no agent that is online could take; answers how many.
 
@@ -420,11 +518,15 @@ class FindUnserved(Operation[int]):
 
 
 PHASES: tuple[type[Operation[Any]], ...] = (
+    ActivateKillSwitch,
+    LiftKillSwitch,
+    AcknowledgeKill,
     RecordOperation,
     PutToken,
     RevokeToken,
     RegisterAgent,
     IntroduceAgent,
+    SetAgentPermissions,
     SignOff,
     CreateProject,
     CreateTasks,
@@ -437,6 +539,7 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     ClaimTask,
     FindUnserved,
     Prune,
+    DropArchived,
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
+from agent_swarm.domain.permissions import STANDARD, Granted
 from agent_swarm.domain.tasks import AttemptOutcome, TaskState, TaskStatus
 
 PREVIEW_CHARS = 400  # of a prompt, in lists
@@ -39,6 +40,7 @@ class TaskSpec:
     root_id: str = ""
     depth: int = 0
     retry_of: str | None = None
+    permissions: str | None = None  # the permission profile that its agent works under
     created_at: int = 0
 
 
@@ -88,6 +90,8 @@ class AttemptReport:
     data: Mapping[str, Any] | None = None
     failure_class: str = ""
     failure_code: str = ""
+    enforced: str = ""  # `yes` or `no`: whether the permission profile is
+    denials: int = 0  # tool calls that were refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +105,7 @@ class AttemptRecord:
     agent_id: str
     instance_id: str
     claimed_at: int
+    permissions: str = ""  # the permission profile in force
     started_at: int | None = None
     ended_at: int | None = None
     outcome: AttemptOutcome | None = None
@@ -121,6 +126,7 @@ class AgentRecord:
     harness: str = ""
     slots: int = 1
     instance_id: str = ""
+    permissions: str = ""  # the permission profile that an operator gave it
     registered_at: int = 0
     last_seen_at: int = 0
     offline_at: int | None = None  # it said goodbye
@@ -148,6 +154,7 @@ class TokenKind(StrEnum):
     OPERATOR = "operator"
     AGENT = "agent"
     ATTEMPT = "attempt"
+    USER = "user"  # of a session; never in the table of tokens
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: `values.changed`
@@ -193,6 +200,7 @@ class ClaimedTask:
 
     claim_id: str
     task: TaskRecord
+    granted: Granted = STANDARD.granted(None, "", AgentRole.WORKER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,20 @@
 """What operations are refused with, worded once for all stores."""
 
+from agent_swarm.domain.caps import Cap
 from agent_swarm.domain.errors import (
     AlreadyExists,
+    CannotBeEnforced,
+    CapReached,
     IdempotencyMismatch,
     IllegalTransition,
     NotFound,
     Superseded,
     UnknownReference,
 )
+from agent_swarm.domain.permissions import Profile
 from agent_swarm.domain.tasks import TaskState, verbs_of
 from agent_swarm.store.operations import Idempotency
-from agent_swarm.store.records import ProjectRecord
+from agent_swarm.store.records import AgentRecord, ProjectRecord
 
 
 def unknown_agent(agent_id: str) -> NotFound:
@@ -47,6 +51,39 @@ def unknown_reference(field: str, kind: str, value: str) -> UnknownReference:
         f"{field} names {kind} {value!r}, which does not exist",
         hint=f"create the {kind} first, or correct {field}",
         details={"field": field, "value": value},
+    )
+
+
+_CAPPED = {
+    Cap.DEPTH: "tasks that agents file may be {limit} levels below the root task; below {of!r} it is deeper",
+    Cap.CHILDREN: "agents may file {limit} tasks directly below a task, and task {of!r} has as many",
+    Cap.TASKS_PER_ROOT: "agents may file {limit} tasks below a root task, and root task {of!r} has as many",
+    Cap.OPEN_PER_AGENT: "an agent may have filed {limit} tasks that have not ended, and {of} has as many",
+}
+_ROOM = {
+    Cap.DEPTH: "file it further up",
+    Cap.CHILDREN: "do the rest in this task, or file it below another one",
+    Cap.TASKS_PER_ROOT: "do the rest in the tasks there are",
+    Cap.OPEN_PER_AGENT: "wait until some have ended",
+}
+
+
+def cap_reached(cap: Cap, limit: int, *, of: str) -> CapReached:
+    """An agent would file more than it may."""
+    return CapReached(
+        _CAPPED[cap].format(limit=limit, of=of),
+        hint=f"{_ROOM[cap]}; an operator can raise {cap.setting}",
+        details={"cap": cap.value, "limit": limit, "of": of, "setting": cap.setting},
+    )
+
+
+def cannot_be_enforced(agent: AgentRecord, profile: Profile, missing: list[str]) -> CannotBeEnforced:
+    """An agent's worker lacks what its permission profile needs."""
+    return CannotBeEnforced(
+        f"agent {agent.profile.id!r} has to run under permission profile {profile.name!r}, which its worker cannot "
+        f"enforce: it does not offer {', '.join(missing)}",
+        hint="run the worker where bubblewrap works (agent-swarm doctor), or give the agent another profile",
+        details={"agentId": agent.profile.id, "profile": profile.name, "missing": missing},
     )
 
 

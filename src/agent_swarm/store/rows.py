@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from agent_swarm.domain.caps import Cap
 from agent_swarm.domain.commands import Change
 from agent_swarm.domain.dependencies import Consequence, consequence
+from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import AgentProfile, Requirements
 from agent_swarm.domain.tasks import (
     AttemptOutcome,
@@ -38,6 +40,7 @@ R = TypeVar("R")
 
 _SPREAD = 0.618_033_988_749_895  # the golden ratio's fraction: successive draws fall far apart
 
+_POLICY = FailureClass.POLICY.value
 _FAILURE_TEXT = {
     "dependencyFailed": "a task it depends on did not succeed",
     "lossesUsedUp": "its worker was lost too many times",
@@ -58,6 +61,7 @@ class Entry:
     priority: int
     started_at: int | None = None
     labels: tuple[str, ...] = ()
+    permissions: str | None = None
     columns: dict[str, Any] = field(default_factory=dict)
     whole: TaskRecord | None = None  # all of it, where the storage has it at hand, as it was before `since`
     since: dict[str, Any] = field(default_factory=dict)
@@ -117,6 +121,11 @@ class Rows(Protocol):
         ...
 
     def records(self, task_ids: Sequence[str]) -> dict[str, TaskRecord]: ...
+
+    def count_tasks(self, cap: Cap, of: str, *, limit: int) -> int:
+        """How many tasks count for this cap of a task or an actor; no more than `limit` are counted."""
+        ...
+
     def edges_from(self, upstream_ids: Sequence[str]) -> list[tuple[str, Edge]]: ...
     def look_ahead(self, task_ids: Sequence[str]) -> None:
         """These tasks may end without success: get all that this could end, and their edges, in a few goes.
@@ -131,6 +140,10 @@ class Rows(Protocol):
         ...
 
     def held_by(self, agent_id: str) -> list[str]: ...
+    def held(self) -> list[str]:
+        """Every task under a lease, by id."""
+        ...
+
     def paused_for(self, agent_id: str) -> list[str]: ...
     def requirements(self, class_id: int) -> Requirements: ...
     def intern(self, needs: Requirements) -> tuple[int, bool]:
@@ -176,6 +189,18 @@ class Rows(Protocol):
     def project_named(self, name: str) -> ProjectRecord | None: ...
     def has_project(self, project_id: str) -> bool: ...
     def add_project(self, project: ProjectRecord) -> None: ...
+    def epoch(self) -> int:
+        """What new tokens of agents and attempts have to carry."""
+        ...
+
+    def raise_epoch(self) -> None:
+        """End all tokens of agents and attempts."""
+        ...
+
+    def killed(self) -> tuple[Switch, ...]:
+        """The switches that are on; asked by every claim, so it costs nothing while none is."""
+        ...
+
     def record(self, family: Family[R], key: Key) -> R | None:
         """A small record by its key, locked where others could write it."""
         ...
@@ -188,6 +213,10 @@ class Rows(Protocol):
     def remove_record(self, family: Family[R], key: Key) -> bool: ...
     def prune(self, before: int, limit: int) -> int:
         """Remove idempotency keys and tokens of ended attempts from before that instant; how many."""
+        ...
+
+    def drop_events(self, up_to: int, limit: int) -> int:
+        """Remove the first `limit` events up to that one; how many."""
         ...
 
     def remembered(self, asked: Idempotency) -> Remembered | None: ...
@@ -256,7 +285,7 @@ def failure_of(before: TaskState, change: Change, report: AttemptReport) -> dict
         told = (FailureClass.INFRASTRUCTURE.value, lost, "the worker that held it was lost")
     elif change.verb is Verb.FAIL:
         reason = str(change.detail.get("reason", ""))
-        told = (FailureClass.POLICY.value, reason, _FAILURE_TEXT.get(reason, reason))
+        told = (_POLICY, reason, _FAILURE_TEXT.get(reason, reason))
     else:
         return None
     failure = {"class": told[0], "code": told[1], "message": told[2], "attempt": before.attempt}
@@ -286,11 +315,13 @@ def told(report: AttemptReport) -> dict[str, Any]:
         "data": report.data,
         "failure_class": report.failure_class,
         "failure_code": report.failure_code,
+        "enforced": report.enforced,
+        "denials": report.denials,
     }
     return {name: value for name, value in fields.items() if value}
 
 
-def new_attempt(op: ClaimTask, state: TaskState, *, now: int) -> AttemptRecord:
+def new_attempt(op: ClaimTask, state: TaskState, *, permissions: str, now: int) -> AttemptRecord:
     """The attempt that a claim opens."""
     return AttemptRecord(
         task_id=state.id,
@@ -300,6 +331,7 @@ def new_attempt(op: ClaimTask, state: TaskState, *, now: int) -> AttemptRecord:
         agent_id=op.agent_id,
         instance_id=op.instance_id,
         claimed_at=now,
+        permissions=permissions,
     )
 
 

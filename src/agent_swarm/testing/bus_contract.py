@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import pytest
 
-from agent_swarm.bus import Bus, Notice, NoticeKind
+from agent_swarm.bus import Bus, BusFigures, Notice, NoticeKind
 from agent_swarm.testing.waiting import until
 
 B = TypeVar("B", bound=Bus)
@@ -159,6 +159,18 @@ class BusContract(BusFixtures):
         await until(lambda: {notice.node for notice in third.heard} == {"one", "two"})
         assert Notice(NoticeKind.STOPPED, "one", {}) in third.heard
         assert first.heard == []
+
+    async def test_given_a_bus_then_its_figures_say_what_waits_and_that_nothing_went_wrong(
+        self, make_bus: MakeBus, ears: list[Ear[Bus]]
+    ) -> None:
+        early = make_bus("early")
+        early.publish(committed("early", 1))
+        assert early.figures() == BusFigures(waiting=1)
+
+        ears[0].bus.publish(committed("one", 1))
+        await ears[1].heard_all("one", {1})
+
+        await until(lambda: ears[0].bus.figures() == BusFigures())
 
     async def test_given_a_node_that_comes_later_then_it_hears_what_is_published_from_then_on(
         self, make_bus: MakeBus, ears: list[Ear[Bus]]

@@ -7,11 +7,13 @@ from agent_swarm.domain import commands
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.ids import new_id
+from agent_swarm.domain.kill_switch import Activation, SwitchScope
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements, serves
 from agent_swarm.domain.tasks import FailureClass, PauseReason, TaskState
 from agent_swarm.domain.time import SECOND
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import BatchResult, Engine, Queries
+from agent_swarm.store.families.switches import all_switches
 from agent_swarm.store.records import (
     AgentRecord,
     AttemptReport,
@@ -167,6 +169,19 @@ class Driver:
         """Nobody wants it any more."""
         return self.command(commands.Cancel(task_id=task_id))
 
+    def kill(self, agent_id: str = "", *, reason: str = "enough", **options: Any) -> ops.SwitchReply:
+        """Turn the kill switch on, for everything or for one agent."""
+        scope = SwitchScope.AGENT if agent_id else SwitchScope.ALL
+        asked = Activation(id=new_id(), reason=reason, by="tester", **options)
+        reply: ops.SwitchReply = self.do(ops.ActivateKillSwitch(scope=scope, scope_id=agent_id, asked=asked))
+        return reply
+
+    def lift(self, agent_id: str = "", **options: Any) -> ops.SwitchReply:
+        """Turn it off."""
+        scope = SwitchScope.AGENT if agent_id else SwitchScope.ALL
+        reply: ops.SwitchReply = self.do(ops.LiftKillSwitch(scope=scope, scope_id=agent_id, by="tester", **options))
+        return reply
+
     def beat(self, agent_id: str, *leases: ops.Held) -> tuple[ops.LeaseVerdict, ...]:
         """Renew leases."""
         verdicts: tuple[ops.LeaseVerdict, ...] = self.do(
@@ -223,6 +238,8 @@ def snapshot(queries: Queries) -> dict[str, Any]:
         "counts": {status: number for status, number in queries.counts().items() if number},
         "events": queries.events_after(0, limit=100_000),
         "head": queries.head(),
+        "epoch": queries.epoch(),
+        "switches": all_switches(queries),
         "timer": queries.next_timer(),
         "timer_but_leases": queries.next_timer(leases=False),
     }

@@ -7,10 +7,9 @@ priorities, dependencies.
 
 import asyncio
 import hashlib
-import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, TypeVar
@@ -19,7 +18,6 @@ from agent_swarm.domain import commands
 from agent_swarm.domain.commands import Change, decide
 from agent_swarm.domain.errors import (
     Busy,
-    Conflict,
     NotFound,
     StaleLease,
     Superseded,
@@ -28,11 +26,11 @@ from agent_swarm.domain.errors import (
     UnknownTask,
 )
 from agent_swarm.domain.ids import new_id
-from agent_swarm.domain.tasks import AttemptOutcome, FailureClass, PauseReason, TaskState, TaskStatus
-from agent_swarm.domain.time import SECOND
+from agent_swarm.domain.tasks import AttemptOutcome, TaskState, TaskStatus
 from agent_swarm.protocol import pool
 from agent_swarm.protocol.errors import TranscriptGap, error_body
 from agent_swarm.protocol.pool import Frame, FrameType
+from agent_swarm.testing.fake_pool_reports import parsed
 from agent_swarm.testing.fake_pool_wire import Client, Drop, Wire
 
 T = TypeVar("T")
@@ -126,6 +124,8 @@ class FakePool:
         self.refuses_upgrade = False
         self.refuses_registration: SwarmError | None = None
         self.is_unavailable = False
+        self.activation = self.reason = ""  # of the kill switch, while it is on
+        self.confirmed: list[pool.Killed] = []
         self._superseded: set[str] = set()
         self._faults: dict[FrameType, list[Fault | SwarmError]] = defaultdict(list)
         self._changed = asyncio.Event()
@@ -199,6 +199,25 @@ class FakePool:
         ended_fence, agent_id = task.state.fence, task.state.agent_id
         self._decide(task, commands.Cancel(task_id=task_id))
         self._push(agent_id, FrameType.COMMAND, pool.Command(task_id=task_id, fence=ended_fence, kind="cancel"))
+
+    def kill(self, reason: str = "enough") -> str:
+        """Use the kill switch: end every attempt, and tell everybody. Answers the activation."""
+        self.activation, self.reason = new_id(), reason
+        for task in self.tasks.values():
+            self._decide(task, commands.Kill(task_id=task.state.id))
+        for agent_id in self.agents:
+            self._push(agent_id, FrameType.KILL, pool.Kill(activation=self.activation, reason=reason))
+        return self.activation
+
+    def confirm_killed(self, task_id: str) -> None:
+        """Take it that nothing of the killed attempt is left."""
+        task = self.tasks[task_id]
+        self._decide(task, commands.ConfirmKill(task_id=task_id, agent_id=task.state.preferred_agent or ""))
+
+    def lift(self) -> None:
+        """Lift it: tokens from before count no more, connections are closed."""
+        self.activation = ""
+        self.forget_tokens()
 
     def pause(self, task_id: str, *, by_command: bool = True) -> None:
         """Ask for a pause, by a command or with the next heartbeat."""
@@ -331,6 +350,9 @@ class FakePool:
                 progress = pool.Progress.model_validate(frame.body)
                 self._held(progress).attempt.progress.append(progress.text)
                 return {}
+            case FrameType.KILLED:
+                self.confirmed.append(pool.Killed.model_validate(frame.body))
+                return {}
             case FrameType.BYE:
                 agent.is_gone = True
                 return {}
@@ -340,6 +362,9 @@ class FakePool:
     def _hello(self, agent: FakeAgent, hello: pool.Hello) -> dict[str, Any]:
         if hello.instance_id != agent.instance_id:
             raise Superseded("another process runs under this AGENT_ID")
+        if self.activation:
+            killed = pool.Kill(activation=self.activation, reason=self.reason)
+            self._push(agent.profile.agent_id, FrameType.KILL, killed)
         return self._offer(agent, hello.claim_ids)
 
     def _offer(self, agent: FakeAgent, claim_ids: tuple[str, ...]) -> dict[str, Any]:
@@ -378,7 +403,7 @@ class FakePool:
 
     def _change(self, frame: Frame) -> dict[str, Any]:
         """Start and the endings."""
-        body, command, report = _parsed(frame)
+        body, command, report = parsed(frame)
         task = self._task(body.task_id)
         attempt = task.attempt if task.attempts else None
         change = self._decide(task, command)
@@ -405,6 +430,8 @@ class FakePool:
 
     def _dispatch(self) -> None:
         """Hand every claimable task to a credit."""
+        if self.activation:
+            return
         for task in self.tasks.values():
             state = task.state
             if state.not_before is not None and state.not_before <= self._now() and not state.ready:
@@ -514,31 +541,3 @@ def _previous(attempt: FakeAttempt) -> pool.PreviousAttempt:
         message=attempt.message,
         **attempt.where,
     )
-
-
-def _parsed(frame: Frame) -> tuple[pool.LeaseRef, commands.Fenced, Mapping[str, str]]:
-    """A frame's body, the command it stands for, and what it tells about the attempt."""
-    body: pool.LeaseRef
-    about = {"task_id": str(frame.body.get("task_id")), "fence": int(frame.body.get("fence", 0))}
-    digest = hashlib.sha256(json.dumps(frame.body, sort_keys=True).encode()).hexdigest()
-    command: commands.Fenced
-    match frame.type:
-        case FrameType.START:
-            body, command = pool.Start.model_validate(frame.body), commands.Start(**about)  # type: ignore[arg-type]
-        case FrameType.COMPLETE:
-            body = pool.Complete.model_validate(frame.body)
-            command = commands.Complete(**about, digest=digest)  # type: ignore[arg-type]
-        case FrameType.FAIL:
-            body = pool.Fail.model_validate(frame.body)
-            failure = FailureClass(body.failure)
-            after = round(body.retry_after_seconds * SECOND)
-            command = commands.Fail(**about, failure=failure, digest=digest, retry_after=after)  # type: ignore[arg-type]
-        case FrameType.PAUSE:
-            body = pool.Pause.model_validate(frame.body)
-            command = commands.Pause(**about, reason=PauseReason(body.reason))  # type: ignore[arg-type]
-        case FrameType.RELEASE:
-            body, command = pool.Release.model_validate(frame.body), commands.Release(**about)  # type: ignore[arg-type]
-        case _:
-            raise Conflict(f"the fake pool does not know {frame.type.value!r}")
-    names = ("session", "branch", "commit", "snapshot")
-    return body, command, {name: str(getattr(body, name, "")) for name in names}

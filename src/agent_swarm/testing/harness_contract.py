@@ -27,6 +27,7 @@ EVENT_KEYS: dict[EventKind, tuple[set[str], set[str]]] = {
     EventKind.TEXT: ({"text"}, set()),
     EventKind.TOOL_CALL: ({"id", "name", "input"}, set()),
     EventKind.TOOL_RESULT: ({"id", "ok", "output"}, set()),
+    EventKind.DENIED: ({"id", "name", "input"}, set()),
     EventKind.PROGRESS: ({"text"}, {"percent"}),
     EventKind.USAGE: ({"inputTokens", "outputTokens"}, {"model", "costUsd"}),
     EventKind.LOG: ({"stream", "text"}, set()),

@@ -32,7 +32,9 @@ STAYS_CANCELLED = "what is cancelled stays cancelled"
 STAYS_ENDED = "what has ended stays ended"
 ROWS_AGREE = "rows say what the events say"
 
-_ENDS_ATTEMPT = frozenset({"task.completed", "task.failed", "task.requeued", "task.paused", "task.cancelled"})
+_ENDS_ATTEMPT = frozenset(
+    {"task.completed", "task.failed", "task.requeued", "task.paused", "task.cancelled", "task.killed"}
+)
 _ENDS_TASK = frozenset({"task.completed", "task.failed", "task.cancelled"})
 _WITHIN_ATTEMPT = frozenset({"task.started", "task.progressed", "task.pauseRequested", "task.completed"})
 _PUTS = {
@@ -42,12 +44,18 @@ _PUTS = {
     "task.requeued": "pending",
     "task.shelved": "backlog",
     "task.paused": "paused",
+    "task.killed": "paused",
     "task.claimed": "held",
     "task.completed": "completed",
     "task.failed": "failed",
     "task.cancelled": "cancelled",
 }
-_OUTCOMES = {"task.completed": {"completed"}, "task.cancelled": {"cancelled"}, "task.failed": {"failed", "lost"}}
+_OUTCOMES = {
+    "task.completed": {"completed"},
+    "task.killed": {"killed"},
+    "task.cancelled": {"cancelled"},
+    "task.failed": {"failed", "lost"},
+}
 _PAGE = 1000
 
 Told = Mapping[str, Any]

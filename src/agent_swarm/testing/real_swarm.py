@@ -46,10 +46,17 @@ class RealSwarm:
 
     # --- processes ----------------------------------------------------------------------------------------------------
 
-    def start_server(self) -> None:
+    def start_server(self, *, crash: Crash | None = None, variables: Mapping[str, str] | None = None) -> None:
         """Start it, or start it again on the same port and data; returns once it is ready."""
-        self._server = self._spawn("server", "api", "--port", str(self.port), "--data-dir", str(self.folder / "server"))
+        data_dir = str(self.folder / "server")
+        flags = ("--port", str(self.port), "--data-dir", data_dir)
+        self._server = self._spawn("server", "api", *flags, crash=crash, variables=variables)
         self.wait_until(lambda: self._status("/ready") == 200, "the server is ready")
+
+    def wait_for_server(self) -> int:
+        """Wait until it has ended; its exit code, or minus the signal that ended it."""
+        assert self._server is not None
+        return self._server.wait(_END_SECONDS)
 
     def kill_server(self) -> None:
         """SIGKILL."""
@@ -78,6 +85,10 @@ class RealSwarm:
             f"worker-{agent_id[-4:]}", "worker", *flags, variables=variables, crash=crash
         )
         return agent_id
+
+    def process_of(self, agent_id: str) -> "subprocess.Popen[bytes]":
+        """The worker's process."""
+        return self._workers[agent_id]
 
     def kill_worker(self, agent_id: str) -> None:
         """SIGKILL."""

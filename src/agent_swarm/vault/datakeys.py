@@ -10,22 +10,21 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from agent_swarm.domain.errors import SecretUnreadable
+from agent_swarm.domain.sealed import WRAPPED, master_key_of
 from agent_swarm.vault.keys import KEY_BYTES, MasterKey
 from agent_swarm.vault.sealing import NONCE_BYTES, DataKey, decoded, encoded
-
-_HEAD = "wrapped.v1"
 
 
 def wrap(key: DataKey, master: MasterKey) -> str:
     """The data key as it may be stored."""
     nonce = secrets.token_bytes(NONCE_BYTES)
     box = AESGCM(master.wrapping).encrypt(nonce, key.material, _bound(key.id, master.id))
-    return f"{_HEAD}.{master.id}.{encoded(nonce + box)}"
+    return f"{WRAPPED}.{master.id}.{encoded(nonce + box)}"
 
 
 def unwrap(key_id: str, wrapped: str, master: MasterKey) -> DataKey:
     """The data key; raises SecretUnreadable where another master key wrapped it, or its text was changed."""
-    wrapped_by = master_id_of(wrapped)
+    wrapped_by = master_key_of(wrapped)
     if wrapped_by != master.id:
         raise SecretUnreadable(
             f"the data key {key_id} was wrapped by the master key {wrapped_by}, and the one here is {master.id}"
@@ -42,13 +41,5 @@ def unwrap(key_id: str, wrapped: str, master: MasterKey) -> DataKey:
     return DataKey(key_id, material)
 
 
-def master_id_of(wrapped: str) -> str:
-    """The master key that a data key is wrapped by; raises SecretUnreadable for what is no wrap of version 1."""
-    parts = wrapped.split(".")
-    if len(parts) != 4 or ".".join(parts[:2]) != _HEAD:
-        raise SecretUnreadable("it is no wrapped data key of a version that this program knows")
-    return parts[2]
-
-
 def _bound(key_id: str, master_id: str) -> bytes:
-    return f"{_HEAD}.{master_id}.{key_id}".encode()
+    return f"{WRAPPED}.{master_id}.{key_id}".encode()

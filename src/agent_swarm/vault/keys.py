@@ -53,12 +53,12 @@ class MasterKey:
     @cached_property
     def id(self) -> str:
         """A name that tells keys apart and nothing else about them; it is stored and shown."""
-        return _derived(self.material, b"agent-swarm master key id 1")[:8].hex()
+        return _derived(self.material, b"master key id 1")[:8].hex()
 
     @cached_property
     def wrapping(self) -> bytes:
         """The key that wraps: derived, so that the master key is used for nothing but deriving."""
-        return _derived(self.material, b"agent-swarm wrapping key 1")
+        return _derived(self.material, b"wrapping key 1")
 
     @property
     def text(self) -> str:

@@ -18,10 +18,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from agent_swarm.domain.errors import SecretUnreadable
+from agent_swarm.domain.sealed import SEALED, data_key_of
 
 NONCE_BYTES = 12
 TAG_BYTES = 16
-_HEAD = "sealed.v1"
 
 Identity = Sequence[str]  # what a value belongs to, such as ("config", scope, scope id, key)
 
@@ -61,12 +61,12 @@ class Sealer:
         """`value` as it may be stored in the row of `identity`; every time another text."""
         key = self._active
         nonce = secrets.token_bytes(NONCE_BYTES)
-        box = key.cipher.encrypt(nonce, value.encode(), _bound(_HEAD, key.id, identity))
-        return f"{_HEAD}.{key.id}.{encoded(nonce + box)}"
+        box = key.cipher.encrypt(nonce, value.encode(), _bound(SEALED, key.id, identity))
+        return f"{SEALED}.{key.id}.{encoded(nonce + box)}"
 
     def open(self, identity: Identity, sealed: str) -> str:
         """The value; raises SecretUnreadable where it was changed, belongs elsewhere, or its key is not here."""
-        key_id = key_id_of(sealed)
+        key_id = data_key_of(sealed)
         key = self._keys.get(key_id)
         if key is None:
             raise SecretUnreadable(f"it is sealed with the data key {key_id}, which is not here")
@@ -74,23 +74,10 @@ class Sealer:
         if box is None or len(box) < NONCE_BYTES + TAG_BYTES:
             raise SecretUnreadable("its text was changed: it is no sealed value any more")
         try:
-            value = key.cipher.decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], _bound(_HEAD, key_id, identity))
+            value = key.cipher.decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], _bound(SEALED, key_id, identity))
         except InvalidTag:
             raise SecretUnreadable("its text was changed, or it was sealed for another row") from None
         return value.decode()
-
-
-def is_sealed(text: str) -> bool:
-    """Whether `text` looks like a sealed value of this or a later version."""
-    return text.startswith("sealed.")
-
-
-def key_id_of(sealed: str) -> str:
-    """The data key that a value is sealed with; raises SecretUnreadable for what is no sealed value of version 1."""
-    parts = sealed.split(".")
-    if len(parts) != 4 or ".".join(parts[:2]) != _HEAD:
-        raise SecretUnreadable("it is no sealed value of a version that this program knows")
-    return parts[2]
 
 
 def new_data_key() -> DataKey:

@@ -12,12 +12,13 @@ from pydantic import BaseModel
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.faults import crash_point
 from agent_swarm.protocol.pool import Claimed, FrameType, LeaseRef
+from agent_swarm.redaction import Redactor
+from agent_swarm.worker.claims import secrets_of
 from agent_swarm.worker.delivery import Delivery
 from agent_swarm.worker.heartbeats import Holder
 from agent_swarm.worker.home import WorkerHome
 from agent_swarm.worker.leftovers import Unattended
 from agent_swarm.worker.recording import wall_clock
-from agent_swarm.worker.redaction import Redactor
 from agent_swarm.worker.run import Run, Site, turned_back
 from agent_swarm.worker.spool import Spool, SpoolHead
 from agent_swarm.worker.stops import Stop
@@ -109,6 +110,12 @@ class Attempts:
         for run in self.running:
             run.stop.give(reason)
 
+    def kill(self) -> int:
+        """End every process of every run at once; how many runs there are."""
+        for run in self.running:
+            run.kill()
+        return len(self._runs)
+
     async def until_idle(self) -> None:
         """Wait until nothing runs."""
         while self._runs:
@@ -143,7 +150,7 @@ class Attempts:
             self._site.heartbeats.let_go(lease)
 
     async def _attempt(self, claim: Claimed, lease: LeaseRef) -> None:
-        redactor = self._redactor.also(claim.token)
+        redactor = self._redactor.also(claim.token, *secrets_of(claim))
         spool = self._new_spool(claim, redactor)
         run = self._runs[lease] = Run(claim, spool, redactor, self._site)
         self._site.heartbeats.hold(lease, run)
@@ -158,7 +165,7 @@ class Attempts:
             self._slot_free()
 
     async def _turned_back(self, claim: Claimed, lease: LeaseRef) -> None:
-        spool = self._new_spool(claim, self._redactor.also(claim.token))
+        spool = self._new_spool(claim, self._redactor.also(claim.token, *secrets_of(claim)))
         ending = turned_back(claim, self._site.agent_id, Stop.SHUTDOWN)
         await spool.end(ending.kind, ending.body)
         await self._delivered(spool, Unattended(), lambda: None)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 import structlog
 
 from agent_swarm.config import SettingError
+from agent_swarm.domain.permissions import Enforces
 from agent_swarm.protocol import limits
 from agent_swarm.sandbox.base import SandboxCapability, SandboxProvider
 from agent_swarm.sandbox.bubblewrap import BubblewrapProvider
@@ -51,18 +52,31 @@ def offered_by(provider: SandboxProvider) -> tuple[str, ...]:
     return tuple(dict.fromkeys((provider.name, ProcessProvider.name)))
 
 
+def enforced_by(provider: SandboxProvider) -> tuple[str, ...]:
+    """What of permission profiles a worker can enforce with this provider."""
+    can = provider.capabilities
+    isolates = SandboxCapability.FILESYSTEM_ISOLATED in can
+    cuts_off = {SandboxCapability.NETWORK_OFF, SandboxCapability.NETWORK_ALLOWLIST} <= can
+    return (*((Enforces.FILES.value,) if isolates else ()), *((Enforces.NETWORK.value,) if cuts_off else ()))
+
+
 def _tell(host: str, port: int, why: str) -> None:
     log.warning("network_denied", host=host, port=port, reason=why)
 
 
-def advertised(settings: WorkerSettings, *, harnesses: Sequence[str], sandboxes: Sequence[str]) -> tuple[str, ...]:
-    """All capabilities, each once: `role.*`, `harness.*`, `sandbox.*`, `host.*`, and those the operator adds."""
+def advertised(
+    settings: WorkerSettings, *, harnesses: Sequence[str], sandboxes: Sequence[str], enforces: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """All capabilities, each once: `role.*`, `harness.*`, `sandbox.*`, `host.*`, `enforces.*`, and those the operator
+    adds, which may not say what is enforced.
+    """
     host = _HOSTS.get(platform.system(), "other")
     found = [
         f"role.{settings.agent_role}",
         *(f"harness.{name}" for name in harnesses),
         *(f"sandbox.{name}" for name in sandboxes),
         f"host.{host}",
-        *settings.capabilities,
+        *enforces,
+        *(one for one in settings.capabilities if not one.startswith("enforces.")),
     ]
     return tuple(dict.fromkeys(found))[: limits.LABELS]

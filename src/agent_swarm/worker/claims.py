@@ -10,6 +10,7 @@ from agent_swarm.worker import workspace
 from agent_swarm.worker.stops import Whereabouts
 from agent_swarm.worker.workspace import DependencyResult, PreviousAttempt, Project
 
+_INTERRUPTED = (AttemptOutcome.PAUSED, AttemptOutcome.KILLED)
 _NUMBER = re.compile(r"/(\d{1,9})\Z")
 
 
@@ -33,15 +34,15 @@ def snapshot_name(snapshot: workspace.Snapshot, task_id: str, attempt: int) -> s
 def going_on(claim: Claimed, agent_id: str) -> GoingOn | None:
     """The work to go on with; None where the task starts afresh.
 
-    That is the work of a paused attempt; or work that an attempt should have gone on with and did not get to, which it
-    handed on under its old name. A conversation can be taken up only by the agent that had it.
+    That is the work of an attempt that was paused or killed; or work that an attempt should have gone on with and did
+    not get to, which it handed on under its old name. A conversation can be taken up only by the agent that had it.
     """
     previous = claim.previous
     if previous is None:
         return None
     named = _NUMBER.search(previous.snapshot)
     number = int(named.group(1)) if named else previous.number
-    if previous.outcome != AttemptOutcome.PAUSED and number == previous.number:
+    if previous.outcome not in _INTERRUPTED and number == previous.number:
         return None
     return GoingOn(
         number,
@@ -64,6 +65,11 @@ def project_of(claim: Claimed, github_token: str) -> Project | None:
     if github_token and parts.scheme == "https" and parts.netloc.lower() == "github.com":
         url = urlunsplit(parts._replace(netloc=f"x-access-token:{github_token}@{parts.netloc}"))
     return Project(id=wire.id, url=url, default_branch=wire.default_branch or None)
+
+
+def secrets_of(claim: Claimed) -> tuple[str, ...]:
+    """What of the agent's environment must show nowhere."""
+    return tuple(one.value for one in claim.environment if one.is_secret)
 
 
 def results_of(claim: Claimed) -> tuple[DependencyResult, ...]:

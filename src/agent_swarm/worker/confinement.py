@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from agent_swarm.harness.base import Grants, agent_part
 from agent_swarm.sandbox.allowlist import Entry
 from agent_swarm.sandbox.base import Network, NetworkMode, SandboxCapability, SandboxSpec
+from agent_swarm.worker.permissions import Confinement, network_within
 from agent_swarm.worker.settings import WorkerSettings
 from agent_swarm.worker.turns import Employer
 from agent_swarm.worker.workspace import Workspace
@@ -19,24 +20,26 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def sandbox_spec(
-    run_id: str, workspace: Workspace, employer: Employer, grants: Grants, *, records: Path
+    run_id: str, workspace: Workspace, employer: Employer, grants: Grants, held_to: Confinement, *, records: Path
 ) -> SandboxSpec:
     """The sandbox of one run. `records` is where the provider notes what runs; the run does not see it."""
     settings, folders = employer.settings, employer.folders
+    read_only = held_to.is_read_only and held_to.is_enforced
+    changeable = (
+        *_given(workspace.git_dir),
+        folders.personal,
+        *folders.own.values(),
+        *settings.writable,
+    )
     passed = {*grants.variables, *settings.pass_env}
     named = [Path(value) for name in _CERTIFICATES if name in passed and (value := employer.environ.get(name))]
     return SandboxSpec(
         run_id=run_id,
         workspace=workspace.path,
         state_dir=records,
-        writable=(
-            *_given(workspace.git_dir),
-            agent_part(workspace.state_dir),
-            folders.personal,
-            *folders.own.values(),
-            *settings.writable,
-        ),
+        writable=(agent_part(workspace.state_dir), *(() if read_only else changeable)),
         readable=(
+            *(changeable if read_only else ()),
             workspace.state_dir,
             *_given(workspace.objects),
             folders.shared,
@@ -45,7 +48,10 @@ def sandbox_spec(
             *named,
             *settings.readable,
         ),
-        network=network_of(settings, employer.environ, passed),
+        network=network_within(network_of(settings, employer.environ, passed), held_to.asked)
+        if held_to.is_enforced
+        else network_of(settings, employer.environ, passed),
+        read_only=read_only,
     )
 
 

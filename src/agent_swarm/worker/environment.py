@@ -7,7 +7,16 @@ from pathlib import Path
 
 from agent_swarm.worker.settings import WorkerSettings
 
-KEY_VARIABLES = frozenset({"API_KEY", "AGENT_SWARM_API_KEY"})
+KEY_VARIABLES = frozenset(
+    {
+        "API_KEY",
+        "AGENT_SWARM_API_KEY",
+        "SECRETS_ENCRYPTION_KEY",
+        "SECRETS_ENCRYPTION_KEY_FILE",
+        "SECRETS_ENCRYPTION_KEY_PREVIOUS",
+        "SECRETS_ENCRYPTION_KEY_PREVIOUS_FILE",
+    }
+)
 _INHERITED = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ")
 
 
@@ -33,12 +42,13 @@ def agent_environment(
     worker: Mapping[str, str],
     git: Mapping[str, str],
     granted: Collection[str] = (),
+    stored: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """The whole environment: a few variables of the worker's own, those its harness is `granted`, those the operator
-    passes on, git's, and the run's.
+    """The whole environment: a few variables of the worker's own, those that are `stored` for the attempt, those its
+    harness is `granted`, those the operator passes on, git's, and the run's; later ones win.
 
-    The server's key does not get in: not under its names, not inside another variable, and not because the operator
-    lists it.
+    The server's keys do not get in: not under their names, the API key not inside another variable, and not because the
+    operator lists them.
     """
     inherited = {name: worker[name] for name in worker if name in _INHERITED or name.startswith("LC_")}
     passed = {name: worker[name] for name in (*granted, *settings.pass_env) if worker.get(name)}
@@ -55,7 +65,7 @@ def agent_environment(
     }
     if facts.dependencies is not None:
         told["AGENT_SWARM_DEPENDENCIES"] = str(facts.dependencies)
-    everything = {"PATH": os.defpath, **inherited, **passed, **git, **told}
+    everything = {**(stored or {}), "PATH": os.defpath, **inherited, **passed, **git, **told}
     return {name: value for name, value in everything.items() if not _holds_key(name, value, settings.api_key)}
 
 

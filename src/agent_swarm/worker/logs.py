@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from agent_swarm.worker.redaction import Redactor
+from agent_swarm.redaction import Redactor
 
 
 def configure(redactor: Redactor) -> None:

@@ -6,9 +6,9 @@ import signal
 import structlog
 
 from agent_swarm.domain.errors import SwarmError
+from agent_swarm.redaction import Redactor
 from agent_swarm.worker import logs
 from agent_swarm.worker.privacy import hide_process
-from agent_swarm.worker.redaction import Redactor
 from agent_swarm.worker.settings import WorkerSettings
 from agent_swarm.worker.worker import REFUSED, Worker
 
@@ -22,13 +22,14 @@ def run_worker(settings: WorkerSettings) -> int:
     another process runs under this AGENT_ID. 128 and more: ended at once by a second signal.
     """
     hide_process()
-    logs.configure(Redactor((settings.api_key, settings.github_token)))
-    return asyncio.run(_run(settings))
+    redactor = Redactor((settings.api_key, settings.github_token))
+    logs.configure(redactor)
+    return asyncio.run(_run(settings, redactor))
 
 
-async def _run(settings: WorkerSettings) -> int:
+async def _run(settings: WorkerSettings, redactor: Redactor) -> int:
     try:
-        worker = Worker(settings)
+        worker = Worker(settings, redactor=redactor)
     except (SwarmError, OSError) as exc:
         log.error("worker_ends", reason=str(exc), hint=getattr(exc, "hint", ""))
         return REFUSED

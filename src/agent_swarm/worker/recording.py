@@ -9,7 +9,7 @@ from typing import Any
 from agent_swarm.domain.time import to_wire
 from agent_swarm.harness.base import AgentEvent, EventKind
 from agent_swarm.protocol import limits
-from agent_swarm.worker.redaction import Redactor, SplitGuard
+from agent_swarm.redaction import Redactor, Stream
 from agent_swarm.worker.spool import Kind, Spool
 
 LONGEST_TEXT = 64 * 1024  # characters; longer ones are cut, with a word about it
@@ -29,8 +29,9 @@ class Recorder:
         self._spool = spool
         self._redactor = redactor
         self._at = at
-        self._guards: dict[str, SplitGuard] = {}
+        self._streams: dict[str, Stream] = {}
         self.session = ""
+        self.denials = 0  # tool calls that were refused
 
     async def __call__(self, event: AgentEvent) -> None:
         """Record what the agent did."""
@@ -46,6 +47,8 @@ class Recorder:
                 self._spool.append(Kind.PROGRESS, {"text": str(event.data.get("text", ""))[: limits.PROGRESS_CHARS]})
             case EventKind.USAGE:
                 self._spool.append(Kind.USAGE, usage_of(event.data))
+            case EventKind.DENIED:
+                self.denials += 1
             case EventKind.ENDED:
                 self.flush()
         self._line(event)
@@ -58,9 +61,9 @@ class Recorder:
 
     def flush(self) -> None:
         """Record what was held back because it could have been the beginning of a secret."""
-        for stream, guard in self._guards.items():
-            kind, _, name = stream.partition(" ")
-            if rest := guard.rest():
+        for name_of, stream in self._streams.items():
+            kind, _, name = name_of.partition(" ")
+            if rest := stream.rest():
                 data = {"text": rest, **({"stream": name} if name else {})}
                 self._line(AgentEvent(EventKind(kind), data))
 
@@ -69,9 +72,9 @@ class Recorder:
         text = event.data.get("text")
         if not isinstance(text, str) or not text:
             return event
-        stream = f"{event.kind.value} {event.data.get('stream', '')}".strip()
-        guard = self._guards.setdefault(stream, SplitGuard(self._redactor))
-        shown = guard.feed(text)
+        name = f"{event.kind.value} {event.data.get('stream', '')}".strip()
+        stream = self._streams.get(name) or self._streams.setdefault(name, self._redactor.stream())
+        shown = stream.feed(text) + stream.breathe()
         return replace(event, data={**event.data, "text": shown}) if shown else None
 
     def _line(self, event: AgentEvent) -> None:

@@ -15,12 +15,13 @@ from agent_swarm.domain.tasks import FailureClass, PauseReason
 from agent_swarm.faults import crash_point
 from agent_swarm.harness.base import Grants, Harness, Outcome
 from agent_swarm.protocol.pool import Claimed
+from agent_swarm.redaction import Redactor
 from agent_swarm.sandbox.base import Sandbox, SandboxProvider
 from agent_swarm.worker import claims, confinement, stops
 from agent_swarm.worker.agent import StopSignal, follow
 from agent_swarm.worker.heartbeats import Heartbeats
+from agent_swarm.worker.permissions import Confinement, confinement_of
 from agent_swarm.worker.recording import Recorder
-from agent_swarm.worker.redaction import Redactor
 from agent_swarm.worker.settings import WorkerSettings
 from agent_swarm.worker.spool import Kind, Spool
 from agent_swarm.worker.stops import Ending, Stop, Whereabouts
@@ -82,6 +83,7 @@ class Run:
         self._work = Work(claim, site.agent_id, site.workspaces, site.settings.github_token)
         self._where = self._work.going_on.where if self._work.going_on else Whereabouts()
         self._is_started = False
+        self._sandbox: Sandbox | None = None
         self._log = log.bind(task_id=claim.task_id, attempt=claim.attempt)
 
     def cut(self) -> None:
@@ -106,6 +108,12 @@ class Run:
         """Somebody asked for it."""
         self.stop.give(Stop.PAUSE if what == "pause" else Stop.CANCEL)
 
+    def kill(self) -> None:
+        """End every process of the run at once; what it did stays where it is, for the attempt that goes on with it."""
+        self.stop.give(Stop.KILLED)
+        if self._sandbox is not None:
+            self._sandbox.kill()
+
     async def execute(self) -> None:
         """Run the attempt, spool how it ended, and clear up.
 
@@ -117,9 +125,12 @@ class Run:
             self._spool.close()
             self._log.info("run_stopped", reason=self.stop.reason.name.lower())
         else:
-            await self._spool.end(ending.kind, ending.body)
+            denials = {"denials": self._recorder.denials} if self._recorder.denials else {}
+            await self._spool.end(ending.kind, {**ending.body, **denials})
             self._log.info("run_ended", ending=ending.kind.value, code=ending.body.get("code", ""))
         crash_point("run.ended")
+        if self.stop.reason is Stop.KILLED:
+            self._work.keep()
         await self._work.discard()
 
     async def _ending(self) -> Ending | None:
@@ -141,14 +152,20 @@ class Run:
     async def _agent_runs(self) -> Outcome | None:
         """Prepare everything, let the agent run to its end, and leave no process of it."""
         harness = self._harness()
+        held_to = confinement_of(
+            self.claim.permissions, self._site.provider.capabilities, harness.grants, harness=self._harness_name
+        )
         workspace = await self._unless_stopped(self._work.prepare())
         crash_point("run.prepared")
         self._where = Whereabouts(branch=workspace.branch or "", session=self._where.session)
         await self._until_may_act()
-        async with self._sandbox(workspace, harness.grants) as sandbox:
-            self._spool.append(Kind.START, {"branch": self._where.branch})
+        async with self._opened(workspace, harness.grants, held_to) as sandbox:
+            enforced = "yes" if held_to.is_enforced else "no"
+            self._spool.append(Kind.START, {"branch": self._where.branch, "enforced": enforced})
             self._is_started = True
-            turn = turn_for(self.claim, workspace, self._site.employer, harness.grants, session=self._work.session)
+            turn = turn_for(
+                self.claim, workspace, self._site.employer, harness.grants, held_to, session=self._work.session
+            )
             session = await self._unless_stopped(harness.open(sandbox, turn))
             try:
                 return await follow(session, self._recorder, self.stop, limit=self.claim.timeout_seconds)
@@ -159,14 +176,17 @@ class Run:
                 self._where = replace(self._where, session=self._recorder.session or self._where.session)
 
     @asynccontextmanager
-    async def _sandbox(self, workspace: Workspace, grants: Grants) -> AsyncIterator[Sandbox]:
+    async def _opened(self, workspace: Workspace, grants: Grants, held_to: Confinement) -> AsyncIterator[Sandbox]:
         run_id = f"{self.claim.task_id}-{self.claim.attempt}"
-        spec = confinement.sandbox_spec(run_id, workspace, self._site.employer, grants, records=self._site.sandboxes)
-        sandbox = await self._unless_stopped(self._site.provider.open(spec))
+        spec = confinement.sandbox_spec(
+            run_id, workspace, self._site.employer, grants, held_to, records=self._site.sandboxes
+        )
+        sandbox = self._sandbox = await self._unless_stopped(self._site.provider.open(spec))
         try:
             yield sandbox
         finally:
             await sandbox.close()
+            self._sandbox = None
 
     @property
     def _harness_name(self) -> str:

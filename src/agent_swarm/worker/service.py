@@ -21,12 +21,15 @@ from agent_swarm.protocol.pool import (
     Frame,
     FrameType,
     Hello,
+    Kill,
+    Killed,
     LeaseRef,
     RegisterReply,
     RegisterRequest,
     Wire,
     Withdraw,
 )
+from agent_swarm.redaction import Redactor
 from agent_swarm.sandbox.base import SandboxProvider
 from agent_swarm.worker.attempts import Attempts
 from agent_swarm.worker.clock import Clock
@@ -36,7 +39,6 @@ from agent_swarm.worker.heartbeats import Heartbeats
 from agent_swarm.worker.home import WorkerHome
 from agent_swarm.worker.link import LinkLost
 from agent_swarm.worker.mcp_servers import Servers
-from agent_swarm.worker.redaction import Redactor
 from agent_swarm.worker.registration import Registrar
 from agent_swarm.worker.run import Site
 from agent_swarm.worker.settings import WorkerSettings
@@ -81,6 +83,8 @@ class Service:
         self._bench = bench
         self._group = group
         self._is_leaving = False
+        self._is_killed = False  # the server said so on this connection
+        self._confirming: dict[str, asyncio.Task[None]] = {}  # by activation of the kill switch
         self._taken = asyncio.Event()  # a credit was answered
         self._greeted: frozenset[str] = frozenset()
         self._pauses_to_tell = 0
@@ -135,11 +139,12 @@ class Service:
             async with asyncio.timeout(BYE_SECONDS):
                 await self.connection.request(FrameType.BYE, Wire())
         self._attempts.abandon()
-        for service in self._services:
+        for service in (*self._services, *self._confirming.values()):
             service.cancel()
 
     def greeting(self) -> Hello:
         """What is held and waited for right now; who is leaving waits for nothing."""
+        self._is_killed = False  # the server says so again, if it is so
         claim_ids = () if self._is_leaving else self._slots.open
         self._greeted = frozenset(claim_ids)
         return Hello(instance_id=self._bench.profile.instance_id, held=self._heartbeats.leases, claim_ids=claim_ids)
@@ -150,7 +155,7 @@ class Service:
         self._offer(tuple(claim_id for claim_id in self._slots.open if claim_id not in self._greeted))
 
     def received(self, frame: Frame) -> None:
-        """A claim, a command, or word that a credit will never be answered."""
+        """A claim, a command, the kill switch, or word that a credit will never be answered."""
         try:
             match frame.type:
                 case FrameType.CLAIMED:
@@ -158,6 +163,8 @@ class Service:
                 case FrameType.COMMAND:
                     command = Command.model_validate(frame.body)
                     self._attempts.ask(LeaseRef(task_id=command.task_id, fence=command.fence), command.kind)
+                case FrameType.KILL:
+                    self._kill(Kill.model_validate(frame.body))
                 case FrameType.ERROR if frame.id in self._slots.open:
                     self._slots.refuse(frame.id)  # a credit is refused under its claim id
                     self._offer(self._slots.offer())
@@ -166,14 +173,38 @@ class Service:
         except ValidationError as exc:
             log.error("invalid_frame", type=frame.type.value, errors=exc.error_count())
 
+    def _kill(self, order: Kill) -> None:
+        """End everything at once, and say so when nothing is left."""
+        self._is_killed = True
+        runs = self._attempts.kill()
+        log.error("killed", activation=order.activation, scope=order.scope, reason=order.reason, runs=runs)
+        if order.activation not in self._confirming:
+            confirming = self._confirming[order.activation] = self._group.create_task(self._confirm(order, runs))
+            confirming.add_done_callback(lambda _: self._confirming.pop(order.activation))
+
+    async def _confirm(self, order: Kill, runs: int) -> None:
+        await self._attempts.until_idle()
+        while True:
+            await self.connection.wait_connected()
+            try:
+                await self.connection.request(FrameType.KILLED, Killed(activation=order.activation, runs=runs))
+                return
+            except SwarmError as exc:
+                log.warning("kill_not_confirmed", code=exc.code, reason=exc.message)
+                await asyncio.sleep(CREDIT_AGAIN_SECONDS)
+
     def _take(self, claim: Claimed) -> None:
         is_ours = self._slots.take(claim.claim_id)
         self._taken.set()
         is_valid = normalize_id(claim.task_id) == claim.task_id and claim.fence >= 1 and claim.attempt >= 1
         is_known = is_valid and LeaseRef(task_id=claim.task_id, fence=claim.fence) in self._attempts
-        if not is_valid or is_known:  # known: sent again, because the first one could have been lost
+        if not is_valid or is_known or self._is_killed:  # known: sent again, because the first one could have been lost
             log.log(
-                logging.INFO if is_valid else logging.ERROR, "claim_ignored", claim_id=claim.claim_id, known=is_known
+                logging.INFO if is_valid else logging.ERROR,
+                "claim_ignored",
+                claim_id=claim.claim_id,
+                known=is_known,
+                killed=self._is_killed,
             )
             if is_ours:
                 self._slot_free()

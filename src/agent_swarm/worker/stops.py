@@ -10,6 +10,7 @@ from agent_swarm.domain.errors import InvalidInput, SwarmError
 from agent_swarm.domain.tasks import FailureClass, PauseReason
 from agent_swarm.harness.base import Outcome
 from agent_swarm.protocol import limits
+from agent_swarm.sandbox.errors import CannotEnforce
 from agent_swarm.worker.spool import Kind
 from agent_swarm.worker.workspace.errors import WorkspaceError
 
@@ -26,6 +27,7 @@ class Stop(IntEnum):
     OFFLINE = 4
     CANCEL = 5
     LOST = 6
+    KILLED = 7
 
     @property
     def is_hard(self) -> bool:
@@ -111,7 +113,7 @@ def failure_of(error: SwarmError) -> FailureClass:
     """Whose fault it is."""
     if isinstance(error, WorkspaceError):
         return error.failure
-    return FailureClass.POLICY if isinstance(error, InvalidInput) else FailureClass.INFRASTRUCTURE
+    return FailureClass.POLICY if isinstance(error, InvalidInput | CannotEnforce) else FailureClass.INFRASTRUCTURE
 
 
 def clipped(text: str) -> str:

@@ -10,6 +10,7 @@ from agent_swarm.protocol.pool import Claimed
 from agent_swarm.sandbox.base import SandboxCapability
 from agent_swarm.worker import claims
 from agent_swarm.worker.environment import RunFacts, agent_environment
+from agent_swarm.worker.permissions import Confinement, tools_within
 from agent_swarm.worker.settings import WorkerSettings
 from agent_swarm.worker.workspace import Folders, Workspace
 
@@ -26,7 +27,9 @@ class Employer:
     mcp_servers: Mapping[str, Mapping[str, Any]]
 
 
-def turn_for(claim: Claimed, workspace: Workspace, employer: Employer, grants: Grants, *, session: str) -> Turn:
+def turn_for(
+    claim: Claimed, workspace: Workspace, employer: Employer, grants: Grants, held_to: Confinement, *, session: str
+) -> Turn:
     """The turn of a claim; `session` is the conversation that the agent goes on with, if any."""
     tmp = agent_part(workspace.state_dir) / "tmp"
     tmp.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -43,7 +46,12 @@ def turn_for(claim: Claimed, workspace: Workspace, employer: Employer, grants: G
     )
     settings = employer.settings
     environment = agent_environment(
-        settings, facts, worker=employer.environ, git=workspace.env, granted=grants.variables
+        settings,
+        facts,
+        worker=employer.environ,
+        git=workspace.env,
+        granted=grants.variables,
+        stored={one.name: one.value for one in claim.environment},
     )
     return Turn(
         task_id=claim.task_id,
@@ -56,7 +64,7 @@ def turn_for(claim: Claimed, workspace: Workspace, employer: Employer, grants: G
         system_prompt=settings.system_prompt or None,
         session=session or None,
         context=claim.previous.context if claim.previous is not None else "",
-        permissions=permissions_of(settings, employer.abilities),
+        permissions=tools_within(permissions_of(settings, employer.abilities), held_to),
         bounds=Bounds(
             turns=settings.max_turns or None, cost_usd=settings.max_cost_usd or None, silence=settings.stall_timeout
         ),

@@ -78,6 +78,16 @@ class Work:
         name = claims.snapshot_name(snapshot, self.workspace.task_id, self.workspace.attempt)
         return replace(where, commit=snapshot.commit or "", snapshot=name)
 
+    def keep(self) -> None:
+        """Leave the workspace as it is for the attempt that goes on in it. Nothing leaves this host."""
+        if self.workspace is None:
+            return
+        try:
+            self._workspaces.keep(self.workspace)
+            self.is_held = True
+        except (SwarmError, OSError) as exc:
+            self._log.warning("workspace_not_kept", reason=str(exc))
+
     async def save(self, where: Whereabouts) -> Whereabouts:
         """Make unfinished work safe for people, before the workspace goes."""
         if self.workspace is None or self.workspace.project is None:

@@ -18,6 +18,7 @@ from agent_swarm.faults import crash_point
 from agent_swarm.harness import registry
 from agent_swarm.harness.base import Harness
 from agent_swarm.protocol.pool import RegisterRequest
+from agent_swarm.redaction import Redactor, secrets_in
 from agent_swarm.sandbox.base import SandboxProvider
 from agent_swarm.worker import capabilities, confinement
 from agent_swarm.worker.clock import Clock, boot_clock
@@ -26,7 +27,6 @@ from agent_swarm.worker.home import WorkerHome
 from agent_swarm.worker.identity import agent_id_for
 from agent_swarm.worker.leftovers import recover
 from agent_swarm.worker.mcp_servers import read_servers, secrets_of
-from agent_swarm.worker.redaction import Redactor
 from agent_swarm.worker.service import Bench, Service
 from agent_swarm.worker.settings import WorkerSettings
 from agent_swarm.worker.spool import Spool
@@ -57,6 +57,7 @@ class Worker:
         find_harness: Callable[[str], Harness] = registry.get,
         harnesses: Sequence[str] | None = None,
         providers: Mapping[str, SandboxProvider] | None = None,
+        redactor: Redactor | None = None,
     ) -> None:
         self.settings = settings
         self.instance_id = new_id()
@@ -68,7 +69,8 @@ class Worker:
         self._harnesses = registry.available() if harnesses is None else harnesses
         self._providers = capabilities.providers() if providers is None else providers
         self._mcp_servers = read_servers(settings.mcp_config)
-        self._redactor = Redactor(self._secrets())
+        self._redactor = redactor or Redactor()
+        self._redactor.register(self._secrets())
         self._signal = signal.SIGTERM
         self._asked = asyncio.Event()
         self._asked_again = asyncio.Event()
@@ -134,7 +136,7 @@ class Worker:
         )
         bench = Bench(
             settings=settings,
-            profile=self._profile(capabilities.offered_by(provider)),
+            profile=self._profile(capabilities.offered_by(provider), capabilities.enforced_by(provider)),
             home=self.home,
             workspaces=workspaces,
             folders=folders,
@@ -149,8 +151,11 @@ class Worker:
         return bench, leftovers
 
     def _secrets(self) -> Iterator[str]:
-        """What no agent may be heard saying: keys of the worker, credentials of its harnesses, tokens of servers."""
+        """What no agent may be heard saying: keys of the worker, credentials of its harnesses, tokens of servers, and
+        what else the worker's environment calls a secret.
+        """
         yield from (self.settings.api_key, self.settings.github_token)
+        yield from secrets_in(self._environ)
         yield from secrets_of(self._mcp_servers)
         for name in self._harnesses:
             for variable in self._find_harness(name).grants.secrets:
@@ -165,7 +170,7 @@ class Worker:
                 hint=f"install it, or choose one of: {', '.join(self._harnesses)}",
             )
 
-    def _profile(self, sandboxes: Sequence[str]) -> RegisterRequest:
+    def _profile(self, sandboxes: Sequence[str], enforces: Sequence[str]) -> RegisterRequest:
         settings = self.settings
         try:
             return RegisterRequest(
@@ -179,7 +184,9 @@ class Worker:
                 harness=settings.harness,
                 skills=settings.skills,
                 tags=settings.tags,
-                capabilities=capabilities.advertised(settings, harnesses=self._harnesses, sandboxes=sandboxes),
+                capabilities=capabilities.advertised(
+                    settings, harnesses=self._harnesses, sandboxes=sandboxes, enforces=enforces
+                ),
                 slots=settings.slots,
             )
         except ValidationError as exc:

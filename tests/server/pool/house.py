@@ -23,15 +23,21 @@ from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol import pool as protocol
 from agent_swarm.protocol.limits import FRAME_BYTES
-from agent_swarm.server.access import guard_routes
+from agent_swarm.server.access import Door, guard_routes
 from agent_swarm.server.app import ControlPlane
 from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.context import Context
+from agent_swarm.server.denials import Denials
+from agent_swarm.server.killing.board import SwitchBoard
 from agent_swarm.server.listening import listen
 from agent_swarm.server.metrics import Metrics
+from agent_swarm.server.peers import Peers
 from agent_swarm.server.pool import PoolContext, routes
+from agent_swarm.server.rates import RateLimits
 from agent_swarm.server.stopping import Stopping
+from agent_swarm.services.environments import Environments
 from agent_swarm.services.redaction import Redactor
+from agent_swarm.services.secrets.vault import Vault
 from agent_swarm.services.tokens import api_key_token, authenticate, hash_token
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Committed, Queries, Seer
@@ -285,6 +291,8 @@ class Peer:
         self.socket = socket
         self.claims: asyncio.Queue[protocol.Claimed] = asyncio.Queue()
         self.commands: asyncio.Queue[protocol.Command] = asyncio.Queue()
+        self.kills: asyncio.Queue[protocol.Kill] = asyncio.Queue()
+        self.order: list[str] = []  # the types of frames, as they came
         self.strays: asyncio.Queue[protocol.Frame] = asyncio.Queue()  # errors that answer no frame
         self.answered: list[str] = []  # frame ids, in the order their answers came
         self._answers: dict[str, asyncio.Future[protocol.Frame]] = {}
@@ -355,11 +363,14 @@ class Peer:
                 self._take(protocol.Frame.model_validate_json(message))
 
     def _take(self, frame: protocol.Frame) -> None:
+        self.order.append(frame.type.value)
         match frame.type:
             case protocol.FrameType.CLAIMED:
                 self.claims.put_nowait(protocol.Claimed.model_validate(frame.body))
             case protocol.FrameType.COMMAND:
                 self.commands.put_nowait(protocol.Command.model_validate(frame.body))
+            case protocol.FrameType.KILL:
+                self.kills.put_nowait(protocol.Kill.model_validate(frame.body))
             case _ if frame.id in self._answers and not self._answers[frame.id].done():
                 self.answered.append(frame.id)
                 self._answers[frame.id].set_result(frame)
@@ -419,9 +430,19 @@ async def opened(folder: Path) -> AsyncIterator[House]:
     await store.apply(PutToken(token=api_key_token(API_KEY, now=store.now())))
     redactor, stopping, metrics = Redactor((SECRET,)), Stopping(), Metrics()
     transcripts = Transcripts(folder / "transcripts", redactor)
-    pool = PoolContext.build(store, redactor=redactor, transcripts=transcripts, stopping=stopping)
+    environments = Environments(store, Vault(), redactor)
+    await environments.open()
+    board = SwitchBoard(store, metrics)
+    pool = PoolContext.build(
+        store,
+        redactor=redactor,
+        transcripts=transcripts,
+        environments=environments,
+        stopping=stopping,
+        board=board,
+    )
     authenticator = Authenticator(store)
-    app = _app(pool, authenticator, metrics)
+    app = _app(pool, authenticator, metrics, board)
     app.context = cast(Context, SimpleNamespace(metrics=metrics))  # all that the outer layers look at
     bound = listen("127.0.0.1", 0)
     server = _Server(
@@ -454,9 +475,24 @@ async def opened(folder: Path) -> AsyncIterator[House]:
             bound.close()
 
 
-def _app(pool: PoolContext, authenticator: Authenticator, metrics: Metrics) -> ControlPlane:
-    app = ControlPlane(lifespan=lambda _: pool.running(), openapi_url=None, docs_url=None, redoc_url=None)
+def _app(pool: PoolContext, authenticator: Authenticator, metrics: Metrics, board: SwitchBoard) -> ControlPlane:
+    @asynccontextmanager
+    async def running(_: object) -> AsyncIterator[None]:
+        await board.open()
+        async with pool.running():
+            yield
+        board.close()
+
+    app = ControlPlane(lifespan=running, openapi_url=None, docs_url=None, redoc_url=None)
     table = routes(pool)
-    guard_routes(table, authenticator, metrics)
+    door = Door(
+        authenticator=authenticator,
+        rates=RateLimits({}),
+        denials=Denials(pool.store),
+        peers=Peers(),
+        metrics=metrics,
+        board=board,
+    )
+    guard_routes(table, door)
     app.router.routes.extend(table)
     return app

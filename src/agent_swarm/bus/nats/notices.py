@@ -13,7 +13,7 @@ import structlog
 from nats.aio.msg import Msg
 from nats.errors import MaxPayloadError
 
-from agent_swarm.bus.base import Hear, Notice
+from agent_swarm.bus.base import BusFigures, Hear, Notice
 from agent_swarm.bus.nats.ending import ended
 from agent_swarm.bus.nats.following import Following
 from agent_swarm.bus.nats.link import FAILURES, Link
@@ -30,7 +30,7 @@ FAREWELL_SECONDS = 1.0
 
 
 class NatsBus:
-    """Meets `Bus`. `dropped`, `merged` and `link.outages` are for the metrics."""
+    """Meets `Bus`. The link may be shared with a log stream."""
 
     def __init__(self, link: Link, *, cluster: str, node: str, limit: int = LIMIT) -> None:
         self.link = link
@@ -46,17 +46,7 @@ class NatsBus:
         self._hear: Hear = _nobody
         self._following: Following | None = None
         self._sender: asyncio.Task[None] | None = None
-        self.unreadable = 0
-
-    @property
-    def dropped(self) -> int:
-        """Notices that were never sent."""
-        return self._outbox.dropped
-
-    @property
-    def merged(self) -> int:
-        """Commits of which a later notice told as well."""
-        return self._outbox.merged
+        self._unreadable = 0
 
     async def open(self, hear: Hear) -> None:
         """Begin to hear the others. Raises Unavailable where NATS, or its JetStream, is not there."""
@@ -75,6 +65,17 @@ class NatsBus:
         """Have it sent soon."""
         self._outbox.add(notice)
         self._wake.set()
+
+    def figures(self) -> BusFigures:
+        """How it fares; an outage is one of the link."""
+        outbox = self._outbox
+        return BusFigures(
+            waiting=len(outbox),
+            dropped=outbox.dropped,
+            merged=outbox.merged,
+            unreadable=self._unreadable,
+            outages=self.link.outages,
+        )
 
     async def close(self) -> None:
         """Send what waits, for a second at most, and end."""
@@ -128,7 +129,7 @@ class NatsBus:
         for line in message.data.split(b"\n"):
             notice = Notice.decoded(line)
             if notice is None:
-                self.unreadable += 1
+                self._unreadable += 1
             elif notice.node != self._node:
                 self._tell(notice)
 

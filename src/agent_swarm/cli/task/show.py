@@ -89,12 +89,20 @@ def _show_attempts(client: Client, task: Json, names: dict[str, str]) -> None:
             attempt["outcome"] or "goes on",
             names.get(attempt["agentId"], short_id(attempt["agentId"])),
             lasted(attempt["claimedAt"], attempt["endedAt"]),
+            _allowed(attempt),
             attempt["commit"][:10],
             one_line(attempt["message"]),
         )
         for attempt in client.items(f"/api/tasks/{task['id']}/attempts", "attempts")
     ]
-    print_table(("TRY", "OUTCOME", "AGENT", "TIME", "COMMIT", "MESSAGE"), rows, empty="none")
+    print_table(("TRY", "OUTCOME", "AGENT", "TIME", "MAY", "COMMIT", "MESSAGE"), rows, empty="none")
+
+
+def _allowed(attempt: Json) -> str:
+    """The permission profile of an attempt, whether it is not enforced, and how often it said no."""
+    not_enforced = ", not enforced" if attempt["permissionsEnforced"] is False else ""
+    denials = f", {attempt['denials']} denied" if attempt["denials"] else ""
+    return f"{attempt['permissions']}{not_enforced}{denials}"
 
 
 def _show_reasons(client: Client, task: Json) -> None:

@@ -31,6 +31,7 @@ class ClaudeHarness:
             readable=_installation(self._program) if self._program else (),
             variables=launch.VARIABLES,
             secrets=launch.SECRETS,
+            enforces_tools=True,
         )
 
     def available(self) -> str | None:

@@ -42,6 +42,7 @@ class Reading:
     session: str | None = None  # told by the first line
     resets_at: float | None = None  # Unix seconds: when a limit of the account ends
     _strays: int = 0
+    _told_denials: set[str] = field(default_factory=set)
     _handlers: Mapping[str, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -121,7 +122,16 @@ class Reading:
         return NOTHING
 
     def _result(self, body: Mapping[str, Any]) -> Heard:
-        return Heard(events=tuple(self.meter.settle(body)), result=body)
+        return Heard(events=(*self._denied(body), *self.meter.settle(body)), result=body)
+
+    def _denied(self, body: Mapping[str, Any]) -> Iterator[AgentEvent]:
+        """Tool calls that were refused, each once: a later turn may name those of an earlier one again."""
+        for denial in _dicts(body.get("permission_denials")):
+            call = _text(denial.get("tool_use_id"))
+            if call not in self._told_denials:
+                self._told_denials.add(call)
+                told = {"id": call, "name": _text(denial.get("tool_name")), "input": denial.get("tool_input")}
+                yield AgentEvent(EventKind.DENIED, told)
 
 
 def _assistant(body: Mapping[str, Any]) -> Heard:

@@ -10,7 +10,9 @@ from typing import Any
 
 import structlog
 
+from agent_swarm.domain.permissions import Granted
 from agent_swarm.domain.time import SECOND
+from agent_swarm.services.environments import Environments, Variable
 from agent_swarm.services.handover import context_of
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Queries, Store
@@ -30,6 +32,7 @@ class Background:
     dependencies: Sequence[DependencyRecord] = ()
     previous: AttemptRecord | None = None
     context: str = ""  # what the previous attempt's agent did
+    environment: Sequence[Variable] = ()
 
 
 @dataclass(slots=True)
@@ -38,12 +41,14 @@ class Briefings:
 
     store: Store
     transcripts: Transcripts
+    environments: Environments
     _asked: list[tuple[TaskRecord, Callable[[Background | None], None]]] = field(default_factory=list)
     _reading: "asyncio.Task[None] | None" = None
 
     def ask(self, task: TaskRecord, deliver: Callable[[Background | None], None]) -> None:
         """Have `deliver` called with the background of `task`, or None where it cannot be read now."""
-        if task.spec.project_id is None and not task.has_upstreams and task.state.attempt == 1:
+        is_plain = task.spec.project_id is None and not task.has_upstreams and task.state.attempt == 1
+        if is_plain and not self.environments.has_any:
             asyncio.get_running_loop().call_soon(deliver, Background())  # nothing to read
             return
         self._asked.append((task, deliver))
@@ -65,11 +70,20 @@ class Briefings:
 
     async def _backgrounds(self, tasks: list[TaskRecord]) -> Sequence[Background | None]:
         try:
-            found = await self.store.read(lambda queries: [_background(queries, task) for task in tasks])
+            found = await self.store.read(lambda queries: [self._background(queries, task) for task in tasks])
             return [await self._with_context(background, task) for background, task in zip(found, tasks, strict=True)]
         except Exception:  # the claims stand; their workers ask for them again
             log.exception("briefing_failed", tasks=len(tasks))
             return [None] * len(tasks)
+
+    def _background(self, queries: Queries, task: TaskRecord) -> Background:
+        spec, state = task.spec, task.state
+        return Background(
+            project=None if spec.project_id is None else queries.project(spec.project_id),
+            dependencies=queries.upstreams(spec.id) if task.has_upstreams else (),
+            previous=queries.attempt(spec.id, state.attempt - 1) if state.attempt > 1 else None,
+            environment=self.environments.of(queries, task),
+        )
 
     async def _with_context(self, background: Background, task: TaskRecord) -> Background:
         """Add what an agent that held a conversation did; others begin anew with every attempt."""
@@ -94,21 +108,28 @@ def claimed_body(claimed: ClaimedTask, background: Background, *, token: str, le
         "harness": spec.harness,
         "model": spec.model,
         "labels": spec.labels,
+        "permissions": _permissions(claimed.granted),
         "timeout_seconds": None if spec.timeout is None else spec.timeout / SECOND,
         "parent_id": spec.parent_id,
         "project": None if background.project is None else _project(background.project),
         "dependencies": _dependencies(background.dependencies),
         "previous": None if background.previous is None else _previous(background.previous, background.context),
+        "environment": [
+            {"name": one.name, "value": one.value, "is_secret": one.is_secret} for one in background.environment
+        ],
     }
 
 
-def _background(queries: Queries, task: TaskRecord) -> Background:
-    spec, state = task.spec, task.state
-    return Background(
-        project=None if spec.project_id is None else queries.project(spec.project_id),
-        dependencies=queries.upstreams(spec.id),
-        previous=queries.attempt(spec.id, state.attempt - 1) if state.attempt > 1 else None,
-    )
+def _permissions(granted: Granted) -> dict[str, Any]:
+    profile = granted.profile
+    return {
+        "profile": profile.name,
+        "required": granted.is_required,
+        "files": profile.files.value,
+        "network": profile.network.value,
+        "allow": profile.allow,
+        "denied_tools": profile.denied_tools,
+    }
 
 
 def _project(project: ProjectRecord) -> dict[str, Any]:

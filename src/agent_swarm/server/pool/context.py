@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from starlette.types import Scope
 
 from agent_swarm.domain.errors import Unauthenticated
+from agent_swarm.domain.permissions import STANDARD, Profiles
 from agent_swarm.server.auth import bearer_token
+from agent_swarm.server.killing.board import SwitchBoard
 from agent_swarm.server.pool.briefing import Briefings
 from agent_swarm.server.pool.owners import Owners
 from agent_swarm.server.pool.presence import Presence, Way
@@ -17,6 +19,7 @@ from agent_swarm.server.pool.roster import Roster
 from agent_swarm.server.pool.sweep import DispatchSweep
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.services.dispatch import Dispatcher
+from agent_swarm.services.environments import Environments
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.tokens import Identity, authenticate, hash_token
 from agent_swarm.services.transcripts import Transcripts
@@ -37,6 +40,7 @@ class PoolContext:
     briefings: Briefings
     roster: Roster
     stopping: Stopping
+    profiles: Profiles
 
     @classmethod
     def build(
@@ -45,19 +49,23 @@ class PoolContext:
         *,
         redactor: Redactor,
         transcripts: Transcripts,
+        environments: Environments,
         stopping: Stopping,
+        board: SwitchBoard,
+        profiles: Profiles = STANDARD,
         on_enter: Callable[[Presence], None] = lambda _: None,
     ) -> "PoolContext":
         """Made before the app serves; run `running` while it does. `on_enter` is called with whoever connects."""
         return cls(
             store=store,
-            dispatcher=Dispatcher(store),
+            dispatcher=Dispatcher(store, profiles=profiles),
             transcripts=transcripts,
             reports=Reports(redactor, random.random),
             owners=Owners(store),
-            briefings=Briefings(store, transcripts),
-            roster=Roster(store, on_enter),
+            briefings=Briefings(store, transcripts, environments),
+            roster=Roster(store, board, on_enter),
             stopping=stopping,
+            profiles=profiles,
         )
 
     @asynccontextmanager

@@ -25,7 +25,7 @@ from agent_swarm.server.pool.owners import Owner, require_number, require_own
 from agent_swarm.server.pool.presence import Presence
 from agent_swarm.server.pool.reports import answer_body
 from agent_swarm.server.problems import from_validation, internal
-from agent_swarm.store.operations import Heartbeat, Held, LeaseVerdict, Operation, SignOff
+from agent_swarm.store.operations import AcknowledgeKill, Heartbeat, Held, LeaseVerdict, Operation, SignOff
 
 log = structlog.get_logger()
 
@@ -46,6 +46,7 @@ _BODIES: dict[FrameType, TypeAdapter[Any]] = {
     FrameType.FAIL: TypeAdapter(protocol.Fail),
     FrameType.PAUSE: TypeAdapter(protocol.Pause),
     FrameType.RELEASE: TypeAdapter(protocol.Release),
+    FrameType.KILLED: TypeAdapter(protocol.Killed),
     FrameType.BYE: TypeAdapter(protocol.Wire),
 }
 
@@ -93,6 +94,9 @@ class Exchange:
                 await self._append(frame_id, body)
             case FrameType.HELLO:
                 self._hello(frame_id, body)
+            case FrameType.KILLED:
+                heard = AcknowledgeKill(activation=body.activation, agent_id=self._presence.agent.id, runs=body.runs)
+                self._write(frame_id, heard, lambda _: {})
             case FrameType.BYE:
                 identity = self._presence.identity
                 sign_off = SignOff(agent_id=identity.agent_id or "", instance_id=identity.instance_id or "")

@@ -35,13 +35,18 @@ class RegisterFace:
         minted = mint(
             TokenKind.AGENT,
             now=store.now(),
-            epoch=await store.read(lambda queries: queries.epoch()),
             agent_role=agent.profile.agent_role,
             agent_id=agent.profile.id,
             instance_id=agent.instance_id,
         )
         held = tuple(Held(task_id=lease.task_id.lower(), fence=lease.fence) for lease in body.held if _can_exist(lease))
-        operation = RegisterAgent(agent=agent, token=minted.record, held=held, jitter=random.random())  # noqa: S311  # spreads retries
+        operation = RegisterAgent(
+            agent=agent,
+            token=minted.record,
+            held=held,
+            jitter=random.random(),  # noqa: S311  # spreads retries
+            profiles=self._pool.profiles,
+        )
         registration = await store.apply(operation)
         crash_point("pool.registered")
         self._pool.dispatcher.describe(agent.profile)  # connections of this process, where it registers again

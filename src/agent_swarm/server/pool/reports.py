@@ -44,7 +44,7 @@ class Reports:
 
     def start(self, body: wire.Start, actor: str) -> TaskCommand:
         """The agent is about to run."""
-        report = clean_report(AttemptReport(session=body.session, branch=body.branch))
+        report = clean_report(AttemptReport(session=body.session, branch=body.branch, enforced=body.enforced))
         return self._command(commands.Start(task_id=body.task_id, fence=body.fence), actor, report)
 
     def progress(self, body: wire.Progress, actor: str) -> ReportProgress:
@@ -106,7 +106,14 @@ def answer_body(answer: Any) -> dict[str, Any]:
 
 
 def _where(body: wire.Where, **more: Any) -> AttemptReport:
-    return AttemptReport(session=body.session, branch=body.branch, commit=body.commit, snapshot=body.snapshot, **more)
+    return AttemptReport(
+        session=body.session,
+        branch=body.branch,
+        commit=body.commit,
+        snapshot=body.snapshot,
+        denials=body.denials,
+        **more,
+    )
 
 
 def _digest(*content: Any) -> str:

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 from agent_swarm.domain.errors import Conflict, ShuttingDown, SwarmError, Unauthenticated
+from agent_swarm.domain.kill_switch import Switch, SwitchScope
 from agent_swarm.protocol.pool import FrameType
+from agent_swarm.server.killing.board import SwitchBoard, activated
 from agent_swarm.server.pool import wire
 from agent_swarm.server.pool.presence import Presence
 from agent_swarm.store.base import Committed, Store
@@ -20,8 +22,9 @@ class Replaced(Conflict):
 class Roster:
     """At most one presence per agent: the process that connected last."""
 
-    def __init__(self, store: Store, on_enter: Callable[[Presence], None] = lambda _: None) -> None:
+    def __init__(self, store: Store, board: SwitchBoard, on_enter: Callable[[Presence], None] = lambda _: None) -> None:
         self._store = store
+        self._board = board
         self._on_enter = on_enter  # for other servers to be told
         self._by_agent: dict[str, Presence] = {}
         self._unsubscribe: Callable[[], None] | None = None
@@ -51,6 +54,8 @@ class Roster:
         if before is not None:
             before.end(Replaced("the same worker has connected again", hint="one connection per worker is enough"))
         self._on_enter(presence)
+        for switch in self._board.covering(presence.agent.id):  # before anything else is said
+            _kill(presence, switch)
 
     def moved(self, agent_id: str, instance_id: str, *, at: int) -> None:
         """The process came in at another server at that instant; the connection here is not used any more."""
@@ -76,8 +81,12 @@ class Roster:
     def _on_committed(self, committed: Committed) -> None:
         for event in committed.events:
             match event.type:
-                case "task.cancelled" | "task.pauseRequested":
+                case "task.cancelled" | "task.pauseRequested" | "task.killed":
                     self._command(event)
+                case "killSwitch.activated":
+                    self._kill_covered(activated(event))
+                case "killSwitch.lifted":
+                    self._have_them_register_again(event)
                 case "agent.registered":
                     self._supersede(event)
                 case "token.revoked":
@@ -87,13 +96,30 @@ class Roster:
                 case "agent.signedOff":
                     self._note_end(event.data["instanceId"], event.at, _revoked())
 
+    def _kill_covered(self, switch: Switch) -> None:
+        """Tell everybody at once; who is not connected hears of it when it comes in."""
+        for presence in tuple(self._by_agent.values()):
+            if switch.covers(presence.agent.id):
+                _kill(presence, switch)
+
+    def _have_them_register_again(self, event: Event) -> None:
+        """Their tokens ended with the switch; they come back with new ones, and with their credits."""
+        lifted = Switch(scope=SwitchScope(event.data["scope"]), scope_id=event.data["id"])
+        for presence in tuple(self._by_agent.values()):
+            if lifted.covers(presence.agent.id):
+                said = "the kill switch was lifted, and the tokens from before it count no more"
+                presence.end(Unauthenticated(said, hint="register the agent again"))
+
     def _command(self, event: Event) -> None:
-        """Tell the agent that runs it; one that is not connected hears of it by its next heartbeat."""
+        """Tell the agent that runs it; one that is not connected hears of it by its next heartbeat.
+
+        What was killed is told as a cancel, too: for workers that do not know `kill` frames.
+        """
         presence = self._by_agent.get(event.data.get("agentId", ""))
         if presence is not None:
-            is_cancel = event.type == "task.cancelled"
-            fence = event.data["endedFence" if is_cancel else "fence"]
-            body = {"task_id": event.subject_id, "fence": fence, "kind": "cancel" if is_cancel else "pause"}
+            is_over = event.type != "task.pauseRequested"
+            fence = event.data["endedFence" if is_over else "fence"]
+            body = {"task_id": event.subject_id, "fence": fence, "kind": "cancel" if is_over else "pause"}
             presence.way.push(wire.push(FrameType.COMMAND, event.id, body))
 
     def _supersede(self, event: Event) -> None:
@@ -113,6 +139,11 @@ class Roster:
         self._ended[what] = (at, refusal)
         if len(self._ended) > ENDS_REMEMBERED:
             del self._ended[next(iter(self._ended))]
+
+
+def _kill(presence: Presence, switch: Switch) -> None:
+    body = {"activation": switch.id, "scope": switch.scope.value, "reason": switch.reason}
+    presence.way.push(wire.push(FrameType.KILL, switch.id, body))
 
 
 def _revoked() -> SwarmError:

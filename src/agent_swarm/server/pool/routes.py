@@ -14,6 +14,8 @@ from agent_swarm.services.tokens import Scope
 
 def routes(pool: PoolContext) -> list[BaseRoute]:
     """The table."""
+    working = workers(Scope.POOL_WORK).also_while_killed()  # to hear of it, to confirm it, to book what was spent
+    registering = operators_and_workers(Scope.POOL_WORK).also_while_killed()
     return [
         _socket(pool),
         route(
@@ -21,7 +23,7 @@ def routes(pool: PoolContext) -> list[BaseRoute]:
             "/v1/pool/poll",
             PollFace(pool).poll,
             answers=PollReply,
-            access=workers(Scope.POOL_WORK),
+            access=working,
             conflicts=True,
         ),
         route(
@@ -29,7 +31,7 @@ def routes(pool: PoolContext) -> list[BaseRoute]:
             "/v1/pool/register",
             RegisterFace(pool).register,
             answers=RegisterReply,
-            access=operators_and_workers(Scope.POOL_WORK),
+            access=registering,
             conflicts=True,
         ),
     ]
@@ -37,5 +39,5 @@ def routes(pool: PoolContext) -> list[BaseRoute]:
 
 def _socket(pool: PoolContext) -> WebSocketRoute:
     socket = WebSocketRoute("/v1/pool/socket", SocketEndpoint(pool))
-    socket.access = workers(Scope.POOL_WORK)  # type: ignore[attr-defined]  # read by server.access
+    socket.access = workers(Scope.POOL_WORK).also_while_killed()  # type: ignore[attr-defined]  # read by server.access
     return socket

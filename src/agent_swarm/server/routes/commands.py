@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute
 from agent_swarm.protocol import rest
 from agent_swarm.server import params
 from agent_swarm.server.access import attempts, identity_of, operators
+from agent_swarm.server.auth import bearer_token
 from agent_swarm.server.context import Context
 from agent_swarm.server.fastroute import Endpoint, route
 from agent_swarm.services import commands
@@ -56,7 +57,8 @@ class CommandRoutes:
     async def report_progress(self, request: Request, id: params.PathId, body: rest.ProgressInput) -> rest.Task:
         """Say how far an attempt is, with its own token."""
         task_id = params.task_id(id)
-        operation = commands.report_progress(task_id, body.text, self._redactor, by=identity_of(request))
+        redactor = self._redactor.also(bearer_token(request.scope))  # only its hash is known but for this moment
+        operation = commands.report_progress(task_id, body.text, redactor, by=identity_of(request))
         return await self._carry_out(task_id, operation)
 
     async def _carry_out(self, task_id: str, operation: Operation[CommandReply]) -> rest.Task:

@@ -10,9 +10,10 @@ from starlette.routing import BaseRoute
 from agent_swarm.domain.errors import Unauthenticated
 from agent_swarm.protocol import limits, rest
 from agent_swarm.server import params
-from agent_swarm.server.access import operators
+from agent_swarm.server.access import identity_of, operators
 from agent_swarm.server.context import Context
 from agent_swarm.server.fastroute import route
+from agent_swarm.server.rates import RateClass
 from agent_swarm.server.stream import EventStream
 from agent_swarm.services import events
 from agent_swarm.services.events import EventFilter
@@ -53,6 +54,7 @@ class EventRoutes:
         wanted = EventFilter(task_id, frozenset(params.comma_separated(types)))
         if "text/event-stream" not in (accept or ""):
             return await self._context.store.read(events.page(after or 0, limit=limit, wanted=wanted))
+        self._context.door.rates.check(identity_of(request), RateClass.STREAM)
         return EventStream(
             store=self._context.store,
             ring=self._context.ring,

@@ -29,6 +29,7 @@ class TaskRoutes:
         self._store = context.store
         self._tasks = context.tasks
         self._transcripts = context.transcripts
+        self._rules = context.rules
 
     async def create_task(
         self, request: Request, body: rest.TaskInput, idempotency_key: params.IdempotencyKey = None
@@ -37,7 +38,7 @@ class TaskRoutes:
         by = identity_of(request)
         asked = await _idempotency(request, by, idempotency_key)
         known = await self._look_up([body], by)
-        created = await self._store.apply(tasks.create_task(body, known, by=by, idempotency=asked))
+        created = await self._store.apply(tasks.create_task(body, known, by=by, rules=self._rules, idempotency=asked))
         return await self._created(created)
 
     async def create_tasks(
@@ -47,7 +48,7 @@ class TaskRoutes:
         by = identity_of(request)
         asked = await _idempotency(request, by, idempotency_key)
         known = await self._look_up(body.tasks, by)
-        graph = tasks.create_graph(body.tasks, known, by=by, idempotency=asked)
+        graph = tasks.create_graph(body.tasks, known, by=by, rules=self._rules, idempotency=asked)
         created = await self._store.apply(graph.operation)
         ids = graph.ids(created)
         made = {record.spec.id: views.task(record) for record in created.records}
@@ -104,7 +105,7 @@ class TaskRoutes:
     async def _look_up(self, wanted: list[rest.TaskInput] | list[rest.BatchTaskInput], by: Identity) -> tasks.Known:
         if tasks.names_nothing(wanted, by=by):
             return tasks.Known()
-        return await self._store.read(tasks.look_up(wanted, by=by))
+        return await self._store.read(tasks.look_up(wanted, by=by, profiles=self._rules.profiles))
 
 
 async def _idempotency(request: Request, by: Identity, key: str | None) -> Idempotency | None:

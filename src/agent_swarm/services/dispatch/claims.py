@@ -5,16 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent_swarm.domain.errors import SwarmError
+from agent_swarm.domain.permissions import Profiles
 from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol.limits import LEASE_SECONDS
 from agent_swarm.services.dispatch.demand import Demand, Look
 from agent_swarm.services.dispatch.seats import Credit
-from agent_swarm.services.tokens import mint
+from agent_swarm.services.tokens import Scope, mint
 from agent_swarm.store.base import Store
 from agent_swarm.store.operations import ClaimTask
 from agent_swarm.store.records import ClaimedTask, Event, TokenKind
 
 LEASE = int(LEASE_SECONDS * SECOND)
+FILING = frozenset({Scope.CHILDREN_CREATE.value})
 NOWHERE = Look()
 COMMITTED_REMEMBERED = 10_000  # one forgotten too early costs a claim that finds nothing
 
@@ -34,13 +36,15 @@ class Claim:
 class Claims:
     """The claims of this process that have no answer yet; `settle` is called with each answer, on the event loop."""
 
-    def __init__(self, store: Store, settle: Callable[[Claim, BaseException | None], None], *, lease: int) -> None:
+    def __init__(
+        self, store: Store, settle: Callable[[Claim, BaseException | None], None], *, lease: int, profiles: Profiles
+    ) -> None:
         self._store = store
+        self._profiles = profiles
         self._settle = settle
         self._lease = lease
         self._under_way: dict[str, Claim] = {}
         self._committed: set[tuple[str, int]] = set()  # (task, fence) of those that are committed and not yet answered
-        self.epoch = 0
 
     def __len__(self) -> int:
         return len(self._under_way)
@@ -59,7 +63,6 @@ class Claims:
         minted = mint(
             TokenKind.ATTEMPT,
             now=self._store.now(),
-            epoch=self.epoch,
             agent_role=seat.agent.agent_role,
             agent_id=seat.agent.id,
             instance_id=seat.instance_id,
@@ -71,6 +74,8 @@ class Claims:
             class_ids=look.class_ids,
             lease=self._lease,
             token=minted.record,
+            profiles=self._profiles,
+            filing=FILING,
         )
         answer = self._begin(operation)
         claim = Claim(credit, demand, look, minted.text, answer)

@@ -21,6 +21,7 @@ import structlog
 
 from agent_swarm.domain.errors import Denied, Superseded, SwarmError, TooLarge, Unavailable
 from agent_swarm.domain.matching import AgentProfile, Requirements
+from agent_swarm.domain.permissions import STANDARD, Profiles
 from agent_swarm.services.dispatch.claims import LEASE, Claim, Claims
 from agent_swarm.services.dispatch.demand import Demand, Demands
 from agent_swarm.services.dispatch.seats import Credit, Receiver, Seat
@@ -40,12 +41,12 @@ LOSSES = frozenset({"leaseExpired", "superseded"})  # after which the same agent
 class Dispatcher:
     """Push dispatch by credits, for the connections of this process."""
 
-    def __init__(self, store: Store, *, lease: int = LEASE) -> None:
+    def __init__(self, store: Store, *, lease: int = LEASE, profiles: Profiles = STANDARD) -> None:
         self._store = store
         self._lease = lease
         self._demands = Demands()
         self._room = WaitingRoom()
-        self._claims = Claims(store, self._settle, lease=lease)
+        self._claims = Claims(store, self._settle, lease=lease, profiles=profiles)
         self._credits: dict[str, Credit] = {}  # waiting or being claimed for, by claim id
         self._owed: list[Credit] = []  # with an answer that the store was too busy to give again
         self._missed: list[Committed] | None = []  # what is committed while the classes are being read
@@ -154,12 +155,12 @@ class Dispatcher:
     async def sweep(self) -> None:
         """Read what is ready and send for it, so that a lost wake-up costs one sweep at most."""
 
-        def reading(queries: Queries) -> tuple[set[int], Mapping[int, Requirements], int]:
+        def reading(queries: Queries) -> tuple[set[int], Mapping[int, Requirements]]:
             ready = queries.ready_classes()
             known = all(class_id in self._demands for class_id in ready)
-            return ready, {} if known else queries.classes(), queries.epoch()
+            return ready, {} if known else queries.classes()
 
-        ready, classes, self._claims.epoch = await self._store.read(reading)
+        ready, classes = await self._store.read(reading)
         self._learn(classes)
         self.look(ready)
         self._redeem_owed()
@@ -211,6 +212,8 @@ class Dispatcher:
                 favourites += self._judge_loser(str(event.data.get("agentId")), event.at)
             elif event.type == "agent.registered":
                 self._supersede(event)
+            elif event.type == "killSwitch.lifted":
+                self._sweep_soon()  # claims found nothing meanwhile
         # All news first: a claim started for one class has to look at the others, too.
         told = [
             self._demands.tell(class_id, max(0, number - foretold[class_id]))

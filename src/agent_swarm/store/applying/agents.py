@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 from agent_swarm.domain.commands import Fence, Resume
+from agent_swarm.domain.permissions import Profile, lacking
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.domain.values import changed
 from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
 from agent_swarm.store.applying.work import Work
-from agent_swarm.store.records import TokenKind
+from agent_swarm.store.records import AgentRecord, TokenKind
 
 
 def register_agent(work: Work, op: ops.RegisterAgent) -> ops.Registration:
@@ -16,7 +17,13 @@ def register_agent(work: Work, op: ops.RegisterAgent) -> ops.Registration:
     agent_id = op.agent.profile.id
     old = work.rows.agent(agent_id)
     registered_at = old.registered_at if old else work.now
-    agent = replace(op.agent, registered_at=registered_at, last_seen_at=work.now, offline_at=None)
+    permissions = old.permissions if old else ""
+    agent = replace(
+        op.agent, registered_at=registered_at, last_seen_at=work.now, offline_at=None, permissions=permissions
+    )
+    granted = op.profiles.granted(None, permissions, agent.profile.agent_role)
+    if granted.is_required:
+        _require_enforceable(agent, granted.profile)
     is_new = old is None or old.instance_id != agent.instance_id
     if is_new and work.rows.had_instance(agent_id, agent.instance_id):
         raise refusals.superseded(agent_id)  # it was replaced; two processes must not take turns for ever
@@ -26,8 +33,10 @@ def register_agent(work: Work, op: ops.RegisterAgent) -> ops.Registration:
         work.drafts.append(events.agent_superseded(op, superseded))
     if is_new:
         work.drafts.append(events.agent_registered(op))
+    elif old is not None and replace(old, last_seen_at=work.now) != agent:
+        work.drafts.append(events.agent_updated(op))
     work.rows.revoke_tokens(work.now, kind=TokenKind.AGENT, agent_id=agent_id)
-    work.rows.add_token(replace(op.token, created_at=work.now))
+    work.rows.add_token(replace(op.token, epoch=work.rows.epoch(), created_at=work.now))
     fenced = _fence_leases(work, op) if is_new else ()
     resumed = _resume_own(work, agent_id)
     return ops.Registration(agent=agent, superseded=superseded, fenced=fenced, resumed=resumed)
@@ -70,6 +79,27 @@ def introduce_agent(work: Work, op: ops.IntroduceAgent) -> bool:
     work.rows.put_agent(replace(op.agent, registered_at=work.now, last_seen_at=work.now, offline_at=work.now))
     work.drafts.append(events.agent_introduced(op))
     return True
+
+
+def set_permissions(work: Work, op: ops.SetAgentPermissions) -> AgentRecord:
+    """An operator says what an agent may do from its next attempt on."""
+    agent = work.rows.agent(op.agent_id)
+    if agent is None:
+        raise refusals.unknown_agent(op.agent_id)
+    if op.profile is not None:
+        _require_enforceable(agent, op.profile)
+    name = op.profile.name if op.profile else ""
+    if agent.permissions == name:
+        return agent
+    agent = replace(agent, permissions=name)
+    work.rows.put_agent(agent)
+    work.drafts.append(events.agent_permissions(op.agent_id, name, actor=op.actor))
+    return agent
+
+
+def _require_enforceable(agent: AgentRecord, profile: Profile) -> None:
+    if missing := lacking(profile, agent.profile.capabilities):
+        raise refusals.cannot_be_enforced(agent, profile, missing)
 
 
 def sign_off(work: Work, op: ops.SignOff) -> None:

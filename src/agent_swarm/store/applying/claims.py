@@ -6,6 +6,8 @@ from typing import Any
 
 from agent_swarm.domain.commands import claim
 from agent_swarm.domain.errors import StaleLease, SwarmError
+from agent_swarm.domain.kill_switch import stopping
+from agent_swarm.domain.permissions import Granted
 from agent_swarm.domain.tasks import TaskState
 from agent_swarm.domain.values import changed
 from agent_swarm.store import events, rows
@@ -29,7 +31,7 @@ def claim_all(work: Work, chosen: Numbered, replies: list[Any]) -> None:
             if op.claim_id in earlier:
                 attempt = earlier[op.claim_id]
                 replies[index] = _redeliver(work, op, attempt.task_id, attempt.fence)
-            else:
+            elif stopping(work.rows.killed(), op.agent_id) is None:  # else the credit waits
                 groups[op.class_ids].append((index, op))
         except SwarmError as refusal:
             replies[index] = refusal
@@ -51,8 +53,9 @@ def _is_free(work: Work, task_id: str, class_ids: Sequence[int]) -> bool:
 def _claim(work: Work, op: ops.ClaimTask, task_id: str) -> ops.Held:
     entry = work.must(task_id)
     change = claim(entry.state, agent_id=op.agent_id, instance_id=op.instance_id, lease=op.lease, now=work.now)
-    work.rows.add_attempt(rows.new_attempt(op, change.state, now=work.now))
-    _add_attempt_token(work, op, change.state)
+    granted = _granted(work, op, entry)
+    work.rows.add_attempt(rows.new_attempt(op, change.state, permissions=granted.profile.name, now=work.now))
+    _add_attempt_token(work, op, change.state, granted)
     entry.columns |= {"progress": "", "last_agent_id": op.agent_id, "updated_at": work.now}
     work.drafts.append(events.claimed(op, change.state))
     work.save(entry, change.state)
@@ -61,15 +64,31 @@ def _claim(work: Work, op: ops.ClaimTask, task_id: str) -> ops.Held:
 
 def _redeliver(work: Work, op: ops.ClaimTask, task_id: str, fence: int) -> ops.Held:
     """Rule T2: the answer was lost; give it again, under the new token."""
-    state = work.must(task_id).state
+    entry = work.must(task_id)
+    state = entry.state
     if state.agent_id != op.agent_id or not state.is_held or state.fence != fence:
         raise StaleLease(task_id, presented=fence, current=state.fence)
-    _add_attempt_token(work, op, state)
+    _add_attempt_token(work, op, state, _granted(work, op, entry))
     return ops.Held(task_id=task_id, fence=fence)
 
 
-def _add_attempt_token(work: Work, op: ops.ClaimTask, state: TaskState) -> None:
-    token = changed(op.token, task_id=state.id, fence=state.fence, agent_id=op.agent_id, created_at=work.now)
+def _granted(work: Work, op: ops.ClaimTask, entry: rows.Entry) -> Granted:
+    agent = work.rows.agent(op.agent_id)
+    assert agent is not None  # `current_instance` was asked
+    return op.profiles.granted(entry.permissions, agent.permissions, agent.profile.agent_role)
+
+
+def _add_attempt_token(work: Work, op: ops.ClaimTask, state: TaskState, granted: Granted) -> None:
+    token = changed(
+        op.token,
+        task_id=state.id,
+        fence=state.fence,
+        agent_id=op.agent_id,
+        epoch=work.rows.epoch(),
+        created_at=work.now,
+    )
+    if not granted.profile.may_file:
+        token = changed(token, scopes=tuple(scope for scope in token.scopes if scope not in op.filing))
     work.rows.add_token(token)
 
 
@@ -79,4 +98,6 @@ def _fill_in(work: Work, chosen: Numbered, replies: list[Any]) -> None:
     found = work.rows.records([held.task_id for held in claimed.values()])
     for index, op in chosen:
         if index in claimed:
-            replies[index] = ClaimedTask(claim_id=op.claim_id, task=found[claimed[index].task_id])
+            task = found[claimed[index].task_id]
+            granted = _granted(work, op, work.must(task.spec.id))
+            replies[index] = ClaimedTask(claim_id=op.claim_id, task=task, granted=granted)

@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 from agent_swarm.domain.commands import Change, tick
+from agent_swarm.domain.kill_switch import SwitchScope, refusal
 from agent_swarm.domain.time import SECOND
 from agent_swarm.domain.values import changed
 from agent_swarm.protocol.limits import IDEMPOTENCY_SECONDS
 from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
+from agent_swarm.store.applying import caps
 from agent_swarm.store.applying.work import Work
 from agent_swarm.store.records import TaskRecord
 from agent_swarm.store.rows import Entry
@@ -23,12 +25,20 @@ def create_tasks(work: Work, op: ops.CreateTasks) -> ops.Created:
         if earlier.body_hash != asked.body_hash:
             raise refusals.idempotency_mismatch(asked)
         return ops.Created(task_ids=earlier.task_ids, replayed=True)
+    _refuse_while_killed(work)
     _check_references(work, op)
+    caps.check_caps(work, op)
     records = tuple(_create_task(work, new, op.actor) for new in op.tasks)
     created = tuple(record.spec.id for record in records)
     if asked:
         work.rows.remember(asked, created, work.now)
     return ops.Created(task_ids=created, records=records)
+
+
+def _refuse_while_killed(work: Work) -> None:
+    for switch in work.rows.killed():
+        if switch.scope is SwitchScope.ALL:
+            raise refusal(switch)
 
 
 def _check_references(work: Work, op: ops.CreateTasks) -> None:
@@ -54,12 +64,21 @@ def _create_task(work: Work, new: ops.NewTask, actor: str) -> TaskRecord:
     upstream = {edge.upstream_id: work.must(edge.upstream_id).state.status for edge in new.edges}
     state, created = rows.new_state(new, upstream, actor=actor)
     class_id = work.intern(spec.requires)
-    entry = Entry(state, class_id, class_id, created_at=work.now, priority=spec.priority, labels=spec.labels)
+    entry = Entry(
+        state,
+        class_id,
+        class_id,
+        created_at=work.now,
+        priority=spec.priority,
+        labels=spec.labels,
+        permissions=spec.permissions,
+    )
     finished_at = work.now if state.is_terminal else None
     record = TaskRecord(
         spec=spec, state=state, has_upstreams=bool(new.edges), updated_at=work.now, finished_at=finished_at
     )
     work.rows.add_task(record, new.edges, entry)
+    caps.note_filed(work, new)
     work.drafts.extend(created)
     work.note(None, state, entry)
     return record

@@ -12,10 +12,11 @@ def put_token(work: Work, op: ops.PutToken) -> None:
     """Add a token, unless it counts already; an operator's replaces the one with the same label."""
     if work.rows.token_valid(op.token.hash):
         return
+    replaced = 0
     if op.token.kind is TokenKind.OPERATOR:
-        work.rows.revoke_tokens(work.now, kind=TokenKind.OPERATOR, label=op.token.label)
+        replaced = work.rows.revoke_tokens(work.now, kind=TokenKind.OPERATOR, label=op.token.label)
     work.rows.add_token(replace(op.token, created_at=work.now))
-    work.drafts.append(events.token_created(op.token))
+    work.drafts.append(events.token_created(op.token, replaced=replaced > 0))
 
 
 def revoke_token(work: Work, op: ops.RevokeToken) -> bool:

@@ -4,6 +4,7 @@ from agent_swarm.store import operations as ops
 from agent_swarm.store import unserved
 from agent_swarm.store.applying.tasks import IDEMPOTENCY_TTL
 from agent_swarm.store.applying.work import Work
+from agent_swarm.store.families.checkpoints import CHAIN_STATES, THE_CHAIN
 
 
 def find_unserved(work: Work, op: ops.FindUnserved) -> int:
@@ -16,3 +17,9 @@ def find_unserved(work: Work, op: ops.FindUnserved) -> int:
 def prune(work: Work, op: ops.Prune) -> int:
     """Remove what can no longer matter."""
     return work.rows.prune(work.now - IDEMPOTENCY_TTL, op.limit)
+
+
+def drop_archived(work: Work, op: ops.DropArchived) -> int:
+    """Remove rows that a signed archive holds; never more."""
+    state = work.rows.record(CHAIN_STATES, (THE_CHAIN,))
+    return work.rows.drop_events(state.anchor_seq, op.limit) if state is not None else 0

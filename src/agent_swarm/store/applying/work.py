@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from agent_swarm.domain.caps import Cap
 from agent_swarm.domain.commands import (
     Change,
     Command,
@@ -30,9 +31,11 @@ from agent_swarm.store.records import AgentRecord, AttemptReport
 from agent_swarm.store.rows import Entry, Rows
 
 T = TypeVar("T")
+News = list[tuple[str, Consequence]]  # what a dependant is told, by upstream
 
 NOTHING_TOLD = AttemptReport()
 NO_NOTE: Mapping[str, Any] = MappingProxyType({})
+_ENDINGS = ((Consequence.FAIL, fail_by_dependency), (Consequence.SKIP, skip_by_dependency))
 
 
 class Work:
@@ -47,6 +50,7 @@ class Work:
         self.classes: dict[int, Requirements] = {}
         self.timer_at: int | None = None
         self.ended: dict[str, TaskStatus] = {}  # terminal since the last cascade
+        self.tallies: dict[tuple[Cap, str], int] = {}  # counts of tasks that this batch has asked for
 
     def must(self, task_id: str) -> Entry:
         """The task, of those that were fetched; raises UnknownTask."""
@@ -132,28 +136,36 @@ class Work:
         """Rule T8: tell the dependants of what ended, level by level."""
         while self.ended:
             ended, self.ended = self.ended, {}
-            news: dict[str, list[tuple[str, Consequence]]] = defaultdict(list)
+            news: dict[str, News] = defaultdict(list)
+            may_end: set[str] = set()
             for task_id, edge in self.rows.edges_from(sorted(ended)):
                 what = consequence(edge.on_failure, ended[edge.upstream_id])
                 if what is not Consequence.OPEN:
                     news[task_id].append((edge.upstream_id, what))
+                    if what is not Consequence.MET:
+                        may_end.add(task_id)
             dependants = sorted(news)
             self.rows.prefetch(tasks=dependants)
-            self.rows.look_ahead([task_id for task_id in dependants if _ends_it(news[task_id])])
+            self.rows.look_ahead(sorted(may_end))
             for task_id in dependants:
                 crash_point("store.cascading")
                 self._tell_dependant(task_id, news[task_id])
 
-    def _tell_dependant(self, task_id: str, news: list[tuple[str, Consequence]]) -> None:
+    def _tell_dependant(self, task_id: str, news: News) -> None:
         entry = self.must(task_id)
         if entry.state.is_terminal:
             return
-        met = sum(1 for _, what in news if what is Consequence.MET)
+        met = 0
+        culprits: dict[Consequence, str] = {}  # the first one by id
+        for upstream, what in news:
+            if what is Consequence.MET:
+                met += 1
+            elif what not in culprits or upstream < culprits[what]:
+                culprits[what] = upstream
         if met:
             self.change(entry, unblock(entry.state, met, now=self.now), actor=events.SYSTEM)
-        for wanted, rule in ((Consequence.FAIL, fail_by_dependency), (Consequence.SKIP, skip_by_dependency)):
-            culprit = min((upstream for upstream, what in news if what is wanted), default=None)
-            change = rule(entry.state, culprit) if culprit is not None else None
+        for what, rule in _ENDINGS:
+            change = rule(entry.state, culprits[what]) if what in culprits else None
             if change is not None:
                 self.change(entry, change, actor=events.SYSTEM)
 
@@ -178,8 +190,3 @@ class Work:
     def say(self, draft: Draft) -> None:
         """Have an event of what was done."""
         self.drafts.append(draft)
-
-
-def _ends_it(news: list[tuple[str, Consequence]]) -> bool:
-    """Whether what a dependant is told may end it, so that its own dependants are told next."""
-    return any(what is not Consequence.MET for _, what in news)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import fields
 from enum import StrEnum
-from operator import attrgetter
+from functools import lru_cache
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
 from agent_swarm.domain.tasks import AttemptOutcome, PauseReason, TaskState, TaskStatus
+from agent_swarm.domain.values import changed
 from agent_swarm.store.records import (
     AgentRecord,
     AttemptRecord,
@@ -29,9 +31,13 @@ Row = Mapping[str, Any] | sa.RowMapping  # by the names of the columns
 
 STATE_FIELDS: tuple[str, ...] = tuple(field.name for field in fields(TaskState))
 STATE_COLUMNS = [tables.task.c[name] for name in STATE_FIELDS]
+_BESIDE = ("class_id", "claim_class", "created_at", "priority", "started_at", "labels", "permissions")
+ENTRY_COLUMNS = [*STATE_COLUMNS, *(tables.task.c[name] for name in _BESIDE)]
+_STATE_ENDS = len(STATE_FIELDS)
 
 _AS_THEY_ARE = frozenset({str, int})
 _state_values = attrgetter(*STATE_FIELDS)
+_all_but_id = itemgetter(*STATE_FIELDS[1:])
 
 _STATUS = {status.value: status for status in TaskStatus}
 _OUTCOME = {outcome.value: outcome for outcome in AttemptOutcome}
@@ -61,30 +67,21 @@ def encoded(column: str, value: Any) -> Any:
 
 def state_of(values: Row) -> TaskState:
     """The state in a row that has STATE_COLUMNS, by name."""
-    return TaskState(
-        id=values["id"],
-        status=_STATUS[values["status"]],
-        fence=values["fence"],
-        attempt=values["attempt"],
-        failures=values["failures"],
-        losses=values["losses"],
-        max_attempts=values["max_attempts"],
-        max_losses=values["max_losses"],
-        unmet=values["unmet"],
-        ready=bool(values["ready"]),
-        not_before=values["not_before"],
-        agent_id=values["agent_id"],
-        instance_id=values["instance_id"],
-        lease_expires_at=values["lease_expires_at"],
-        preferred_agent=values["preferred_agent"],
-        pinned_agent=values["pinned_agent"],
-        pinned_until=values["pinned_until"],
-        pause_reason=_PAUSE[values["pause_reason"]] if values["pause_reason"] else None,
-        pause_wanted=_PAUSE[values["pause_wanted"]] if values["pause_wanted"] else None,
-        ended_fence=values["ended_fence"],
-        ended_as=_OUTCOME[values["ended_as"]] if values["ended_as"] else None,
-        ended_digest=values["ended_digest"],
-    )
+    return changed(_state_like(_all_but_id(values)), id=values["id"])
+
+
+@lru_cache(maxsize=1024)
+def _state_like(stored: tuple[Any, ...]) -> TaskState:
+    """The state of a task without an id: those that wait are alike by the thousand, and copying one is cheap."""
+    values = dict(zip(STATE_FIELDS[1:], stored, strict=True))
+    decoded = {
+        "status": _STATUS[values["status"]],
+        "ready": bool(values["ready"]),
+        "pause_reason": _PAUSE[values["pause_reason"]] if values["pause_reason"] else None,
+        "pause_wanted": _PAUSE[values["pause_wanted"]] if values["pause_wanted"] else None,
+        "ended_as": _OUTCOME[values["ended_as"]] if values["ended_as"] else None,
+    }
+    return TaskState(id="", **{**values, **decoded})
 
 
 def state_row(state: TaskState) -> dict[str, Any]:
@@ -97,16 +94,18 @@ def state_row(state: TaskState) -> dict[str, Any]:
     return row
 
 
-def entry_of(values: Row) -> Entry:
-    """The task in a row of `statements.lock_tasks`."""
+def entry_of(values: tuple[Any, ...]) -> Entry:
+    """The task in a row of ENTRY_COLUMNS, in their order."""
+    class_id, claim_class, created_at, priority, started_at, labels, permissions = values[_STATE_ENDS:]
     return Entry(
-        state_of(values),
-        values["class_id"],
-        values["claim_class"],
-        values["created_at"],
-        values["priority"],
-        values["started_at"],
-        () if values["labels"] == "[]" else tuple(load(values["labels"])),
+        changed(_state_like(values[1:_STATE_ENDS]), id=values[0]),
+        class_id,
+        claim_class,
+        created_at,
+        priority,
+        started_at,
+        () if labels == "[]" else tuple(load(labels)),
+        permissions,
     )
 
 
@@ -128,6 +127,7 @@ def task_of(values: Row, requires: Requirements) -> TaskRecord:
         root_id=values["root_id"],
         depth=values["depth"],
         retry_of=values["retry_of"],
+        permissions=values["permissions"],
         created_at=values["created_at"],
     )
     return TaskRecord(
@@ -155,6 +155,8 @@ def attempt_of(values: Row) -> AttemptRecord:
         data=load(values["data"]),
         failure_class=values["failure_class"],
         failure_code=values["failure_code"],
+        enforced=values["enforced"],
+        denials=values["denials"],
     )
     return AttemptRecord(
         task_id=values["task_id"],
@@ -164,6 +166,7 @@ def attempt_of(values: Row) -> AttemptRecord:
         agent_id=values["agent_id"],
         instance_id=values["instance_id"],
         claimed_at=values["claimed_at"],
+        permissions=values["permissions"],
         started_at=values["started_at"],
         ended_at=values["ended_at"],
         outcome=_OUTCOME[values["outcome"]] if values["outcome"] else None,
@@ -192,6 +195,7 @@ def agent_of(values: Row) -> AgentRecord:
         harness=values["harness"],
         slots=values["slots"],
         instance_id=values["instance_id"],
+        permissions=values["permissions"],
         registered_at=values["registered_at"],
         last_seen_at=values["last_seen_at"],
         offline_at=values["offline_at"],
@@ -213,6 +217,7 @@ def agent_row(agent: AgentRecord) -> dict[str, Any]:
         "harness": agent.harness,
         "slots": agent.slots,
         "instance_id": agent.instance_id,
+        "permissions": agent.permissions,
         "registered_at": agent.registered_at,
         "last_seen_at": agent.last_seen_at,
         "offline_at": agent.offline_at,

@@ -64,6 +64,14 @@ class Driver:
                 row[name] = code(row[name])
         return found
 
+    def tuples(self, statement: sa.Executable, parameters: Mapping[str, Any] = NOTHING) -> list[tuple[Any, ...]]:
+        """What the statement answers, in the order of its columns: cheaper by the thousand. None of them is coded."""
+        prepared = self._prepared(statement)
+        assert not prepared.decode, "a column of it is coded"
+        self._cursor.execute(prepared.sql, prepared.arrange(parameters))
+        found: list[tuple[Any, ...]] = self._cursor.fetchall()
+        return found
+
     def values(self, statement: sa.Executable, parameters: Mapping[str, Any] = NOTHING) -> list[Any]:
         """The first column of what the statement answers."""
         prepared = self._prepared(statement)

@@ -11,7 +11,7 @@ from agent_swarm.faults import crash_point
 from agent_swarm.store import events
 from agent_swarm.store.base import BatchResult, Committed, Queries
 from agent_swarm.store.batch import Batch
-from agent_swarm.store.operations import Operation
+from agent_swarm.store.operations import AcknowledgeKill, ActivateKillSwitch, LiftKillSwitch, Operation
 from agent_swarm.store.records import Event
 from agent_swarm.store.sql import coding, schema, statements, tables
 from agent_swarm.store.sql.classes import ClassCache
@@ -20,10 +20,12 @@ from agent_swarm.store.sql.queries import SqlQueries
 from agent_swarm.store.sql.rows import LaboriousError, SqlRows
 from agent_swarm.store.sql.staging import ConcurrentChangeError
 from agent_swarm.store.sql.writer_connection import WriterConnection
-from agent_swarm.store.sql.writer_memory import Head, WriterMemory
+from agent_swarm.store.sql.writer_memory import Head, Standing, WriterMemory
 
 R = TypeVar("R")
 log = structlog.get_logger()
+
+ALONE = (ActivateKillSwitch, LiftKillSwitch, AcknowledgeKill)  # while they are applied no other batch is under way
 
 
 class SqlEngine:
@@ -106,8 +108,9 @@ class SqlEngine:
         """All of a batch but its commit. Raises LaboriousError for a cascade of more than `patience` edges."""
         transaction = Transaction(self._connection, self._classes, self._memory)
         try:
-            now = self._begin(transaction.driver, now)
-            rows = SqlRows(transaction.driver, self._classes, self._memory, patience=patience)
+            alone = any(isinstance(operation, ALONE) for operation in operations)
+            now, standing = self._begin(transaction.driver, now, alone=alone)
+            rows = SqlRows(transaction.driver, self._classes, self._memory, standing=standing, patience=patience)
             batch = Batch(rows, now)
             replies = batch.apply(operations)
             rows.flush()
@@ -124,9 +127,12 @@ class SqlEngine:
         """Decide and commit."""
         return self._decide(operations, now).commit()
 
-    def _begin(self, driver: Driver, now: int) -> int:
-        """Open a transaction; answers the instant it is dated by."""
-        return now
+    def _begin(self, driver: Driver, now: int, *, alone: bool) -> tuple[int, Standing | None]:
+        """Open a transaction, `alone` while no other one is under way.
+
+        Answers the instant it is dated by, and how the kill switch stands where that came along.
+        """
+        return now, None
 
     def _end(self, committed: Committed, head: Head) -> None:
         """Commit; raises where that cannot be done."""
@@ -169,7 +175,7 @@ class Transaction:
         crash_point("store.committed")
         self._classes.settle(committed=True)
         if self._memory is not None:
-            self._memory.keep(rows.entries.values(), rows.agents, head)
+            self._memory.keep(rows.entries.values(), rows.agents, head, rows.standing)
 
     def give_up(self, cause: BaseException, *, touched: Iterable[str] | None = None) -> None:
         """Undo everything, and take nothing for granted any more: of tasks that are not `touched`, if that is known."""

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.visitors import InternalTraversal
 
 
 class IdSet(sa.types.TypeDecorator[Sequence[str]]):
@@ -25,15 +26,15 @@ class IdSet(sa.types.TypeDecorator[Sequence[str]]):
 class _OneOf(sa.ColumnElement[bool]):
     """`column` is one of the ids in `ids`."""
 
-    inherit_cache = False
     type = sa.Boolean()
+    _traverse_internals: Any = (  # without it every execution would compile the statement anew
+        ("column", InternalTraversal.dp_clauseelement),
+        ("ids", InternalTraversal.dp_clauseelement),
+    )
 
     def __init__(self, column: "sa.Column[str]", ids: "sa.BindParameter[Sequence[str]]") -> None:
         self.column = column
         self.ids = ids
-
-    def get_children(self, **_: Any) -> Any:
-        return (self.column, self.ids)
 
     def self_group(self, against: Any = None) -> "_OneOf":
         return self  # it is a condition already; SQLite would compare it with 1

@@ -10,7 +10,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
 import sqlalchemy as sa
@@ -26,7 +26,7 @@ from agent_swarm.store.sql.commits import OUTCOME_SECONDS, Fate, fate_of
 from agent_swarm.store.sql.driver import Driver
 from agent_swarm.store.sql.engine import SqlEngine
 from agent_swarm.store.sql.postgres_connections import SERVER, DatabaseUnreachableError, connections
-from agent_swarm.store.sql.writer_memory import Head
+from agent_swarm.store.sql.writer_memory import Head, Standing
 
 R = TypeVar("R")
 log = structlog.get_logger()
@@ -38,7 +38,15 @@ STATEMENT_SECONDS = 30  # no statement of ours takes a tenth of that
 IDLE_SECONDS = 30  # a server that stands still in a transaction must not hold up the others for ever
 _AWAY = "the database does not answer"
 # psycopg says BEGIN by itself, in a round trip of its own; this one brings the clock and the transaction's id along.
-_BEGIN = "BEGIN; SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, pg_current_xact_id()::text"
+# The kill switch: every batch takes it shared, who uses it takes it alone. It is a lock beside the row, which ends with
+# the transaction: a lock on the row itself would be written to disk by every batch. The statement after it sees what
+# was committed before it was had.
+SWITCH: Final = int.from_bytes(b"swarmkil")
+_BEGIN = f"""
+BEGIN; SELECT pg_advisory_xact_lock{{how}}({SWITCH});
+SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, pg_current_xact_id()::text,
+  (SELECT epoch FROM event_head WHERE id = 1), EXISTS (SELECT FROM kill_switch WHERE status = 'killed')"""  # noqa: S608 - ours
+_BEGIN_SHARED, _BEGIN_ALONE = _BEGIN.format(how="_shared"), _BEGIN.format(how="")
 
 
 class PostgresEngine(SqlEngine):
@@ -116,12 +124,14 @@ class PostgresEngine(SqlEngine):
         if self._synchronous != "full":
             connection.execute("SET synchronous_commit = off")
 
-    def _begin(self, driver: Driver, now: int) -> int:
-        instant, self._transaction_id = driver.begin(_BEGIN)
+    def _begin(self, driver: Driver, now: int, *, alone: bool) -> tuple[int, Standing | None]:
+        begin = _BEGIN_ALONE if alone else _BEGIN_SHARED
+        instant, self._transaction_id, epoch, is_any_killed = driver.begin(begin)
+        standing = None if is_any_killed else Standing(epoch)
         if self._clock is None:
-            return now
+            return now, standing
         self._clock.observe(int(instant))
-        return int(instant)
+        return int(instant), standing
 
     def _attempt(self, operations: Sequence[Operation[Any]], now: int) -> BatchResult:
         """Decide and commit; again where others, or the network, undid it."""

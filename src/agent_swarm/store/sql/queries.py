@@ -191,6 +191,10 @@ class SqlQueries:
         statement = sa.select(table).where(table.c.seq > seq).order_by(table.c.seq).limit(limit)
         return [coding.event_of(row._mapping) for row in self._connection.execute(statement)]
 
+    def event_rows(self, seq: int, *, limit: int) -> list[tuple[Any, ...]]:
+        """The events that follow `seq`, in order, as they are stored."""
+        return [tuple(row) for row in self._connection.execute(statements.event_rows, {"after": seq, "limit": limit})]
+
     def record(self, family: Family[R], *key: Any) -> R | None:
         """A small record by its key."""
         found = self._connection.execute(families.statements_of(family).one, families.key_values(family, key))

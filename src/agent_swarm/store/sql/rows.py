@@ -6,10 +6,13 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from agent_swarm.domain.caps import Cap
 from agent_swarm.domain.dependencies import OnFailure
+from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
 from agent_swarm.domain.unserved import Wait
 from agent_swarm.store.families.family import Family, Key
+from agent_swarm.store.families.switches import SWITCHES
 from agent_swarm.store.operations import BookUsage, Idempotency
 from agent_swarm.store.records import (
     AgentRecord,
@@ -25,7 +28,7 @@ from agent_swarm.store.sql import coding, families, statements, tables
 from agent_swarm.store.sql.classes import ClassCache
 from agent_swarm.store.sql.driver import Driver
 from agent_swarm.store.sql.staging import Staging
-from agent_swarm.store.sql.writer_memory import WriterMemory
+from agent_swarm.store.sql.writer_memory import Standing, WriterMemory
 
 R = TypeVar("R")
 
@@ -39,7 +42,8 @@ class LaboriousError(Exception):
 class SqlRows:
     """One batch's view of the database, over one connection in one transaction.
 
-    `memory` is what need not be read, where nobody else writes; `patience` how many edges of a cascade are followed.
+    `memory` is what need not be read, where nobody else writes; `standing` how the kill switch stands, where that came
+    with the beginning of the transaction; `patience` how many edges of a cascade are followed.
     """
 
     def __init__(
@@ -48,9 +52,11 @@ class SqlRows:
         classes: ClassCache,
         memory: WriterMemory | None = None,
         *,
+        standing: Standing | None = None,
         patience: int | None = None,
     ) -> None:
         self._driver = driver
+        self.standing = standing or (memory.standing if memory is not None else None)
         self._classes = classes
         self._memory = memory
         self._patience = patience
@@ -84,7 +90,7 @@ class SqlRows:
                 self._add(entry)
             missing = missing.difference(entry.state.id for entry in known)
         if missing:
-            for row in self._driver.rows(statements.lock_tasks, {"ids": sorted(missing)}):
+            for row in self._driver.tuples(statements.lock_tasks, {"ids": sorted(missing)}):
                 self._add(coding.entry_of(row))
 
     def _add(self, entry: Entry) -> None:
@@ -119,6 +125,11 @@ class SqlRows:
             for row in self._driver.rows(statements.tasks_by_id, {"ids": missing}):
                 found[row["id"]] = coding.task_of(row, self.requirements(row["class_id"]))
         return found
+
+    def count_tasks(self, cap: Cap, of: str, *, limit: int) -> int:
+        """How many tasks count for this cap."""
+        self.flush()
+        return int(self._driver.value(statements.counted[cap], {"of": of, "limit": limit}))
 
     def edges_from(self, upstream_ids: Sequence[str]) -> list[tuple[str, Edge]]:
         """Who waits for these tasks, and how."""
@@ -191,6 +202,10 @@ class SqlRows:
     def held_by(self, agent_id: str) -> list[str]:
         """The tasks an agent holds, by id."""
         return self._ids(statements.held_by, {"agent_id": agent_id})
+
+    def held(self) -> list[str]:
+        """Every task under a lease, by id."""
+        return self._ids(statements.held, {})
 
     def paused_for(self, agent_id: str) -> list[str]:
         """The tasks that a shutdown of this agent paused, by id."""
@@ -357,6 +372,28 @@ class SqlRows:
         row = {name: getattr(project, name) for name in ("id", "name", "repo_url", "default_branch", "created_at")}
         self._driver.run(statements.insert(tables.project).by_row, row)
 
+    # --- the kill switch ----------------------------------------------------------------------------------------------
+
+    def epoch(self) -> int:
+        """What new tokens of agents and attempts have to carry."""
+        return self._standing().epoch
+
+    def raise_epoch(self) -> None:
+        """End all tokens of agents and attempts."""
+        self._driver.run(statements.raise_epoch)
+        self.standing = None
+
+    def killed(self) -> tuple[Switch, ...]:
+        """The switches that are on."""
+        return self._standing().killed
+
+    def _standing(self) -> Standing:
+        if self.standing is None:
+            rows = self._driver.rows(statements.killed_switches)
+            killed = tuple(families.record_of(SWITCHES, row) for row in rows)
+            self.standing = Standing(self._driver.value(statements.the_epoch), killed)
+        return self.standing
+
     # --- requests that may come twice ---------------------------------------------------------------------------------
 
     def prune(self, before: int, limit: int) -> int:
@@ -364,6 +401,10 @@ class SqlRows:
         self.flush()
         bounds = {"before": before, "limit": limit}
         return sum(self._driver.run(prune, bounds) for prune in (statements.prune_keys, statements.prune_tokens))
+
+    def drop_events(self, up_to: int, limit: int) -> int:
+        """Remove the first `limit` events up to that one; how many."""
+        return self._driver.run(statements.drop_events, {"up_to": up_to, "limit": limit})
 
     def remembered(self, asked: Idempotency) -> Remembered | None:
         """What an earlier request under this key did."""
@@ -395,6 +436,8 @@ class SqlRows:
     def put_record(self, family: Family[R], record: R) -> None:
         """Add a small record, or replace the one under its key."""
         families.put(self._driver, family, record)
+        if family is SWITCHES:
+            self.standing = None
 
     def remove_record(self, family: Family[R], key: Key) -> bool:
         """Remove the small record under this key; whether there was one."""

@@ -26,7 +26,7 @@ from agent_swarm.store.sql.file_lock import lock
 from agent_swarm.store.sql.foreign import require_ours
 from agent_swarm.store.sql.rows import LaboriousError
 from agent_swarm.store.sql.staging import ConcurrentChangeError
-from agent_swarm.store.sql.writer_memory import WriterMemory
+from agent_swarm.store.sql.writer_memory import Standing, WriterMemory
 
 READERS = 4
 BEGIN = "BEGIN IMMEDIATE"
@@ -78,9 +78,9 @@ class SqliteEngine(SqlEngine):
         except (sqlite3.IntegrityError, sqlite3.OperationalError, ConcurrentChangeError, LaboriousError):
             return None
 
-    def _begin(self, driver: Driver, now: int) -> int:
+    def _begin(self, driver: Driver, now: int, *, alone: bool) -> tuple[int, Standing | None]:
         driver.execute(BEGIN)
-        return now
+        return now, None
 
     def open(self) -> int:
         """Lock the file, then create or migrate it."""

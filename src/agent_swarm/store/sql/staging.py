@@ -7,6 +7,7 @@ batch is rolled back and tried again.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -37,6 +38,8 @@ _FRESH_ATTEMPT = {
     "data": None,
     "failure_class": "",
     "failure_code": "",
+    "enforced": "",
+    "denials": 0,
     "input_tokens": 0,
     "output_tokens": 0,
     "cost_micros": 0,
@@ -93,6 +96,7 @@ class Staging:
             "agent_id": attempt.agent_id,
             "instance_id": attempt.instance_id,
             "claimed_at": attempt.claimed_at,
+            "permissions": attempt.permissions,
         }
         self._new[tables.attempt].append(row | _FRESH_ATTEMPT)
 
@@ -132,9 +136,10 @@ class Staging:
             changed = _changes(entry, was, was_class)
             if not changed:
                 continue
-            row = {f"new_{column}": value for column, value in changed.items()}
-            row |= {"was_id": was.id, "was_fence": was.fence, "was_status": was.status.value}
-            groups[tuple(changed)].append(row)
+            columns = tuple(changed)
+            row = dict(zip(_new(columns), changed.values(), strict=True))
+            row["was_id"], row["was_fence"], row["was_status"] = was.id, was.fence, str(was.status)
+            groups[columns].append(row)
             self.stored(entry)
             entry.written()
         for columns, rows in groups.items():
@@ -160,6 +165,7 @@ def task_row(record: TaskRecord, entry: Entry) -> dict[str, Any]:
         "root_id": spec.root_id,
         "depth": spec.depth,
         "retry_of": spec.retry_of,
+        "permissions": spec.permissions,
         "created_at": spec.created_at,
         "class_id": entry.class_id,
         "claim_class": entry.claim_class,
@@ -172,14 +178,22 @@ def task_row(record: TaskRecord, entry: Entry) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=512)
+def _new(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The parameters of `statements.update_tasks` that hold their new values."""
+    return tuple(f"new_{column}" for column in columns)
+
+
 def _changes(entry: Entry, was: TaskState, was_class: int) -> dict[str, Any]:
     """The columns of a task that differ from what the database has."""
     state = entry.state
     changed: dict[str, Any] = {}
     if state is not was:
-        for name, value, before in zip(coding.STATE_FIELDS, _state_values(state), _state_values(was), strict=True):
-            if value is not before and value != before:  # most of it is the very same
-                changed[name] = coding.encoded(name, value)
+        changed = {
+            name: coding.encoded(name, value)
+            for name, value, before in zip(coding.STATE_FIELDS, _state_values(state), _state_values(was), strict=True)
+            if value is not before and value != before  # most of it is the very same
+        }
         if _moves_timer(was, state):
             changed["timer_at"] = state.timer_at
     if entry.claim_class != was_class:

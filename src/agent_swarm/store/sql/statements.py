@@ -6,11 +6,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from agent_swarm.domain.caps import Cap
 from agent_swarm.domain.dependencies import OnFailure
+from agent_swarm.domain.kill_switch import SwitchStatus
 from agent_swarm.domain.tasks import HELD, PauseReason, TaskStatus
 from agent_swarm.store.records import TokenKind
 from agent_swarm.store.sql import many, tables
-from agent_swarm.store.sql.coding import STATE_COLUMNS
+from agent_swarm.store.sql.coding import ENTRY_COLUMNS
 from agent_swarm.store.sql.ids import one_of
 from agent_swarm.store.sql.many import ForMany
 
@@ -32,26 +34,28 @@ def insert(table: sa.Table) -> ForMany:
 # --- tasks --------------------------------------------------------------------------------------------------------
 
 # Rows are locked in id order, so that two writers that need the same ones never wait for each other in a circle.
-lock_tasks = (
-    sa.select(
-        *STATE_COLUMNS,
-        task.c.class_id,
-        task.c.claim_class,
-        task.c.created_at,
-        task.c.priority,
-        task.c.started_at,
-        task.c.labels,
-    )
-    .where(one_of(task.c.id))
-    .order_by(task.c.id)
-    .with_for_update()
-)
+lock_tasks = sa.select(*ENTRY_COLUMNS).where(one_of(task.c.id)).order_by(task.c.id).with_for_update()
 
 has_upstreams = sa.exists().where(tables.dependency.c.task_id == task.c.id).label("has_upstreams")
 full_tasks = sa.select(task, has_upstreams, tables.prompt.c.text.label("prompt")).join(
     tables.prompt, tables.prompt.c.task_id == task.c.id
 )
 tasks_by_id = full_tasks.where(one_of(task.c.id))
+
+
+def _count(*conditions: "sa.ColumnElement[bool]") -> "sa.Select[Any]":
+    """Of what an index finds, no more than `limit` rows are counted."""
+    found = sa.select(task.c.id).where(*conditions).limit(sa.bindparam("limit"))
+    return sa.select(sa.func.count()).select_from(found.subquery())
+
+
+counted = {
+    Cap.CHILDREN: _count(task.c.parent_id == sa.bindparam("of")),
+    Cap.TASKS_PER_ROOT: _count(task.c.root_id == sa.bindparam("of"), task.c.root_id != task.c.id),
+    Cap.OPEN_PER_AGENT: _count(
+        task.c.created_by == sa.bindparam("of"), task.c.finished_at.is_(None), task.c.parent_id.is_not(None)
+    ),
+}
 
 edges_from = (
     sa.select(tables.dependency)
@@ -110,6 +114,8 @@ held_by = (  # who holds a task is the one who had it last, and that has an inde
     .where(task.c.last_agent_id == sa.bindparam("agent_id"), is_held, task.c.agent_id == task.c.last_agent_id)
     .order_by(task.c.id)
 )
+
+held = sa.select(task.c.id).where(is_held).order_by(task.c.id)
 
 paused_for = (
     sa.select(task.c.id)
@@ -295,6 +301,20 @@ _old_keys = (
 )
 prune_keys = sa.delete(_key).where(sa.tuple_(_key.c.subject, _key.c.route, _key.c.key).in_(_old_keys))
 
+event_rows = (
+    sa.select(*tables.event.c)
+    .where(tables.event.c.seq > sa.bindparam("after"))
+    .order_by(tables.event.c.seq)
+    .limit(sa.bindparam("limit"))
+)
+_first_events = (
+    sa.select(tables.event.c.seq)
+    .where(tables.event.c.seq <= sa.bindparam("up_to"))
+    .order_by(tables.event.c.seq)
+    .limit(sa.bindparam("limit"))
+)
+drop_events = sa.delete(tables.event).where(tables.event.c.seq.in_(_first_events))
+
 # --- tokens -------------------------------------------------------------------------------------------------------
 
 valid_token = sa.select(token.c.id).where(token.c.hash == sa.bindparam("hash"), token.c.revoked_at.is_(None))
@@ -342,6 +362,18 @@ agent_seen = many.update(
         .where(agent.c.id == values["of_agent"])
         .values(last_seen_at=values["now"], offline_at=sa.null())
     ),
+)
+
+_switch = tables.kill_switch
+killed_switches = (
+    sa.select(_switch)
+    .order_by(_switch.c.scope, _switch.c.scope_id)
+    .where(_switch.c.status == sa.literal_column(f"'{SwitchStatus.KILLED.value}'"))
+)
+
+the_epoch = sa.select(tables.event_head.c.epoch).where(tables.event_head.c.id == 1)
+raise_epoch = (
+    sa.update(tables.event_head).where(tables.event_head.c.id == 1).values(epoch=tables.event_head.c.epoch + 1)
 )
 
 lock_head = sa.select(tables.event_head).where(tables.event_head.c.id == 1).with_for_update()

@@ -76,6 +76,7 @@ task = sa.Table(
     _instant("updated_at", nullable=False),
     _instant("started_at"),
     _instant("finished_at"),
+    sa.Column("permissions", sa.String(64)),
     postgresql_with=_ROOM,
 )
 
@@ -137,6 +138,10 @@ sa.Index(
     sqlite_where=task.c.last_agent_id.is_not(None),
     postgresql_where=task.c.last_agent_id.is_not(None),
 )
+
+# What agents have filed that has not ended, to be counted when they file more. Agents file below a task only.
+_filed_and_open = sa.and_(task.c.finished_at.is_(None), task.c.parent_id.is_not(None))
+sa.Index("ix_task_filed_by", task.c.created_by, sqlite_where=_filed_and_open, postgresql_where=_filed_and_open)
 
 # The soft labels of tasks once more, for lists by label. The key is all there is of a row.
 task_label = sa.Table(
@@ -200,6 +205,9 @@ attempt = sa.Table(
     sa.Column("input_tokens", sa.BigInteger, nullable=False),
     sa.Column("output_tokens", sa.BigInteger, nullable=False),
     sa.Column("cost_micros", sa.BigInteger, nullable=False),
+    sa.Column("permissions", sa.String(64), nullable=False, server_default=""),
+    sa.Column("enforced", sa.String(3), nullable=False, server_default=""),
+    sa.Column("denials", sa.Integer, nullable=False, server_default="0"),
     postgresql_with=_ROOM,
 )
 
@@ -234,6 +242,7 @@ agent = sa.Table(
     _instant("registered_at", nullable=False),
     _instant("last_seen_at", nullable=False),
     _instant("offline_at"),
+    sa.Column("permissions", sa.String(64), nullable=False, server_default=""),
     postgresql_with=_ROOM,
 )
 
@@ -308,10 +317,130 @@ event_head = sa.Table(
     sa.Column("epoch", sa.Integer, nullable=False),
 )
 
+# A switch of the kill switch: what it covers, and how it stands. The epoch that activation raises is the head's.
+kill_switch = sa.Table(
+    "kill_switch",
+    metadata,
+    sa.Column("scope", sa.String(16), primary_key=True),
+    sa.Column("scope_id", sa.String(64), primary_key=True),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("id", _ID, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    _instant("since", nullable=False),
+    sa.Column("lifted_by", sa.Text, nullable=False),
+    _instant("lifted_at"),
+    sa.Column("holders", sa.Text, nullable=False),
+    sa.Column("overruled", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("awaited", sa.Text, nullable=False),
+    sa.Column("paused", sa.Text, nullable=False),
+)
+
 # What is settled once for all servers of this database.
 fact = sa.Table(
     "fact",
     metadata,
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
+)
+
+# Signed checkpoints of the chain of events; the lines are also outside the database.
+checkpoint = sa.Table(
+    "checkpoint",
+    metadata,
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("line", sa.Text, nullable=False),
+)
+
+# One row: the last checkpoint's number, and how far events are archived, so that their rows may be gone.
+chain_state = sa.Table(
+    "chain_state",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("anchor_seq", sa.BigInteger, nullable=False),
+    sa.Column("anchor_hash", sa.String(64), nullable=False),
+)
+
+# People, what they have open, the keys that sign for it, and log-ins that failed.
+user_account = sa.Table(
+    "user_account",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("id", _ID, nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("password_hash", sa.Text, nullable=False),
+    _instant("created_at", nullable=False),
+    _instant("password_set_at", nullable=False),
+    _instant("disabled_at"),
+)
+
+user_session = sa.Table(
+    "user_session",
+    metadata,
+    sa.Column("owner", sa.String(72), primary_key=True),
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("key_hash", sa.String(64), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("address", sa.String(64), nullable=False),
+    _instant("created_at", nullable=False),
+    _instant("refreshed_at", nullable=False),
+    _instant("expires_at", nullable=False),
+)
+
+session_epoch = sa.Table(
+    "session_epoch",
+    metadata,
+    sa.Column("name", sa.String(16), primary_key=True),
+    sa.Column("epoch", sa.Integer, nullable=False),
+)
+
+signing_key = sa.Table(
+    "signing_key",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("sealed", sa.Text, nullable=False),
+    _instant("created_at", nullable=False),
+    _instant("ends_at"),
+)
+
+login_failure = sa.Table(
+    "login_failure",
+    metadata,
+    sa.Column("name_digest", sa.String(64), primary_key=True),
+    sa.Column("address", sa.String(64), primary_key=True),
+    sa.Column("failures", sa.Integer, nullable=False),
+    _instant("failed_at", nullable=False),
+    _instant("locked_until", nullable=False),
+)
+
+# Stored configuration; `text` of a secret is sealed, and bound to the key of its row.
+config_entry = sa.Table(
+    "config_entry",
+    metadata,
+    sa.Column("scope", sa.String(16), primary_key=True),
+    sa.Column("scope_id", sa.String(128), primary_key=True),
+    sa.Column("key", sa.String(128), primary_key=True),
+    sa.Column("id", _ID, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("is_secret", sa.Integer, nullable=False),
+    _instant("created_at", nullable=False),
+    _instant("updated_at", nullable=False),
+    sa.Column("updated_by", sa.Text, nullable=False),
+)
+
+# The keys that values are sealed with, wrapped by a master key that is never here.
+data_key = sa.Table(
+    "data_key",
+    metadata,
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("id", sa.String(16), nullable=False),
+    sa.Column("wrapped", sa.Text, nullable=False),
+    sa.Column("next_wrapped", sa.Text),
+    sa.Column("is_active", sa.Integer, nullable=False),
+    _instant("created_at", nullable=False),
 )

@@ -1,9 +1,9 @@
 """What the only writer of a database need not read again.
 
 SQLite has one writer, and a lock on the file keeps others out: what it committed last is what is stored. It keeps the
-head of the event chain, the tasks that are under way and the agents it met, and saves the reads that would tell it the
-same. Nothing here is taken for granted when writing: updates name the fence and status they were decided on, and where
-one of them meets no row, everything is forgotten and read anew.
+head of the event chain, how the kill switch stands, the tasks that are under way and the agents it met, and saves the
+reads that would tell it the same. Nothing here is taken for granted when writing: updates name the fence and status
+they were decided on, and where one of them meets no row, everything is forgotten and read anew.
 
 On PostgreSQL others write, too: there rows are locked and read in every batch, and nothing is kept.
 """
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.store.records import AgentRecord
 from agent_swarm.store.rows import Entry
 
@@ -31,11 +32,20 @@ class Head:
     at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the kill switch stands: what is on, and the epoch of tokens."""
+
+    epoch: int
+    killed: tuple[Switch, ...] = ()
+
+
 @dataclass(slots=True)
 class WriterMemory:
     """What was committed last. A batch works on it, and hands over what it read anew; a failed one has to `forget`."""
 
     head: Head | None = None
+    standing: Standing | None = None
     agents: dict[str, AgentRecord] = field(default_factory=dict)
     _tasks: dict[str, Entry] = field(default_factory=dict)  # the longest untouched ones first
 
@@ -43,9 +53,12 @@ class WriterMemory:
         """A task to work on, where it is known."""
         return self._tasks.get(task_id)
 
-    def keep(self, entries: Iterable[Entry], agents: dict[str, AgentRecord], head: Head) -> None:
+    def keep(
+        self, entries: Iterable[Entry], agents: dict[str, AgentRecord], head: Head, standing: Standing | None
+    ) -> None:
         """A batch has committed; these are its rows as they are now."""
         self.head = head
+        self.standing = standing
         for entry in entries:
             self._tasks.pop(entry.state.id, None)
             if not entry.state.is_terminal:
@@ -61,7 +74,7 @@ class WriterMemory:
 
     def forget(self) -> None:
         """A batch failed: read everything anew."""
-        self.head = None
+        self.head = self.standing = None
         self.agents.clear()
         self._tasks.clear()
 

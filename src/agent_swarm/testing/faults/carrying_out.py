@@ -212,6 +212,8 @@ class _Telling:
     async def _is_over(self) -> bool:
         """Every task has ended, every worker has told everything. Has resumed what is paused."""
         house = self._house
+        if house.undelivered() or self._busy:
+            return False  # the server need not be asked
         try:
             told = (await house.operator.call(house.address, "GET", "/api/overview"))["tasks"]
             if told["paused"]:

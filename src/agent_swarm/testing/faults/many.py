@@ -18,29 +18,28 @@ async def carry_out_all(
 ) -> AsyncIterator[Report]:
     """How each went, with what the audit found. What left nothing wrong leaves no files."""
     template = await new_server_folder(nursery, folder / "template")
-    places = asyncio.Semaphore(at_once)
+    left = iter(schedules)
+    done: asyncio.Queue[Report] = asyncio.Queue()
 
-    async def one(schedule: Schedule) -> Report:
-        async with places:
-            return await carry_out(schedule, nursery, folder / str(schedule.seed), template)
+    async def one_after_the_other() -> None:
+        for schedule in left:
+            await done.put(await carry_out(schedule, nursery, folder / str(schedule.seed), template))
 
-    for start in range(0, len(schedules), _TOGETHER * at_once):
+    async with asyncio.TaskGroup() as group:
+        for _ in range(at_once):
+            group.create_task(one_after_the_other())
         unaudited: list[Report] = []
-        for done in asyncio.as_completed(
-            [one(schedule) for schedule in schedules[start : start + _TOGETHER * at_once]]
-        ):
-            unaudited.append(await done)
-            if len(unaudited) >= _TOGETHER:
-                yield_now, unaudited = unaudited, []
-                for report in await _audited(yield_now, nursery, folder):
+        for number in range(1, len(schedules) + 1):
+            unaudited.append(await done.get())
+            if len(unaudited) == _TOGETHER or number == len(schedules):
+                for report in await _audited(unaudited, nursery, folder):
                     yield report
-        for report in await _audited(unaudited, nursery, folder):
-            yield report
+                unaudited = []
 
 
 async def _audited(reports: list[Report], nursery: Nursery, folder: Path) -> list[Report]:
     whole = [report for report in reports if report.left is not None]
-    log = folder / f"audit-{reports[0].seed}.log" if reports else folder
+    log = folder / f"audit-{reports[0].seed}.log"
     found = await nursery.audit([report.left for report in whole if report.left is not None], log) if whole else []
     for report, wrong in zip(whole, found, strict=True):
         report.wrong += wrong

@@ -151,6 +151,9 @@ class Nowhere:
         """Not here."""
         raise NotImplementedError("puppets start no processes")
 
+    def kill(self) -> None:
+        """There is nothing to kill."""
+
     async def close(self) -> None:
         """There is nothing to free."""
 

@@ -22,6 +22,7 @@ from agent_swarm.services.tokens import api_key_token
 from agent_swarm.store.clock import ServerClock
 from agent_swarm.store.opening import unopened_store
 from agent_swarm.store.operations import PutToken
+from agent_swarm.store.sql.sqlite import SqliteEngine
 
 HERE = Path("/proc/self/cwd")  # SQLAlchemy would make a relative path absolute where the app is made
 
@@ -43,9 +44,17 @@ class ReadyServer:
         self._stopping = Stopping()
         settings = ServerSettings(data_dir=HERE, api_key=key, synchronous="normal")
         self._store = unopened_store(settings.database, clock=_LateClock(), synchronous=settings.synchronous)
-        self._app = build_app(self._store, settings, secrets=(key,), stopping=self._stopping)
+        self._app = build_app(self._store, settings, redactor=Redactor((key,)), stopping=self._stopping)
+        self._app.middleware_stack = self._app.build_middleware_stack()
         self._server = HttpServer(self._app, self._stopping)
         self._server.config.load()
+
+    @property
+    def engine(self) -> SqliteEngine:
+        """The one below its store, on the file in the folder in which it is opened."""
+        engine = self._store._engine
+        assert isinstance(engine, SqliteEngine)
+        return engine
 
     def run(self, data_dir: Path, host: str) -> int:
         """Serve until SIGTERM; answers the exit code."""

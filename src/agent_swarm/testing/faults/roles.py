@@ -5,20 +5,20 @@ import gc
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from agent_swarm.store.sql.sqlite import SqliteEngine
+from agent_swarm.redaction import Redactor
 from agent_swarm.testing.faults.puppet import Nowhere, PuppetHarness
-from agent_swarm.testing.faults.ready_server import HERE, ReadyServer
+from agent_swarm.testing.faults.ready_server import ReadyServer
 from agent_swarm.testing.faults.reckoning import reckon
-from agent_swarm.testing.faults.warming import warm_store
+from agent_swarm.testing.faults.warming import warm_up_engine
 from agent_swarm.worker import logs
 from agent_swarm.worker.main import run_worker
-from agent_swarm.worker.redaction import Redactor
 from agent_swarm.worker.settings import load_settings as load_worker_settings
 from agent_swarm.worker.worker import Worker
 
@@ -44,8 +44,9 @@ def play(role: str, arguments: Mapping[str, Any]) -> int:
 
 def warm_up(key: str) -> None:
     """Make once, in the process that others are forked from, what is slow to make for the first time."""
-    warm_store()
     _ready.append(ReadyServer(key))
+    warm_up_engine(_ready[0].engine)
+    socket.getaddrinfo("127.0.0.1", 80)  # imports what names are encoded with
     gc.collect()
     gc.freeze()
 
@@ -67,7 +68,8 @@ async def _pull_strings() -> int:
 
 def _audit(left: list[tuple[str, list[str]]]) -> int:
     """Print, for each server's folder, what of what was promised it does not keep."""
-    engine = SqliteEngine(HERE / "agent-swarm-db.sqlite")
+    assert _ready, "warm up first"
+    engine = _ready[0].engine
     for data_dir, promised in left:
         os.chdir(data_dir)
         engine.open()

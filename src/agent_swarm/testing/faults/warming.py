@@ -1,46 +1,44 @@
-"""Has a process do once, before others are forked from it, what is slow the first time: above all compiling SQL."""
+"""Has an engine do once, before processes are forked that use it, what is slow at first: above all compiling SQL."""
 
 import tempfile
-from pathlib import Path
-from typing import Any
+from contextlib import chdir
 
 from agent_swarm.domain.dependencies import OnFailure
+from agent_swarm.domain.ids import new_id
+from agent_swarm.services import readings
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import Queries
-from agent_swarm.store.records import TaskFilter
-from agent_swarm.store.sql import driver as sql_driver
+from agent_swarm.store.records import TaskFilter, TaskSpec, TokenKind
+from agent_swarm.store.sql.classes import ClassCache
 from agent_swarm.store.sql.sqlite import SqliteEngine
-from agent_swarm.testing.driver import Driver
+from agent_swarm.store.sql.writer_memory import WriterMemory
+from agent_swarm.testing.driver import Driver, snapshot, token
+
+ONCE = ops.Idempotency(subject="o", route="POST /api/tasks", key="once", body_hash="b" * 64)
 
 
-def warm_store() -> None:
-    """Compile the statements of a task's life, for every SQLite engine of this process and of its forks."""
-    _remember_statements()
-    with tempfile.TemporaryDirectory() as folder:
-        engine = SqliteEngine(Path(folder) / "warm.sqlite", synchronous="normal")
+def warm_up_engine(engine: SqliteEngine) -> None:
+    """Have it carry out a task's life in a folder that is thrown away, and forget that.
+
+    Its file has to be in whatever folder is the present one.
+    """
+    memory = engine._memory
+    assert memory is not None
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
         engine.open()
-        _live(Driver(engine))
+        _live(Driver(engine), memory)
         engine.close()
+    memory.forget()
+    engine._classes = ClassCache()
 
 
-def _remember_statements() -> None:
-    compiled: dict[int, tuple[Any, sql_driver.Prepared]] = {}
-    prepare = sql_driver.prepare
-
-    def remembered(statement: Any, dialect: Any) -> sql_driver.Prepared:
-        if id(statement) not in compiled:
-            compiled[id(statement)] = (statement, prepare(statement, dialect))  # kept, so that its id stays its own
-        return compiled[id(statement)][1]
-
-    sql_driver.prepare = remembered
-
-
-def _live(swarm: Driver) -> None:
+def _live(swarm: Driver, memory: WriterMemory) -> None:
     ada = swarm.register("ada")
     first = swarm.file()
     for way in OnFailure:
         swarm.file(after=(first,), on_failure=way)
     held = swarm.take(ada)
+    swarm.advance(1)
     swarm.beat(ada, held)
     swarm.do(ops.ReportProgress(task_id=held.task_id, fence=held.fence, text="on my way", actor="ada"))
     usage = ops.BookUsage(
@@ -50,18 +48,37 @@ def _live(swarm: Driver) -> None:
     swarm.complete(held)
     for finish in (swarm.fail, swarm.pause, swarm.complete):
         finish(swarm.take(ada))
-    swarm.cancel(swarm.file())
+    for _ in range(2):
+        swarm.do(
+            ops.CreateTasks(
+                tasks=(ops.NewTask(spec=TaskSpec(id=new_id(), title="t", prompt="p")),), actor="o", idempotency=ONCE
+            )
+        )
+    memory.forget()
+    doomed = swarm.file()
+    swarm.file(after=(doomed,))
+    swarm.cancel(doomed)
+    swarm.timers(leases=False)
+    swarm.do(ops.PutToken(token=token(TokenKind.OPERATOR)))
+    again = swarm.take(ada)
+    swarm.register("ada", agent_id=ada, held=(again,))
     swarm.advance(60)
     swarm.timers()
+    swarm.do(ops.FindUnserved(patience=0, silence=0))
+    swarm.do(ops.Prune())
+    swarm.engine.read(snapshot)
+    swarm.engine.read(readings.overview(now=swarm.now))
     swarm.engine.read(_look)
 
 
 def _look(queries: Queries) -> None:
-    tasks = queries.list_tasks(TaskFilter(), after=None, limit=10)
-    for task in tasks:
-        queries.attempts(task.spec.id)
-        queries.upstreams(task.spec.id)
-    queries.events_after(0, limit=100)
-    queries.counts()
-    queries.held_tasks()
-    queries.next_timer()
+    """What nobody else in here asks for."""
+    queries.token_by_hash("")
+    queries.claimed_under([""])
+    queries.epoch()
+    for task in queries.list_tasks(TaskFilter(), after=None, limit=3):
+        queries.attempt(task.spec.id, 1)
+        queries.task(task.spec.id)
+    for agent in queries.agents():
+        queries.agent(agent.profile.id)
+        queries.held_tasks(agent.profile.id)

@@ -7,10 +7,10 @@ differ only in what was under way and in what might still go wrong end alike, so
 
 from typing import NamedTuple
 
-from agent_swarm.domain.tasks import PauseReason, TaskStatus
+from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.testing.model_search.messages import Message
 from agent_swarm.testing.model_search.server import Server
-from agent_swarm.testing.model_search.system import TICK, State, System, open_credit, with_worker
+from agent_swarm.testing.model_search.system import FOR_PEOPLE, TICK, State, System, open_credit, with_worker
 from agent_swarm.testing.model_search.worker import Run, Worker
 
 ROUNDS = 60
@@ -50,8 +50,10 @@ class Endings:
         """Everybody does what is next, and time passes."""
         for number in range(len(state.workers)):
             state = self._turn(state, number)
+        if state.server.killed:
+            state = self._system.lift(state, resume=False)
         for task in state.server.tasks:
-            if task.status is TaskStatus.PAUSED and task.pause_reason is PauseReason.PERSON:
+            if task.status is TaskStatus.PAUSED and task.pause_reason in FOR_PEOPLE:
                 state = self._system.order(state, "resume", task.id)
         due = self._system.servers.next_timer(state.server)
         if due is not None and due <= state.now:

@@ -24,8 +24,8 @@ NO_LEASE = Lease("", 0)
 class Message(NamedTuple):
     """One message on its way.
 
-    To the server: `claim`, `beat`, `start` and endings. To a worker: `claimed`, `noClaim`, `beaten`, and `taken`,
-    `refused` or `stale` as the answer to `about`.
+    To the server: `claim`, `beat`, `start`, endings and `confirm`. To a worker: `claimed`, `noClaim`, `beaten`, `kill`,
+    `confirmed`, and `taken`, `refused` or `stale` as the answer to `about`.
     """
 
     kind: str
@@ -35,7 +35,7 @@ class Message(NamedTuple):
     lease: Lease = NO_LEASE
     claim: str = ""
     about: str = ""
-    detail: str = ""  # why a run was paused
+    detail: str = ""  # why a run was paused; which activation of the kill switch
     sent_at: int = 0  # by the clock of the worker
     leases: tuple[Lease, ...] = ()  # to renew; in an answer those renewed
     over: tuple[Lease, ...] = ()  # those not renewed

@@ -11,16 +11,19 @@ from typing import Any
 
 from agent_swarm.domain import commands
 from agent_swarm.domain.errors import StaleLease, SwarmError
+from agent_swarm.domain.kill_switch import Activation, Switch, SwitchScope
 from agent_swarm.domain.matching import AgentProfile
 from agent_swarm.domain.tasks import AttemptOutcome, FailureClass, PauseReason, TaskState, TaskStatus
 from agent_swarm.domain.time import SECOND
 from agent_swarm.store import operations as ops
+from agent_swarm.store.families.switches import SWITCHES
 from agent_swarm.store.memory import MemoryEngine
 from agent_swarm.store.records import AgentRecord, TaskSpec, TokenKind, TokenRecord
 from agent_swarm.testing.model_search.messages import AGENTS, TASKS, Lease, Message
 
 LEASE_SECONDS = 30
 _START = 1_800_000_000
+_TAKEN_AWAY = (AttemptOutcome.LOST, AttemptOutcome.CANCELLED, AttemptOutcome.KILLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Server:
     engine: MemoryEngine
     tasks: tuple[TaskState, ...]
     attempts: tuple[Tried, ...]
+    killed: str = ""  # the activation of the kill switch, while it is on
     broken: str | None = None  # a rule that this content breaks
 
     def task(self, task_id: str) -> TaskState:
@@ -120,6 +124,17 @@ class ServerModel:
         operation = ops.TaskCommand(command=kinds[what](task_id=task_id), actor="operator")
         return self._once((what, server, task_id, now), server, operation, now)
 
+    def kill(self, server: Server, activation: str, now: int) -> Moved:
+        """The kill switch is used."""
+        asked = Activation(id=activation, reason="", by="operator")
+        operation = ops.ActivateKillSwitch(scope=SwitchScope.ALL, asked=asked)
+        return self._once(("kill", server, activation, now), server, operation, now)
+
+    def lift(self, server: Server, now: int, *, resume: bool) -> Moved:
+        """It is lifted."""
+        operation = ops.LiftKillSwitch(scope=SwitchScope.ALL, by="operator", resume=resume)
+        return self._once(("lift", server, resume, now), server, operation, now)
+
     def timers(self, server: Server, now: int, *, leases: bool) -> Moved:
         """What is due is carried out."""
         return self._once(("timers", server, leases, now), server, ops.RunTimers(jitter=0.0, leases=leases), now)
@@ -148,6 +163,8 @@ class ServerModel:
         if message.kind == "beat":
             held = tuple(map(_held, message.leases))
             return ops.Heartbeat(agent_id=agent_id, instance_id=instance, lease=lease, leases=held)
+        if message.kind == "confirm":
+            return ops.AcknowledgeKill(activation=message.detail, agent_id=agent_id, runs=1)
         return ops.TaskCommand(command=_report(message), actor=f"agent:{agent_id}")
 
     def apply(self, engine: MemoryEngine, operation: ops.Operation[Any], now: int) -> Any:
@@ -166,7 +183,9 @@ class ServerModel:
             engine = _twin(server.engine)
             reply = self.apply(engine, operation, now)
             after = self._content(engine)
-            moved = self._moved[key] = Moved(after, reply, after.broken or _move_breaks(server, after))
+            is_persons = key[0] in ("resume", "requestPause", "cancel", "lift")
+            broken = after.broken or _move_breaks(server, after) or (not is_persons and _decides(server, after))
+            moved = self._moved[key] = Moved(after, reply, broken or None)
         return moved
 
     def _content(self, engine: MemoryEngine) -> Server:
@@ -175,15 +194,19 @@ class ServerModel:
             Tried(one.task_id, one.fence, one.claim_id, one.agent_id, one.outcome) for one in engine.attempts.values()
         )
         processes = tuple(sorted((id_, one.instance_id, one.offline_at is None) for id_, one in engine.agents.items()))
-        key = (tasks, attempts, processes)
+        switch = engine.kept(SWITCHES).get((SwitchScope.ALL, ""), Switch())
+        key = (tasks, attempts, processes, switch.status, switch.id, tuple(switch.awaited.items()), switch.paused)
         known = self._known.get(key)
         if known is None:
-            known = self._known[key] = Server(engine, tasks, attempts)
+            killed = switch.id if switch.is_killed else ""
+            known = self._known[key] = Server(engine, tasks, attempts, killed)
             known.broken = _content_breaks(known)
         return known
 
 
 def _content_breaks(server: Server) -> str | None:
+    if server.killed and any(task.is_held for task in server.tasks):
+        return "nothing runs while the kill switch is on"
     for task in server.tasks:
         mine = [attempt for attempt in server.attempts if attempt.task == task.id]
         going_on = [attempt.fence for attempt in mine if attempt.outcome is None]
@@ -206,13 +229,21 @@ def _move_breaks(before: Server, after: Server) -> str | None:
         if now.fence < was.fence:
             return "the fence only grows"
         taken_away = any(
-            one.outcome in (AttemptOutcome.LOST, AttemptOutcome.CANCELLED) and ended.get((one.task, one.fence)) is None
+            one.outcome in _TAKEN_AWAY and ended.get((one.task, one.fence)) is None
             for one in after.attempts
             if one.task == now.id
         )
         if taken_away and now.fence == was.fence:
             return "a lease that is taken away moves the fence"
     return None
+
+
+def _decides(before: Server, after: Server) -> str:
+    """What the kill switch paused is for a person to decide about."""
+    for was, now in zip(before.tasks, after.tasks, strict=True):
+        if was.pause_reason is PauseReason.KILL and now.status is not was.status:
+            return "what was killed waits for a person"
+    return ""
 
 
 def _report(message: Message) -> commands.Command:
@@ -254,6 +285,8 @@ def answer(message: Message, reply: Any) -> Message | None:
             over=tuple(Lease(one.task_id, one.fence) for one in reply if not one.renewed),
             to_pause=tuple(Lease(one.task_id, one.fence) for one in reply if one.wants == "pause"),
         )
+    if message.kind == "confirm":
+        return back._replace(kind="confirmed", detail=message.detail)
     kind = "stale" if isinstance(reply, StaleLease) else "refused" if isinstance(reply, SwarmError) else "taken"
     return back._replace(kind=kind, lease=message.lease, about=message.kind)
 
@@ -263,6 +296,7 @@ def _twin(engine: MemoryEngine) -> MemoryEngine:
     twin = MemoryEngine()
     for name, collection in vars(engine).items():
         setattr(twin, name, copy.copy(collection))
+    twin.families = {family: dict(kept) for family, kept in engine.families.items()}
     return twin
 
 

@@ -13,6 +13,7 @@ TICK = LEASE_SECONDS // 2  # seconds: enough to tell a lease, its 80 % and a clo
 SLOW = 12  # seconds that a clock may count for a tick, at the least: what the last 20 % of a lease are for
 NO_OVERLAP = "a worker that may act holds the task"
 ACKNOWLEDGED = "no acknowledged write is lost"
+FOR_PEOPLE = (PauseReason.PERSON, PauseReason.KILL)
 DEAD_END = "from every state the task can end"
 
 
@@ -31,6 +32,7 @@ class Bounds:
     worker_crashes: int = 1  # kills and shutdowns
     orders: int = 1  # of people
     failures: int = 1
+    kills: int = 0  # uses of the kill switch
 
 
 class Left(NamedTuple):
@@ -41,6 +43,7 @@ class Left(NamedTuple):
     worker_crashes: int
     orders: int
     failures: int
+    kills: int = 0
 
 
 class State(NamedTuple):
@@ -69,7 +72,14 @@ class System:
     def initial(self) -> Iterator[State]:
         """Tasks are filed, all workers have just registered."""
         bounds = self.bounds
-        left = Left(bounds.copies, bounds.server_crashes, bounds.worker_crashes, bounds.orders, bounds.failures)
+        left = Left(
+            bounds.copies,
+            bounds.server_crashes,
+            bounds.worker_crashes,
+            bounds.orders,
+            bounds.failures,
+            bounds.kills,
+        )
         hosts = tuple(Worker(number, 0, bounds.rates[number]) for number in range(bounds.workers))
         state = State(0, self.servers.initial(), 0, hosts, (), left)
         for number in range(bounds.workers):
@@ -136,6 +146,8 @@ class System:
         elif worker.is_free and len(state.server.attempts) < self.bounds.attempts:
             opened, message = open_credit(worker)
             yield from self._send(with_worker(state, opened), message)
+        if worker.confirms:
+            yield from self._send(state, worker.says("confirm", detail=worker.confirms))
         leases = self.workers.leases(worker)
         if leases:
             yield from self._send(state, worker.says("beat", leases=leases, sent_at=worker.clock))
@@ -197,6 +209,12 @@ class System:
     # --- people, the clock, the server ------------------------------------------------------------------------------
 
     def _people(self, state: State) -> Iterator[Move]:
+        if state.left.kills and not state.server.killed:
+            left = state.left._replace(kills=state.left.kills - 1)
+            killed, told = self.kill(state._replace(left=left))
+            yield "a person: the kill switch, which nobody hears of", killed
+            for message in told:
+                yield f"a person: the kill switch, and {message}", with_message(killed, message)
         if not state.left.orders:
             return
         left = state.left._replace(orders=state.left.orders - 1)
@@ -204,14 +222,30 @@ class System:
             for what in () if task.is_terminal else ("cancel", "requestPause"):
                 yield f"a person: {what} {task.id[-1]}", self.order(state._replace(left=left), what, task.id)
 
+    def kill(self, state: State) -> tuple[State, list[Message]]:
+        """The kill switch is used; what each worker that is up is told, if it hears of it."""
+        activation = str(state.left.kills)
+        told = [
+            Message("kill", is_request=False, worker=one.number, instance=one.instance, detail=activation)
+            for one in state.workers
+            if one.is_up
+        ]
+        return _moved(state, self.servers.kill(state.server, activation, state.now)), told
+
+    def lift(self, state: State, *, resume: bool) -> State:
+        """The kill switch is lifted."""
+        return _moved(state, self.servers.lift(state.server, state.now, resume=resume))
+
     def order(self, state: State, what: str, task_id: str) -> State:
         """A person's wish is carried out, or refused."""
         return _moved(state, self.servers.order(state.server, what, task_id, state.now))
 
     def _time(self, state: State) -> Iterator[Move]:
         for task in state.server.tasks:
-            if task.status is TaskStatus.PAUSED and task.pause_reason is PauseReason.PERSON:
+            if task.status is TaskStatus.PAUSED and task.pause_reason in FOR_PEOPLE:
                 yield f"a person: resume {task.id[-1]}", self.order(state, "resume", task.id)
+        if state.server.killed:
+            yield "a person: the kill switch is lifted, and all goes on", self.lift(state, resume=True)
         due = self.servers.next_timer(state.server)
         if due is not None and due <= state.now:
             yield "timers", self.timers(state)

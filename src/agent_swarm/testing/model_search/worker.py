@@ -41,6 +41,7 @@ class Worker(NamedTuple):
     credit: str = ""  # the open claim id
     runs: tuple[Run, ...] = ()
     book: bytes = b""
+    confirms: str = ""  # the activation of the kill switch that it has carried out and the server does not know of
 
     @property
     def is_free(self) -> bool:
@@ -121,8 +122,19 @@ class WorkerModel:
                 return worker._replace(credit="") if message.claim == worker.credit else worker
             case "beaten":
                 return self._beaten(worker, message)
+            case "kill":
+                return self.kill(worker)._replace(confirms=message.detail)
+            case "confirmed":
+                return worker._replace(confirms="")
             case _:
                 return self._answered(worker, message)
+
+    def kill(self, worker: Worker) -> Worker:
+        """Everything that runs ends at once, without news; endings that are on disk are delivered all the same."""
+        for run in worker.runs:
+            if not run.ending:
+                worker = self.lost(worker, run.lease)
+        return worker
 
     def _claimed(self, worker: Worker, message: Message) -> Worker:
         ending = "release" if worker.is_leaving else ""
@@ -154,6 +166,10 @@ class WorkerModel:
         match message.kind:
             case "claimed" | "noClaim":
                 return message.claim != worker.credit
+            case "kill":
+                return False
+            case "confirmed":
+                return message.detail != worker.confirms
             case "beaten":
                 return not set(self.leases(worker)) & {*message.leases, *message.over, *message.to_pause}
             case _:

@@ -155,13 +155,17 @@ class Workspaces:
             return Snapshot(folder=workspace.path)
         return await save_work(self._host, workspace.project, _key(workspace), paths, base=workspace.base or "")
 
+    def keep(self, workspace: Workspace) -> None:
+        """Hold the workspace for the next attempt, through restarts of the worker, and do nothing else with it."""
+        hold(self._host, _run_dir(workspace))
+        self._host.live.discard(_key(workspace))
+
     async def pause(self, workspace: Workspace) -> Snapshot:
         """Hold the workspace for the next attempt, through restarts of the worker, and snapshot it for other hosts.
 
         It is held even where the snapshot raises.
         """
-        hold(self._host, _run_dir(workspace))
-        self._host.live.discard(_key(workspace))
+        self.keep(workspace)
         return await self.snapshot(workspace)
 
     async def discard(self, workspace: Workspace) -> Snapshot | None:

@@ -41,11 +41,14 @@ def head_of(connection: sa.Connection) -> Head:
 
 def _whole_chain(connection: sa.Connection, total: int, progress: Progress) -> Head:
     names = [column.name for column in tables.event.c]
-    seq, link = 0, events.GENESIS
+    seq, link = _beginning(connection)
+    archived = seq
     with closing(rows.read(connection, tables.event, in_order=True)) as chunks:
         for chunk in chunks:
             for values in chunk:
                 row = dict(zip(names, values, strict=True))
+                if row["seq"] <= archived:
+                    continue  # it is about to be dropped
                 seq, link = seq + 1, _link(row, link)
                 if row["seq"] != seq:
                     raise _not_verified(f"event {seq} is missing: the next one is {row['seq']}")
@@ -56,6 +59,13 @@ def _whole_chain(connection: sa.Connection, total: int, progress: Progress) -> H
     if (head.seq, head.hash) != (seq, link):
         raise _not_verified(f"the chain ends with event {seq}, and event_head says {head.seq}")
     return head
+
+
+def _beginning(connection: sa.Connection) -> tuple[int, str]:
+    """The last event that is archived, and its hash; the rows of those before may be gone."""
+    columns = tables.chain_state.c
+    found = connection.execute(sa.select(columns.anchor_seq, columns.anchor_hash)).one_or_none()
+    return (0, events.GENESIS) if found is None else (found.anchor_seq, found.anchor_hash)
 
 
 def _link(row: Mapping[str, Any], before: str) -> str:

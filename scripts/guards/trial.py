@@ -1,0 +1,60 @@
+"""Tests of a copy, run in a process of their own that need not import the world first.
+
+A trial takes a second or two, most of which was spent on starting Python and importing what is not ours. A server of
+forks has that behind it; what is ours it never imports, so that each fork takes it from its copy.
+"""
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+_PLUGINS = ("-p", "no:cacheprovider", "-p", "pytest_timeout", "-p", "anyio", "-p", "_hypothesis_pytestplugin")
+_IMPORTED = (
+    "alembic",
+    "anyio.pytest_plugin",
+    "fastapi",
+    "httpx2",
+    "hypothesis",
+    "nats",
+    "prometheus_client",
+    "psycopg",
+    "pytest",
+    "sqlalchemy.dialects.postgresql",
+    "sqlalchemy.dialects.sqlite",
+    "structlog",
+    "uvicorn",
+    "uvloop",
+    "websockets.asyncio.client",
+)
+
+_forks = multiprocessing.get_context("forkserver")
+_forks.set_forkserver_preload([__name__, *_IMPORTED])
+
+
+def run(folder: Path, arguments: Sequence[str], *, seconds: float) -> int | None:
+    """Run pytest in the copy at `folder`; answers its exit code, None where it took longer than `seconds`."""
+    process = _forks.Process(target=_be_pytest, args=(str(folder), list(arguments)))
+    process.start()
+    process.join(seconds)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        return None
+    return process.exitcode
+
+
+def _be_pytest(folder: str, arguments: list[str]) -> None:
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    os.chdir(folder)
+    os.environ["PYTHONPATH"] = f"{folder}/src"  # for processes that tests start
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # loading all of them takes longer than most of the tests
+    for name in [name for name in sys.modules if name.split(".")[0] in ("agent_swarm", "tests")]:
+        raise AssertionError(f"{name} is imported, and not from the copy")
+    sys.path[:0] = [f"{folder}/src", folder]
+    import pytest
+
+    os._exit(pytest.main(["-x", "-q", *_PLUGINS, *arguments]))

@@ -1,0 +1,177 @@
+"""The parts of a server, made here and handed down. Nothing works before the app's lifespan begins."""
+
+from dataclasses import dataclass
+
+from agent_swarm.audit.key_file import KeyFile
+from agent_swarm.audit.ledger import FILE_NAME as LEDGER_NAME
+from agent_swarm.audit.ledger import Ledger
+from agent_swarm.audit.publishing import Place, Publisher
+from agent_swarm.bus.base import NoticeKind
+from agent_swarm.bus.logs import LogStream
+from agent_swarm.server.access import Door
+from agent_swarm.server.auth import Authenticator
+from agent_swarm.server.checkpoints import Checkpointer, Publishing
+from agent_swarm.server.context import Context
+from agent_swarm.server.denials import Denials
+from agent_swarm.server.hashing import Hashing
+from agent_swarm.server.housekeeping import Housekeeping, SessionKeeping
+from agent_swarm.server.keeping_keys import KeepingKeys
+from agent_swarm.server.killing.board import SwitchBoard
+from agent_swarm.server.killing.watch import flag_watches
+from agent_swarm.server.logins import LogIns
+from agent_swarm.server.metrics import Metrics
+from agent_swarm.server.node import Ears, Following, Node
+from agent_swarm.server.peers import Peers
+from agent_swarm.server.pool import PoolContext
+from agent_swarm.server.profiles import profiles_of
+from agent_swarm.server.rates import RateLimits
+from agent_swarm.server.ring import EventRing
+from agent_swarm.server.service import Service
+from agent_swarm.server.settings import ServerSettings, stored_settings
+from agent_swarm.server.stopping import Stopping
+from agent_swarm.server.timers import TimerService
+from agent_swarm.server.unserved import UnservedWatch
+from agent_swarm.services.configuration import Configuration
+from agent_swarm.services.environments import Environments
+from agent_swarm.services.gathered import GatheredTasks
+from agent_swarm.services.notary import Notary
+from agent_swarm.services.redaction import Redactor
+from agent_swarm.services.secrets.rotation import KeyChanges
+from agent_swarm.services.secrets.vault import Vault
+from agent_swarm.services.tasks import Rules
+from agent_swarm.services.transcripts import Transcripts
+from agent_swarm.store.batcher import BatchingStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What the parts stand on: made before them, by whoever starts the server."""
+
+    store: BatchingStore
+    settings: ServerSettings
+    vault: Vault
+    redactor: Redactor
+    stopping: Stopping
+    node: Node
+    logs: LogStream | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """A server's parts: what routes work with, what workers talk to, and what goes on in the background."""
+
+    context: Context
+    pool: PoolContext
+    following: Following
+    services: tuple[Service, ...]
+    checkpointer: Checkpointer
+
+
+def make_parts(ground: Ground) -> Parts:
+    """The parts of a server."""
+    store, settings = ground.store, ground.settings
+    metrics = Metrics(ground.node.figures)
+    context = _context(ground, metrics)
+    pool = _pool(context, store, ground.node)
+    timers = TimerService(store, store.clock, metrics)
+    return Parts(
+        context=context,
+        pool=pool,
+        following=Following(ground.node, Ears(store=store, pool=pool, transcripts=context.transcripts, timers=timers)),
+        services=(
+            timers,
+            Housekeeping(store),
+            SessionKeeping(store),
+            UnservedWatch(store, minutes=settings.no_agent_minutes),
+            context.door.denials,
+            context.keeping_keys,
+            *flag_watches(settings, store, metrics, context.redactor),
+            *_publishing(context, settings),
+        ),
+        checkpointer=Checkpointer(
+            store,
+            context.notary,
+            events=settings.audit_checkpoint_events,
+            seconds=60 * settings.audit_checkpoint_minutes,
+        ),
+    )
+
+
+def _context(ground: Ground, metrics: Metrics) -> Context:
+    store, settings, vault, redactor = ground.store, ground.settings, ground.vault, ground.redactor
+    door = _door(store, settings, metrics)
+    return Context(
+        store=store,
+        tasks=GatheredTasks(store),
+        redactor=redactor,
+        transcripts=_transcripts(ground),
+        authenticator=door.authenticator,
+        board=door.board,
+        door=door,
+        logins=LogIns(store, Hashing(), door),
+        metrics=metrics,
+        ring=EventRing(),
+        stopping=ground.stopping,
+        rules=Rules(caps=settings.caps, profiles=profiles_of(settings)),
+        notary=_notary(store, settings),
+        configuration=Configuration(store, vault, redactor, stored_settings()),
+        environments=Environments(store, vault, redactor),
+        key_changes=KeyChanges(store, vault, settings.key_sources.own_file, is_shared=settings.is_shared),
+        keeping_keys=KeepingKeys(store, vault, redactor, ground.stopping),
+    )
+
+
+def _transcripts(ground: Ground) -> Transcripts:
+    settings = ground.settings
+    return Transcripts(
+        settings.transcripts,
+        ground.redactor,
+        is_shared=settings.is_shared and settings.nats is None,
+        logs=ground.logs,
+        on_growth=ground.node.grew,
+    )
+
+
+def _door(store: BatchingStore, settings: ServerSettings, metrics: Metrics) -> Door:
+    return Door(
+        authenticator=Authenticator(store),
+        rates=RateLimits(settings.rates),
+        denials=Denials(store),
+        peers=Peers(settings.proxies),
+        metrics=metrics,
+        board=SwitchBoard(store, metrics),
+    )
+
+
+def _notary(store: BatchingStore, settings: ServerSettings) -> Notary:
+    return Notary(
+        store,
+        keys=KeyFile(settings.audit_key, is_given=settings.audit_key_file is not None),
+        ledger=Ledger(settings.audit / LEDGER_NAME),
+        folder=settings.audit,
+    )
+
+
+def _publishing(context: Context, settings: ServerSettings) -> tuple[Service, ...]:
+    """What takes checkpoints to another place, where there is one."""
+    if not settings.audit_url:
+        return ()
+    notary = context.notary
+    publishing = Publishing(Publisher(notary.ledger, Place(settings.audit_url, settings.audit_url_token).send))
+    notary.on_growth = publishing.hurry
+    return (publishing,)
+
+
+def _pool(context: Context, store: BatchingStore, node: Node) -> PoolContext:
+    return PoolContext.build(
+        store,
+        redactor=context.redactor,
+        transcripts=context.transcripts,
+        environments=context.environments,
+        stopping=context.stopping,
+        board=context.board,
+        profiles=context.rules.profiles,
+        on_enter=lambda presence: node.tell(
+            NoticeKind.CONNECTED, agent=presence.agent.id, instance=presence.instance_id, at=presence.met_at
+        ),
+    )

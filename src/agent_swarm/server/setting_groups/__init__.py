@@ -1,0 +1,1 @@
+"""The settings of the server by subject; `server.settings` joins them."""

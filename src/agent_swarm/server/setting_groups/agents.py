@@ -1,0 +1,73 @@
+"""What agents may do and file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent_swarm import config
+from agent_swarm.config import setting
+from agent_swarm.domain.caps import Cap, Caps
+from agent_swarm.server.setting_groups.texts import count
+
+
+@dataclass(frozen=True, kw_only=True)  # without slots: classes of several settings are joined
+class AgentSettings:
+    """What agents may do and file."""
+
+    max_depth: int = setting(
+        Caps().depth,
+        env=Cap.DEPTH.setting,
+        help="how many levels below a root task agents may file tasks",
+        parse=count,
+        expected="a whole number",
+    )
+    max_children: int = setting(
+        Caps().children,
+        env=Cap.CHILDREN.setting,
+        help="how many tasks agents may file directly below one task",
+        parse=count,
+        expected="a whole number",
+    )
+    max_tasks_per_root: int = setting(
+        Caps().tasks_per_root,
+        env=Cap.TASKS_PER_ROOT.setting,
+        help="how many tasks agents may file below one root task, however deep",
+        parse=count,
+        expected="a whole number",
+    )
+    max_open_per_agent: int = setting(
+        Caps().open_per_agent,
+        env=Cap.OPEN_PER_AGENT.setting,
+        help="how many tasks one agent may have filed that have not ended",
+        parse=count,
+        expected="a whole number",
+    )
+    worker_permissions: str = setting(
+        "",
+        env="AGENT_SWARM_WORKER_PERMISSIONS",
+        help="permission profile of workers' attempts where neither task nor agent names one; "
+        "default: workspace-write, as far as their workers can enforce it",
+        expected="the name of a permission profile",
+    )
+    lead_permissions: str = setting(
+        "",
+        env="AGENT_SWARM_LEAD_PERMISSIONS",
+        help="the same for leads' attempts",
+        expected="the name of a permission profile",
+    )
+    profiles_file: Path | None = setting(
+        None,
+        env="AGENT_SWARM_PROFILES",
+        help="a TOML file of further permission profiles",
+        parse=config.path,
+        expected="a path",
+    )
+
+    @property
+    def caps(self) -> Caps:
+        """How much agents may file."""
+        return Caps(
+            depth=self.max_depth,
+            children=self.max_children,
+            tasks_per_root=self.max_tasks_per_root,
+            open_per_agent=self.max_open_per_agent,
+        )

@@ -1,0 +1,1 @@
+"""A copy-on-write VM per task: registry, images, overlays, checkpoints; QEMU on every host system; a guest agent."""

@@ -1,0 +1,1 @@
+"""The history: signed checkpoints, tampering of every kind, archives, several servers."""

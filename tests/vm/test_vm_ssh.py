@@ -1,0 +1,24 @@
+"""What SSH to a VM says of the keys that it could lend; logging in is tried on a Debian in `test_debian_image`."""
+
+from pathlib import Path
+
+import pytest
+
+from agent_swarm.vm.ssh import agent_hint
+
+
+@pytest.mark.parametrize(("code", "said"), [(0, ""), (1, "holds no key"), (2, "no SSH agent runs")])
+def test_given_an_agent_with_keys_without_or_none_then_the_hint_says_what_to_do(
+    code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ssh-add").write_text(f"#!/bin/sh\nexit {code}\n")
+    (tmp_path / "ssh-add").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    hint = agent_hint()
+    assert said in hint
+    assert bool(hint) == ("ssh-add" in hint) == (code != 0)
+
+
+def test_given_no_ssh_at_all_then_there_is_nothing_to_hint_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert agent_hint() == ""
