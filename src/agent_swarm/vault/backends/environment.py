@@ -8,9 +8,10 @@ from agent_swarm.vault.backends.references import Reference
 
 # They rule the server itself; no pattern of allowed references lets a stored value hand them to an agent.
 RESERVED = frozenset(
-    {"API_KEY", "AGENT_SWARM_API_KEY", "SECRETS_ENCRYPTION_KEY", "AGENT_SWARM_DATABASE_URL", "AGENT_SWARM_NATS_URL"}
+    {"API_KEY", "SECRETS_ENCRYPTION_KEY", "SECRETS_ENCRYPTION_KEY_PREVIOUS"}
     | {"VAULT_TOKEN", "VAULT_SECRET_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
 )
+_OWN_PREFIX = "AGENT_SWARM_"
 
 
 class EnvironmentBackend:
@@ -21,7 +22,7 @@ class EnvironmentBackend:
 
     def read(self, reference: Reference, *, seconds: float) -> str:
         """The value of the variable; an empty one counts as unset."""
-        if reference.path.upper() in RESERVED:
+        if (name := reference.path.upper()) in RESERVED or name.startswith(_OWN_PREFIX):
             raise SecretDenied(
                 f"{reference} is the server's own and is not handed out", hint="give the secret a variable of its own"
             )

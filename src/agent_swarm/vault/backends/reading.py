@@ -60,6 +60,11 @@ class SecretReader:
                     raise
             self._pause(wait)
 
+    def require_usable(self, reference: Reference) -> None:
+        """Raise SecretDenied or BackendUnusable where the reference could never be followed here; asks no backend."""
+        self._allowed.require(reference)
+        self._backend(reference.scheme)
+
     def _backend(self, scheme: str) -> SecretBackend:
         with self._building:
             if scheme not in self._backends:

@@ -70,9 +70,14 @@ class Reference:
         return f"{self.place}{version}{f'#{self.field}' if self.field else ''}"
 
 
+def is_reference(value: str) -> bool:
+    """Whether a stored value says where the value is kept, well or badly."""
+    return value.lstrip().startswith(PREFIX)
+
+
 def reference_in(value: str) -> Reference | None:
-    """The reference that a stored secret is; None for a value that is itself the secret. Raises InvalidReference."""
-    return parse(value.strip().removeprefix(PREFIX)) if value.lstrip().startswith(PREFIX) else None
+    """The reference that a stored value is; None for one that stands for itself. Raises InvalidReference."""
+    return parse(value.strip().removeprefix(PREFIX)) if is_reference(value) else None
 
 
 def parse(text: str) -> Reference:

@@ -13,12 +13,20 @@ from agent_swarm.config import setting
 from agent_swarm.vault.backends.http import base_url
 from agent_swarm.vault.backends.references import SETTING, Allowed
 
+LONGEST_WAIT = 20.0  # seconds: who waits has a claim, whose lease nobody renews meanwhile
 GOOGLE = "https://secretmanager.googleapis.com"
 
 
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not 0 < seconds <= 86_400:  # also what is not a number
+        raise ValueError(text)
+    return seconds
+
+
+def _waiting_seconds(text: str) -> float:
+    seconds = _seconds(text)
+    if seconds > LONGEST_WAIT:
         raise ValueError(text)
     return seconds
 
@@ -42,9 +50,9 @@ class BackendSettings:
     timeout_seconds: float = setting(
         10.0,
         env="AGENT_SWARM_SECRET_TIMEOUT_SECONDS",
-        help="how long a claim waits for a secret backend, repetitions included",
-        parse=_seconds,
-        expected="a number of seconds",
+        help="how long a claim waits for a secret backend, repetitions included; at most 20",
+        parse=_waiting_seconds,
+        expected="a number of seconds, at most 20",
     )
     cache_seconds: float = setting(
         60.0,
@@ -91,6 +99,11 @@ class BackendSettings:
         parse=base_url,
         expected="https://host[:port]",
     )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be shown of them."""
+        return tuple(text for text in (self.vault_token, self.vault_secret_id) if text)
 
     @property
     def allowed(self) -> Allowed:
