@@ -8,7 +8,7 @@ from agent_swarm.domain.errors import InvalidInput
 from agent_swarm.importing.foreign import ForeignEntry
 from agent_swarm.importing.planning import Plan
 from agent_swarm.store.operations import Operation
-from agent_swarm.vault.backends.references import PREFIX
+from agent_swarm.vault.backends.references import PREFIX, is_reference
 
 
 class EntryStore(Protocol):
@@ -48,7 +48,7 @@ def _problem_of(entry: ForeignEntry, store: EntryStore | None, plan: Plan) -> st
         return "this version stores no configuration; its value is still in the source"
     if entry.scope_id and plan.places.get((entry.scope, entry.scope_id)) is None:
         return f"its {entry.scope} is not here"
-    if entry.is_secret and entry.value.lstrip().startswith(PREFIX):
+    if is_reference(entry.value):
         return f"its value begins with {PREFIX!r}, which here is a reference to a secret kept elsewhere"
     return ""
 

@@ -10,6 +10,7 @@ from agent_swarm.cli.address import server_data_dir
 from agent_swarm.cli.db.addressed import chosen, data_dir_option, database_option
 from agent_swarm.cli.environment import env_file_option
 from agent_swarm.cli.failures import CommandFailed
+from agent_swarm.cli.importing.sealing import opened_configuration
 from agent_swarm.cli.importing.told import tell
 from agent_swarm.cli.options import json_option
 
@@ -38,10 +39,11 @@ def desplega(
 ) -> None:
     """Import a desplega-ai/agent-swarm database.
 
-    DB is its agent-swarm-db.sqlite. Agents, repositories and tasks that have not ended are imported; schedules and
-    workflows go to the report file. Without --key-file and --key the key comes from SECRETS_ENCRYPTION_KEY, from the
-    file that SECRETS_ENCRYPTION_KEY_FILE names, or from the file .encryption-key beside DB. A key that is wrong, or
-    missing although there are encrypted secrets, is refused before anything is written.
+    DB is its agent-swarm-db.sqlite. Agents, repositories, configuration and tasks that have not ended are imported;
+    schedules and workflows go to the report file. Without --key-file and --key that swarm's key is the first that
+    opens something: SECRETS_ENCRYPTION_KEY, the file that SECRETS_ENCRYPTION_KEY_FILE names, the file .encryption-key
+    beside DB. A key that is wrong, or missing although there are encrypted secrets, is refused before anything is
+    written. Secrets are encrypted again with the key of this installation, as `agent-swarm api` finds it.
 
     \b
     Examples:
@@ -53,24 +55,38 @@ def desplega(
     from agent_swarm.importing.carrying_out import import_into
     from agent_swarm.importing.desplega.database import read_tables
     from agent_swarm.importing.desplega.rows import understood
+    from agent_swarm.importing.desplega.secrets import fitting_key
 
-    foreign = understood(read_tables(source), key_for(source, key_file, asked=key is not None))
-    tell(import_into(address, data_dir or server_data_dir(), foreign, source=source, dry_run=dry_run), as_json=as_json)
+    tables = read_tables(source)
+    keys = keys_for(source, key_file, asked=key is not None)
+    foreign = understood(tables, fitting_key(tables.rows.get("swarm_config", ()), keys))
+    configuration = opened_configuration(address, data_dir, dry_run=dry_run) if foreign.entries else None
+    done = import_into(
+        address,
+        data_dir or server_data_dir(),
+        foreign,
+        source=source,
+        dry_run=dry_run,
+        configuration=configuration,
+    )
+    tell(done, as_json=as_json)
 
 
-def key_for(source: Path, key_file: Path | None, *, asked: bool) -> bytes | None:
-    """The key that was named, or the one that lies beside the database; never from the command line itself."""
+def keys_for(source: Path, key_file: Path | None, *, asked: bool) -> list[bytes]:
+    """The key that was given to the command; else all that may be meant. Never from the command line itself."""
     from agent_swarm.vault.keys import parse_key
 
     if asked:
         typed = click.prompt("key", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()
-        return parse_key(typed, place="what was typed").material
-    if key_file is None and (text := os.environ.get(VARIABLE, "").strip()):
-        return parse_key(text, place=VARIABLE).material
-    named = key_file or (Path(path) if (path := os.environ.get(f"{VARIABLE}_FILE", "").strip()) else None)
-    beside = source.with_name(FILE_NAME)
-    found = named or (beside if beside.is_file() else None)
-    return None if found is None else parse_key(_content(found), place=str(found)).material
+        return [parse_key(typed, place="what was typed").material]
+    if key_file is not None:
+        return [parse_key(_content(key_file), place=str(key_file)).material]
+    found = []
+    if text := os.environ.get(VARIABLE, "").strip():
+        found.append(parse_key(text, place=VARIABLE).material)
+    named, beside = os.environ.get(f"{VARIABLE}_FILE", "").strip(), source.with_name(FILE_NAME)
+    files = [*([Path(named)] if named else []), *([beside] if beside.is_file() else [])]
+    return [*found, *(parse_key(_content(file), place=str(file)).material for file in files)]
 
 
 def _content(path: Path) -> str:

@@ -50,4 +50,6 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _count(number: int, word: str) -> str:
-    return f"{number:,} {word.removesuffix('s') if number == 1 else word}"
+    if number == 1:
+        word = word.replace("entries", "entry").removesuffix("s")
+    return f"{number:,} {word}"

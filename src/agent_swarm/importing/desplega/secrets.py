@@ -28,6 +28,12 @@ def encrypted(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if flag(row, "encrypted")]
 
 
+def fitting_key(rows: Sequence[Row], keys: Sequence[bytes]) -> bytes | None:
+    """The first key that opens an entry; the first of all where none does, None where there is none."""
+    closed = encrypted(rows)
+    return next((key for key in keys if any(_opens(row, key) for row in closed)), keys[0] if keys else None)
+
+
 def require_key(rows: Sequence[Row], key: bytes | None) -> None:
     """Raise WrongKey where there are encrypted entries and `key` opens none of them."""
     closed = encrypted(rows)
