@@ -41,6 +41,9 @@ from agent_swarm.services.secrets.vault import Vault
 from agent_swarm.services.tasks import Rules
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.batcher import BatchingStore
+from agent_swarm.vault.backends.reading import SecretReader
+from agent_swarm.vault.backends.resolver import SecretResolver
+from agent_swarm.vault.backends.settings import BackendSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class Ground:
     stopping: Stopping
     node: Node
     logs: LogStream | None
+    backends: BackendSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +104,10 @@ def make_parts(ground: Ground) -> Parts:
 def _context(ground: Ground, metrics: Metrics) -> Context:
     store, settings, vault, redactor = ground.store, ground.settings, ground.vault, ground.redactor
     door = _door(store, settings, metrics)
+    backends = SecretReader(ground.backends)
+    secrets = SecretResolver(
+        backends, timeout_seconds=ground.backends.timeout_seconds, cache_seconds=ground.backends.cache_seconds
+    )
     return Context(
         store=store,
         tasks=GatheredTasks(store),
@@ -114,8 +122,8 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
         stopping=ground.stopping,
         rules=Rules(caps=settings.caps, profiles=profiles_of(settings)),
         notary=_notary(store, settings),
-        configuration=Configuration(store, vault, redactor, stored_settings()),
-        environments=Environments(store, vault, redactor),
+        configuration=Configuration(store, vault, redactor, stored_settings(), check_reference=backends.require_usable),
+        environments=Environments(store, vault, redactor, secrets),
         key_changes=KeyChanges(store, vault, settings.key_sources.own_file, is_shared=settings.is_shared),
         keeping_keys=KeepingKeys(store, vault, redactor, ground.stopping),
     )
