@@ -34,7 +34,9 @@ def tell(done: "Outcome", *, as_json: bool) -> None:
     if len(done.problems) > SHOWN:
         say(f"not imported: {len(done.problems) - SHOWN} more", to_errors=True)
     if homeless := len(done.kept) - len(done.problems):
-        say(f"kept for later: {_count(homeless, 'records')} of a kind that has no place here yet", to_errors=True)
+        records = _count(homeless, "records")
+        again = "the same import takes it over once there is one"
+        say(f"kept for later: {records} of a kind that has no place here yet; {again}", to_errors=True)
     if done.backup is not None:
         say(
             f"WARNING: secrets that lay in plain text were encrypted; {done.backup} has them IN PLAIN TEXT. "
