@@ -111,6 +111,17 @@ def test_given_their_swarm_when_it_is_imported_twice_then_people_are_told_what_h
     assert "kept for later: 1 record" in again.err
 
 
+def test_given_no_key_of_ours_when_secrets_are_imported_then_one_is_made_and_told_beside_the_json(
+    swarm: DesplegaSwarm, tmp_path: Path, run: Run
+) -> None:
+    (tmp_path / "key").write_text(RIGHT)
+    ours = tmp_path / "ours"
+    command = ("import", "desplega", str(swarm.path), "--key-file", str(tmp_path / "key"), "--data-dir", str(ours))
+    done = run(*command, "--json")
+    assert json.loads(done.out)["imported"]["config"] == 1
+    assert f"note: made the encryption key {ours / '.encryption-key'}; back it up" in done.err
+
+
 def test_given_the_plugins_folders_when_they_are_imported_then_it_is_told(tmp_path: Path, run: Run) -> None:
     write_folders(tmp_path / "theirs", {"tasks": {"task-1.json": {"title": "Create Button"}}})
     done = run("import", "swarm-plugin", str(tmp_path / "theirs"), "--data-dir", str(tmp_path / "ours"))

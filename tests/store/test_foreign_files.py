@@ -57,7 +57,7 @@ def test_given_a_database_of_desplega_when_it_is_opened_then_it_is_refused_and_n
     before = contents(path.parent)
     with pytest.raises(UnknownSchemaError, match="desplega-ai/agent-swarm") as refused:
         open_it(path)
-    assert f"agent-swarm import desplega {path.parent}/desplega.sqlite" in refused.value.hint
+    assert f"agent-swarm import desplega {path.parent}/desplega.sqlite --data-dir {path.parent}" in refused.value.hint
     assert contents(path.parent) == before
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent_swarm.cli.failures import CommandFailed
+from agent_swarm.cli.output import say
 from agent_swarm.cli.serving import server_settings
 from agent_swarm.domain.errors import EncryptionKeyMissing, SecretUnreadable
 
@@ -22,10 +23,13 @@ def opened_configuration(address: "DatabaseAddress", data_dir: Path | None, *, d
     """
     settings = server_settings({"data_dir": data_dir}, None)
     from agent_swarm.importing.configuration import configuration_of
+    from agent_swarm.server import logs
     from agent_swarm.server.settings import stored_settings
+    from agent_swarm.services.redaction import Redactor
     from agent_swarm.services.secrets.vault import Vault
     from agent_swarm.vault.finding import find_keys
 
+    logs.configure("warning", Redactor())
     keys = find_keys(settings.key_sources)
     if not dry_run:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -36,6 +40,8 @@ def opened_configuration(address: "DatabaseAddress", data_dir: Path | None, *, d
             f"nothing was imported: {exc.message}",
             hint="SECRETS_ENCRYPTION_KEY is the key of this installation; give that of the other swarm with --key-file",
         ) from exc
+    if keys.master is None and vault.master is not None:
+        say(f"note: made the encryption key {vault.master.place}; back it up", to_errors=True)
     return configuration_of(vault, stored_settings(), is_rehearsal=dry_run)
 
 

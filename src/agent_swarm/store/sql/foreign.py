@@ -23,6 +23,9 @@ class UnknownSchemaError(SwarmError):
     code = "unknownSchema"
 
 
+_USUAL = "agent-swarm-db.sqlite"  # in a data directory; the other system calls it so, too
+
+
 def require_ours(path: Path) -> None:
     """Raise UnknownSchemaError, naming the remedy, for a database file of another program; changes nothing.
 
@@ -39,11 +42,12 @@ def require_ours(path: Path) -> None:
 def not_ours(names: Collection[str], path: Path | None = None) -> UnknownSchemaError:
     """The refusal of a database with these tables."""
     if set(names) >= DESPLEGA:
-        file = path or Path("agent-swarm-db.sqlite")
+        file = path or Path(_USUAL)
+        moved = file.with_name("desplega.sqlite")
+        into = f"--data-dir {file.parent}" if file.name == _USUAL else f"--database sqlite:{file}"
         return UnknownSchemaError(
             f"{file} is a database of desplega-ai/agent-swarm, and nothing in it was changed",
-            hint=f"move it aside and import it: mv {file} {file.with_name('desplega.sqlite')} && "
-            f"agent-swarm import desplega {file.with_name('desplega.sqlite')}",
+            hint=f"move it aside and import it: mv {file} {moved} && agent-swarm import desplega {moved} {into}",
         )
     return UnknownSchemaError(
         f"the database holds tables that are not Agent Swarm's: {', '.join(sorted(names)[:5])}",
