@@ -40,9 +40,32 @@ def test_given_a_debian_built_here_when_it_is_cloned_then_it_is_a_machine_of_its
     assert size.strip().startswith("5.")  # the file system fills the disk that it was given
     assert said(vm_host, task_ref("fix"), "cat", "project/kept") == "kept\n"
     for ref in (project_ref("shop"), task_ref("fix")):
-        command = login(vm_host, ref, forward_agent=False, command=["echo", "$(hostname) by ssh;", "exit", "7"])
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-        assert (done.stdout, done.returncode) == (f"{ref.name} by ssh\n", 7), done.stderr
+        for variables in ({}, {"TOKEN": "a 'b' $c", "PATH": "/bin"}):
+            said_by_ssh = [
+                "echo",
+                "$(hostname) by ssh $TOKEN $PATH;",
+                "env",
+                "|",
+                "grep",
+                "-c",
+                "^AGENT_SWARM;",
+                "exit",
+                "7",
+            ]
+            found = login(vm_host, ref, forward_agent=False, command=said_by_ssh, variables=variables)
+            assert not any("a 'b' $c" in word for word in found.command)
+            done = subprocess.run(
+                found.command,
+                env=found.environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            first, second = done.stdout.splitlines()
+            assert first.startswith(f"{ref.name} by ssh {variables.get('TOKEN', '')} "), done.stderr
+            assert first.endswith(" /bin") == bool(variables)
+            assert (second, done.returncode) == ("0", 7), done.stderr
     assert stop_task(vm_host, "fix")
 
 

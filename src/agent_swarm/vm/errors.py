@@ -7,7 +7,8 @@ SwarmError
 ├── NotFound
 │   ├── UnknownVm
 │   ├── UnknownCheckpoint
-│   └── NoBaseImage
+│   ├── NoBaseImage
+│   └── UnknownVariable
 ├── Conflict
 │   ├── VmExists
 │   ├── VmBusy             another command works on it
@@ -53,6 +54,12 @@ class NoBaseImage(NotFound):
     """There is no base image to make a project from."""
 
     code = "noBaseImage"
+
+
+class UnknownVariable(NotFound):
+    """No variable of this name is set there."""
+
+    code = "unknownVariable"
 
 
 class VmExists(Conflict):
