@@ -30,12 +30,12 @@ def test_given_variables_when_a_session_begins_then_it_has_them_under_their_own_
     tmp_path: Path,
 ) -> None:
     _, accepted, _, forced = session_options(["TOKEN", "PATH_X"])
-    assert accepted == "AcceptEnv=AGENT_SWARM_VARIABLE_*"
+    assert accepted == "AcceptEnv=VM_VARIABLE_*"
     environment = {
-        "AGENT_SWARM_VARIABLE_TOKEN": "a 'b' \"c\" $d\ne",
-        "AGENT_SWARM_VARIABLE_PATH_X": "/opt",
+        "VM_VARIABLE_TOKEN": "a 'b' \"c\" $d\ne",
+        "VM_VARIABLE_PATH_X": "/opt",
         "SHELL": "/bin/sh",
-        "SSH_ORIGINAL_COMMAND": 'printf "%s|%s" "$TOKEN" "$PATH_X"; env | grep -c ^AGENT_SWARM; exit 3',
+        "SSH_ORIGINAL_COMMAND": 'printf "%s|%s" "$TOKEN" "$PATH_X"; env | grep -c ^VM_VARIABLE; exit 3',
     }
     command = ["/bin/sh", "-c", forced.removeprefix("ForceCommand=")]  # as sshd gives it to the user's shell
     done = subprocess.run(

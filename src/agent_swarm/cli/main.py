@@ -39,7 +39,7 @@ COMMANDS = {
     },
     "Give each task a VM": {
         "init-base": Lazy(
-            "agent_swarm.cli.vm.project:init_base", "Take in or build an image that project VMs are made of."
+            "agent_swarm.cli.vm.base:init_base", "Take in or build an image that project VMs are made of."
         ),
         "project": Lazy("agent_swarm.cli.vm:project_group", "Set up project VMs, of which tasks are clones."),
         "create": Lazy("agent_swarm.cli.vm.task:create", "Clone a project for a task."),

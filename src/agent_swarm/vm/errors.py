@@ -15,6 +15,8 @@ SwarmError
 │   └── InUse              something else is built on it
 └── VmError                this machine, or the guest, does not do what it should
     ├── EngineMissing
+    ├── DownloadFailed
+    ├── SetupFailed
     ├── EngineFailed
     ├── NoRoom
     ├── GuestUnreachable
@@ -93,6 +95,18 @@ class EngineMissing(VmError):
     """A program that VMs need is not installed."""
 
     code = "vmEngineMissing"
+
+
+class DownloadFailed(VmError):
+    """An image could not be fetched; what has come is kept for the next try."""
+
+    code = "vmDownloadFailed"
+
+
+class SetupFailed(VmError):
+    """The script that sets up a guest did not end well."""
+
+    code = "vmSetupFailed"
 
 
 class EngineFailed(VmError):

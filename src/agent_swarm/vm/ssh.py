@@ -25,7 +25,7 @@ from agent_swarm.vm.inside import USER, guest_of
 from agent_swarm.vm.names import VmRef, project_ref
 
 _HOST_KEY: Final = "/etc/ssh/ssh_host_ed25519_key.pub"
-VARIABLE_PREFIX: Final = "AGENT_SWARM_VARIABLE_"
+VARIABLE_PREFIX: Final = "VM_VARIABLE_"
 
 # Run in the guest as its user; the key is its argument. What other keys there are stays.
 _LET_IN: Final = """

@@ -39,10 +39,12 @@ class KeyPlace(Protocol):
         ...
 
 
-class KeyringPlace:
+class KeyringPlace(KeyPlace):
     """The keyring that the library finds: Secret Service, Keychain, Credential Locker."""
 
-    title = "the keyring"
+    @property
+    def title(self) -> str:
+        return "the keyring"
 
     def read(self) -> MasterKey | None:
         text = _asked(lambda ring: ring.get_password(SERVICE, ACCOUNT))
@@ -52,7 +54,7 @@ class KeyringPlace:
         _asked(lambda ring: ring.set_password(SERVICE, ACCOUNT, key.text))
 
 
-class FilePlace:
+class FilePlace(KeyPlace):
     """A file below the folder of VMs, mode 0600."""
 
     def __init__(self, root: Path) -> None:
