@@ -1,7 +1,6 @@
 """The `agent-swarm` command: what there is and where it lives.
 
-The short verbs (`create`, `list`, `run`, `stop`, `status`, `project`, …) are those of VMs; those that are to come
-(`code`, `env`) stay free.
+The short verbs (`create`, `list`, `run`, `stop`, `status`, `project`, …) are those of VMs.
 """
 
 from typing import NoReturn
@@ -40,7 +39,7 @@ COMMANDS = {
     },
     "Give each task a VM": {
         "init-base": Lazy(
-            "agent_swarm.cli.vm.project:init_base", "Take in or build an image that project VMs are made of."
+            "agent_swarm.cli.vm.base:init_base", "Take in or build an image that project VMs are made of."
         ),
         "project": Lazy("agent_swarm.cli.vm:project_group", "Set up project VMs, of which tasks are clones."),
         "create": Lazy("agent_swarm.cli.vm.task:create", "Clone a project for a task."),
@@ -56,6 +55,7 @@ COMMANDS = {
         "restore": Lazy("agent_swarm.cli.vm.checkpoint:restore", "Go back to a checkpoint of a task VM."),
         "checkpoints": Lazy("agent_swarm.cli.vm.checkpoint:checkpoints", "List the checkpoints of a task VM."),
         "logs": Lazy("agent_swarm.cli.vm.running:logs", "Print the last lines of a VM's console."),
+        "env": Lazy("agent_swarm.cli.vm:env_group", "Keep encrypted variables for commands in VMs."),
         "status": Lazy("agent_swarm.cli.vm.machine:status", "Show how many VMs there are, and what room is left."),
         "providers": Lazy("agent_swarm.cli.vm.machine:providers", "Show what runs VMs on this machine, and on others."),
         "gc": Lazy("agent_swarm.cli.vm.machine:gc", "Remove what commands that died left behind."),

@@ -29,7 +29,7 @@ class DirectBoot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """One VM as QEMU is to make it."""
+    """One VM as QEMU is to make it. `seed` is a disc for the first boot of a cloud image, and not written down."""
 
     vm_id: str
     uuid: str
@@ -38,6 +38,7 @@ class Machine:
     disk: Path
     boot: DirectBoot | None
     egress: Egress
+    seed: Path | None = None
 
     @property
     def mac_address(self) -> str:

@@ -72,6 +72,11 @@ class Registry:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For those who keep tables of their own in it (`variables.rows`)."""
+        return self._connection
+
     # --- projects and tasks ---------------------------------------------------------------------------------------
 
     def find(self, ref: VmRef) -> VmRow | None:
@@ -166,8 +171,10 @@ class Registry:
             raise VmExists(f"{row.ref} exists", hint="choose another name") from exc
 
     def remove(self, ref: VmRef) -> None:
-        """Forget a project or task; nothing where it is unknown."""
+        """Forget a project or task, and a project's variables; nothing where it is unknown."""
         table, key = _TABLES[ref.kind]
+        if ref.kind is VmKind.PROJECT:  # a later project of that name is another one
+            self._connection.execute("DELETE FROM env_var WHERE scope = ?", (ref.name,))
         self._connection.execute(f"DELETE FROM {table} WHERE {key} = ?", (ref.name,))  # noqa: S608 - names of ours
 
 

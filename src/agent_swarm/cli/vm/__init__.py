@@ -20,6 +20,13 @@ BULK_COMMANDS = {
         "delete": Lazy("agent_swarm.cli.vm.bulk:delete", "Delete several task VMs at once."),
     }
 }
+ENV_COMMANDS = {
+    "Commands": {
+        "set": Lazy("agent_swarm.cli.vm.env:set_", "Set a variable for commands in VMs."),
+        "list": Lazy("agent_swarm.cli.vm.env:list_", "List the names of variables; values are never shown."),
+        "rm": Lazy("agent_swarm.cli.vm.env:remove", "Remove a variable."),
+    }
+}
 
 
 @click.group("project", cls=LazyGroup, sections=PROJECT_COMMANDS, aliases={"ls": "list"})
@@ -30,3 +37,8 @@ def project_group() -> None:
 @click.group("bulk", cls=LazyGroup, sections=BULK_COMMANDS)
 def bulk_group() -> None:
     """Make and delete many task VMs at once."""
+
+
+@click.group("env", cls=LazyGroup, sections=ENV_COMMANDS, aliases={"ls": "list", "remove": "rm"})
+def env_group() -> None:
+    """Keep encrypted variables for commands in VMs."""

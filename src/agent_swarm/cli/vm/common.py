@@ -1,5 +1,6 @@
 """What commands on VMs share: the machine that holds them, names that shells complete, rows for people and programs."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,6 +43,12 @@ class VmName(click.ParamType[str]):
 
 PROJECT = VmName(VmKind.PROJECT)
 TASK = VmName(VmKind.TASK)
+
+
+def to_errors(data: bytes) -> None:
+    """What a guest prints while it is set up; results alone go to standard output."""
+    sys.stderr.buffer.write(data)
+    sys.stderr.buffer.flush()
 
 
 def as_json(row: VmRow) -> dict[str, Any]:

@@ -56,11 +56,14 @@ def run_in_project(*, name: str, command: tuple[str, ...]) -> int:
 
 def _run(ref: VmRef, command: tuple[str, ...]) -> int:
     from agent_swarm.vm import inside
+    from agent_swarm.vm.variables.variables import variables_for
 
+    host = vm_host()
+    variables = variables_for(host, ref)
     streams = inside.Streams(
         stdin=_standard_input(), stdout=_writer(sys.stdout.buffer), stderr=_writer(sys.stderr.buffer)
     )
-    return inside.run(vm_host(), ref, command, {}, streams).code
+    return inside.run(host, ref, command, variables, streams).code
 
 
 def _standard_input() -> Iterable[bytes]:

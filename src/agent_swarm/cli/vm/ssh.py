@@ -43,8 +43,10 @@ def ssh_to_project(*, name: str, command: tuple[str, ...]) -> int:
 
 def _log_in(ref: VmRef, command: tuple[str, ...]) -> int:
     from agent_swarm.vm.ssh import agent_hint, login
+    from agent_swarm.vm.variables.variables import variables_for
 
-    arguments = login(vm_host(), ref, forward_agent=True, command=command)
+    host = vm_host()
+    found = login(host, ref, forward_agent=True, command=command, variables=variables_for(host, ref))
     if sys.stdin.isatty() and (hint := agent_hint()):
         say(hint, to_errors=True)
-    return subprocess.run(arguments, check=False).returncode
+    return subprocess.run(found.command, env=found.environment, check=False).returncode

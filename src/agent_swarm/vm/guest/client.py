@@ -87,6 +87,10 @@ class Channel:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up; the guest ends what it was doing for this channel."""
         self._connection.close()
 
     def run(self, command: Command, *, stdin: Iterable[bytes] = (), stdout: Sink, stderr: Sink) -> GuestExit:
@@ -240,16 +244,22 @@ def _greeted(connection: socket.socket, give_up_at: float) -> bytes | None:
         if time.monotonic() >= give_up_at:
             break
         with suppress(TimeoutError):
-            connection.sendall(SYNC_MAGIC + nonce)
-            heard = (heard + _heard(connection))[-2 * DATA_BYTES :]
+            heard = (heard + _called(connection, nonce))[-2 * DATA_BYTES :]
         if (left := after_hello(heard, nonce)) is not None:
             connection.settimeout(None)
             return left
     return None
 
 
-def _heard(connection: socket.socket) -> bytes:
-    chunk = connection.recv(DATA_BYTES)
+def _called(connection: socket.socket, nonce: bytes) -> bytes:
+    """Call the agent; what came then. TimeoutError where nothing does."""
+    try:
+        connection.sendall(SYNC_MAGIC + nonce)
+        chunk = connection.recv(DATA_BYTES)
+    except TimeoutError:
+        raise
+    except OSError as exc:
+        raise GuestUnreachable(f"the VM went away: {exc.strerror}", hint=_LOOK) from exc
     if not chunk:
         raise GuestUnreachable("the VM closed the channel", hint=_LOOK)
     return chunk

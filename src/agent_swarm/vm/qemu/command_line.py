@@ -52,6 +52,7 @@ def command_line(engine: Engine, machine: Machine, paths: VmPaths, endpoints: En
         *("-nodefaults", "-no-user-config", "-display", "none", "-rtc", "base=utc"),
         *_boot(engine, machine),
         *_disk(machine.disk),
+        *_seed(machine.seed),
         *("-object", "rng-builtin,id=random", "-device", "virtio-rng-pci,rng=random"),
         *_network(machine),
         *_channels(endpoints.channels),
@@ -105,6 +106,13 @@ def _disk(disk: Path) -> list[str]:
         *("-blockdev", json.dumps(file), "-blockdev", json.dumps(layer)),
         *("-device", "virtio-blk-pci,drive=disk,id=disk0"),
     ]
+
+
+def _seed(seed: Path | None) -> list[str]:
+    if seed is None:
+        return []
+    disc = {"driver": "raw", "node-name": "seed", "read-only": True, "file": {"driver": "file", "filename": str(seed)}}
+    return ["-blockdev", json.dumps(disc), "-device", "virtio-blk-pci,drive=seed,id=disk1"]
 
 
 def _network(machine: Machine) -> list[str]:
