@@ -135,6 +135,8 @@ def _of_people(event_type: str, data: Mapping[str, Any]) -> str:
             return "every session is over"
         case "signingKey.created":
             return "signs the tokens of sessions"
+        case "signingKey.removed":
+            return "is gone, with every token that it signed"
         case "auth.denied":
             return f"{data.get('requests', '')} refused: {data.get('reason', '')}"
     return ""

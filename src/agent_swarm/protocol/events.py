@@ -65,5 +65,6 @@ EVENT_TYPES: dict[str, str] = {
     "session.ended": "A session is over: {owner, reason}",
     "session.allEnded": "Every session there was is over: {epoch}",
     "signingKey.created": "Another key signs the tokens of sessions: {overlapSeconds, replaces}",
+    "signingKey.removed": "A key that nothing opens any more is gone, with every token that it signed: {}",
     "auth.denied": "Requests of a subject were refused within a minute: {reason, requests, since}",
 }

@@ -53,7 +53,15 @@ FACES = (tasks, commands, events, attempts, agents, projects, kill_switch, auth,
 
 # Who follows events with such a token is to be let go at once.
 ENDS_TOKENS = frozenset(
-    {"session.ended", "session.allEnded", "signingKey.created", "user.changed", "user.removed", "token.revoked"}
+    {
+        "session.ended",
+        "session.allEnded",
+        "signingKey.created",
+        "signingKey.removed",
+        "user.changed",
+        "user.removed",
+        "token.revoked",
+    }
 )
 
 

@@ -38,6 +38,7 @@ from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.secrets.rotation import KeyChanges
 from agent_swarm.services.secrets.vault import Vault
+from agent_swarm.services.signing_keys import SigningKeys
 from agent_swarm.services.tasks import Rules
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.batcher import BatchingStore
@@ -103,7 +104,8 @@ def make_parts(ground: Ground) -> Parts:
 
 def _context(ground: Ground, metrics: Metrics) -> Context:
     store, settings, vault, redactor = ground.store, ground.settings, ground.vault, ground.redactor
-    door = _door(store, settings, metrics)
+    keys = SigningKeys(vault)
+    door = _door(store, settings, metrics, keys)
     backends = SecretReader(ground.backends)
     secrets = SecretResolver(
         backends, timeout_seconds=ground.backends.timeout_seconds, cache_seconds=ground.backends.cache_seconds
@@ -116,7 +118,7 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
         authenticator=door.authenticator,
         board=door.board,
         door=door,
-        logins=LogIns(store, Hashing(), door),
+        logins=LogIns(store, Hashing(), door, keys),
         metrics=metrics,
         ring=EventRing(),
         stopping=ground.stopping,
@@ -140,9 +142,9 @@ def _transcripts(ground: Ground) -> Transcripts:
     )
 
 
-def _door(store: BatchingStore, settings: ServerSettings, metrics: Metrics) -> Door:
+def _door(store: BatchingStore, settings: ServerSettings, metrics: Metrics, keys: SigningKeys) -> Door:
     return Door(
-        authenticator=Authenticator(store),
+        authenticator=Authenticator(store, keys),
         rates=RateLimits(settings.rates),
         denials=Denials(store),
         peers=Peers(settings.proxies),

@@ -38,6 +38,7 @@ from agent_swarm.server.stopping import Stopping
 from agent_swarm.services.environments import Environments
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.secrets.vault import Vault
+from agent_swarm.services.signing_keys import SigningKeys
 from agent_swarm.services.tokens import api_key_token, authenticate, hash_token
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Committed, Queries, Seer
@@ -451,7 +452,7 @@ async def opened(folder: Path, *, secrets: SecretResolver | None = None) -> Asyn
         stopping=stopping,
         board=board,
     )
-    authenticator = Authenticator(store)
+    authenticator = Authenticator(store, SigningKeys(Vault()))
     app = _app(pool, authenticator, metrics, board)
     app.context = cast(Context, SimpleNamespace(metrics=metrics))  # all that the outer layers look at
     bound = listen("127.0.0.1", 0)
