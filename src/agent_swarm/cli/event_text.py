@@ -75,6 +75,8 @@ def _of_agents(event_type: str, data: Mapping[str, Any]) -> str:
             return f"works under permission profile {profile} now" if profile else "works under the usual profile now"
         case "agent.registered":
             return f"{data.get('name', 'an agent')} is here, as {data.get('agentRole', 'agent')}"
+        case "agent.introduced":
+            return f"{data.get('name', 'an agent')} is known from {data.get('origin', 'elsewhere')}"
         case "agent.killAcknowledged":
             return f"confirmed that nothing runs any more ({data.get('runs', 0)} runs ended)"
     return ""

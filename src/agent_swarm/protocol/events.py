@@ -10,6 +10,7 @@ EVENT_TYPES: dict[str, str] = {
     "killSwitch.lifted": "Work goes on: {scope, id, activation, source, resumed}",
     "agent.killAcknowledged": "A worker confirmed that nothing of its runs is left: {activation, runs}",
     "agent.registered": "An agent's process reported for work: {name, agentRole, instanceId}",
+    "agent.introduced": "An agent is known that no process has reported for yet: {name, agentRole, origin}",
     "agent.updated": "The same process came back, or with another profile: {name, agentRole, instanceId}",
     "agent.superseded": "A newer process of the agent took over: {instanceId, by}",
     "agent.permissions": "An operator gave the agent a permission profile; an empty one takes it away: {profile}",

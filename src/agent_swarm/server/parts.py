@@ -42,6 +42,9 @@ from agent_swarm.services.signing_keys import SigningKeys
 from agent_swarm.services.tasks import Rules
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.batcher import BatchingStore
+from agent_swarm.vault.backends.reading import SecretReader
+from agent_swarm.vault.backends.resolver import SecretResolver
+from agent_swarm.vault.backends.settings import BackendSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,7 @@ class Ground:
     stopping: Stopping
     node: Node
     logs: LogStream | None
+    backends: BackendSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +106,10 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
     store, settings, vault, redactor = ground.store, ground.settings, ground.vault, ground.redactor
     keys = SigningKeys(vault)
     door = _door(store, settings, metrics, keys)
+    backends = SecretReader(ground.backends)
+    secrets = SecretResolver(
+        backends, timeout_seconds=ground.backends.timeout_seconds, cache_seconds=ground.backends.cache_seconds
+    )
     return Context(
         store=store,
         tasks=GatheredTasks(store),
@@ -116,8 +124,8 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
         stopping=ground.stopping,
         rules=Rules(caps=settings.caps, profiles=profiles_of(settings)),
         notary=_notary(store, settings),
-        configuration=Configuration(store, vault, redactor, stored_settings()),
-        environments=Environments(store, vault, redactor),
+        configuration=Configuration(store, vault, redactor, stored_settings(), check_reference=backends.require_usable),
+        environments=Environments(store, vault, redactor, secrets),
         key_changes=KeyChanges(store, vault, settings.key_sources.own_file, is_shared=settings.is_shared),
         keeping_keys=KeepingKeys(store, vault, redactor, ground.stopping),
     )

@@ -55,6 +55,9 @@ from agent_swarm.store.operations import (
     TaskCommand,
 )
 from agent_swarm.store.records import AttemptRecord, Edge, ProjectRecord, TaskRecord, TaskSpec
+from agent_swarm.vault.backends.errors import SecretNotFound
+from agent_swarm.vault.backends.references import Reference
+from agent_swarm.vault.backends.resolver import SecretResolver
 
 R = TypeVar("R")
 
@@ -421,9 +424,13 @@ class _Server(uvicorn.Server):
         await self.lifespan.shutdown()
 
 
+def _nothing(reference: Reference, *, seconds: float) -> str:
+    raise SecretNotFound(f"nothing is kept at {reference}")
+
+
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[House]:
-    """A house with nobody in it."""
+async def opened(folder: Path, *, secrets: SecretResolver | None = None) -> AsyncIterator[House]:
+    """A house with nobody in it; `secrets` finds those that are kept elsewhere, by default none."""
     time = ManualTime()
     inner = BatchingStore(MemoryEngine(), clock=ServerClock(wall=time, monotonic=time))
     await inner.open()
@@ -431,8 +438,11 @@ async def opened(folder: Path) -> AsyncIterator[House]:
     await store.apply(PutToken(token=api_key_token(API_KEY, now=store.now())))
     redactor, stopping, metrics = Redactor((SECRET,)), Stopping(), Metrics()
     transcripts = Transcripts(folder / "transcripts", redactor)
-    environments = Environments(store, Vault(), redactor)
+    environments = Environments(
+        store, Vault(), redactor, secrets or SecretResolver(_nothing, timeout_seconds=1, cache_seconds=1)
+    )
     await environments.open()
+    store.subscribe(environments.hear)
     board = SwitchBoard(store, metrics)
     pool = PoolContext.build(
         store,

@@ -113,7 +113,7 @@ def _made(found: FoundKeys, state: _State, *, is_shared: bool) -> MasterKey | No
     if state.texts or (is_shared and state.records):
         raise EncryptionKeyMissing(
             f"the encryption key is missing: {_values(state)} in the database cannot be opened without it; looked in "
-            f"SECRETS_ENCRYPTION_KEY, SECRETS_ENCRYPTION_KEY_FILE and {found.own_file}",
+            f"SECRETS_ENCRYPTION_KEY, its _FILE and _REF, and {found.own_file}",
             hint=f"restore the key{_which(state.records)}, or {REMOVE}",
         )
     if is_shared:
