@@ -1,7 +1,8 @@
 """What reading the rows of any system has in common. Pure."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -28,6 +29,24 @@ class Collected:
             except Unreadable as exc:
                 self.problem(kind, shown(row), str(exc))
         return made
+
+    def unfinished(
+        self, kind: str, rows: Sequence[Row], make: Callable[[Row], ForeignTask], *, ended: Collection[str]
+    ) -> tuple[list[ForeignTask], dict[str, int]]:
+        """Tasks that have not ended and may still begin; and how many have ended, by status."""
+        counted: Counter[str] = Counter()
+        made: dict[str, ForeignTask] = {}
+        sources: dict[str, Row] = {}
+        for row in rows:
+            if (status := str(row.get("status"))) in ended:
+                counted[f"tasks {status}"] += 1
+                continue
+            for task in self.each([row], kind, make):
+                made[task.id], sources[task.id] = task, row
+        for task_id, reason in stranded(made):
+            self.problem(kind, sources[task_id], reason)
+            del made[task_id]
+        return list(made.values()), dict(counted)
 
     def problem(self, kind: str, row: Row, reason: str) -> None:
         """Keep a row that should have been imported."""

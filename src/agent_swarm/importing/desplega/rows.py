@@ -1,6 +1,5 @@
 """Rows of desplega-ai/agent-swarm as values of ours. Pure; what cannot be read is kept, row by row."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from agent_swarm.importing.desplega.database import KEPT, Tables
@@ -14,7 +13,7 @@ from agent_swarm.importing.foreign import (
     ForeignTask,
     our_id,
 )
-from agent_swarm.importing.rows import Collected, stranded
+from agent_swarm.importing.rows import Collected
 
 SYSTEM = "desplega"
 ENDED = frozenset({"completed", "failed", "cancelled", "superseded"})
@@ -108,21 +107,9 @@ def _entry(row: Row, key: bytes | None) -> ForeignEntry:
 def _tasks(
     tables: Tables, agents: Mapping[str, ForeignAgent], projects: list[ForeignProject], collected: Collected
 ) -> tuple[list[ForeignTask], dict[str, int]]:
-    """Those that have not ended and may still begin; and how many have, by status."""
     rows = tables.rows.get("agent_tasks", ())
     statuses = {str(row.get("id")): str(row.get("status")) for row in rows}
-    counted = Counter(f"tasks {status}" for status in statuses.values() if status in ENDED)
-    made: dict[str, ForeignTask] = {}
-    sources: dict[str, Row] = {}
-    for row in rows:
-        if str(row.get("status")) in ENDED:
-            continue
-        for task in collected.each([row], "agent_tasks", lambda row: _task(row, statuses, agents, projects)):
-            made[task.id], sources[task.id] = task, row
-    for task_id, reason in stranded(made):
-        collected.problem("agent_tasks", sources[task_id], reason)
-        del made[task_id]
-    return list(made.values()), dict(counted)
+    return collected.unfinished("agent_tasks", rows, lambda row: _task(row, statuses, agents, projects), ended=ENDED)
 
 
 def _task(

@@ -4,14 +4,13 @@ Its ids are texts such as `task-123`, which may repeat in another swarm; ours ar
 theirs, so that the same record is the same thing at every import.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from agent_swarm.domain.priority import DEFAULT_PRIORITY, PRIORITY_NAMES
 from agent_swarm.importing.fields import Row, Unreadable, first_text, text, texts, whole
 from agent_swarm.importing.foreign import Foreign, ForeignAgent, ForeignProject, ForeignTask, our_id
 from agent_swarm.importing.plugin.folders import CREDENTIALS, Folders
-from agent_swarm.importing.rows import Collected, stranded
+from agent_swarm.importing.rows import Collected
 
 SYSTEM = "swarm-plugin"
 ENDED = frozenset({"completed", "failed", "cancelled"})
@@ -70,18 +69,7 @@ def _tasks(folders: Folders, projects: set[str], collected: Collected) -> tuple[
     rows = folders.rows["tasks"]
     statuses = {_task_id(row, str(row.get("id"))): str(row.get("status", "pending")) for row in rows}
     swarm_projects = _swarm_projects(folders)
-    counted = Counter(f"tasks {status}" for status in statuses.values() if status in ENDED)
-    made: dict[str, ForeignTask] = {}
-    sources: dict[str, Row] = {}
-    for row in rows:
-        if str(row.get("status")) in ENDED:
-            continue
-        for task in collected.each([row], "tasks", lambda row: _task(row, statuses, projects, swarm_projects)):
-            made[task.id], sources[task.id] = task, row
-    for task_id, reason in stranded(made):
-        collected.problem("tasks", sources[task_id], reason)
-        del made[task_id]
-    return list(made.values()), dict(counted)
+    return collected.unfinished("tasks", rows, lambda row: _task(row, statuses, projects, swarm_projects), ended=ENDED)
 
 
 def _task(row: Row, statuses: Mapping[str, str], projects: set[str], swarm_projects: Mapping[str, str]) -> ForeignTask:
