@@ -7,6 +7,7 @@ What a row says about a VM's status is what was last wanted; what is the case is
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from agent_swarm.vm.names import VmKind, VmRef
 from agent_swarm.vm.registry_schema import bring_up_to_date
 
 _BUSY_SECONDS = 15.0
+_POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ class Registry:
             _make_private(path)
             connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
             connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode=WAL")
+            _write_ahead(connection)
             connection.execute("PRAGMA synchronous=FULL")
             bring_up_to_date(connection)
         except (OSError, sqlite3.Error) as exc:
@@ -196,6 +198,19 @@ def _shared(row: sqlite3.Row) -> dict[str, Any]:
         "status": row["status"],
         "created_at": row["created_at"],
     }
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Turn a new file to WAL. SQLite does not wait by itself here: two that turn it at once get "locked" right away."""
+    give_up_at = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up_at:
+                raise
+        time.sleep(_POLL_SECONDS)
 
 
 def _make_private(path: Path) -> None:
