@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from agent_swarm.vm import archives
+from agent_swarm.vm import archives, terminal
 from agent_swarm.vm.errors import GuestRefused
 from agent_swarm.vm.guest.client import Channel, GuestExit, Sink
 from agent_swarm.vm.guest.frames import Command
@@ -40,6 +40,16 @@ def run(host: VmHost, ref: VmRef, argv: Sequence[str], env: Mapping[str, str], s
     with guest_of(host, ref) as guest:
         command = Command(argv=argv, env=env, user=USER)
         return guest.run(command, stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr)
+
+
+def run_at_terminal(
+    host: VmHost, ref: VmRef, argv: Sequence[str], env: Mapping[str, str], streams: Streams
+) -> GuestExit:
+    """The same with this process's terminal as the command's own; Ctrl-C is then typed there."""
+    with guest_of(host, ref) as guest:
+        command = Command(argv=argv, env={**terminal.kind(), **env}, user=USER, terminal=terminal.size())
+        with terminal.handed_over(guest.resize):
+            return guest.run(command, stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr)
 
 
 def copy_in(host: VmHost, source: Path, ref: VmRef, target: str) -> None:

@@ -26,6 +26,7 @@ from agent_swarm.vm.guest.frames import (
     Frame,
     FrameType,
     Identity,
+    WindowSize,
     after_hello,
     decoded,
     encoded,
@@ -124,6 +125,10 @@ class Channel:
     def signal(self, number: int) -> None:
         """Send a signal to the command that runs, and to what it started; from another thread than `run`."""
         self._send(FrameType.SIGNAL, bytes([number]))
+
+    def resize(self, size: WindowSize) -> None:
+        """Tell the command that runs that its terminal has another size; from another thread than `run`."""
+        self._send(FrameType.RESIZE, size.to_bytes())
 
     def _ask(self, kind: FrameType, payload: bytes = b"") -> None:
         self._send(kind, payload)

@@ -32,6 +32,7 @@ class FrameType(Enum):
     INPUT = b"i"
     INPUT_END = b"e"
     SIGNAL = b"s"
+    RESIZE = b"R"
 
     HELLO = b"h"
     OUTPUT = b"o"
@@ -100,15 +101,31 @@ def agent_version(stream: bytes, nonce: bytes) -> int:
     return stream[stream.index(nonce) + NONCE_BYTES]
 
 
+@dataclass(frozen=True, slots=True)
+class WindowSize:
+    """Of a terminal, in characters."""
+
+    rows: int
+    columns: int
+
+    def to_bytes(self) -> bytes:
+        """As the agent reads it."""
+        return struct.pack("<HH", min(self.rows, 65535), min(self.columns, 65535))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What is to run in the guest: arguments as they are, no shell. Without a user it runs as root."""
+    """What is to run in the guest: arguments as they are, no shell. Without a user it runs as root.
+
+    With a `terminal` it has one of that size, and its errors come with its output.
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str]
     cwd: str | None = None
     user: str | None = None
     timeout_seconds: float | None = None
+    terminal: WindowSize | None = None
 
     def to_bytes(self) -> bytes:
         """As the payload of EXECUTE; ValueError for a text with a zero in it."""
@@ -116,6 +133,7 @@ class Command:
         fields += [field(b"e", f"{name}={value}") for name, value in self.env.items()]
         fields += [field(b"d", self.cwd)] if self.cwd is not None else []
         fields += [field(b"u", self.user)] if self.user is not None else []
+        fields += [raw_field(b"w", self.terminal.to_bytes())] if self.terminal is not None else []
         if self.timeout_seconds is not None:
             fields.append(raw_field(b"t", struct.pack("<I", max(1, round(self.timeout_seconds * 1000)))))
         return b"".join(fields)

@@ -21,7 +21,7 @@
 
 enum frame_type {
     EXECUTE = 'E', CONNECT = 'C', PERSONALISE = 'P', POWER_OFF = 'H', FREEZE = 'Z', THAW = 'T',
-    INPUT = 'i', INPUT_END = 'e', SIGNAL = 's',
+    INPUT = 'i', INPUT_END = 'e', SIGNAL = 's', RESIZE = 'R',
     HELLO = 'h', OUTPUT = 'o', ERRORS = 'r', WINDOW = 'w', ENDED = 'x', DONE = 'k', FAILED = 'f'
 };
 enum ending { EXITED = 0, SIGNALLED = 1, TIMED_OUT = 2 };
@@ -49,8 +49,9 @@ uint32_t little32(const unsigned char *bytes);
 uint64_t little64(const unsigned char *bytes);
 
 /* start.c: a process as the host wants it. */
-struct process { pid_t pid; int in, out, err; uint32_t timeout_ms; };
+struct process { pid_t pid; int in, out, err, is_terminal; uint32_t timeout_ms; };  /* of a terminal, out is all there is to read */
 const char *start_process(struct frame *request, struct process *process);  /* NULL, or why not */
+void resize_terminal(int terminal, const unsigned char *size);
 const char *connect_port(struct frame *request, int *connection);
 
 /* session.c: streams between the port and a process or a connection, to the end. */

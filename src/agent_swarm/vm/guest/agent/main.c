@@ -44,7 +44,7 @@ static int answer(struct port *port, struct frame *frame) {
             _exit(1);
         }
         break;
-    case INPUT: case INPUT_END: case SIGNAL: return 0; /* its command has ended meanwhile */
+    case INPUT: case INPUT_END: case SIGNAL: case RESIZE: return 0; /* its command has ended meanwhile */
     default: port_fail(port, "unknown request", "this agent is older than the host's program");
     }
     return port_finish(port);
