@@ -61,7 +61,7 @@ def test_given_a_debian_built_here_when_it_is_cloned_then_it_is_a_machine_of_its
 
 @pytest.mark.slow
 @pytest.mark.alone
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 def test_given_a_debian_with_cloud_init_when_a_base_image_is_built_of_it_then_that_is_at_rest_and_works(
     vm_host: VmHost,
 ) -> None:

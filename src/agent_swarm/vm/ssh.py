@@ -21,7 +21,7 @@ from agent_swarm.vm.errors import EngineMissing, GuestRefused, VmError
 from agent_swarm.vm.guest.client import Channel
 from agent_swarm.vm.guest.frames import Command
 from agent_swarm.vm.host import VmHost
-from agent_swarm.vm.inside import USER, guest_of
+from agent_swarm.vm.inside import USER, guest_of, way_out_of
 from agent_swarm.vm.names import VmRef, project_ref
 
 _HOST_KEY: Final = "/etc/ssh/ssh_host_ed25519_key"
@@ -77,7 +77,7 @@ def login(
     variables: Mapping[str, str] | None = None,
 ) -> Login:
     """How to log in to the VM, started where it does not run. Raises EngineMissing, GuestRefused."""
-    given = variables or {}
+    given = {**way_out_of(host, ref), **(variables or {})}
     options = options_of(host, ref, variables=sorted(given))
     agent = "-A" if forward_agent else "-a"
     environment = {**os.environ, **{VARIABLE_PREFIX + name: value for name, value in given.items()}}

@@ -152,9 +152,10 @@ def cp(*, source: str, target: str, in_project: bool, as_json: bool) -> None:
 @click.argument("name", type=TASK)
 @click.option("--project", "of_project", is_flag=True, help="The name is a project's.")
 @click.option("--engine", is_flag=True, help="What QEMU said, instead of the guest's console.")
+@click.option("--egress", is_flag=True, help="Which hosts the guest asked for in vain, instead.")
 @click.option("-n", "--lines", type=click.IntRange(1), default=100, show_default=True, help="At most that many.")
 @json_option
-def logs(*, name: str, of_project: bool, engine: bool, lines: int, as_json: bool) -> None:
+def logs(*, name: str, of_project: bool, engine: bool, egress: bool, lines: int, as_json: bool) -> None:
     """Print the last lines of a VM's console.
 
     \b
@@ -165,7 +166,8 @@ def logs(*, name: str, of_project: bool, engine: bool, lines: int, as_json: bool
     host = vm_host()
     with host.registry() as registry:
         ref = registry.get(project_ref(name) if of_project else task_ref(name)).ref
-    path = host.paths(ref).engine_log if engine else host.paths(ref).console
+    paths = host.paths(ref)
+    path = paths.egress_log if egress else paths.engine_log if engine else paths.console
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:

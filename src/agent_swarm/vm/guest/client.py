@@ -93,6 +93,10 @@ class Channel:
         """Hang up; the guest ends what it was doing for this channel."""
         self._connection.close()
 
+    def detach(self) -> tuple[socket.socket, bytes]:
+        """The connection, greeted, and what came behind the greeting; this channel is of no use any more."""
+        return self._connection, self._unread
+
     def run(self, command: Command, *, stdin: Iterable[bytes] = (), stdout: Sink, stderr: Sink) -> GuestExit:
         """Run a command in the guest, feed it `stdin`, and hand on what it says, until it has ended.
 

@@ -18,10 +18,12 @@ HEADER: Final = struct.Struct("<IB3x")
 DATA_BYTES: Final = 65536
 REQUEST_BYTES: Final = 1 << 20
 WINDOW_BYTES: Final = 256 << 10
+STREAM_BYTES: Final = 2048  # of one frame of a connection to the outside
+STREAM_WINDOW: Final = 64 << 10  # of such a connection that may be under way, each way
 
 
 class FrameType(Enum):
-    """What a frame says. The first group goes to the guest, the second comes from it."""
+    """What a frame says. The first group goes to the guest, the second comes from it, the third goes both ways."""
 
     EXECUTE = b"E"
     CONNECT = b"C"
@@ -41,6 +43,13 @@ class FrameType(Enum):
     ENDED = b"x"
     DONE = b"k"
     FAILED = b"f"
+
+    # Of connections of the guest to the outside, both ways.
+    STREAM_OPEN = b"O"
+    STREAM_DATA = b"d"
+    STREAM_END = b"n"
+    STREAM_USED = b"u"
+    STREAM_GONE = b"g"
 
 
 class Ending(IntEnum):

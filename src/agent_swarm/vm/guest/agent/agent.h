@@ -19,10 +19,14 @@
 #define REQUEST_BYTES (1 << 20)  /* of any other frame */
 #define WINDOW_BYTES (256 << 10) /* of input that the host may send before it is used */
 
+#define STREAM_BYTES 2048         /* of one frame of a connection */
+#define STREAM_WINDOW (64 << 10) /* of a connection, that may be under way each way */
+
 enum frame_type {
     EXECUTE = 'E', CONNECT = 'C', PERSONALISE = 'P', POWER_OFF = 'H', FREEZE = 'Z', THAW = 'T',
     INPUT = 'i', INPUT_END = 'e', SIGNAL = 's', RESIZE = 'R',
-    HELLO = 'h', OUTPUT = 'o', ERRORS = 'r', WINDOW = 'w', ENDED = 'x', DONE = 'k', FAILED = 'f'
+    HELLO = 'h', OUTPUT = 'o', ERRORS = 'r', WINDOW = 'w', ENDED = 'x', DONE = 'k', FAILED = 'f',
+    STREAM_OPEN = 'O', STREAM_DATA = 'd', STREAM_END = 'n', STREAM_USED = 'u', STREAM_GONE = 'g' /* of egress, both ways */
 };
 enum ending { EXITED = 0, SIGNALLED = 1, TIMED_OUT = 2 };
 
@@ -57,6 +61,9 @@ const char *connect_port(struct frame *request, int *connection);
 /* session.c: streams between the port and a process or a connection, to the end. */
 int run_process(struct port *port, struct frame *request);
 int run_connection(struct port *port, struct frame *request);
+
+/* egress.c: connections of the guest to the outside, which the host makes or refuses. */
+void serve_egress(const char *device);
 
 /* host.c: what concerns the guest as a whole. */
 const char *personalise(struct frame *request);
