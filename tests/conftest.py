@@ -1,6 +1,7 @@
 """Shared by all tests: async tests run on plain asyncio, as the program does."""
 
 import os
+import signal
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +11,12 @@ import pytest
 from agent_swarm.testing import claude_cli as claude
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C end what tests start: a shell that runs tests in the background has it ignored, for children, too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -36,13 +36,14 @@ class Copy:
             code = self._pytest(guard.tests, are_slow=guard.is_slow)
         return {_ALL_PASSED: "survived", _SOME_FAILED: "killed"}.get(code, f"pytest ended with {code}")
 
-    def passes(self, guards: Sequence[Guard]) -> bool:
-        """Whether the tests of these guards pass while every one of them stands."""
+    def failure(self, guards: Sequence[Guard]) -> str:
+        """What pytest says where tests of these guards fail while every one of them stands; nothing where all pass."""
         for are_slow in (False, True):
             tests = sorted({test for guard in guards if guard.is_slow == are_slow for test in guard.tests})
-            if tests and self._pytest(tests, are_slow=are_slow, seconds=_ALL_SECONDS) != _ALL_PASSED:
-                return False
-        return True
+            says = self._folder / "standing.txt"
+            if tests and self._pytest(tests, are_slow=are_slow, seconds=_ALL_SECONDS, says=says) != _ALL_PASSED:
+                return says.read_text(encoding="utf-8", errors="replace")
+        return ""
 
     @contextmanager
     def _without(self, guard: Guard) -> Iterator[None]:
@@ -63,7 +64,9 @@ class Copy:
         for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
             compiled.unlink()
 
-    def _pytest(self, tests: Sequence[str], *, are_slow: bool, seconds: float = _SECONDS) -> int:
+    def _pytest(
+        self, tests: Sequence[str], *, are_slow: bool, seconds: float = _SECONDS, says: Path | None = None
+    ) -> int:
         chosen = () if are_slow else ("-m", "not slow")
-        code = run(self._folder, (*chosen, *tests), seconds=seconds)
+        code = run(self._folder, (*chosen, *tests), seconds=seconds, says=says)
         return _SOME_FAILED if code is None else code  # a mutant that hangs is noticed, too

@@ -35,10 +35,10 @@ def _try_all(chosen: Sequence[Guard], root: Path, folder: Path) -> list[tuple[st
     for number in range(SIDE_BY_SIDE):
         copies.put(Copy(root, folder / str(number)))
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        stands = pool.submit(_borrow, copies, lambda copy: "passed" if copy.passes(chosen) else "failed")
+        stands = pool.submit(_borrow, copies, lambda copy: copy.failure(chosen))
         tried = list(pool.map(lambda guard: _borrow(copies, lambda copy: _try(copy, guard)), chosen))
-        if stands.result()[0] != "passed":
-            sys.stderr.write("the tests fail while every guard stands: nothing is shown\n")
+        if failure := stands.result()[0]:
+            sys.stdout.write(f"{failure}\nthe tests fail while every guard stands: nothing is shown\n")
             return [("unclear", seconds) for _, seconds in tried]
     return tried
 

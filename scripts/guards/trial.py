@@ -33,9 +33,12 @@ _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload([__name__, *_IMPORTED])
 
 
-def run(folder: Path, arguments: Sequence[str], *, seconds: float) -> int | None:
-    """Run pytest in the copy at `folder`; answers its exit code, None where it took longer than `seconds`."""
-    process = _forks.Process(target=_be_pytest, args=(str(folder), list(arguments)))
+def run(folder: Path, arguments: Sequence[str], *, seconds: float, says: Path | None = None) -> int | None:
+    """Run pytest in the copy at `folder`; answers its exit code, None where it took longer than `seconds`.
+
+    What pytest prints goes to the file `says`, or nowhere.
+    """
+    process = _forks.Process(target=_be_pytest, args=(str(folder), list(arguments), str(says or os.devnull)))
     process.start()
     process.join(seconds)
     if process.exitcode is None:
@@ -45,10 +48,11 @@ def run(folder: Path, arguments: Sequence[str], *, seconds: float) -> int | None
     return process.exitcode
 
 
-def _be_pytest(folder: str, arguments: list[str]) -> None:
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(nothing, descriptor)
+def _be_pytest(folder: str, arguments: list[str], says: str) -> None:
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    output = os.open(says, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    for descriptor in (1, 2):
+        os.dup2(output, descriptor)
     os.chdir(folder)
     os.environ["PYTHONPATH"] = f"{folder}/src"  # for processes that tests start
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # loading all of them takes longer than most of the tests

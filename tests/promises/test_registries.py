@@ -26,7 +26,7 @@ EMITTERS = (
     "store/events.py",
     "domain/commands.py",
     "store/rows.py",
-    "services/notary.py",
+    "services/signed_history.py",
     *(f"store/families/{name}.py" for name in FAMILIES),
 )
 NOW = 1_800_000_000_000_000

@@ -75,6 +75,8 @@ def _of_agents(event_type: str, data: Mapping[str, Any]) -> str:
             return f"works under permission profile {profile} now" if profile else "works under the usual profile now"
         case "agent.registered":
             return f"{data.get('name', 'an agent')} is here, as {data.get('agentRole', 'agent')}"
+        case "agent.introduced":
+            return f"{data.get('name', 'an agent')} is known from {data.get('origin', 'elsewhere')}"
         case "agent.killAcknowledged":
             return f"confirmed that nothing runs any more ({data.get('runs', 0)} runs ended)"
     return ""
@@ -133,6 +135,8 @@ def _of_people(event_type: str, data: Mapping[str, Any]) -> str:
             return "every session is over"
         case "signingKey.created":
             return "signs the tokens of sessions"
+        case "signingKey.removed":
+            return "is gone, with every token that it signed"
         case "auth.denied":
             return f"{data.get('requests', '')} refused: {data.get('reason', '')}"
     return ""

@@ -66,6 +66,9 @@ COMMANDS = {
         "key": Lazy("agent_swarm.cli.key:key", "Look at and change the keys that secrets are encrypted with."),
         "audit": Lazy("agent_swarm.cli.audit:audit", "Prove who did what: verify, sign, export the history."),
         "db": Lazy("agent_swarm.cli.db:db", "Look at, migrate and copy the database."),
+        "import": Lazy(
+            "agent_swarm.cli.importing:importing", "Take over agents, projects and open tasks from another system."
+        ),
     },
     "Your shell": {
         "completion": Lazy("agent_swarm.cli.completion:completion", "Print the completion script for a shell."),

@@ -80,7 +80,7 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
         return {"tasks": tasks, "agents": {op.agent_id for op in operations}}
     if phase in (ops.SignOff, ops.SetAgentPermissions):
         return {"agents": {op.agent_id for op in operations}}
-    if phase is ops.RegisterAgent:
+    if phase in (ops.RegisterAgent, ops.IntroduceAgent):
         return {"agents": {op.agent.profile.id for op in operations}}
     if phase is ops.CreateTasks:
         new = [task for op in operations for task in op.tasks]
@@ -104,6 +104,7 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.PutToken: tokens.put_token,
     ops.RevokeToken: tokens.revoke_token,
     ops.RegisterAgent: agents.register_agent,
+    ops.IntroduceAgent: agents.introduce_agent,
     ops.SetAgentPermissions: agents.set_permissions,
     ops.SignOff: agents.sign_off,
     ops.CreateProject: projects.create_project,

@@ -226,6 +226,19 @@ class RegisterAgent(Operation[Registration]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IntroduceAgent(Operation[bool]):
+    """Have an agent of `origin` known before a process reports for it; answers whether it was unknown till now."""
+
+    agent: AgentRecord
+    actor: str
+    origin: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"agent:{self.agent.profile.id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetAgentPermissions(Operation[AgentRecord]):
     """Give an agent a permission profile from its next attempt on; an empty name takes it away.
 
@@ -512,6 +525,7 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     PutToken,
     RevokeToken,
     RegisterAgent,
+    IntroduceAgent,
     SetAgentPermissions,
     SignOff,
     CreateProject,

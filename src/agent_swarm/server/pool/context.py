@@ -56,13 +56,14 @@ class PoolContext:
         on_enter: Callable[[Presence], None] = lambda _: None,
     ) -> "PoolContext":
         """Made before the app serves; run `running` while it does. `on_enter` is called with whoever connects."""
+        reports = Reports(redactor, random.random)
         return cls(
             store=store,
             dispatcher=Dispatcher(store, profiles=profiles),
             transcripts=transcripts,
-            reports=Reports(redactor, random.random),
+            reports=reports,
             owners=Owners(store),
-            briefings=Briefings(store, transcripts, environments),
+            briefings=Briefings(store, transcripts, environments, reports),
             roster=Roster(store, board, on_enter),
             stopping=stopping,
             profiles=profiles,

@@ -30,6 +30,7 @@ from agent_swarm.vm.guest.frames import (
     after_hello,
     decoded,
     encoded,
+    ending_of,
 )
 from agent_swarm.vm.qemu.endpoints import Endpoint
 
@@ -152,7 +153,7 @@ class Channel:
                 elif frame.type is FrameType.WINDOW:
                     feeder.used(int.from_bytes(frame.payload, "little"))
                 elif frame.type is FrameType.ENDED:
-                    return GuestExit(Ending(frame.payload[0]), frame.payload[1])
+                    return _exit(frame)
                 else:
                     raise _refusal(frame)
         finally:
@@ -182,6 +183,13 @@ class Channel:
 
 
 _LOOK = "see what it printed last: agent-swarm logs"
+
+
+def _exit(frame: Frame) -> GuestExit:
+    try:
+        return GuestExit(*ending_of(frame))
+    except BrokenStream as exc:
+        raise GuestUnreachable(f"the agent in the guest cannot be understood: {exc}", hint=_LOOK) from exc
 
 
 class _Feeder(threading.Thread):

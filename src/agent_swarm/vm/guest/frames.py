@@ -122,6 +122,15 @@ class WindowSize:
         return struct.pack("<HH", min(self.rows, 65535), min(self.columns, 65535))
 
 
+def ending_of(frame: Frame) -> tuple[Ending, int]:
+    """How the command ended, and its exit code or signal; BrokenStream where the guest does not say it."""
+    try:
+        how, number = frame.payload
+        return Ending(how), number
+    except ValueError:
+        raise BrokenStream(f"an end of {len(frame.payload)} bytes, expected one of 2 that are known") from None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """What is to run in the guest: arguments as they are, no shell. Without a user it runs as root.
