@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import click
 
@@ -67,7 +67,7 @@ def code(*, task: str, path: str, configure: bool, as_json: bool) -> int:
     \b
     Examples:
       agent-swarm code fix-login --configure
-      agent-swarm code fix-login /home/worker/project
+      agent-swarm code fix-login project
     """
     return _open(task_ref(task), path, configure=configure, as_json=as_json)
 
@@ -91,7 +91,8 @@ def _open(ref: VmRef, path: str, *, configure: bool, as_json: bool) -> int:
     from agent_swarm.vm.editor import command
 
     config = Path.home() / ".ssh/config"
-    arguments = command(vm_host(), ref, path, config=config, configure=configure)
+    place = str(PurePosixPath(_HOME, path))  # without a slash at its beginning it starts at worker's home
+    arguments = command(vm_host(), ref, place, config=config, configure=configure)
     done = subprocess.run(arguments, check=False)
     if as_json:
         print_json({"command": arguments, "exitCode": done.returncode})
