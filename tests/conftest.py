@@ -14,9 +14,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C end what tests start: a shell that runs tests in the background has it ignored, for children, too."""
+    """Let signals end what tests start: tests in the background have them ignored, and their children, too."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by nohup, which is to hold for the tests themselves
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.fixture

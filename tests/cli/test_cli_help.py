@@ -10,8 +10,8 @@ from agent_swarm import __version__
 from agent_swarm.cli.lazy import LazyGroup
 from agent_swarm.cli.main import cli
 
-# Each of these is kept for the VM commands to come.
-VM_COMMANDS = ("code", "env")
+# Each of these is kept for a VM command to come.
+VM_COMMANDS = ("code",)
 
 
 def commands_of(group: LazyGroup, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command, str]]:

@@ -41,7 +41,7 @@ def rm(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Remove a value, or everything encrypted that cannot be opened.
+    """Remove a value, or whatever cannot be decrypted.
 
     --undecryptable is for the case that the encryption key is lost: it works on the data directory, or on --database,
     while no server runs, opens what the keys at hand open, and removes the rest. Keys that sign tokens of sessions
