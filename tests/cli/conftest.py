@@ -52,7 +52,13 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def run(environment: dict[str, str], tmp_path: Path) -> Run:
     """`run("task", "list")`: the program as a process, to its end."""
 
-    def call(*arguments: str, env: dict[str, str] | None = None, stdin: str = "", cwd: Path | None = None) -> Ended:
+    def call(
+        *arguments: str,
+        env: dict[str, str] | None = None,
+        stdin: str = "",
+        cwd: Path | None = None,
+        seconds: float = 60,
+    ) -> Ended:
         done = subprocess.run(
             [sys.executable, "-m", "agent_swarm", *arguments],
             env={**environment, **(env or {})},
@@ -60,7 +66,7 @@ def run(environment: dict[str, str], tmp_path: Path) -> Run:
             cwd=cwd or tmp_path,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=seconds,
             check=False,
         )
         return Ended(done.returncode, done.stdout, done.stderr)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent_swarm.domain.errors import EncryptionKeyMissing, InvalidInput, SecretUnreadable
+from agent_swarm.vault.keys import new_key
 from agent_swarm.vm.errors import EngineMissing, UnknownVariable, UnknownVm, VmError
 from agent_swarm.vm.host import VmHost
 from agent_swarm.vm.layout import Layout
@@ -128,6 +129,8 @@ def test_given_a_keyring_that_comes_later_then_the_key_in_the_file_goes_on_servi
         set_variable(host, "ONE", "1")
     assert not set_variable(host, "TWO", "2").is_new
     assert ring.kept == {}
+    ring.set_password("agent-swarm", "master-key", new_key().text)  # of somebody else's doing
+    assert set_variable(host, "TWO", "2").place.endswith("env.key")
     assert variables_of(host, "shop") == {"ONE": "1", "TWO": "2"}
 
 

@@ -45,6 +45,7 @@ COMMANDS = {
         "create": Lazy("agent_swarm.cli.vm.task:create", "Clone a project for a task."),
         "list": Lazy("agent_swarm.cli.vm.task:list_", "List the task VMs."),
         "ssh": Lazy("agent_swarm.cli.vm.ssh:ssh", "Log in to a task VM."),
+        "code": Lazy("agent_swarm.cli.vm.ssh:code", "Open VS Code in a task VM."),
         "run": Lazy("agent_swarm.cli.vm.running:run", "Run a command in a task VM."),
         "cp": Lazy("agent_swarm.cli.vm.running:cp", "Copy files and folders into a VM, and out of it."),
         "start": Lazy("agent_swarm.cli.vm.task:start", "Start a task VM."),

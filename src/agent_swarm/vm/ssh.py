@@ -21,10 +21,16 @@ from agent_swarm.vm.errors import EngineMissing, GuestRefused, VmError
 from agent_swarm.vm.guest.client import Channel
 from agent_swarm.vm.guest.frames import Command
 from agent_swarm.vm.host import VmHost
-from agent_swarm.vm.inside import USER, guest_of
+from agent_swarm.vm.inside import USER, guest_of, way_out_of
 from agent_swarm.vm.names import VmRef, project_ref
 
-_HOST_KEY: Final = "/etc/ssh/ssh_host_ed25519_key.pub"
+_HOST_KEY: Final = "/etc/ssh/ssh_host_ed25519_key"
+
+# Run in the guest as root; the key's file is its argument. sshd's own service may be about to make it, too.
+_TELL_KEY: Final = """
+test -e "$1.pub" || ssh-keygen -q -N "" -t ed25519 -f "$1" < /dev/null > /dev/null 2>&1
+cat "$1.pub"
+"""
 VARIABLE_PREFIX: Final = "VM_VARIABLE_"
 
 # Run in the guest as its user; the key is its argument. What other keys there are stays.
@@ -71,7 +77,7 @@ def login(
     variables: Mapping[str, str] | None = None,
 ) -> Login:
     """How to log in to the VM, started where it does not run. Raises EngineMissing, GuestRefused."""
-    given = variables or {}
+    given = {**way_out_of(host, ref), **(variables or {})}
     options = options_of(host, ref, variables=sorted(given))
     agent = "-A" if forward_agent else "-a"
     environment = {**os.environ, **{VARIABLE_PREFIX + name: value for name, value in given.items()}}
@@ -90,7 +96,7 @@ def options_of(host: VmHost, ref: VmRef, *, variables: Sequence[str] = ()) -> Op
     with guest_of(host, row.ref) as guest:
         public = key.with_suffix(".pub").read_text(encoding="ascii").strip()
         _say(guest, ["sh", "-c", _LET_IN, "sh", public], user=USER)
-        host_key = _say(guest, ["cat", _HOST_KEY], user=None)
+        host_key = _say(guest, ["sh", "-c", _TELL_KEY, "sh", _HOST_KEY], user=None)
     known_hosts.write_text(f"{row.ref.vm_id} {host_key}", encoding="ascii")
     settings = {
         "User": USER,

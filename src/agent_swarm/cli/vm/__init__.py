@@ -9,6 +9,7 @@ PROJECT_COMMANDS = {
         "create": Lazy("agent_swarm.cli.vm.project:create", "Make a project VM of a base image."),
         "list": Lazy("agent_swarm.cli.vm.project:list_", "List the project VMs."),
         "ssh": Lazy("agent_swarm.cli.vm.ssh:ssh_to_project", "Log in to a project VM."),
+        "code": Lazy("agent_swarm.cli.vm.ssh:code_in_project", "Open VS Code in a project VM."),
         "run": Lazy("agent_swarm.cli.vm.running:run_in_project", "Run a command in a project VM."),
         "stop": Lazy("agent_swarm.cli.vm.project:stop", "Stop a project VM; new tasks are clones of what it is then."),
         "delete": Lazy("agent_swarm.cli.vm.project:delete", "Delete a project VM that no task is cloned from."),

@@ -31,6 +31,8 @@ SECOND = """#!/bin/busybox sh
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t tmpfs run /run
+mkdir -p /dev/pts
+mount -t devpts devpts /dev/pts
 chown -R worker:worker /home/worker
 ip link set lo up
 [ -e /sys/class/net/eth0 ] && udhcpc -i eth0 -n -q -f -s /etc/udhcpc.script >/dev/null 2>&1 &

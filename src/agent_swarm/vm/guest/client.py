@@ -26,6 +26,7 @@ from agent_swarm.vm.guest.frames import (
     Frame,
     FrameType,
     Identity,
+    WindowSize,
     after_hello,
     decoded,
     encoded,
@@ -93,6 +94,10 @@ class Channel:
         """Hang up; the guest ends what it was doing for this channel."""
         self._connection.close()
 
+    def detach(self) -> tuple[socket.socket, bytes]:
+        """The connection, greeted, and what came behind the greeting; this channel is of no use any more."""
+        return self._connection, self._unread
+
     def run(self, command: Command, *, stdin: Iterable[bytes] = (), stdout: Sink, stderr: Sink) -> GuestExit:
         """Run a command in the guest, feed it `stdin`, and hand on what it says, until it has ended.
 
@@ -125,6 +130,10 @@ class Channel:
     def signal(self, number: int) -> None:
         """Send a signal to the command that runs, and to what it started; from another thread than `run`."""
         self._send(FrameType.SIGNAL, bytes([number]))
+
+    def resize(self, size: WindowSize) -> None:
+        """Tell the command that runs that its terminal has another size; from another thread than `run`."""
+        self._send(FrameType.RESIZE, size.to_bytes())
 
     def _ask(self, kind: FrameType, payload: bytes = b"") -> None:
         self._send(kind, payload)
