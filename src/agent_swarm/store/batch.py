@@ -82,6 +82,8 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
         return {"agents": {op.agent_id for op in operations}}
     if phase is ops.RegisterAgent:
         return {"agents": {op.agent.profile.id for op in operations}}
+    if phase is ops.RecordOperation:
+        return {"asked": [asked for op in operations if (asked := getattr(op, "idempotency", None)) is not None]}
     if phase is ops.CreateTasks:
         new = [task for op in operations for task in op.tasks]
         capped = [op for op in operations if op.capped is not None]

@@ -9,7 +9,7 @@ run after all commands of the batch.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -78,6 +78,10 @@ class Desk(Protocol):
         """Add a record, or replace the one under its key."""
         ...
 
+    def add(self, family: "Family[T]", records: Sequence[T]) -> None:
+        """Add new records, all in one go; none of their keys may be taken."""
+        ...
+
     def remove(self, family: "Family[T]", *key: Any) -> bool:
         """Remove the record under this key; whether there was one."""
         ...
@@ -86,9 +90,20 @@ class Desk(Protocol):
         """Have an event of what was done."""
         ...
 
+    def earlier(self, asked: "Idempotency | None") -> tuple[str, ...] | None:
+        """The ids of what a request under this key made before; None for a new one. Raises IdempotencyMismatch."""
+        ...
+
+    def remember(self, asked: "Idempotency | None", ids: tuple[str, ...]) -> None:
+        """Keep the ids of what this request made, under its key if it has one."""
+        ...
+
 
 class RecordOperation(Operation[R_co]):
-    """An operation on records that are kept under keys (`store/families`); it says itself what it does."""
+    """An operation on records that are kept under keys (`store/families`); it says itself what it does.
+
+    One that can be asked for under an Idempotency-Key has it in a field `idempotency`.
+    """
 
     __slots__ = ()
 
