@@ -10,6 +10,7 @@ RECIPIENTS = 1_000  # of one message
 MEMBERS = 1_000  # of one channel
 CHANNELS = 1_000
 NAME_CHARS = 64
+AT_ONCE = 50  # that an agent is told together, and that are taken to it together
 HOPS = 4  # so many times agents that were woken may wake others in turn
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.\-]{0,63}")

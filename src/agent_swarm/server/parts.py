@@ -31,6 +31,7 @@ from agent_swarm.server.settings import ServerSettings, stored_settings
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.server.timers import TimerService
 from agent_swarm.server.unserved import UnservedWatch
+from agent_swarm.server.waking import Waking
 from agent_swarm.services.channels import Channels
 from agent_swarm.services.configuration import Configuration
 from agent_swarm.services.environments import Environments
@@ -84,6 +85,7 @@ def make_parts(ground: Ground) -> Parts:
             timers,
             Housekeeping(store),
             SessionKeeping(store),
+            Waking(store),
             UnservedWatch(store, minutes=settings.no_agent_minutes),
             context.door.denials,
             context.keeping_keys,

@@ -11,7 +11,7 @@ from typing import Any
 
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.store import operations as ops
-from agent_swarm.store.applying import agents, claims, killing, leases, projects, tasks, tokens, upkeep
+from agent_swarm.store.applying import agents, claims, conversations, killing, leases, projects, tasks, tokens, upkeep
 from agent_swarm.store.applying.claims import Numbered
 from agent_swarm.store.applying.work import Work
 from agent_swarm.store.base import BatchResult, Committed
@@ -110,6 +110,7 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.SignOff: agents.sign_off,
     ops.CreateProject: projects.create_project,
     ops.CreateTasks: tasks.create_tasks,
+    ops.OpenConversation: conversations.open_conversation,
     ops.TaskCommand: tasks.command,
     ops.Reprioritize: tasks.reprioritize,
     ops.RunTimers: tasks.run_timers,

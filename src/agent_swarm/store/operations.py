@@ -341,6 +341,21 @@ class CreateTasks(Operation[Created]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenConversation(Operation[str]):
+    """Give an idle agent a task in which it reads what waits for it; answers the task's id, empty where none is needed.
+
+    One at a time: none while the agent works, and none beside one that nobody has claimed yet.
+    """
+
+    agent_id: str
+    task: NewTask
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"mail:agent:{self.agent_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandReply:
     """Answer of TaskCommand; `repeated` when the same was already done."""
 
@@ -531,6 +546,7 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     SignOff,
     CreateProject,
     CreateTasks,
+    OpenConversation,
     TaskCommand,
     Reprioritize,
     RunTimers,

@@ -21,7 +21,7 @@ def create_tasks(work: Work, op: ops.CreateTasks) -> ops.Created:
     _refuse_while_killed(work)
     _check_references(work, op)
     caps.check_caps(work, op)
-    records = tuple(_create_task(work, new, op.actor) for new in op.tasks)
+    records = tuple(create_task(work, new, op.actor) for new in op.tasks)
     created = tuple(record.spec.id for record in records)
     work.remember(op.idempotency, created)
     return ops.Created(task_ids=created, records=records)
@@ -49,7 +49,8 @@ def _check_references(work: Work, op: ops.CreateTasks) -> None:
         made.add(spec.id)
 
 
-def _create_task(work: Work, new: ops.NewTask, actor: str) -> TaskRecord:
+def create_task(work: Work, new: ops.NewTask, actor: str) -> TaskRecord:
+    """One task, of which all that it names exists and is fetched."""
     spec = changed(new.spec, created_at=work.now, root_id=new.spec.root_id or new.spec.id)
     if new.not_before is not None and new.not_before <= work.now:
         new = replace(new, not_before=None)

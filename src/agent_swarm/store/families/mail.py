@@ -116,10 +116,15 @@ MEMBERSHIPS = Family("channel_member", Membership, key=("channel", "member"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """An agent has messages for which it is to be woken; `task_id` is the conversation task that was made for them."""
+    """An agent has messages for which it is to be woken.
+
+    `task_id` is the latest conversation task that was made for it, for messages up to that number: whatever became of
+    it, the agent is not woken again for those.
+    """
 
     agent_id: str
     task_id: str = ""
+    up_to: int = 0
     since: int = 0
 
 

@@ -548,6 +548,7 @@ wake_call = sa.Table(
     metadata,
     sa.Column("agent_id", _ID, primary_key=True),
     sa.Column("task_id", sa.Text, nullable=False),
+    sa.Column("up_to", sa.BigInteger, nullable=False),
     _instant("since", nullable=False),
 )
 

@@ -104,6 +104,7 @@ def upgrade() -> None:
         "wake_call",
         sa.Column("agent_id", sa.String(length=36), nullable=False),
         sa.Column("task_id", sa.Text(), nullable=False),
+        sa.Column("up_to", sa.BigInteger(), nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("agent_id", name=op.f("pk_wake_call")),
     )
