@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from agent_swarm.domain.ids import new_id
 from agent_swarm.testing.real_swarm import RealSwarm
 
 pytestmark = pytest.mark.slow
@@ -19,6 +18,13 @@ def swarm(tmp_path: Path) -> Any:
         yield swarm
     finally:
         swarm.close()
+
+
+def at_work(swarm: RealSwarm) -> str:
+    """An agent that runs scripts, where tasks say nothing else."""
+    agent_id = swarm.start_worker(variables={"HARNESS_PROVIDER": "script"})
+    swarm.wait_until(lambda: bool(swarm.call("GET", "/api/agents")["agents"]), "the agent is there")
+    return agent_id
 
 
 def filed(swarm: RealSwarm, agent_id: str, script: str) -> str:
@@ -50,8 +56,7 @@ def ended(swarm: RealSwarm, task_id: str) -> Any:
 
 
 def test_given_a_running_agent_when_it_is_written_to_then_it_has_each_message_once(swarm: RealSwarm) -> None:
-    agent_id = new_id()
-    swarm.start_worker(agent_id)
+    agent_id = at_work(swarm)
     task_id = filed(swarm, agent_id, "say begun\nwait-message 60\nwait-message 60\nresult heard both")
 
     first, second = said(swarm, agent_id, "one"), said(swarm, agent_id, "two")
@@ -65,8 +70,7 @@ def test_given_a_running_agent_when_it_is_written_to_then_it_has_each_message_on
 def test_given_a_busy_step_when_its_task_is_steered_with_an_interrupt_then_the_agent_reads_it_at_once(
     swarm: RealSwarm,
 ) -> None:
-    agent_id = new_id()
-    swarm.start_worker(agent_id)
+    agent_id = at_work(swarm)
     task_id = filed(swarm, agent_id, "say begun\nsleep 300\nwait-message 30\nresult turned")
     swarm.wait_until(lambda: "begun" in "\n".join(heard(swarm, task_id)), "the agent is in its long step")
 
@@ -78,8 +82,7 @@ def test_given_a_busy_step_when_its_task_is_steered_with_an_interrupt_then_the_a
 def test_given_a_server_that_is_killed_when_it_is_back_then_what_was_said_reaches_the_agent_once(
     swarm: RealSwarm,
 ) -> None:
-    agent_id = new_id()
-    swarm.start_worker(agent_id)
+    agent_id = at_work(swarm)
     task_id = filed(swarm, agent_id, "say begun\nwait-message 90\nwait-message 90\nsleep 1\nresult heard both")
     first = said(swarm, agent_id, "before")
     swarm.kill_server()
@@ -96,14 +99,12 @@ def test_given_a_server_that_is_killed_when_it_is_back_then_what_was_said_reache
 def test_given_a_harness_that_takes_no_messages_when_the_agent_is_idle_again_then_it_is_woken_once(
     swarm: RealSwarm,
 ) -> None:
-    agent_id = new_id()
-    swarm.start_worker(agent_id)
+    agent_id = at_work(swarm)
     busy = swarm.call("POST", "/api/tasks", {"prompt": "sleep 3", "harness": "shell", "agentId": agent_id})["id"]
     swarm.wait_until(lambda: swarm.task(busy)["status"] == "running", "the task runs")
 
     ids = [said(swarm, agent_id, text) for text in ("one", "two", "three")]
 
     swarm.wait_until(lambda: all(has_it(swarm, one) for one in ids), "all are acknowledged")
-    woken = [task for task in swarm.call("GET", "/api/tasks?tag=conversation")["tasks"]]
-    assert len(woken) == 1
-    assert woken[0]["title"].startswith("Messages for ")
+    (woken,) = swarm.call("GET", "/api/tasks?tag=conversation")["tasks"]
+    assert woken["title"].startswith("Messages for ")

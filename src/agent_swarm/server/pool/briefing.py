@@ -13,7 +13,7 @@ import structlog
 from agent_swarm.domain.messages import of_task
 from agent_swarm.domain.permissions import Granted
 from agent_swarm.domain.time import SECOND
-from agent_swarm.server.pool.mail import Trays, digest_of, message_body
+from agent_swarm.server.pool.trays import Trays, digest_of, message_body
 from agent_swarm.services.environments import Environments, Variable
 from agent_swarm.services.handover import context_of
 from agent_swarm.services.transcripts import Transcripts

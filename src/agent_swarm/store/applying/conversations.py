@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from agent_swarm.domain.kill_switch import stopping
 from agent_swarm.domain.messages import AT_ONCE
 from agent_swarm.store import events
 from agent_swarm.store import operations as ops
@@ -14,7 +15,7 @@ from agent_swarm.store.families.mailing import TRAY
 def open_conversation(work: Work, op: ops.OpenConversation) -> str:
     """Make the task, where the agent is called, is idle, and has no such task waiting."""
     call = work.get(CALLS, op.agent_id)
-    if call is None or work.rows.killed():
+    if call is None or stopping(work.rows.killed(), op.agent_id) is not None:
         return ""
     tray = work.scan(TRAYS, f"agent:{op.agent_id}", limit=TRAY)
     if not any(one.is_waking and one.number > call.up_to for one in tray):
