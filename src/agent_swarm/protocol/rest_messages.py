@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from agent_swarm.domain.messages import NAME_CHARS, RECIPIENTS, DeliveryStatus, MessageKind
+from agent_swarm.domain.messages import NAME_CHARS, DeliveryStatus, MessageKind
 from agent_swarm.protocol import limits
 from agent_swarm.protocol.rest import Id, Input, Label, Output, Text, at_most
 
@@ -75,7 +75,7 @@ class Message(Output):
     channel: str | None
     task_id: str | None
     reply_to: str | None
-    mentions: Annotated[list[str], at_most(RECIPIENTS)]
+    mentions: Annotated[list[str], at_most(ADDRESSED)]
     mentions_all: bool
     interrupt: bool
     hops: int

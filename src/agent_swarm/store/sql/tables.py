@@ -472,7 +472,6 @@ message = sa.Table(
     sa.Index("ix_message_sender", "sender", "number"),
 )
 
-# The one row: the number of the last message.
 message_head = sa.Table(
     "message_head",
     metadata,
@@ -496,22 +495,12 @@ delivery = sa.Table(
     _instant("read_at"),
     sa.Index("ix_delivery_message", "message_id", "recipient"),
 )
-sa.Index(
-    "ix_delivery_unread",
-    delivery.c.recipient,
-    delivery.c.number,
-    sqlite_where=delivery.c.read_at.is_(None),
-    postgresql_where=delivery.c.read_at.is_(None),
-)
-sa.Index(
-    "ix_delivery_mention",
-    delivery.c.recipient,
-    delivery.c.number,
-    sqlite_where=delivery.c.is_mention == 1,
-    postgresql_where=delivery.c.is_mention == 1,
-)
+for _name, _kept in (
+    ("ix_delivery_unread", delivery.c.read_at.is_(None)),
+    ("ix_delivery_mention", delivery.c.is_mention == 1),
+):
+    sa.Index(_name, delivery.c.recipient, delivery.c.number, sqlite_where=_kept, postgresql_where=_kept)
 
-# What recipients do not have yet; a row goes when they do.
 waiting_message = sa.Table(
     "waiting_message",
     metadata,
@@ -542,7 +531,6 @@ channel_member = sa.Table(
     _instant("joined_at", nullable=False),
 )
 
-# Agents that are to be woken for messages, and the tasks in which they answer them.
 wake_call = sa.Table(
     "wake_call",
     metadata,
