@@ -19,7 +19,7 @@ from agent_swarm.store.events import task_event
 from agent_swarm.store.records import AttemptReport
 
 EVENT = re.compile(
-    r"(?:agent|audit|auth|config|key|killSwitch|project|session|signingKey|task|token|user)\.(?!name|email|toml|json)[a-z][A-Za-z]+"
+    r"(?:agent|audit|auth|config|message|channel|key|killSwitch|project|session|signingKey|task|token|user)\.(?!name|email|toml|json)[a-z][A-Za-z]+"
 )
 FAMILIES = (
     "posting",
