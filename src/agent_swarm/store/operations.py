@@ -9,7 +9,7 @@ run after all commands of the batch.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -64,33 +64,36 @@ class Desk(Protocol):
     @property
     def now(self) -> int:
         """The instant of the batch."""
-        ...
 
     def get(self, family: "Family[T]", *key: Any) -> T | None:
         """The record under this key, locked where others could write it."""
-        ...
 
     def scan(self, family: "Family[T]", *prefix: Any, after: tuple[Any, ...] | None = None, limit: int) -> list[T]:
         """The first records whose key begins with `prefix`, in the order of keys; `after` is the rest of a key."""
-        ...
 
     def put(self, family: "Family[T]", record: T) -> None:
         """Add a record, or replace the one under its key."""
-        ...
+
+    def add(self, family: "Family[T]", records: Sequence[T]) -> None:
+        """Add new records, all in one go; none of their keys may be taken."""
 
     def remove(self, family: "Family[T]", *key: Any) -> bool:
         """Remove the record under this key; whether there was one."""
-        ...
 
     def say(self, draft: "Draft") -> None:
         """Have an event of what was done."""
-        ...
+
+    def earlier(self, asked: "Idempotency | None") -> tuple[str, ...] | None:
+        """The ids of what a request under this key made before; None for a new one. Raises IdempotencyMismatch."""
+
+    def remember(self, asked: "Idempotency | None", ids: tuple[str, ...]) -> None:
+        """Keep the ids of what this request made, under its key if it has one."""
 
 
 class RecordOperation(Operation[R_co]):
     """An operation on records that are kept under keys (`store/families`); it says itself what it does."""
 
-    __slots__ = ()
+    __slots__ = ()  # one that can be asked for under an Idempotency-Key has it in a field `idempotency`
 
     @abstractmethod
     def carry_out(self, desk: Desk) -> R_co:
@@ -339,6 +342,18 @@ class CreateTasks(Operation[Created]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenConversation(Operation[str]):
+    """Give an idle agent one task in which it reads what waits for it; answers its id, empty where none is needed."""
+
+    agent_id: str
+    task: NewTask
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"mail:agent:{self.agent_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandReply:
     """Answer of TaskCommand; `repeated` when the same was already done."""
 
@@ -530,6 +545,7 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     SignOff,
     CreateProject,
     CreateTasks,
+    OpenConversation,
     TaskCommand,
     Reprioritize,
     RunTimers,
