@@ -19,7 +19,7 @@ COMMANDS = {
 
 @click.group(cls=LazyGroup, sections=COMMANDS, aliases={"post": "send"})
 def chat() -> None:
-    """Talk with agents, one or many, and read what they say.
+    """Talk with agents, and read what they say.
 
     An agent that is at work gets a message at once, where its kind takes messages, else with what it does next. One
     that is idle is woken when a message is for it alone, or mentions it: @name, @role or @all.

@@ -72,7 +72,7 @@ def read(
 @json_option
 @with_client
 def watch(client: Client, *, agent: str | None, channel: str | None, task: str | None, as_json: bool) -> None:
-    """Print what is said, as it is said, until Ctrl-C.
+    """Print what is said, as it is said.
 
     \b
     Examples:
