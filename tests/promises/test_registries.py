@@ -19,9 +19,19 @@ from agent_swarm.store.events import task_event
 from agent_swarm.store.records import AttemptReport
 
 EVENT = re.compile(
-    r"(?:agent|audit|auth|config|key|killSwitch|project|session|signingKey|task|token|user)\.(?!name|email|toml|json)[a-z][A-Za-z]+"
+    r"(?:agent|audit|auth|config|message|channel|key|killSwitch|project|session|signingKey|task|token|user)\.(?!name|email|toml|json)[a-z][A-Za-z]+"
 )
-FAMILIES = ("users", "sessions", "signing_keys", "denials", "configuration", "data_keys")
+FAMILIES = (
+    "posting",
+    "mailing",
+    "channels",
+    "users",
+    "sessions",
+    "signing_keys",
+    "denials",
+    "configuration",
+    "data_keys",
+)
 EMITTERS = (
     "store/events.py",
     "domain/commands.py",

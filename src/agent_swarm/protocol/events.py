@@ -48,6 +48,15 @@ EVENT_TYPES: dict[str, str] = {
         "{requires: {tags, capabilities, agentId?}, since, tasks}"
     ),
     "task.usageBooked": "Money and tokens were spent: {inputTokens, outputTokens, costUsd, model?}",
+    "message.posted": (
+        "Something was said; the text is in the message: "
+        "{kind, number, recipients, to?, channel?, replyTo?, interrupt?}"
+    ),
+    "message.delivered": "A worker has messages for its agent, by number: {recipient, messages}",
+    "message.acknowledged": "A recipient has messages, by number: {recipient, messages}",
+    "channel.created": "A channel was made: {name, members}",
+    "channel.joined": "Somebody is a member of a channel from now on: {name, member}",
+    "channel.left": "Somebody is no member of a channel any more: {name, member}",
     "config.set": "A value was stored, or replaced by another one: {scope, scopeId, key, isSecret, isNew}",
     "config.removed": "A stored value was removed: {scope, scopeId, key, isSecret}",
     "config.revealed": "Somebody asked to see the value of a secret: {scope, scopeId, key}",

@@ -30,12 +30,14 @@ from agent_swarm.server.routes import (
     attempts,
     audit,
     auth,
+    channels,
     commands,
     config,
     events,
     health,
     keys,
     kill_switch,
+    messages,
     projects,
     tasks,
     users,
@@ -49,7 +51,23 @@ from agent_swarm.store.batcher import BatchingStore
 from agent_swarm.vault.backends.settings import BackendSettings
 
 # the routes called most often come first
-FACES = (tasks, commands, events, attempts, agents, projects, kill_switch, auth, users, audit, config, keys, health)
+FACES = (
+    tasks,
+    commands,
+    events,
+    attempts,
+    messages,
+    channels,
+    agents,
+    projects,
+    kill_switch,
+    auth,
+    users,
+    audit,
+    config,
+    keys,
+    health,
+)
 
 # Who follows events with such a token is to be let go at once.
 ENDS_TOKENS = frozenset(

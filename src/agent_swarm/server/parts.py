@@ -31,9 +31,12 @@ from agent_swarm.server.settings import ServerSettings, stored_settings
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.server.timers import TimerService
 from agent_swarm.server.unserved import UnservedWatch
+from agent_swarm.server.waking import Waking
+from agent_swarm.services.channels import Channels
 from agent_swarm.services.configuration import Configuration
 from agent_swarm.services.environments import Environments
 from agent_swarm.services.gathered import GatheredTasks
+from agent_swarm.services.messages import Messages
 from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.secrets.rotation import KeyChanges
@@ -87,6 +90,7 @@ def make_parts(ground: Ground) -> Parts:
             timers,
             Housekeeping(store),
             SessionKeeping(store),
+            Waking(store),
             UnservedWatch(store, minutes=settings.no_agent_minutes),
             context.door.denials,
             context.keeping_keys,
@@ -124,6 +128,8 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
         stopping=ground.stopping,
         rules=Rules(caps=settings.caps, profiles=profiles_of(settings)),
         notary=_notary(store, settings),
+        messages=Messages(store, redactor, door.rates.message, most_hops=settings.message_hops),
+        channels=Channels(store, redactor),
         configuration=Configuration(store, vault, redactor, stored_settings(), check_reference=backends.require_usable),
         environments=Environments(store, vault, redactor, secrets),
         key_changes=KeyChanges(store, vault, settings.key_sources.own_file, is_shared=settings.is_shared),

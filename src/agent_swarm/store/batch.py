@@ -11,7 +11,7 @@ from typing import Any
 
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.store import operations as ops
-from agent_swarm.store.applying import agents, claims, killing, leases, projects, tasks, tokens, upkeep
+from agent_swarm.store.applying import agents, claims, conversations, killing, leases, projects, tasks, tokens, upkeep
 from agent_swarm.store.applying.claims import Numbered
 from agent_swarm.store.applying.work import Work
 from agent_swarm.store.base import BatchResult, Committed
@@ -82,6 +82,8 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
         return {"agents": {op.agent_id for op in operations}}
     if phase in (ops.RegisterAgent, ops.IntroduceAgent):
         return {"agents": {op.agent.profile.id for op in operations}}
+    if phase is ops.RecordOperation:
+        return {"asked": [asked for op in operations if (asked := getattr(op, "idempotency", None)) is not None]}
     if phase is ops.CreateTasks:
         new = [task for op in operations for task in op.tasks]
         capped = [op for op in operations if op.capped is not None]
@@ -109,6 +111,7 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.SignOff: agents.sign_off,
     ops.CreateProject: projects.create_project,
     ops.CreateTasks: tasks.create_tasks,
+    ops.OpenConversation: conversations.open_conversation,
     ops.TaskCommand: tasks.command,
     ops.Reprioritize: tasks.reprioritize,
     ops.RunTimers: tasks.run_timers,

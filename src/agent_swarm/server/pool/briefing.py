@@ -12,13 +12,16 @@ from typing import Any
 import structlog
 
 from agent_swarm.domain.errors import SwarmError, Unavailable
+from agent_swarm.domain.messages import of_task
 from agent_swarm.domain.permissions import Granted
 from agent_swarm.domain.time import SECOND
 from agent_swarm.server.pool.reports import Reports
+from agent_swarm.server.pool.trays import Trays, digest_of, message_body
 from agent_swarm.services.environments import Environments, Variable, VariablesMissing
 from agent_swarm.services.handover import context_of
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Queries, Store
+from agent_swarm.store.families.mail import Message
 from agent_swarm.store.records import AttemptRecord, ClaimedTask, DependencyRecord, ProjectRecord, TaskRecord
 
 log = structlog.get_logger()
@@ -36,6 +39,7 @@ class Background:
     previous: AttemptRecord | None = None
     context: str = ""  # what the previous attempt's agent did
     environment: Sequence[Variable] = ()
+    messages: Sequence[Message] = ()
 
 
 # About a claim: what is told; that its attempt was ended, as it lacks a variable; or that nothing can be read now.
@@ -53,6 +57,7 @@ class Briefings:
     transcripts: Transcripts
     environments: Environments
     reports: Reports
+    trays: Trays = field(default_factory=Trays)
     _asked: list[tuple[TaskRecord, Deliver]] = field(default_factory=list)
     _reading: "asyncio.Task[None] | None" = None
     _fetching: "set[asyncio.Task[None]]" = field(default_factory=set)
@@ -60,12 +65,15 @@ class Briefings:
     def ask(self, task: TaskRecord, deliver: Deliver) -> None:
         """Have `deliver` called with the answer about `task`."""
         is_plain = task.spec.project_id is None and not task.has_upstreams and task.state.attempt == 1
-        if is_plain and not self.environments.has_any:
+        if is_plain and not self.environments.has_any and not self._may_have_mail(task):
             asyncio.get_running_loop().call_soon(deliver, Background())  # nothing to read
             return
         self._asked.append((task, deliver))
         if self._reading is None:
             self._reading = asyncio.ensure_future(self._read_all())
+
+    def _may_have_mail(self, task: TaskRecord) -> bool:
+        return self.trays.may_have(f"agent:{task.state.agent_id}", of_task(task.state.id))
 
     async def _read_all(self) -> None:
         try:
@@ -117,6 +125,7 @@ class Briefings:
             dependencies=queries.upstreams(spec.id) if task.has_upstreams else (),
             previous=queries.attempt(spec.id, state.attempt - 1) if state.attempt > 1 else None,
             environment=self.environments.of(queries, task),
+            messages=digest_of(queries, task) if self._may_have_mail(task) else (),
         )
 
     async def _with_context(self, background: Background, task: TaskRecord) -> Background:
@@ -158,6 +167,7 @@ def claimed_body(claimed: ClaimedTask, background: Background, *, token: str, le
         "environment": [
             {"name": one.name, "value": one.value, "is_secret": one.is_secret} for one in background.environment
         ],
+        "messages": [message_body(one) for one in background.messages],
     }
 
 
