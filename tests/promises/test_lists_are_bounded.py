@@ -29,6 +29,10 @@ PAGED = {
     "/api/audit/events": ("events", "seq"),
     "/api/audit/checkpoints": ("checkpoints", "number"),
     "/api/config": ("entries", "id"),
+    "/api/messages": ("messages", "id"),
+    "/api/messages/{id}": ("deliveries", "recipient"),
+    "/api/channels": ("channels", "id"),
+    "/api/channels/{name}/members": ("members", "member"),
 }
 # Records that grow: they are read `after` a number, and the answer tells the next one.
 FEEDS = {
@@ -64,6 +68,7 @@ class Full:
         self.tried = ""  # a task with many attempts, the last of which has many lines
         self.awaited = ""
         self.waiting = ""
+        self.said = ""  # a message to many
 
     async def fill(self) -> None:
         """Make them."""
@@ -83,6 +88,11 @@ class Full:
             }
             assert (await world.call("PUT", "/api/config", json=entry)).status_code == 200
             await session_of(world, await add_user(world, f"user-{number}"))
+            channel = {"name": f"c{number}", "members": [f"user:user-{n}" for n in range(number + 1)][-1:]}
+            await world.post("/api/channels", channel)
+            await world.call("PUT", f"/api/channels/c0/members/user:user-{number}")
+            said = await world.post("/api/messages", {"broadcast": True, "text": "hello"})
+            self.said = said["id"]
         self.agent = await world.register("busy", slots=2 * MANY)
         self.tried = await world.file("tried")
         for _ in range(MANY):
@@ -102,7 +112,8 @@ class Full:
     def path(self, pattern: str) -> str:
         """The path of what there is much of."""
         identifier = self.agent.id if pattern.startswith("/api/agents") else self.tried
-        return pattern.replace(ID, identifier).replace(NUMBER, str(MANY + 1))
+        identifier = self.said if pattern.startswith("/api/messages") else identifier
+        return pattern.replace("{name}", "c0").replace(ID, identifier).replace(NUMBER, str(MANY + 1))
 
 
 @pytest.fixture(scope="module")

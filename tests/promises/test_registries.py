@@ -19,14 +19,24 @@ from agent_swarm.store.events import task_event
 from agent_swarm.store.records import AttemptReport
 
 EVENT = re.compile(
-    r"(?:agent|audit|auth|config|key|killSwitch|project|session|signingKey|task|token|user)\.(?!name|email|toml|json)[a-z][A-Za-z]+"
+    r"(?:agent|audit|auth|config|message|channel|key|killSwitch|project|session|signingKey|task|token|user)\.(?!name|email|toml|json)[a-z][A-Za-z]+"
 )
-FAMILIES = ("users", "sessions", "signing_keys", "denials", "configuration", "data_keys")
+FAMILIES = (
+    "posting",
+    "mailing",
+    "channels",
+    "users",
+    "sessions",
+    "signing_keys",
+    "denials",
+    "configuration",
+    "data_keys",
+)
 EMITTERS = (
     "store/events.py",
     "domain/commands.py",
     "store/rows.py",
-    "services/notary.py",
+    "services/signed_history.py",
     *(f"store/families/{name}.py" for name in FAMILIES),
 )
 NOW = 1_800_000_000_000_000

@@ -10,9 +10,11 @@ from agent_swarm.server.logins import LogIns
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.ring import EventRing
 from agent_swarm.server.stopping import Stopping
+from agent_swarm.services.channels import Channels
 from agent_swarm.services.configuration import Configuration
 from agent_swarm.services.environments import Environments
 from agent_swarm.services.gathered import GatheredTasks
+from agent_swarm.services.messages import Messages
 from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.secrets.rotation import KeyChanges
@@ -42,3 +44,5 @@ class Context:
     keeping_keys: KeepingKeys
     rules: Rules
     notary: Notary
+    messages: Messages
+    channels: Channels

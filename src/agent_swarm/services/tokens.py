@@ -43,18 +43,21 @@ class Scope(StrEnum):
     KILL_SWITCH_ADMIN = "killSwitch:admin"  # and let it go on
     AUDIT_READ = "audit:read"  # who did what, checkpoints, whether the history is whole
     AUDIT_ADMIN = "audit:admin"  # sign checkpoints, replace the key, archive
+    MESSAGES_READ = "messages:read"
+    MESSAGES_WRITE = "messages:write"
     POOL_WORK = "pool:work"  # register, claim, report
     OWN_TASK_READ = "ownTask:read"  # its own task, and the tasks that one depends on
     OWN_TASK_PROGRESS = "ownTask:progress"
+    OWN_MESSAGES = "ownMessages:use"  # write as its agent, and read what that gets
     CHILDREN_CREATE = "children:create"  # tasks below its own one
     OWN_SESSION = "ownSession:use"  # look at what one is and has open, and end it
     USERS_ADMIN = "users:admin"  # users, their sessions, and the keys that sign for them
 
 
-_ATTEMPTS_ONLY = frozenset({Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS, Scope.CHILDREN_CREATE})
+_ATTEMPTS_ONLY = frozenset({Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS, Scope.OWN_MESSAGES, Scope.CHILDREN_CREATE})
 _OPERATOR = frozenset(Scope) - _ATTEMPTS_ONLY
 _AGENT = frozenset({Scope.POOL_WORK})
-_WORKER_ATTEMPT = frozenset({Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS})
+_WORKER_ATTEMPT = frozenset({Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS, Scope.OWN_MESSAGES})
 _LEAD_ATTEMPT = _WORKER_ATTEMPT | {Scope.TASKS_READ, Scope.AGENTS_READ, Scope.PROJECTS_READ, Scope.CHILDREN_CREATE}
 
 

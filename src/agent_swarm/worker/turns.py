@@ -37,6 +37,7 @@ def turn_for(
     *,
     session: str,
     network: NetworkMode,
+    messages: str = "",
 ) -> Turn:
     """The turn of a claim; `session` is the conversation that the agent goes on with, if any.
 
@@ -74,6 +75,7 @@ def turn_for(
         model=claim.model,
         system_prompt=settings.system_prompt or None,
         session=session or None,
+        messages=messages,
         context=claim.previous.context if claim.previous is not None else "",
         permissions=tools_within(permissions_of(settings, employer.abilities), held_to),
         bounds=Bounds(

@@ -123,9 +123,8 @@ def environment(turn: Turn, home: Home) -> dict[str, str]:
 
 def opening(turn: Turn, *, resume: bool) -> str:
     """The first message: the task; or, in a conversation that knows it, a word to go on."""
-    if resume:
-        return GO_ON
-    return f"{turn.context}\n\n{turn.prompt}" if turn.context else turn.prompt
+    said = (GO_ON,) if resume else (turn.context, turn.prompt)
+    return "\n\n".join(part for part in (*said, turn.messages) if part)
 
 
 GO_ON = (

@@ -26,6 +26,7 @@ from agent_swarm.server.pool.presence import Presence
 from agent_swarm.server.pool.reports import answer_body
 from agent_swarm.server.problems import from_validation, internal
 from agent_swarm.services import outcomes
+from agent_swarm.store.families.mailing import NoteDelivery
 from agent_swarm.store.operations import AcknowledgeKill, Heartbeat, Held, LeaseVerdict, Operation, SignOff
 
 log = structlog.get_logger()
@@ -48,6 +49,7 @@ _BODIES: dict[FrameType, TypeAdapter[Any]] = {
     FrameType.PAUSE: TypeAdapter(protocol.Pause),
     FrameType.RELEASE: TypeAdapter(protocol.Release),
     FrameType.KILLED: TypeAdapter(protocol.Killed),
+    FrameType.RECEIVED: TypeAdapter(protocol.Received),
     FrameType.BYE: TypeAdapter(protocol.Wire),
 }
 
@@ -103,18 +105,25 @@ class Exchange:
                 sign_off = SignOff(agent_id=identity.agent_id or "", instance_id=identity.instance_id or "")
                 self._write(frame_id, sign_off, self._goodbye)
             case _:
-                body, owner = await self._own(body)
-                if frame_type is FrameType.USAGE:
-                    await self._require_number(owner, body)
-                if isinstance(body, protocol.Complete | protocol.Fail):
-                    body = await self._as_stated(body)
-                    frame_type = FrameType.FAIL if isinstance(body, protocol.Fail) else FrameType.COMPLETE
-                report, actor = self._pool.reports.operation, self._presence.identity.actor
-                if is_large:
-                    operation = await asyncio.to_thread(report, frame_type, body, actor)
-                else:
-                    operation = report(frame_type, body, actor)
-                self._write(frame_id, operation, answer_body)
+                await self._tell(frame_type, frame_id, body, is_large=is_large)
+
+    async def _tell(self, frame_type: FrameType, frame_id: str, body: Any, *, is_large: bool) -> None:
+        """What a worker says of an attempt of its own."""
+        body, owner = await self._own(body)
+        if frame_type is FrameType.RECEIVED:
+            self._write(frame_id, self._received(body), lambda moved: {"noted": moved})
+            return
+        if frame_type is FrameType.USAGE:
+            await self._require_number(owner, body)
+        if isinstance(body, protocol.Complete | protocol.Fail):
+            body = await self._as_stated(body)
+            frame_type = FrameType.FAIL if isinstance(body, protocol.Fail) else FrameType.COMPLETE
+        report, actor = self._pool.reports.operation, self._presence.identity.actor
+        if is_large:
+            operation = await asyncio.to_thread(report, frame_type, body, actor)
+        else:
+            operation = report(frame_type, body, actor)
+        self._write(frame_id, operation, answer_body)
 
     # --- what frames do -------------------------------------------------------------------------------------------
 
@@ -140,6 +149,17 @@ class Exchange:
             instance_id=identity.instance_id or "",
             lease=LEASE,
             leases=tuple(dict.fromkeys(held)),
+        )
+
+    def _received(self, body: protocol.Received) -> NoteDelivery:
+        if body.refused:
+            self._pool.postman.refuses(body.task_id, body.fence)
+        return NoteDelivery(
+            agent_id=self._presence.agent.id,
+            task_id=body.task_id,
+            fence=body.fence,
+            delivered=tuple(one.lower() for one in body.delivered),
+            acknowledged=tuple(one.lower() for one in body.acknowledged),
         )
 
     async def _withdraw(self, claim_ids: list[str]) -> dict[str, Any]:
