@@ -127,10 +127,11 @@ async def test_given_every_role_when_tools_are_listed_then_each_sees_what_it_may
     looking = {"join-swarm", "my-agent-info", "get-task-details"}
     delegating = {"get-swarm", "get-tasks", "explain-task", "send-task"}
     acting = {"task-action", "cancel-task", "pause-task", "resume-task", "get-config", "set-config"}
+    talking = {"post-message", "read-messages", "list-channels", "create-channel", "join-channel"}
     expected = {
-        (await world.take(worker)).token: looking | {"store-progress"},
-        (await world.take(lead)).token: looking | delegating | {"store-progress"},
-        API_KEY: looking | delegating | acting,
+        (await world.take(worker)).token: looking | talking | {"store-progress"},
+        (await world.take(lead)).token: looking | delegating | talking | {"store-progress"},
+        API_KEY: looking | delegating | acting | talking | {"steer-task"},
     }
     for token, names in expected.items():
         assert {tool["name"] for tool in await tools_of(world, token)} == names

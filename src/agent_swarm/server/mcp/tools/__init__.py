@@ -2,9 +2,9 @@
 
 from agent_swarm.server.context import Context
 from agent_swarm.server.mcp.catalogue import Catalogue
-from agent_swarm.server.mcp.tools import acting, configuration, filing, looking, reporting, swarm
+from agent_swarm.server.mcp.tools import acting, configuration, filing, looking, reporting, swarm, talking
 
-SUBJECTS = (swarm, looking, filing, acting, reporting, configuration)
+SUBJECTS = (swarm, looking, filing, acting, talking, reporting, configuration)
 
 
 def all_tools(context: Context) -> Catalogue:

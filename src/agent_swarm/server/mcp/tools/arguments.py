@@ -1,13 +1,16 @@
 """What several tools take."""
 
+import hashlib
 from typing import Annotated
 
+import orjson
 from pydantic import Field
 
 from agent_swarm.domain.errors import InvalidInput
 from agent_swarm.protocol import limits
 from agent_swarm.protocol.rest import Id, Input
 from agent_swarm.services.tokens import Identity
+from agent_swarm.store.operations import Idempotency
 
 Cursor = Annotated[str, Field(max_length=limits.CURSOR_CHARS, description="nextCursor of the page before")]
 Limit = Annotated[int, Field(ge=1, le=limits.PAGE_MAX)]
@@ -36,3 +39,28 @@ class OfTaskOrOwn(Input):
                 "taskId is missing, and this token works on no task", hint="name a task", details={"field": "taskId"}
             )
         return found
+
+
+class OnceOnly(Input):
+    """A tool whose call acts once under a key, however often it is made."""
+
+    idempotency_key: (
+        Annotated[
+            str,
+            Field(
+                min_length=1,
+                max_length=255,
+                pattern="^[!-~]+$",
+                description="the same call with the same key acts once",
+            ),
+        ]
+        | None
+    ) = None
+
+    def once(self, tool: str, by: Identity) -> Idempotency | None:
+        """The key with what was asked under it; None without one."""
+        if self.idempotency_key is None:
+            return None
+        content = self.model_dump(mode="json", exclude={"idempotency_key"})
+        digest = hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        return Idempotency(subject=by.subject, route=f"MCP {tool}", key=self.idempotency_key, body_hash=digest)

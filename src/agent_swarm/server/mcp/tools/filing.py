@@ -1,37 +1,23 @@
 """Tasks, handed to others."""
 
-import hashlib
 from typing import Annotated, Any
 
-import orjson
 from pydantic import Field
 
 from agent_swarm.protocol import limits, rest
 from agent_swarm.server.access import operators_and_attempts
 from agent_swarm.server.context import Context
 from agent_swarm.server.mcp.catalogue import Caller, Tool
+from agent_swarm.server.mcp.tools.arguments import OnceOnly
 from agent_swarm.server.mcp.tools.looking import in_short
 from agent_swarm.services import readings, tasks, views
 from agent_swarm.services.tokens import Scope
-from agent_swarm.store.operations import Idempotency
 
 
-class SendTask(rest.Input):
+class SendTask(OnceOnly):
     """Arguments of send-task."""
 
     tasks: Annotated[list[rest.BatchTaskInput], Field(min_length=1, max_length=limits.BATCH_TASKS)]
-    idempotency_key: (
-        Annotated[
-            str,
-            Field(
-                min_length=1,
-                max_length=255,
-                pattern="^[!-~]+$",
-                description="the same call with the same key acts once",
-            ),
-        ]
-        | None
-    ) = None
 
 
 class FilingTools:
@@ -48,7 +34,7 @@ class FilingTools:
             known = tasks.Known()
         else:
             known = await self._store.read(tasks.look_up(asked.tasks, by=by, profiles=self._rules.profiles))
-        once = _once(asked, caller)
+        once = asked.once("send-task", by)
         graph = tasks.create_graph(asked.tasks, known, by=by, rules=self._rules, idempotency=once)
         created = await self._store.apply(graph.operation)
         ids = graph.ids(created)
@@ -59,15 +45,6 @@ class FilingTools:
             "refs": {ref: ids[index] for ref, index in graph.refs.items()},
             "replayed": created.replayed or None,
         }
-
-
-def _once(asked: SendTask, caller: Caller) -> Idempotency | None:
-    if asked.idempotency_key is None:
-        return None
-    content = [task.model_dump(mode="json") for task in asked.tasks]
-    digest = hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
-    subject = caller.identity.subject
-    return Idempotency(subject=subject, route="MCP send-task", key=asked.idempotency_key, body_hash=digest)
 
 
 def tools(context: Context) -> list[Tool]:
