@@ -20,6 +20,7 @@ from agent_swarm.server.killing.board import SwitchBoard
 from agent_swarm.server.killing.watch import flag_watches
 from agent_swarm.server.logins import LogIns
 from agent_swarm.server.mcp.endpoint import Endpoint
+from agent_swarm.server.mcp.protocol_tasks import ProtocolTasks
 from agent_swarm.server.mcp.tools import all_tools
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.node import Ears, Following, Node
@@ -88,7 +89,7 @@ def make_parts(ground: Ground) -> Parts:
     return Parts(
         context=context,
         pool=pool,
-        mcp=Endpoint(all_tools(context), settings.origins),
+        mcp=Endpoint(all_tools(context), ProtocolTasks(context), settings.origins),
         following=Following(ground.node, Ears(store=store, pool=pool, transcripts=context.transcripts, timers=timers)),
         services=(
             timers,

@@ -130,7 +130,7 @@ async def test_given_every_role_when_tools_are_listed_then_each_sees_what_it_may
     talking = {"post-message", "read-messages", "list-channels", "create-channel", "join-channel"}
     expected = {
         (await world.take(worker)).token: looking | talking | {"store-progress"},
-        (await world.take(lead)).token: looking | delegating | talking | {"store-progress"},
+        (await world.take(lead)).token: looking | delegating | talking | {"store-progress", "cancel-task"},
         API_KEY: looking | delegating | acting | talking | {"steer-task"},
     }
     for token, names in expected.items():

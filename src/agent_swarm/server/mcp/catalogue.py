@@ -13,6 +13,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from agent_swarm.domain.errors import Denied, InvalidInput, SwarmError
+from agent_swarm.protocol import rest
 from agent_swarm.protocol.errors import error_body, status_of
 from agent_swarm.server import problems
 from agent_swarm.server.access import Access
@@ -60,11 +61,20 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """What a tool answers that began one task: a client that follows tasks gets that, all others get `shown`."""
+
+    shown: Any
+    task: rest.Task
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What a call comes to: JSON, as text for the model."""
+    """What a call comes to: JSON, as text for the model; and the one task that it began, if it did."""
 
     text: str
     is_error: bool = False
+    begun: rest.Task | None = None
 
 
 class Catalogue:
@@ -88,7 +98,10 @@ class Catalogue:
             raise UnknownTool(f"there is no tool {problems.shown(name, limit=64)!r}; this token may call: {known}")
         try:
             _require_access(tool, caller.identity)
-            return Answer(rendered(await tool.call(_parsed(tool, arguments), caller)))
+            said = await tool.call(_parsed(tool, arguments), caller)
+            if isinstance(said, Begun):
+                return Answer(rendered(said.shown), begun=said.task)
+            return Answer(rendered(said))
         except SwarmError as exc:
             return _refused(exc if status_of(exc) != 500 else problems.internal())
         except Exception:  # whatever it is, it is not for clients

@@ -17,6 +17,7 @@ from agent_swarm.server.access import operators_and_attempts
 from agent_swarm.server.cors import ANY
 from agent_swarm.server.fastroute import again, whole
 from agent_swarm.server.mcp.catalogue import Catalogue
+from agent_swarm.server.mcp.protocol_tasks import ProtocolTasks
 from agent_swarm.services.tokens import Scope as Permission
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ class Endpoint:
 
     access = operators_and_attempts(Permission.TASKS_READ, Permission.OWN_TASK_READ)
 
-    def __init__(self, catalogue: Catalogue, origins: tuple[str, ...]) -> None:
+    def __init__(self, catalogue: Catalogue, tasks: ProtocolTasks, origins: tuple[str, ...]) -> None:
         self._catalogue = catalogue
+        self._tasks = tasks
         self._origins = frozenset(origins)
         self._speech: asyncio.Future[Speech] | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -92,7 +94,7 @@ class Endpoint:
     async def _serve(self, loaded: "asyncio.Future[Speech]") -> None:
         """Load the SDK aside, and serve until the end."""
         try:
-            speech = (await asyncio.to_thread(_import_speech))(self._catalogue)
+            speech = (await asyncio.to_thread(_import_speech))(self._catalogue, self._tasks)
             async with speech.running():
                 loaded.set_result(speech)
                 await self._end.wait()

@@ -5,8 +5,9 @@ the fleet, answers the next request of a client as the first one would have. A r
 call that may take long is answered with a stream, which carries word of how it stands.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from http import HTTPStatus
 from typing import Any
 
 import mcp_types as types
@@ -17,9 +18,13 @@ from mcp.shared.exceptions import MCPError
 from starlette.types import Receive, Scope, Send
 
 from agent_swarm import __version__
+from agent_swarm.domain.errors import SwarmError
+from agent_swarm.protocol.errors import error_body, status_of
 from agent_swarm.protocol.limits import BODY_BYTES
 from agent_swarm.server.auth import bearer_token
 from agent_swarm.server.mcp.catalogue import Caller, Catalogue, Tool, UnknownTool
+from agent_swarm.server.mcp.handles import EXTENSION, handle
+from agent_swarm.server.mcp.protocol_tasks import ProtocolTasks
 from agent_swarm.services.tokens import Identity
 
 NAME = "agent-swarm"
@@ -30,11 +35,20 @@ INSTRUCTIONS = (
 Context = ServerRequestContext[Any, Any]
 
 
+class _OfTask(types.RequestParams):
+    task_id: str
+
+
+class _TaskUpdate(_OfTask):
+    input_responses: dict[str, Any]
+
+
 class Speech:
     """Answers MCP requests from a catalogue, while `running`."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, tasks: ProtocolTasks) -> None:
         self._catalogue = catalogue
+        self._tasks = tasks
         self._listed: dict[tuple[str, ...], types.ListToolsResult] = {}
         server = Server(
             NAME,
@@ -44,6 +58,10 @@ class Speech:
             on_call_tool=self._call,
             get_tool_input_schema=lambda _: None,  # no argument travels in a header
         )
+        server.extensions[EXTENSION] = {}
+        server.add_request_handler("tasks/get", _OfTask, self._get_task)
+        server.add_request_handler("tasks/update", _TaskUpdate, self._update_task)
+        server.add_request_handler("tasks/cancel", _OfTask, self._cancel_task)
         server.middleware.clear()  # it would open a span per message for nobody
         self._plain = _manager(server, json_response=True)
         self._streaming = _manager(server, json_response=False)
@@ -66,15 +84,31 @@ class Speech:
             self._listed[names] = types.ListToolsResult(tools=[_described(tool) for tool in tools])
         return self._listed[names]
 
-    async def _call(self, context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def _call(self, context: Context, params: types.CallToolRequestParams) -> Any:
         caller = Caller(identity=_identity(context), token=bearer_token(_scope(context)), tell=_Progress(context).tell)
         try:
             answer = await self._catalogue.call(params.name, params.arguments or {}, caller)
         except UnknownTool as exc:
             raise MCPError(types.INVALID_PARAMS, str(exc)) from None
+        if answer.begun is not None and _follows_tasks(context):
+            return {"resultType": "task", **handle(answer.begun)}
         return types.CallToolResult(
             content=[types.TextContent(type="text", text=answer.text)], is_error=answer.is_error
         )
+
+    async def _get_task(self, context: Context, params: _OfTask) -> dict[str, Any]:
+        with _task_errors(context):
+            return await self._tasks.get(params.task_id, _identity(context))
+
+    async def _update_task(self, context: Context, params: _TaskUpdate) -> dict[str, Any]:
+        with _task_errors(context):
+            await self._tasks.answer(params.task_id, params.input_responses, _identity(context))
+        return {}
+
+    async def _cancel_task(self, context: Context, params: _OfTask) -> dict[str, Any]:
+        with _task_errors(context):
+            await self._tasks.cancel(params.task_id, _identity(context))
+        return {}
 
 
 class _Progress:
@@ -102,6 +136,28 @@ def _described(tool: Tool) -> types.Tool:
         input_schema=tool.schema,
         annotations=types.ToolAnnotations(read_only_hint=True) if tool.is_reading else None,
     )
+
+
+def _follows_tasks(context: Context) -> bool:
+    """Whether this request says that its client takes a task for an answer."""
+    return EXTENSION in (getattr(context.session.client_capabilities, "extensions", None) or {})
+
+
+@contextmanager
+def _task_errors(context: Context) -> Iterator[None]:
+    """The methods of the extension are for clients that know it, and refuse as the protocol does."""
+    if not _follows_tasks(context):
+        raise MCPError(
+            types.MISSING_REQUIRED_CLIENT_CAPABILITY,
+            f"declare the extension {EXTENSION} in the capabilities of the request",
+            data={"requiredCapabilities": {"extensions": {EXTENSION: {}}}},
+        )
+    try:
+        yield
+    except SwarmError as exc:
+        if status_of(exc) == HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise
+        raise MCPError(types.INVALID_PARAMS, str(exc), data=error_body(exc)["error"]) from None
 
 
 def _scope(context: Context) -> Scope:

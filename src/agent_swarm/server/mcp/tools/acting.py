@@ -1,4 +1,4 @@
-"""What people tell tasks to do."""
+"""What people tell tasks to do; lead agents may cancel the tasks below their own."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
@@ -7,12 +7,12 @@ from pydantic import Field
 
 from agent_swarm.domain.errors import InvalidInput
 from agent_swarm.protocol import limits, rest
-from agent_swarm.server.access import operators
+from agent_swarm.server.access import operators, operators_and_attempts
 from agent_swarm.server.context import Context
 from agent_swarm.server.mcp.catalogue import Caller, Tool
 from agent_swarm.server.mcp.tools.arguments import OfTask
 from agent_swarm.server.mcp.tools.looking import in_short
-from agent_swarm.services import commands, readings, tasks, views
+from agent_swarm.services import commands, lineage, readings, tasks, views
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.operations import CommandReply, Operation
 
@@ -58,7 +58,9 @@ class ActingTools:
 
     async def cancel(self, asked: CancelTask, caller: Caller) -> dict[str, Any]:
         """End it for good."""
-        return await self._carry_out(asked.task_id, commands.cancel(asked.task_id, asked.reason, by=caller.identity))
+        by = caller.identity
+        await self._store.read(lambda queries: lineage.require_below(queries, asked.task_id, by=by))
+        return await self._carry_out(asked.task_id, commands.cancel(asked.task_id, asked.reason, by=by))
 
     async def pause(self, asked: OfTask, caller: Caller) -> dict[str, Any]:
         """Have the run interrupted."""
@@ -99,7 +101,7 @@ def tools(context: Context) -> list[Tool]:
             name="cancel-task",
             description="End a task for good, whatever it is doing.",
             takes=CancelTask,
-            access=people,
+            access=operators_and_attempts(Scope.TASKS_WRITE, Scope.CHILDREN_CREATE),
             call=face.cancel,
         ),
         Tool(

@@ -7,7 +7,7 @@ from pydantic import Field
 from agent_swarm.protocol import limits, rest
 from agent_swarm.server.access import operators_and_attempts
 from agent_swarm.server.context import Context
-from agent_swarm.server.mcp.catalogue import Caller, Tool
+from agent_swarm.server.mcp.catalogue import Begun, Caller, Tool
 from agent_swarm.server.mcp.tools.arguments import OnceOnly
 from agent_swarm.server.mcp.tools.looking import in_short
 from agent_swarm.services import readings, tasks, views
@@ -27,8 +27,8 @@ class FilingTools:
         self._store = context.store
         self._rules = context.rules
 
-    async def send(self, asked: SendTask, caller: Caller) -> dict[str, Any]:
-        """File all of them, or none."""
+    async def send(self, asked: SendTask, caller: Caller) -> dict[str, Any] | Begun:
+        """File all of them, or none; one alone can be followed as a task of the protocol."""
         by = caller.identity
         if tasks.names_nothing(asked.tasks, by=by):
             known = tasks.Known()
@@ -40,11 +40,12 @@ class FilingTools:
         ids = graph.ids(created)
         made = {record.spec.id: views.task(record) for record in created.records}
         shown = [made[task_id] for task_id in ids] if made else await self._store.read(readings.tasks(ids))
-        return {
+        said = {
             "tasks": [in_short(task) for task in shown],
             "refs": {ref: ids[index] for ref, index in graph.refs.items()},
             "replayed": created.replayed or None,
         }
+        return Begun(said, shown[0]) if len(shown) == 1 else said
 
 
 def tools(context: Context) -> list[Tool]:
