@@ -117,6 +117,12 @@ def _agent(data: Mapping[str, Any], agents: Names) -> str:
     return agents.get(identifier, f"agent {short_id(identifier)}") if identifier else ""
 
 
+def _of_memory(event_type: str, data: Mapping[str, Any]) -> str:
+    verb = {"memory.removed": "removed"}.get(event_type, "stored" if data.get("isNew") else "replaced")
+    whose = str(data.get("scope", ""))
+    return f"{verb} the note {data.get('name', '')!r} of {'the' if whose == 'swarm' else 'one'} {whose}"
+
+
 def _of_people(event_type: str, data: Mapping[str, Any]) -> str:
     match event_type:
         case "user.created":
@@ -152,5 +158,6 @@ TELLERS: Mapping[str, Callable[[str, Mapping[str, Any]], str]] = {
     "agent": _of_agents,
     "audit": _of_history,
     "killSwitch": _of_the_switch,
+    "memory": _of_memory,
     **dict.fromkeys(("user", "session", "signingKey", "auth"), _of_people),
 }

@@ -25,6 +25,7 @@ COMMANDS = {
     "Give it work": {
         "task": Lazy("agent_swarm.cli.task:task", "File, follow and steer tasks."),
         "repo": Lazy("agent_swarm.cli.repo:repo", "Name the git repositories that tasks work on."),
+        "memory": Lazy("agent_swarm.cli.memory:memory", "Keep notes for agents, and find them again."),
     },
     "See what happens": {
         "overview": Lazy("agent_swarm.cli.overview:overview", "Show what runs, what waits and who works."),

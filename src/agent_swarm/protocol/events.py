@@ -55,6 +55,8 @@ EVENT_TYPES: dict[str, str] = {
     "key.changing": "The data keys are wrapped by the next master key, too: {masterKeyId, nextMasterKeyId}",
     "key.changed": "The data keys are wrapped by the next master key alone: {masterKeyId}",
     "key.changeGivenUp": "The data keys are wrapped by the master key so far alone: {masterKeyId}",
+    "memory.stored": "A note was stored, or replaced by another text: {scope, scopeId, name, isNew}",
+    "memory.removed": "A note was removed: {scope, scopeId, name}",
     "token.created": "A token was made; one of the same label ends with it: {kind, label, replaced?}",
     "token.revoked": "A token was revoked: {}",
     "user.created": "A person may log in: {role}",

@@ -36,6 +36,7 @@ from agent_swarm.server.routes import (
     health,
     keys,
     kill_switch,
+    memory,
     projects,
     tasks,
     users,
@@ -48,7 +49,22 @@ from agent_swarm.store.base import Committed
 from agent_swarm.store.batcher import BatchingStore
 
 # the routes called most often come first
-FACES = (tasks, commands, events, attempts, agents, projects, kill_switch, auth, users, audit, config, keys, health)
+FACES = (
+    tasks,
+    commands,
+    events,
+    attempts,
+    agents,
+    projects,
+    kill_switch,
+    auth,
+    users,
+    audit,
+    config,
+    keys,
+    memory,
+    health,
+)
 
 # Who follows events with such a token is to be let go at once.
 ENDS_TOKENS = frozenset(

@@ -13,6 +13,7 @@ from agent_swarm.server.stopping import Stopping
 from agent_swarm.services.configuration import Configuration
 from agent_swarm.services.environments import Environments
 from agent_swarm.services.gathered import GatheredTasks
+from agent_swarm.services.memory import Memory
 from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.secrets.rotation import KeyChanges
@@ -40,5 +41,6 @@ class Context:
     environments: Environments
     key_changes: KeyChanges
     keeping_keys: KeepingKeys
+    memory: Memory
     rules: Rules
     notary: Notary

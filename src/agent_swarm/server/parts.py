@@ -34,6 +34,7 @@ from agent_swarm.server.unserved import UnservedWatch
 from agent_swarm.services.configuration import Configuration
 from agent_swarm.services.environments import Environments
 from agent_swarm.services.gathered import GatheredTasks
+from agent_swarm.services.memory import Memory
 from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.secrets.rotation import KeyChanges
@@ -116,6 +117,7 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
         notary=_notary(store, settings),
         configuration=Configuration(store, vault, redactor, stored_settings()),
         environments=Environments(store, vault, redactor),
+        memory=Memory(store, redactor),
         key_changes=KeyChanges(store, vault, settings.key_sources.own_file, is_shared=settings.is_shared),
         keeping_keys=KeepingKeys(store, vault, redactor, ground.stopping),
     )

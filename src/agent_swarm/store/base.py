@@ -12,8 +12,10 @@ from typing import Any, Protocol, TypeVar
 
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.matching import Requirements
+from agent_swarm.domain.notes import NoteSearch
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.store.families.family import Family
+from agent_swarm.store.families.notes import FoundNote
 from agent_swarm.store.operations import Operation
 from agent_swarm.store.records import (
     AgentRecord,
@@ -99,6 +101,10 @@ class Queries(Protocol):
 
     def scan(self, family: Family[R], *prefix: Any, after: tuple[Any, ...] | None = None, limit: int) -> list[R]:
         """The first small records whose key begins with `prefix`, by key; `after` is the rest of a key."""
+        ...
+
+    def search_notes(self, wanted: NoteSearch, *, limit: int) -> list[FoundNote]:
+        """The newest notes that `wanted` finds, newest first."""
         ...
 
     def head(self) -> tuple[int, str]: ...

@@ -7,8 +7,10 @@ import sqlalchemy as sa
 
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.matching import Requirements
+from agent_swarm.domain.notes import NoteSearch
 from agent_swarm.domain.tasks import HELD, TaskStatus
 from agent_swarm.store.families.family import Family, Key
+from agent_swarm.store.families.notes import FoundNote
 from agent_swarm.store.records import (
     PREVIEW_CHARS,
     AgentRecord,
@@ -24,7 +26,7 @@ from agent_swarm.store.records import (
     TokenRecord,
     UnservedClass,
 )
-from agent_swarm.store.sql import coding, families, pages, statements, tables
+from agent_swarm.store.sql import coding, families, pages, searching, statements, tables
 from agent_swarm.store.sql.classes import ClassCache
 
 R = TypeVar("R")
@@ -206,6 +208,19 @@ class SqlQueries:
         page = families.page_of(family, len(prefix), continues=after is not None, locked=False)
         found = self._connection.execute(page, families.values_of_page(family, prefix, after, limit))
         return [families.record_of(family, row._mapping) for row in found]
+
+    def search_notes(self, wanted: NoteSearch, *, limit: int) -> list[FoundNote]:
+        """The newest notes that `wanted` finds, newest first."""
+        return [
+            FoundNote(
+                number=row.number,
+                name=row.name,
+                tags=tuple(coding.load(row.tags)),
+                words=row.words,
+                updated_at=row.updated_at,
+            )
+            for row in searching.found(self._connection, wanted, limit=limit)
+        ]
 
     def head(self) -> tuple[int, str]:
         """The last event's seq and hash."""

@@ -444,3 +444,89 @@ data_key = sa.Table(
     sa.Column("is_active", sa.Integer, nullable=False),
     _instant("created_at", nullable=False),
 )
+
+# Notes, found by their words: the index over `words` is made by `searching`. `number` grows with time.
+note = sa.Table(
+    "note",
+    metadata,
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("id", _ID, nullable=False),
+    sa.Column("scope", sa.String(16), nullable=False),
+    sa.Column("scope_id", sa.String(128), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("tags", sa.Text, nullable=False),
+    sa.Column("words", sa.Text, nullable=False),
+    _instant("created_at", nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    _instant("updated_at", nullable=False),
+    sa.Column("updated_by", sa.Text, nullable=False),
+)
+
+note_name = sa.Table(
+    "note_name",
+    metadata,
+    sa.Column("scope", sa.String(16), primary_key=True),
+    sa.Column("scope_id", sa.String(128), primary_key=True),
+    sa.Column("name", sa.String(200), primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False),
+)
+
+# Values that agents keep under keys, and when those run out that do.
+kv_entry = sa.Table(
+    "kv_entry",
+    metadata,
+    sa.Column("namespace", sa.String(64), primary_key=True),
+    sa.Column("key", sa.String(256), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    _instant("expires_at"),
+    _instant("created_at", nullable=False),
+    _instant("updated_at", nullable=False),
+    sa.Column("updated_by", sa.Text, nullable=False),
+)
+
+kv_expiry = sa.Table(
+    "kv_expiry",
+    metadata,
+    sa.Column("expires_at", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("namespace", sa.String(64), primary_key=True),
+    sa.Column("key", sa.String(256), primary_key=True),
+)
+
+# What agents ask people. Its place says where it stands in the list of its status, its task which one asked.
+approval = sa.Table(
+    "approval",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("task_id", _ID, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("agent_id", _ID, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("details", sa.Text, nullable=False),
+    sa.Column("questions", sa.Text, nullable=False),
+    sa.Column("pauses", sa.Integer, nullable=False),
+    sa.Column("asked_digest", sa.String(64), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    _instant("asked_at", nullable=False),
+    _instant("expires_at", nullable=False),
+    _instant("settled_at"),
+    sa.Column("settled_by", sa.Text, nullable=False),
+    sa.Column("answers", sa.Text, nullable=False),
+    sa.Column("comment", sa.Text, nullable=False),
+)
+
+approval_place = sa.Table(
+    "approval_place",
+    metadata,
+    sa.Column("status", sa.String(16), primary_key=True),
+    sa.Column("rank", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("id", _ID, primary_key=True),
+)
+
+approval_of_task = sa.Table(
+    "approval_of_task",
+    metadata,
+    sa.Column("task_id", _ID, primary_key=True),
+    sa.Column("id", _ID, primary_key=True),
+)

@@ -1,0 +1,59 @@
+"""`agent-swarm memory` as people and scripts use it, against a server."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.conftest import clean_environment
+from tests.cli.test_cli_config import Swarm, caller, serving
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    folder = tmp_path_factory.mktemp("server")
+    with serving(clean_environment(folder), folder / "server") as environment:
+        yield environment
+
+
+@pytest.fixture
+def swarm(server: dict[str, str]) -> Swarm:
+    return caller(server)
+
+
+def told(swarm: Swarm, *arguments: str, **options: Any) -> Any:
+    return json.loads(swarm(*arguments, "--json", **options).out)
+
+
+def test_given_notes_when_they_are_searched_listed_shown_and_removed_then_each_command_says_what_it_did(
+    swarm: Swarm, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("how we deploy the shop\n")
+    first = told(swarm, "memory", "store", "The staging database is reset every night", "--tag", "staging")
+    swarm("memory", "store", "--name", "deploying", "--from-file", str(page))
+    swarm("memory", "store", "--name", "piped", stdin="piped text\n")
+
+    assert "staging database" in swarm("memory", "search", "DATABASE", "staging").out
+    assert swarm("memory", "get", first["id"]).out == "The staging database is reset every night\n"
+    assert [note["name"] for note in told(swarm, "memory", "list")["notes"]] == ["deploying", first["name"], "piped"]
+    assert [note["id"] for note in told(swarm, "memory", "ls", "--tag", "staging")["notes"]] == [first["id"]]
+    assert "some" in swarm("memory", "search", "deploy", "rockets").err
+    assert "no note" in swarm("memory", "search", '"NEAR(').err
+    assert "removed" in swarm("memory", "rm", first["id"]).out
+    assert "no note has the id" in swarm("memory", "get", first["id"], code=1).err
+
+
+def test_given_wrong_usage_of_notes_when_it_is_called_then_it_says_what_was_expected(swarm: Swarm) -> None:
+    for arguments in (
+        ("memory", "store", "x", "--from-file", "y"),
+        ("memory", "store", "x", "--scope", "project"),
+        ("memory", "store", "x", "--scope", "world:x"),
+        ("memory", "search"),
+        ("memory", "search", "x", "--limit", "51"),
+    ):
+        assert "Usage" in swarm(*arguments, code=2).err
+    assert "no project" in swarm("memory", "store", "x", "--scope", "project:nowhere", code=1).err
