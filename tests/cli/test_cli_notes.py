@@ -1,4 +1,4 @@
-"""`agent-swarm memory` as people and scripts use it, against a server."""
+"""`agent-swarm memory` and `kv` as people and scripts use it, against a server."""
 
 import json
 from collections.abc import Iterator
@@ -57,3 +57,18 @@ def test_given_wrong_usage_of_notes_when_it_is_called_then_it_says_what_was_expe
     ):
         assert "Usage" in swarm(*arguments, code=2).err
     assert "no project" in swarm("memory", "store", "x", "--scope", "project:nowhere", code=1).err
+
+
+def test_given_values_when_they_are_set_counted_compared_listed_and_removed_then_each_command_says_what_it_did(
+    swarm: Swarm,
+) -> None:
+    assert swarm("kv", "set", "owner", "ada", "--if-version", "0").out.startswith('owner  "ada"  version ')
+    assert "expected 0" in swarm("kv", "set", "owner", "bob", "--if-version", "0", code=1).err
+    assert swarm("kv", "get", "owner").out == "ada\n"
+    assert told(swarm, "kv", "set", "limits", '{"parallel": 4}', "--ttl", "3600")["expiresAt"]
+    assert told(swarm, "kv", "set", "code", "7", "--text")["value"] == "7"
+    assert [told(swarm, "kv", "incr", "n", "--by", by)["value"] for by in ("2", "-5")] == [2, -3]
+    assert [one["key"] for one in told(swarm, "kv", "list")["values"]] == ["code", "limits", "n", "owner"]
+    assert "removed owner" in swarm("kv", "rm", "owner").out
+    assert "nothing is stored" in swarm("kv", "get", "owner", code=1).err
+    assert "namespace" in swarm("kv", "list", "-n", "world", code=1).err

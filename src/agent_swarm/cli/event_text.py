@@ -123,6 +123,13 @@ def _of_memory(event_type: str, data: Mapping[str, Any]) -> str:
     return f"{verb} the note {data.get('name', '')!r} of {'the' if whose == 'swarm' else 'one'} {whose}"
 
 
+def _of_values(event_type: str, data: Mapping[str, Any]) -> str:
+    where = f"{data.get('key', '')} in {data.get('namespace', '')}"
+    if event_type == "kv.removed":
+        return f"{where} ran out" if data.get("reason") == "expired" else f"{where} was removed"
+    return f"{where} was set"
+
+
 def _of_people(event_type: str, data: Mapping[str, Any]) -> str:
     match event_type:
         case "user.created":
@@ -158,6 +165,7 @@ TELLERS: Mapping[str, Callable[[str, Mapping[str, Any]], str]] = {
     "agent": _of_agents,
     "audit": _of_history,
     "killSwitch": _of_the_switch,
+    "kv": _of_values,
     "memory": _of_memory,
     **dict.fromkeys(("user", "session", "signingKey", "auth"), _of_people),
 }

@@ -25,6 +25,7 @@ COMMANDS = {
     "Give it work": {
         "task": Lazy("agent_swarm.cli.task:task", "File, follow and steer tasks."),
         "repo": Lazy("agent_swarm.cli.repo:repo", "Name the git repositories that tasks work on."),
+        "kv": Lazy("agent_swarm.cli.kv:kv", "Keep small values for agents under keys."),
         "memory": Lazy("agent_swarm.cli.memory:memory", "Keep notes for agents, and find them again."),
     },
     "See what happens": {

@@ -57,6 +57,8 @@ EVENT_TYPES: dict[str, str] = {
     "key.changeGivenUp": "The data keys are wrapped by the master key so far alone: {masterKeyId}",
     "memory.stored": "A note was stored, or replaced by another text: {scope, scopeId, name, isNew}",
     "memory.removed": "A note was removed: {scope, scopeId, name}",
+    "kv.set": "A value was put under a key: {namespace, key, version, isNew}",
+    "kv.removed": "A value was removed, or ran out: {namespace, key, reason}",
     "token.created": "A token was made; one of the same label ends with it: {kind, label, replaced?}",
     "token.revoked": "A token was revoked: {}",
     "user.created": "A person may log in: {role}",

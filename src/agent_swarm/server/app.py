@@ -36,6 +36,7 @@ from agent_swarm.server.routes import (
     health,
     keys,
     kill_switch,
+    kv,
     memory,
     projects,
     tasks,
@@ -63,6 +64,7 @@ FACES = (
     config,
     keys,
     memory,
+    kv,
     health,
 )
 

@@ -13,6 +13,7 @@ from agent_swarm.server.stopping import Stopping
 from agent_swarm.services.configuration import Configuration
 from agent_swarm.services.environments import Environments
 from agent_swarm.services.gathered import GatheredTasks
+from agent_swarm.services.kv import KeyValues
 from agent_swarm.services.memory import Memory
 from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
@@ -42,5 +43,6 @@ class Context:
     key_changes: KeyChanges
     keeping_keys: KeepingKeys
     memory: Memory
+    key_values: KeyValues
     rules: Rules
     notary: Notary

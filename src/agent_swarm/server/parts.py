@@ -14,7 +14,7 @@ from agent_swarm.server.checkpoints import Checkpointer, Publishing
 from agent_swarm.server.context import Context
 from agent_swarm.server.denials import Denials
 from agent_swarm.server.hashing import Hashing
-from agent_swarm.server.housekeeping import Housekeeping, SessionKeeping
+from agent_swarm.server.housekeeping import Housekeeping, SessionKeeping, ValueKeeping
 from agent_swarm.server.keeping_keys import KeepingKeys
 from agent_swarm.server.killing.board import SwitchBoard
 from agent_swarm.server.killing.watch import flag_watches
@@ -34,6 +34,7 @@ from agent_swarm.server.unserved import UnservedWatch
 from agent_swarm.services.configuration import Configuration
 from agent_swarm.services.environments import Environments
 from agent_swarm.services.gathered import GatheredTasks
+from agent_swarm.services.kv import KeyValues
 from agent_swarm.services.memory import Memory
 from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
@@ -83,6 +84,7 @@ def make_parts(ground: Ground) -> Parts:
             timers,
             Housekeeping(store),
             SessionKeeping(store),
+            ValueKeeping(store),
             UnservedWatch(store, minutes=settings.no_agent_minutes),
             context.door.denials,
             context.keeping_keys,
@@ -118,6 +120,7 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
         configuration=Configuration(store, vault, redactor, stored_settings()),
         environments=Environments(store, vault, redactor),
         memory=Memory(store, redactor),
+        key_values=KeyValues(store, redactor),
         key_changes=KeyChanges(store, vault, settings.key_sources.own_file, is_shared=settings.is_shared),
         keeping_keys=KeepingKeys(store, vault, redactor, ground.stopping),
     )
