@@ -123,6 +123,18 @@ def _of_memory(event_type: str, data: Mapping[str, Any]) -> str:
     return f"{verb} the note {data.get('name', '')!r} of {'the' if whose == 'swarm' else 'one'} {whose}"
 
 
+def _of_questions(event_type: str, data: Mapping[str, Any]) -> str:
+    title = f"{data.get('title', '')!r}"
+    match event_type:
+        case "approval.asked":
+            return f"asks people {title}, until {data.get('expiresAt', '')}"
+        case "approval.expired":
+            return f"nobody answered {title}: denied"
+        case "approval.closed":
+            return f"{title} needs no answer any more"
+    return f"{title} was {data.get('status', 'answered')}"
+
+
 def _of_values(event_type: str, data: Mapping[str, Any]) -> str:
     where = f"{data.get('key', '')} in {data.get('namespace', '')}"
     if event_type == "kv.removed":
@@ -164,6 +176,7 @@ def _changes(data: Mapping[str, Any]) -> list[str]:
 TELLERS: Mapping[str, Callable[[str, Mapping[str, Any]], str]] = {
     "agent": _of_agents,
     "audit": _of_history,
+    "approval": _of_questions,
     "killSwitch": _of_the_switch,
     "kv": _of_values,
     "memory": _of_memory,

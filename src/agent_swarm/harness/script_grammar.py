@@ -18,6 +18,8 @@ ends the script.
     fail-until-attempt N MESSAGE     fail while AGENT_SWARM_ATTEMPT is below N
     create-task JSON                 POST the object to /api/tasks       (JSON may be <<END)
     create-tasks JSON                POST the array to /api/tasks/batch  (JSON may be <<END)
+    ask [into PATH] JSON             POST the object to /api/approvals and wait for the answer; a no fails the task
+                                     with class policy; PATH gets the whole of it   (JSON may be <<END)
     result TEXT                      the task's result; else it is the last thing said  (TEXT may be <<END)
 """
 
@@ -179,6 +181,15 @@ def _tasks(rest: str, body: str | None) -> Mapping[str, Any]:
     return {"tasks": [_object(task) for task in tasks]}
 
 
+def _question(rest: str, body: str | None) -> Mapping[str, Any]:
+    path = ""
+    if rest.startswith("into "):
+        path, _, rest = rest.removeprefix("into ").strip().partition(" ")
+        if not path or path.startswith("{"):
+            raise ValueError("a path after into")
+    return {"question": _object(json.loads(_text(rest.strip(), body)["text"])), "path": path}
+
+
 def _object(value: object) -> object:
     if not isinstance(value, dict):
         raise ValueError(f"{value!r} is not a JSON object")
@@ -200,5 +211,6 @@ FORMS: Mapping[str, Form] = {
     "fail-until-attempt": Form("fail-until-attempt N MESSAGE", _failure_until),
     "create-task": Form("create-task JSON, or create-task <<END", _task),
     "create-tasks": Form("create-tasks JSON, or create-tasks <<END", _tasks),
+    "ask": Form("ask [into PATH] JSON, or ask [into PATH] <<END", _question),
     "result": Form("result TEXT, or result <<END", _text),
 }

@@ -4,6 +4,7 @@ Runs inside the agent's own process, next to nothing else: standard library only
 wherever a step waits.
 """
 
+import hashlib
 import json
 import os
 import signal
@@ -24,6 +25,8 @@ _OUTPUT_BYTES = 16_000  # of a command's output, the last of it
 _POLL_SECONDS = 0.02
 _KILL_AFTER_SECONDS = 1.0  # between SIGTERM and SIGKILL to an interrupted command
 _HTTP_SECONDS = 30.0
+_ANSWER_BYTES = 1_000_000  # of the server
+_ASK_AGAIN_SECONDS = 0.2
 
 Tell = Callable[[str, Mapping[str, Any]], None]
 
@@ -143,7 +146,31 @@ class Steps:
     def _create_tasks(self, tasks: list[Mapping[str, Any]]) -> None:
         self._post("create-tasks", "/api/tasks/batch", {"tasks": tasks})
 
+    def _ask(self, question: Mapping[str, Any], path: str) -> None:
+        """Ask people and wait. Asked again after a pause, by this attempt or a later one, it is the same question."""
+        target = self._inside(path) if path else None
+        body = json.dumps(question, sort_keys=True).encode()
+        key = f"ask-{self._index}-{hashlib.sha256(body).hexdigest()[:32]}"
+        with self._tool("ask", question) as answer:
+            asked = json.loads(_send(self._request("/api/approvals", body=body, key=key)))
+            while asked["status"] == "open":
+                time.sleep(_ASK_AGAIN_SECONDS)
+                asked = json.loads(_send(self._request(f"/api/approvals/{asked['id']}")))
+            answer(json.dumps({"status": asked["status"], "answers": asked["answers"], "comment": asked["comment"]}))
+        if target is not None:
+            self._put(path, json.dumps(asked, indent=2) + "\n", "w")
+        if asked["status"] != "answered":
+            message = f"{asked['title']!r} is {asked['status']}" + (f": {asked['comment']}" if asked["comment"] else "")
+            raise StepFailed(message, code="denied", failure="policy")
+
     def _post(self, tool: str, path: str, body: Mapping[str, Any]) -> None:
+        key = f"{self.session}-{self._index}"  # a step that is done again after a resume
+        request = self._request(path, body=json.dumps(body).encode(), key=key)
+        with self._tool(tool, body) as answer:
+            answer(_send(request))
+
+    def _request(self, path: str, *, body: bytes | None = None, key: str = "") -> urllib.request.Request:
+        """A GET, or with a body a POST, to the server, as this attempt."""
         server, token = self.env.get("AGENT_SWARM_URL"), self.env.get("AGENT_SWARM_TOKEN")
         if not server or not token:
             message = (
@@ -153,17 +180,11 @@ class Steps:
         if not server.startswith(("http://", "https://")):
             message = f"AGENT_SWARM_URL is {server!r}; expected an address that begins with http:// or https://"
             raise StepFailed(message, code="noServer", failure="infrastructure")
-        request = urllib.request.Request(  # noqa: S310 - the scheme was checked above
-            server.rstrip("/") + path,
-            data=json.dumps(body).encode(),
-            headers={
-                "Authorization": f"Bearer {token}",
-                "Content-Type": "application/json",
-                "Idempotency-Key": f"{self.session}-{self._index}",  # a step that is done again after a resume
-            },
-        )
-        with self._tool(tool, body) as answer:
-            answer(_send(request))
+        headers = {"Authorization": f"Bearer {token}"}
+        if body is not None:
+            headers |= {"Content-Type": "application/json", "Idempotency-Key": key}
+        url = server.rstrip("/") + path
+        return urllib.request.Request(url, data=body, headers=headers)  # noqa: S310 - the scheme was checked above
 
     def _command(self, tool: str, argv: list[str], shown: Mapping[str, Any]) -> int:
         """Run a program in the workspace, tell its output; its exit code, negative for a signal."""
@@ -220,7 +241,7 @@ def _send(request: urllib.request.Request) -> str:
     """POST and return the answer's text; what the server refuses is the agent's fault, what it cannot do is not."""
     try:
         with urllib.request.urlopen(request, timeout=_HTTP_SECONDS) as reply:  # noqa: S310 - checked by _post
-            return str(reply.read(_OUTPUT_BYTES).decode("utf-8", errors="replace"))
+            return str(reply.read(_ANSWER_BYTES).decode("utf-8", errors="replace"))
     except urllib.error.HTTPError as exc:
         failure = "infrastructure" if exc.code >= 500 else "agent"
         message = f"{request.selector} answered {exc.code}: {_server_message(exc)}"

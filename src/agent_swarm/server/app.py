@@ -27,6 +27,7 @@ from agent_swarm.server.pool import PoolContext
 from agent_swarm.server.pool import routes as pool_routes
 from agent_swarm.server.routes import (
     agents,
+    approvals,
     attempts,
     audit,
     auth,
@@ -65,6 +66,7 @@ FACES = (
     keys,
     memory,
     kv,
+    approvals,
     health,
 )
 

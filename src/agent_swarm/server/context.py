@@ -10,6 +10,7 @@ from agent_swarm.server.logins import LogIns
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.ring import EventRing
 from agent_swarm.server.stopping import Stopping
+from agent_swarm.services.approvals import Approvals
 from agent_swarm.services.configuration import Configuration
 from agent_swarm.services.environments import Environments
 from agent_swarm.services.gathered import GatheredTasks
@@ -42,6 +43,7 @@ class Context:
     environments: Environments
     key_changes: KeyChanges
     keeping_keys: KeepingKeys
+    approvals: Approvals
     memory: Memory
     key_values: KeyValues
     rules: Rules

@@ -9,6 +9,7 @@ from agent_swarm.audit.publishing import Place, Publisher
 from agent_swarm.bus.base import NoticeKind
 from agent_swarm.bus.logs import LogStream
 from agent_swarm.server.access import Door
+from agent_swarm.server.approvals import ApprovalTimer
 from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.checkpoints import Checkpointer, Publishing
 from agent_swarm.server.context import Context
@@ -31,6 +32,7 @@ from agent_swarm.server.settings import ServerSettings, stored_settings
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.server.timers import TimerService
 from agent_swarm.server.unserved import UnservedWatch
+from agent_swarm.services.approvals import Approvals
 from agent_swarm.services.configuration import Configuration
 from agent_swarm.services.environments import Environments
 from agent_swarm.services.gathered import GatheredTasks
@@ -82,6 +84,7 @@ def make_parts(ground: Ground) -> Parts:
         following=Following(ground.node, Ears(store=store, pool=pool, transcripts=context.transcripts, timers=timers)),
         services=(
             timers,
+            ApprovalTimer(store),
             Housekeeping(store),
             SessionKeeping(store),
             ValueKeeping(store),
@@ -119,6 +122,7 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
         notary=_notary(store, settings),
         configuration=Configuration(store, vault, redactor, stored_settings()),
         environments=Environments(store, vault, redactor),
+        approvals=Approvals(store, redactor, expiry=settings.approval_seconds),
         memory=Memory(store, redactor),
         key_values=KeyValues(store, redactor),
         key_changes=KeyChanges(store, vault, settings.key_sources.own_file, is_shared=settings.is_shared),

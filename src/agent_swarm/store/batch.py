@@ -11,7 +11,7 @@ from typing import Any
 
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.store import operations as ops
-from agent_swarm.store.applying import agents, claims, killing, leases, projects, tasks, tokens, upkeep
+from agent_swarm.store.applying import agents, approvals, claims, killing, leases, projects, tasks, tokens, upkeep
 from agent_swarm.store.applying.claims import Numbered
 from agent_swarm.store.applying.work import Work
 from agent_swarm.store.base import BatchResult, Committed
@@ -75,6 +75,12 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
         return {"tasks": {op.command.task_id for op in operations}}
     if phase in (ops.Reprioritize, ops.ReportProgress):
         return {"tasks": {op.task_id for op in operations}}
+    if phase is ops.AskApproval:
+        return {"tasks": {op.approval.task_id for op in operations}}
+    if phase is ops.AnswerApproval:
+        return {"tasks": {op.task_id for op in operations}}
+    if phase is ops.SettleApprovals:
+        return {"tasks": {task_id for op in operations for _, task_id in op.asked}}
     if phase is ops.Heartbeat:
         tasks = {held.task_id for op in operations for held in op.leases}
         return {"tasks": tasks, "agents": {op.agent_id for op in operations}}
@@ -110,6 +116,9 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.CreateTasks: tasks.create_tasks,
     ops.TaskCommand: tasks.command,
     ops.Reprioritize: tasks.reprioritize,
+    ops.AskApproval: approvals.ask,
+    ops.AnswerApproval: approvals.answer,
+    ops.SettleApprovals: approvals.settle,
     ops.RunTimers: tasks.run_timers,
     ops.Heartbeat: leases.heartbeat,
     ops.ReportProgress: leases.report_progress,

@@ -31,6 +31,7 @@ from agent_swarm.store.records import (
 
 if TYPE_CHECKING:
     from agent_swarm.store.events import Draft
+    from agent_swarm.store.families.approvals import Approval
     from agent_swarm.store.families.family import Family
 
 T = TypeVar("T")
@@ -361,6 +362,55 @@ class Reprioritize(Operation[CommandReply]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskApproval(Operation["Approval"]):
+    """An attempt asks people, for `lasts` microseconds. The same id again is the one that is there.
+
+    Raises StaleLease or IllegalTransition for an attempt that is over, IdempotencyMismatch, and Conflict where a task
+    asks too often. Where the approval pauses the task, the worker is told to.
+    """
+
+    approval: "Approval"
+    fence: int
+    lasts: int
+    actor: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"task:{self.approval.task_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerApproval(Operation["Approval"]):
+    """A person answers, or denies. Raises NotFound, InvalidInput, and Conflict for whoever comes second."""
+
+    approval_id: str
+    task_id: str
+    actor: str
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    denies: bool = False
+    comment: str = ""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"task:{self.task_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleApprovals(Operation[int]):
+    """Settle those of `asked` (approval, task) that have run out, or whose task has ended; answers how many."""
+
+    asked: tuple[tuple[str, str], ...]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(sorted({f"task:{task_id}" for _, task_id in self.asked}))
+
+    @property
+    def weight(self) -> int:
+        return max(1, len(self.asked))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunTimers(Operation[int]):
     """Carry out up to `limit` due timers; answers how many. `leases=False` leaves lapsed leases alone (rule T7)."""
 
@@ -518,6 +568,9 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     CreateTasks,
     TaskCommand,
     Reprioritize,
+    AskApproval,
+    AnswerApproval,
+    SettleApprovals,
     RunTimers,
     Heartbeat,
     ReportProgress,
