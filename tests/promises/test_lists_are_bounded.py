@@ -29,6 +29,9 @@ PAGED = {
     "/api/audit/events": ("events", "seq"),
     "/api/audit/checkpoints": ("checkpoints", "number"),
     "/api/config": ("entries", "id"),
+    "/api/memory": ("notes", "id"),
+    "/api/kv/{namespace}": ("values", "key"),
+    "/api/approvals": ("approvals", "id"),
 }
 # Records that grow: they are read `after` a number, and the answer tells the next one.
 FEEDS = {
@@ -47,6 +50,8 @@ DETAILS = {
     "/api/audit/verify",
     "/api/config/resolved",
     "/api/keys",
+    "/api/memory/{id}",
+    "/api/approvals/{id}",
 }
 # What is told whole, because it is asked for whole and was bounded when it was written.
 WHOLE = {
@@ -82,6 +87,8 @@ class Full:
                 "isSecret": False,
             }
             assert (await world.call("PUT", "/api/config", json=entry)).status_code == 200
+            await world.post("/api/memory", {"text": "x", "name": f"n{number}"})
+            await world.call("PUT", f"/api/kv/swarm/k{number}", json={"value": number})
             await session_of(world, await add_user(world, f"user-{number}"))
         self.agent = await world.register("busy", slots=2 * MANY)
         self.tried = await world.file("tried")
@@ -94,7 +101,8 @@ class Full:
         self.awaited = await world.file("awaited", startAt="2040-01-01T00:00:00Z")
         held = [await world.file(f"t{number}") for number in range(MANY)]
         for _ in held:
-            await world.claim(self.agent)
+            claim = await world.claim(self.agent)
+            await world.post("/api/approvals", {"title": "May I?"}, token=claim.token)
         for number in range(MANY):
             await world.file(f"dependant {number}", dependsOn=[self.awaited])
         self.waiting = await world.file("waits for all", dependsOn=held)
@@ -102,7 +110,7 @@ class Full:
     def path(self, pattern: str) -> str:
         """The path of what there is much of."""
         identifier = self.agent.id if pattern.startswith("/api/agents") else self.tried
-        return pattern.replace(ID, identifier).replace(NUMBER, str(MANY + 1))
+        return pattern.replace(ID, identifier).replace(NUMBER, str(MANY + 1)).replace("{namespace}", "swarm")
 
 
 @pytest.fixture(scope="module")

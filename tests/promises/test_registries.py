@@ -19,13 +19,14 @@ from agent_swarm.store.events import task_event
 from agent_swarm.store.records import AttemptReport
 
 EVENT = re.compile(
-    r"(?:agent|audit|auth|config|key|killSwitch|project|session|signingKey|task|token|user)\.(?!name|email|toml|json)[a-z][A-Za-z]+"
+    r"(?:agent|approval|audit|auth|config|key|killSwitch|kv|memory|project|session|signingKey|task|token|user)\.(?!name|email|toml|json)[a-z][A-Za-z]+"
 )
-FAMILIES = ("users", "sessions", "signing_keys", "denials", "configuration", "data_keys")
+FAMILIES = ("users", "sessions", "signing_keys", "denials", "configuration", "data_keys", "kv", "notes")
 EMITTERS = (
     "store/events.py",
     "domain/commands.py",
     "store/rows.py",
+    "store/applying/approvals.py",
     "services/notary.py",
     *(f"store/families/{name}.py" for name in FAMILIES),
 )

@@ -18,6 +18,7 @@ from agent_swarm.domain.errors import (
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.tasks import PauseReason, TaskStatus
 from agent_swarm.domain.time import SECOND
+from agent_swarm.store import asking
 from agent_swarm.store import operations as ops
 from agent_swarm.store.families.approvals import APPROVAL_PLACES, APPROVALS, Approval, of_task
 from agent_swarm.testing.driver import Driver
@@ -42,18 +43,18 @@ def ask(held: ops.Held, *, pauses: bool = True, approval_id: str = "", digest: s
         expires_at=0,
         answers={},
     )
-    return ops.AskApproval(approval=asked, fence=held.fence, lasts=lasts * SECOND, actor="agent:ada")
+    return asking.AskApproval(approval=asked, fence=held.fence, lasts=lasts * SECOND, actor="agent:ada")
 
 
-def answer(asked: Approval, said: bool | None = True, *, by: str = "user:eve") -> ops.AnswerApproval:
+def answer(asked: Approval, said: bool | None = True, *, by: str = "user:eve") -> asking.AnswerApproval:
     answers = {} if said is None else {"q1": said}
-    return ops.AnswerApproval(
+    return asking.AnswerApproval(
         approval_id=asked.id, task_id=asked.task_id, actor=by, answers=answers, denies=said is None
     )
 
 
-def settle(*asked: Approval) -> ops.SettleApprovals:
-    return ops.SettleApprovals(asked=tuple((one.id, one.task_id) for one in asked))
+def settle(*asked: Approval) -> asking.SettleApprovals:
+    return asking.SettleApprovals(asked=tuple((one.id, one.task_id) for one in asked))
 
 
 def told(swarm: Driver, kind: str = "approval") -> list[str]:

@@ -7,9 +7,9 @@ from agent_swarm.domain.errors import ShuttingDown
 from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol.limits import SWEEP_SECONDS
 from agent_swarm.server.service import Service
+from agent_swarm.store.asking import SettleApprovals
 from agent_swarm.store.base import Committed, Queries, Store
 from agent_swarm.store.families.approvals import APPROVAL_PLACES, APPROVALS, Approval
-from agent_swarm.store.operations import SettleApprovals
 
 BATCH = 200
 _SOONEST_SECONDS = 0.02

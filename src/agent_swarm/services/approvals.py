@@ -18,9 +18,9 @@ from agent_swarm.protocol import rest_approvals as rest
 from agent_swarm.services import cursors
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.tokens import Identity
+from agent_swarm.store.asking import AnswerApproval, AskApproval
 from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.families.approvals import APPROVAL_PLACES, APPROVALS, Approval, of_task
-from agent_swarm.store.operations import AnswerApproval, AskApproval
 from agent_swarm.store.records import TokenKind
 
 _NAMES = uuid.UUID("6f0f5a52-7a64-4f0e-9b0c-5d2f3c1f8f6e")  # ids of approvals that were asked under a key

@@ -75,12 +75,8 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
         return {"tasks": {op.command.task_id for op in operations}}
     if phase in (ops.Reprioritize, ops.ReportProgress):
         return {"tasks": {op.task_id for op in operations}}
-    if phase is ops.AskApproval:
-        return {"tasks": {op.approval.task_id for op in operations}}
-    if phase is ops.AnswerApproval:
-        return {"tasks": {op.task_id for op in operations}}
-    if phase is ops.SettleApprovals:
-        return {"tasks": {task_id for op in operations for _, task_id in op.asked}}
+    if phase is ops.ApprovalOperation:
+        return {"tasks": {task_id for op in operations for task_id in op.task_ids}}
     if phase is ops.Heartbeat:
         tasks = {held.task_id for op in operations for held in op.leases}
         return {"tasks": tasks, "agents": {op.agent_id for op in operations}}
@@ -116,9 +112,7 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.CreateTasks: tasks.create_tasks,
     ops.TaskCommand: tasks.command,
     ops.Reprioritize: tasks.reprioritize,
-    ops.AskApproval: approvals.ask,
-    ops.AnswerApproval: approvals.answer,
-    ops.SettleApprovals: approvals.settle,
+    ops.ApprovalOperation: approvals.carry_out,
     ops.RunTimers: tasks.run_timers,
     ops.Heartbeat: leases.heartbeat,
     ops.ReportProgress: leases.report_progress,

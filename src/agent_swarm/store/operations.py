@@ -31,7 +31,6 @@ from agent_swarm.store.records import (
 
 if TYPE_CHECKING:
     from agent_swarm.store.events import Draft
-    from agent_swarm.store.families.approvals import Approval
     from agent_swarm.store.families.family import Family
 
 T = TypeVar("T")
@@ -96,6 +95,21 @@ class RecordOperation(Operation[R_co]):
     @abstractmethod
     def carry_out(self, desk: Desk) -> R_co:
         """Do it, or refuse by raising a SwarmError before anything is put or removed."""
+
+
+class ApprovalOperation(Operation[R_co]):
+    """An operation on what tasks ask people, and on the tasks that wait for it (`store/asking`)."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def task_ids(self) -> tuple[str, ...]:
+        """The tasks that asked."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(f"task:{task_id}" for task_id in sorted(set(self.task_ids)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -362,55 +376,6 @@ class Reprioritize(Operation[CommandReply]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskApproval(Operation["Approval"]):
-    """An attempt asks people, for `lasts` microseconds. The same id again is the one that is there.
-
-    Raises StaleLease or IllegalTransition for an attempt that is over, IdempotencyMismatch, and Conflict where a task
-    asks too often. Where the approval pauses the task, the worker is told to.
-    """
-
-    approval: "Approval"
-    fence: int
-    lasts: int
-    actor: str
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        return (f"task:{self.approval.task_id}",)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerApproval(Operation["Approval"]):
-    """A person answers, or denies. Raises NotFound, InvalidInput, and Conflict for whoever comes second."""
-
-    approval_id: str
-    task_id: str
-    actor: str
-    answers: Mapping[str, Any] = field(default_factory=dict)
-    denies: bool = False
-    comment: str = ""
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        return (f"task:{self.task_id}",)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SettleApprovals(Operation[int]):
-    """Settle those of `asked` (approval, task) that have run out, or whose task has ended; answers how many."""
-
-    asked: tuple[tuple[str, str], ...]
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        return tuple(sorted({f"task:{task_id}" for _, task_id in self.asked}))
-
-    @property
-    def weight(self) -> int:
-        return max(1, len(self.asked))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunTimers(Operation[int]):
     """Carry out up to `limit` due timers; answers how many. `leases=False` leaves lapsed leases alone (rule T7)."""
 
@@ -568,9 +533,7 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     CreateTasks,
     TaskCommand,
     Reprioritize,
-    AskApproval,
-    AnswerApproval,
-    SettleApprovals,
+    ApprovalOperation,
     RunTimers,
     Heartbeat,
     ReportProgress,
@@ -584,4 +547,4 @@ PHASES: tuple[type[Operation[Any]], ...] = (
 
 def phase_of(operation: Operation[Any]) -> type[Operation[Any]]:
     """The phase an operation belongs to."""
-    return RecordOperation if isinstance(operation, RecordOperation) else type(operation)
+    return next((kind for kind in (RecordOperation, ApprovalOperation) if isinstance(operation, kind)), type(operation))

@@ -5,20 +5,34 @@ expiry, or by the end of its task.
 """
 
 from dataclasses import replace
+from typing import Any
 
 from agent_swarm.domain.approvals import OPEN_PER_TASK, PER_TASK, ApprovalStatus, require_answers
 from agent_swarm.domain.commands import RequestPause, Resume, require_lease
 from agent_swarm.domain.errors import Conflict, IdempotencyMismatch, NotFound
 from agent_swarm.domain.tasks import PauseReason, TaskState, TaskStatus
 from agent_swarm.domain.time import to_wire
-from agent_swarm.store import operations as ops
+from agent_swarm.store import asking
 from agent_swarm.store.applying.work import Work
 from agent_swarm.store.events import SYSTEM
 from agent_swarm.store.families import approvals
 from agent_swarm.store.families.approvals import APPROVALS, Approval
+from agent_swarm.store.operations import ApprovalOperation
 
 
-def ask(work: Work, op: ops.AskApproval) -> Approval:
+def carry_out(work: Work, op: ApprovalOperation[Any]) -> Any:
+    """Do what the operation says; its tasks were fetched."""
+    match op:
+        case asking.AskApproval():
+            return ask(work, op)
+        case asking.AnswerApproval():
+            return answer(work, op)
+        case asking.SettleApprovals():
+            return settle(work, op)
+    raise TypeError(f"nobody knows how to carry out a {type(op).__name__}")
+
+
+def ask(work: Work, op: asking.AskApproval) -> Approval:
     """Keep what an attempt asks; the same asked again is the one that is there, by whichever attempt."""
     state = work.must(op.approval.task_id).state
     require_lease(state, op.fence, "ask")
@@ -35,7 +49,7 @@ def ask(work: Work, op: ops.AskApproval) -> Approval:
     return asked
 
 
-def _ask_anew(work: Work, op: ops.AskApproval, state: TaskState) -> Approval:
+def _ask_anew(work: Work, op: asking.AskApproval, state: TaskState) -> Approval:
     others = approvals.of_task_in_batch(work, op.approval.task_id)
     still_open = sum(1 for other in others if other.is_open)
     if still_open >= OPEN_PER_TASK or len(others) >= PER_TASK:
@@ -53,7 +67,7 @@ def _ask_anew(work: Work, op: ops.AskApproval, state: TaskState) -> Approval:
     return asked
 
 
-def answer(work: Work, op: ops.AnswerApproval) -> Approval:
+def answer(work: Work, op: asking.AnswerApproval) -> Approval:
     """Take the first answer of a person; the task goes on where it waited for nothing else."""
     found = work.get(APPROVALS, op.approval_id)
     if found is None:
@@ -71,7 +85,7 @@ def answer(work: Work, op: ops.AnswerApproval) -> Approval:
     return _settle(work, found, settled, actor=op.actor, event="approval.answered")
 
 
-def settle(work: Work, op: ops.SettleApprovals) -> int:
+def settle(work: Work, op: asking.SettleApprovals) -> int:
     """Settle those of `asked` that have run out, or whose task has ended; answers how many."""
     settled = 0
     for approval_id, task_id in op.asked:
