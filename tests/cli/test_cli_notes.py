@@ -1,12 +1,13 @@
-"""`agent-swarm memory` and `kv` as people and scripts use it, against a server."""
+"""`agent-swarm memory`, `kv` and `approval` as people and scripts use it, against a server."""
 
 import json
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import clean_environment
+from tests.cli.conftest import clean_environment, started
 from tests.cli.test_cli_config import Swarm, caller, serving
 
 pytestmark = pytest.mark.slow
@@ -72,3 +73,34 @@ def test_given_values_when_they_are_set_counted_compared_listed_and_removed_then
     assert "removed owner" in swarm("kv", "rm", "owner").out
     assert "nothing is stored" in swarm("kv", "get", "owner", code=1).err
     assert "namespace" in swarm("kv", "list", "-n", "world", code=1).err
+
+
+def test_given_what_an_agent_asks_when_people_list_show_and_answer_it_then_each_command_says_what_it_did(
+    swarm: Swarm, server: dict[str, str], tmp_path: Path
+) -> None:
+    with started({**server, "HOME": str(tmp_path)}, "worker", "--harness", "script") as worker:
+        questions = [{"text": "Now?"}, {"id": "who", "text": "Who?", "kind": "text"}]
+        asking = f"ask {json.dumps({'title': 'Deploy?', 'questions': questions})}"
+        task = told(swarm, "task", "add", "--harness", "script", "--title", "asks", f"{asking}\nresult done")
+        asked = eventually(lambda: told(swarm, "approval", "list")["approvals"])[0]
+        assert "Deploy?" in swarm("approval", "list").out
+        shown = swarm("approval", "show", asked["id"])
+        assert "q1: Now?" in shown.out
+        assert f"agent-swarm approval answer {asked['id']} q1=… who=…" in shown.err
+        assert "not answered" in swarm("approval", "answer", asked["id"], "q1=yes", code=1).err
+        assert "yes or no" in swarm("approval", "answer", asked["id"], "q1=maybe", "who=x", code=2).err
+        assert "QUESTION=ANSWER" in swarm("approval", "answer", asked["id"], "yes", code=2).err
+        assert "answered" in swarm("approval", "answer", asked["id"], "q1=yes", "who=ada", "--comment", "go").out
+        assert "first answer counts" in swarm("approval", "deny", asked["id"], code=1).err
+        assert "→ yes" in swarm("approval", "show", asked["id"]).out
+        eventually(lambda: told(swarm, "task", "show", task["id"])["status"] == "completed")
+        worker.send_signal(signal.SIGTERM)
+        worker.communicate(timeout=30)
+
+
+def eventually(look: Callable[[], Any]) -> Any:
+    """What `look` finds, once it finds something; each look runs the program, which takes a while."""
+    for _ in range(200):
+        if found := look():
+            return found
+    raise AssertionError("it never came")

@@ -26,7 +26,11 @@ def approval() -> None:
 
 @approval.command("list")
 @click.option(
-    "--status", type=click.Choice(list(ApprovalStatus)), default="open", show_default=True, help="Which ones."
+    "--status",
+    type=click.Choice([status.value for status in ApprovalStatus]),
+    default="open",
+    show_default=True,
+    help="Which ones.",
 )
 @json_option
 @with_client
