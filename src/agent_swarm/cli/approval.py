@@ -21,6 +21,10 @@ def approval() -> None:
     """Answer what agents ask.
 
     The first answer counts. What nobody answers in time counts as denied.
+
+    \b
+    Example:
+      agent-swarm approval list
     """
 
 

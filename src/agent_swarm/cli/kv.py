@@ -28,6 +28,10 @@ def kv() -> None:
     """Keep small values for agents under keys.
 
     A value is any JSON of at most 64 KiB, in the namespace of the swarm, an agent or a task.
+
+    \b
+    Example:
+      agent-swarm kv set build.last-green 4f1c2d9
     """
 
 

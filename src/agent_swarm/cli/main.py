@@ -31,7 +31,7 @@ COMMANDS = {
     "See what happens": {
         "overview": Lazy("agent_swarm.cli.overview:overview", "Show what runs, what waits and who works."),
         "agent": Lazy("agent_swarm.cli.agent:agent", "Show the agents."),
-        "approval": Lazy("agent_swarm.cli.approval:approval", "See what agents ask, and answer it."),
+        "approval": Lazy("agent_swarm.cli.approval:approval", "Answer what agents ask."),
         "watch": Lazy("agent_swarm.cli.watch:watch", "Print events as they happen, one line each."),
     },
     "Stop it": {

@@ -7,9 +7,9 @@ from agent_swarm.cli.lazy import Lazy, LazyGroup
 COMMANDS = {
     "Commands": {
         "store": Lazy("agent_swarm.cli.memory.storing:store", "Store a note, or replace the one with its name."),
-        "search": Lazy("agent_swarm.cli.memory.finding:search", "Find notes by their words."),
+        "search": Lazy("agent_swarm.cli.memory.finding:search", "Find notes by their words, best first."),
         "ls": Lazy("agent_swarm.cli.memory.finding:ls", "List notes by place and name."),
-        "get": Lazy("agent_swarm.cli.memory.finding:get", "Print a note."),
+        "get": Lazy("agent_swarm.cli.memory.finding:get", "Print a note's text."),
         "rm": Lazy("agent_swarm.cli.memory.storing:rm", "Remove a note."),
     }
 }

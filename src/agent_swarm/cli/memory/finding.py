@@ -50,8 +50,8 @@ def ls(client: Client, *, tag: str | None, scope: Placed | None, as_json: bool) 
 
     \b
     Examples:
-      agent-swarm memory list
-      agent-swarm memory list --scope project:shop --tag runbook
+      agent-swarm memory ls
+      agent-swarm memory ls --scope project:shop --tag runbook
     """
     query = {"tag": tag, **(scope.fields if scope else {})}
     notes = [note for page in client.pages("/api/memory", query) for note in page["notes"]]
