@@ -124,6 +124,7 @@ MOVE = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=st.lists(MOVE, max_size=25))
 def test_given_any_history_when_two_stores_live_through_it_then_they_agree_with_each_other_and_with_a_model(

@@ -121,6 +121,7 @@ def test_given_a_note_that_may_not_be_when_the_store_is_told_to_then_it_refuses(
     assert swarm.engine.read(lambda queries: queries.scan(NOTES, limit=5)) == []
 
 
+@pytest.mark.slow
 def test_given_the_largest_note_of_different_words_when_it_is_stored_then_its_first_words_find_it(
     swarm: Driver,
 ) -> None:
@@ -187,6 +188,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     engine.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(query=st.one_of(PHRASE, HOSTILE, st.text(st.characters(exclude_characters="\0"), max_size=40)), tag=PHRASE)
 def test_given_any_query_when_it_is_asked_then_it_is_no_error_and_all_stores_find_the_same(
@@ -199,6 +201,7 @@ def test_given_any_query_when_it_is_asked_then_it_is_no_error_and_all_stores_fin
         )
 
 
+@pytest.mark.slow
 def test_given_a_query_of_ten_kilobytes_when_it_is_asked_then_it_is_no_error(pair: tuple[Driver, Driver]) -> None:
     for query in ("x" * 10_000, "a " * 5_000, '"' * 10_000, " ".join(map(str, range(2_000)))):
         assert found(pair[0].engine, query) == found(pair[1].engine, query)
@@ -207,6 +210,7 @@ def test_given_a_query_of_ten_kilobytes_when_it_is_asked_then_it_is_no_error(pai
 MOVE = st.tuples(st.sampled_from(["a", "b", "c", "d"]), st.sampled_from(PLACES), PHRASE, st.booleans())
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(moves=st.lists(MOVE, min_size=1, max_size=12), queries=st.lists(PHRASE, min_size=1, max_size=4))
 def test_given_a_history_of_notes_when_any_words_are_looked_for_then_all_stores_find_the_same(
