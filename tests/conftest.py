@@ -1,6 +1,7 @@
 """Shared by all tests: async tests run on plain asyncio, as the program does."""
 
 import os
+import signal
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +11,14 @@ import pytest
 from agent_swarm.testing import claude_cli as claude
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure() -> None:
+    """Let signals end what tests start: tests in the background have them ignored, and their children, too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by nohup, which is to hold for the tests themselves
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ _REPLIES: Mapping[FrameType, Mapping[str, Any]] = {
     FrameType.PAUSE: _TOLD,
     FrameType.RELEASE: _TOLD,
     FrameType.KILLED: _NOTHING,
+    FrameType.RECEIVED: _object(noted={"type": "integer"}),
     FrameType.BYE: _NOTHING,
 }
 _HEARTBEAT_REPLIES = (FrameType.HELLO, FrameType.HEARTBEAT)

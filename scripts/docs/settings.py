@@ -13,11 +13,13 @@ from agent_swarm.cli import address, completion
 from agent_swarm.config import Setting, settings_of
 from agent_swarm.sandbox import records
 from agent_swarm.server.settings import ServerSettings
+from agent_swarm.vault.backends.settings import BackendSettings
 from agent_swarm.worker.environment import KEY_VARIABLES
 from agent_swarm.worker.settings import WorkerSettings
 
 SECTIONS: Mapping[str, tuple[type[Any], str]] = {
     "server": (ServerSettings, "`<data-dir>/config.toml`"),
+    "secrets": (BackendSettings, "`<data-dir>/config.toml`"),
     "worker": (WorkerSettings, "`~/.agent-swarm/workers/config.toml`"),
 }
 

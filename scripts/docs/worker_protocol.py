@@ -13,7 +13,14 @@ from agent_swarm.domain.tasks import FailureClass, PauseReason
 from agent_swarm.protocol import limits, pool
 from agent_swarm.protocol.pool import FrameType
 
-FROM_SERVER = (FrameType.REPLY, FrameType.ERROR, FrameType.CLAIMED, FrameType.COMMAND, FrameType.KILL)
+FROM_SERVER = (
+    FrameType.REPLY,
+    FrameType.ERROR,
+    FrameType.CLAIMED,
+    FrameType.COMMAND,
+    FrameType.MESSAGE,
+    FrameType.KILL,
+)
 BODIES: dict[FrameType, type[BaseModel]] = {
     FrameType.HELLO: pool.Hello,
     FrameType.CREDIT: pool.Credit,
@@ -28,7 +35,9 @@ BODIES: dict[FrameType, type[BaseModel]] = {
     FrameType.PAUSE: pool.Pause,
     FrameType.RELEASE: pool.Release,
     FrameType.KILLED: pool.Killed,
+    FrameType.RECEIVED: pool.Received,
     FrameType.CLAIMED: pool.Claimed,
+    FrameType.MESSAGE: pool.Message,
     FrameType.COMMAND: pool.Command,
     FrameType.KILL: pool.Kill,
 }
@@ -41,6 +50,7 @@ REPLIES = {
     FrameType.EVENTS: '`{"next": n}`: the number of the line to send next',
     FrameType.USAGE: '`{"booked": true}`, false where it was booked before',
     FrameType.KILLED: "`{}`",
+    FrameType.RECEIVED: '`{"noted": n}`: how many deliveries that moved',
     FrameType.BYE: "`{}`, then the connection is closed",
 }
 REPLY_TO_COMMANDS = '`{"status": "…", "repeated": false}`: the task\'s status, and whether the same was done before'
@@ -58,6 +68,7 @@ OTHERS = (
         pool.PreviousAttempt,
         pool.Permissions,
         pool.Variable,
+        pool.MessageText,
         pool.PollRequest,
         pool.PollReply,
         pool.Frame,

@@ -10,6 +10,9 @@ SEALING, KEYFILE = (f"src/agent_swarm/vault/{name}.py" for name in ("sealing", "
 SERVICE, DOMAIN = "src/agent_swarm/services/configuration.py", "src/agent_swarm/domain/configuration.py"
 ATTEMPTS, ENVIRONMENT = (f"src/agent_swarm/worker/{name}.py" for name in ("attempts", "environment"))
 
+KEYS_OF_SESSIONS, SIGNING = "src/agent_swarm/store/families/signing_keys.py", "src/agent_swarm/services/signing_keys.py"
+
+SESSIONS = "tests/services/secrets/test_signing_keys.py"
 STORE, REST = "tests/store/test_configuration.py", "tests/server/test_config.py"
 STARTS, CHANGES = (f"tests/services/secrets/test_{name}.py" for name in ("starting", "rotation"))
 TEXTS, FILES = "tests/vault/test_sealing.py", "tests/vault/test_finding.py"
@@ -26,7 +29,7 @@ GUARDS = (
     Guard(
         "a value is sealed with the active data key",
         CONFIGURATION,
-        "            _require_active(desk, entry.text)\n",
+        "            require_active(desk, entry.text)\n",
         "            pass\n",
         (f"{STORE}::test_given_a_secret_when_its_data_key_is_not_the_active_one_then_it_is_refused",),
     ),
@@ -36,6 +39,31 @@ GUARDS = (
         "        if any(data_key_of(new) != active for _, new in self.texts):\n",
         "        if False:\n",
         (f"{STORE}::test_given_a_slow_server_when_its_data_key_retired_meanwhile_then_it_seals_nothing_with_it",),
+    ),
+    Guard(
+        "a signing key is sealed with the active data key",
+        KEYS_OF_SESSIONS,
+        "        _require_sealed(desk, self.key.sealed)\n",
+        "",
+        (f"{STORE}::test_given_a_signing_key_when_it_is_not_sealed_as_it_has_to_be_by_now_then_it_is_refused",),
+    ),
+    Guard(
+        "a signing key that is not sealed is not believed",
+        SIGNING,
+        "            elif self._vault.master is not None:\n",
+        "            elif False:\n",
+        (
+            f"{SESSIONS}::test_given_a_server_with_a_vault_when_a_key_is_put_unsealed_behind_its_back_then_it_is_not_believed",
+        ),
+    ),
+    Guard(
+        "a start seals the signing keys of older versions",
+        STARTING,
+        "    if sealed := await seal_older(store, vault):\n",
+        "    if sealed := 0:\n",
+        (
+            f"{SESSIONS}::test_given_keys_of_an_older_version_when_a_server_starts_then_they_are_sealed_and_still_believed",
+        ),
     ),
     Guard(
         "a data key in use stays",

@@ -5,7 +5,7 @@ which no test fails needs a test, not a smaller mutation. Those of several serve
 secrets in `of_secrets`.
 """
 
-from scripts.guards import of_secrets, of_servers
+from scripts.guards import of_references, of_secrets, of_servers
 from scripts.guards.guard import Guard
 
 COMMANDS = "src/agent_swarm/domain/commands.py"
@@ -565,4 +565,5 @@ GUARDS = (
     ),
     *of_servers.GUARDS,
     *of_secrets.GUARDS,
+    *of_references.GUARDS,
 )

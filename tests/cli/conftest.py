@@ -1,6 +1,7 @@
 """For the command line: programs as people run them, and a server of recorded answers on a real socket."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -51,7 +52,13 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def run(environment: dict[str, str], tmp_path: Path) -> Run:
     """`run("task", "list")`: the program as a process, to its end."""
 
-    def call(*arguments: str, env: dict[str, str] | None = None, stdin: str = "", cwd: Path | None = None) -> Ended:
+    def call(
+        *arguments: str,
+        env: dict[str, str] | None = None,
+        stdin: str = "",
+        cwd: Path | None = None,
+        seconds: float = 60,
+    ) -> Ended:
         done = subprocess.run(
             [sys.executable, "-m", "agent_swarm", *arguments],
             env={**environment, **(env or {})},
@@ -59,7 +66,7 @@ def run(environment: dict[str, str], tmp_path: Path) -> Run:
             cwd=cwd or tmp_path,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=seconds,
             check=False,
         )
         return Ended(done.returncode, done.stdout, done.stderr)
@@ -79,6 +86,50 @@ def started(environment: dict[str, str], *arguments: str) -> Iterator["subproces
         finally:
             if running.poll() is None:
                 running.kill()
+
+
+@contextmanager
+def serving(environment: dict[str, str], data_dir: Path, *, unsaid: str | None = None) -> Iterator[dict[str, str]]:
+    """A server on this data directory, until the end; the variables with which the program finds it.
+
+    `unsaid` may not be in what it logs.
+    """
+    with started(environment, "api", "--port", "0", "--data-dir", str(data_dir)) as running:
+        assert running.stdout is not None
+        url = next(word for line in running.stdout for word in line.split() if word.startswith("http://"))
+        yield {**environment, "AGENT_SWARM_URL": url, "DATA_DIR": str(data_dir)}
+        running.send_signal(signal.SIGTERM)
+        _, errors = running.communicate(timeout=30)
+    assert running.returncode == 0
+    assert unsaid is None or unsaid not in errors
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A server for the tests of a file; the variables with which the program finds it."""
+    folder = tmp_path_factory.mktemp("server")
+    with serving(clean_environment(folder), folder / "server") as environment:
+        yield environment
+
+
+def caller(environment: dict[str, str], folder: Path | None = None) -> Run:
+    """`caller(server)("task", "list")`: the program as a process, in a folder, to its end with `code`."""
+
+    def call(*arguments: str, stdin: str = "", code: int = 0, **variables: str) -> Ended:
+        done = subprocess.run(
+            [sys.executable, "-m", "agent_swarm", *arguments],
+            env={**environment, **variables},
+            input=stdin,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    return call
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.audit import history
-from tests.cli.conftest import Run, clean_environment, started
+from tests.cli.conftest import Run
 
 from agent_swarm.cli.audit.places import places
 from agent_swarm.store.address import SqliteAddress
@@ -114,19 +113,6 @@ def test_given_settings_when_places_are_looked_for_then_they_are_those_of_the_se
     assert places(tmp_path, {}).checkpoints == Path("/worm/checkpoints.jsonl")
     named = places(tmp_path, {"AGENT_SWARM_AUDIT_DIR": "/other", "AGENT_SWARM_AUDIT_KEY_FILE": "/run/key"})
     assert (named.archives, named.key) == (Path("/other/archives"), Path("/run/key"))
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A server process; the variables with which the program finds it."""
-    folder = tmp_path_factory.mktemp("server")
-    environment = clean_environment(folder)
-    with started(environment, "api", "--port", "0", "--data-dir", str(folder / "server")) as running:
-        assert running.stdout is not None
-        url = next(word for line in running.stdout for word in line.split() if word.startswith("http://"))
-        yield {"AGENT_SWARM_URL": url, "DATA_DIR": str(folder / "server")}
-        running.terminate()
-        running.communicate(timeout=30)
 
 
 def test_given_a_running_server_when_its_history_is_signed_archived_and_verified_then_it_stays_whole(

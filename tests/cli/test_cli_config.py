@@ -4,17 +4,17 @@ import base64
 import json
 import os
 import pty
-import signal
 import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import Ended, Run, clean_environment, started
+from tests.cli import conftest
+from tests.cli.conftest import Ended, Run, caller, clean_environment
 
 from agent_swarm.vault.keys import new_key
 
@@ -25,34 +25,7 @@ SECRET = "hunter2-hunter2-hunter2"
 Swarm = Callable[..., Ended]
 
 
-@contextmanager
-def serving(environment: dict[str, str], data_dir: Path) -> Iterator[dict[str, str]]:
-    """A server on this data directory, until the end; the variables with which the program finds it."""
-    with started(environment, "api", "--port", "0", "--data-dir", str(data_dir)) as running:
-        assert running.stdout is not None
-        url = next(word for line in running.stdout for word in line.split() if word.startswith("http://"))
-        yield {**environment, "AGENT_SWARM_URL": url, "DATA_DIR": str(data_dir)}
-        running.send_signal(signal.SIGTERM)
-        _, errors = running.communicate(timeout=30)
-    assert running.returncode == 0
-    assert SECRET not in errors
-
-
-def caller(environment: dict[str, str]) -> Swarm:
-    def call(*arguments: str, stdin: str = "", code: int = 0, **variables: str) -> Ended:
-        done = subprocess.run(
-            [sys.executable, "-m", "agent_swarm", *arguments],
-            env={**environment, **variables},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return Ended(done.returncode, done.stdout, done.stderr)
-
-    return call
+serving = partial(conftest.serving, unsaid=SECRET)
 
 
 @pytest.fixture(scope="module")

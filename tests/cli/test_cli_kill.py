@@ -2,50 +2,22 @@
 
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import Ended, clean_environment, started
+from tests.cli.conftest import Ended, caller, started
 
 pytestmark = pytest.mark.slow
 
 Swarm = Callable[..., Ended]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A server process; the variables with which the program finds it."""
-    folder = tmp_path_factory.mktemp("server")
-    environment = clean_environment(folder)
-    with started(environment, "api", "--port", "0", "--data-dir", str(folder / "server")) as running:
-        assert running.stdout is not None
-        url = next(word for line in running.stdout for word in line.split() if word.startswith("http://"))
-        yield {**environment, "AGENT_SWARM_URL": url, "DATA_DIR": str(folder / "server")}
-        running.send_signal(signal.SIGTERM)
-        running.communicate(timeout=30)
-
-
 @pytest.fixture
 def swarm(server: dict[str, str], tmp_path: Path) -> Iterator[Swarm]:
     """`swarm("kill")`: the program as a process, to its end; the switch is lifted afterwards."""
-
-    def call(*arguments: str, code: int = 0) -> Ended:
-        done = subprocess.run(
-            [sys.executable, "-m", "agent_swarm", *arguments],
-            env=server,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == code, done.stderr
-        return Ended(done.returncode, done.stdout, done.stderr)
-
+    call = caller(server, tmp_path)
     yield call
     call("lift")
 

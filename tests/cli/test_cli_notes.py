@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import clean_environment, started
-from tests.cli.test_cli_config import Swarm, caller, serving
+from tests.cli.conftest import caller, clean_environment, started
+from tests.cli.test_cli_config import Swarm, serving
 
 pytestmark = pytest.mark.slow
 

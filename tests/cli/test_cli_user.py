@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import pytest
 from tests.cli.conftest import Ended, Run
 from tests.cli.recorded_server import RecordedServer
-from tests.cli.test_cli_with_server import Swarm, server, swarm
+from tests.cli.test_cli_with_server import Swarm, swarm
 
-__all__ = ["server", "swarm"]  # fixtures
+__all__ = ["swarm"]  # a fixture
 
 PASSWORD = "correct horse battery staple"
 

@@ -1,11 +1,16 @@
 """The commands on VMs, as processes: without QEMU what they refuse, with it eight guests at once."""
 
+import contextlib
+import fcntl
 import json
 import os
+import pty
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -46,6 +51,12 @@ def layout(environment: dict[str, str]) -> Layout:
         (("create", "shop", "a/b"), "cannot be the name of a task"),
         (("delete", "x" * 300), "(300 characters)' cannot be the name of a task"),
         (("init-base", "--image", "no-such-file"), "there is no file or folder"),
+        (("init-base", "--image", "a", "--from-debootstrap"), "say one source"),
+        (("init-base", "--url", "http://127.0.0.1:9/disk.img"), "--url takes --sha256 and --name"),
+        (("init-base", "--prepare"), "--prepare is about --image"),
+        (("env", "set", "1X", "value"), "cannot be the name of a variable"),
+        (("env", "set", "TOKEN", "value", "--project", "shop"), "there is no project 'shop'"),
+        (("env", "rm", "TOKEN"), "no variable 'TOKEN' is set for all projects"),
         (("cp", "here", "there"), "has to be TASK:PATH"),
         (("cp", "C:\\here", "there"), "has to be TASK:PATH"),
         (("cp", "fix:a", "other:b"), "has to be TASK:PATH"),
@@ -123,6 +134,22 @@ def shop(run: Run, layout: Layout) -> object:
             cut_power(layout.of(ref))
 
 
+def at_terminal(environment: dict[str, str], *arguments: str) -> tuple[list[str], int]:
+    """What a command says at a terminal of 31 lines and 71 columns, and how it ends."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 31, 71, 0, 0))
+    command = [sys.executable, "-m", "agent_swarm", *arguments]
+    said = b""
+    with subprocess.Popen(command, env={**environment, "TERM": "vt52"}, stdin=its, stdout=its, stderr=its) as running:
+        os.close(its)
+        with contextlib.suppress(OSError):  # how a terminal says that nobody has it open any more
+            while chunk := os.read(ours, 4096):
+                said += chunk
+        os.close(ours)
+        code = running.wait(60)
+    return said.decode().replace("\r", "").splitlines(), code
+
+
 SMALL = ("--cpus", "1", "--memory", "128", "--disk", "0")
 
 
@@ -135,7 +162,7 @@ def test_given_a_project_when_eight_clones_are_made_at_once_then_each_is_its_own
     assert made.code == 0, made.err
     assert run("project", "run", "shop", "sh", "-c", "cat > notes", stdin="from home\n").code == 0
     names = [f"t{number}" for number in range(8)]
-    done = run("bulk", "create", "shop", *names, "bad/name", "--json")
+    done = run("bulk", "create", "shop", *names, "bad/name", "--json", seconds=240)
     results = {one["name"]: one for one in json.loads(done.out)["results"]}
     assert done.code == 1
     assert {name for name, one in results.items() if one["ok"]} == set(names)
@@ -145,6 +172,20 @@ def test_given_a_project_when_eight_clones_are_made_at_once_then_each_is_its_own
     assert (quoted.code, quoted.out) == (5, 'from home\nt3\n--print|a "b" $c|')
     assert json.loads(run("status", "--json").out)["tasks"]["running"] == 8
     assert "in use by t0, t1" in run("project", "delete", "shop").err
+
+    assert run("env", "set", "TOKEN", "a 'b' $c", "--project", "shop").code == 0
+    kept = json.loads(run("run", "--json", "t3", "sh", "-c", 'echo "$TOKEN"; cat; echo no >&2; exit 6', stdin="in").out)
+    assert kept == {"exitCode": 6, "stdout": "a 'b' $c\nin", "stderr": "no\n"}
+    assert at_terminal(environment, "run", "t3", "sh", "-c", "tty; echo $TERM; stty size; exit 3") == (
+        ["/dev/pts/0", "vt52", "31 71"],
+        3,
+    )
+    denied = run("run", "t3", "sh", "-c", "echo 'git@x: Permission denied (publickey).' >&2; exit 128")
+    assert denied.code == 128
+    assert "agent-swarm ssh, with a key in ssh-add -l" in denied.err.splitlines()[-1]
+    assert json.loads(run("logs", "t3", "--json").out)["name"] == "t3"
+    (tmp_path / "file").write_text("content")
+    assert json.loads(run("cp", "file", "t3:.", "--json").out)["copied"]
 
     running = subprocess.Popen(
         [sys.executable, "-m", "agent_swarm", "run", "t4", "sh", "-c", "echo up; sleep 1000"],

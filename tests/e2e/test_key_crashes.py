@@ -14,11 +14,17 @@ pytestmark = pytest.mark.slow
 
 POINTS = [point for point in Point if point.name.startswith("KEY")]
 VALUES = {f"KEY_{number}": f"value number {number}" for number in range(120)}
+SEALED = len(VALUES) + 1  # with the key that signs tokens of sessions
 
 
 def values(swarm: RealSwarm) -> dict[str, str]:
     page = swarm.call("GET", "/api/config?includeSecrets=true&limit=200")
     return {entry["key"]: entry["value"] for entry in page["entries"]}
+
+
+def log_in(swarm: RealSwarm, **how: str) -> Any:
+    """A pair of tokens."""
+    return swarm.call("POST", "/api/auth/token", how)
 
 
 def is_settled(status: Any) -> bool:
@@ -35,6 +41,7 @@ def test_given_a_server_that_is_killed_while_its_keys_change_when_it_starts_agai
     swarm.start_server(crash=Crash(point=point, told=str(told), armed_by=str(armed)))
     for key, value in VALUES.items():
         swarm.call("PUT", "/api/config", {"scope": "global", "key": key, "value": value, "isSecret": True})
+    tokens = log_in(swarm, apiKey=swarm.key)
     before = swarm.call("GET", "/api/keys")
     armed.touch()
 
@@ -45,6 +52,7 @@ def test_given_a_server_that_is_killed_while_its_keys_change_when_it_starts_agai
 
     swarm.start_server()
     assert values(swarm) == VALUES
+    tokens = log_in(swarm, refreshToken=tokens["refreshToken"])  # whoever was logged in still is
     swarm.wait_until(lambda: is_settled(swarm.call("GET", "/api/keys")), "the change is over")
     after = swarm.call("GET", "/api/keys")
     assert after["dataKeys"][0]["version"] == 2
@@ -55,10 +63,11 @@ def test_given_a_server_that_is_killed_while_its_keys_change_when_it_starts_agai
         assert (after["masterKeyId"] != before["masterKeyId"]) == was_begun
     assert swarm.call("POST", "/api/keys/verify") == {
         "dataKeys": 1,
-        "values": len(VALUES),
+        "values": SEALED,
         "unreadable": [],
         "unreadableCount": 0,
     }
     assert values(swarm) == VALUES
+    assert log_in(swarm, refreshToken=tokens["refreshToken"])["role"] == "admin"
     swarm.call("POST", "/api/keys/rotate", {})  # the next change begins as if nothing had happened
     assert values(swarm) == VALUES

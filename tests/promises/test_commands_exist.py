@@ -12,7 +12,7 @@ from tests.promises.surface import subcommand
 from agent_swarm.cli.lazy import LazyGroup
 from agent_swarm.cli.main import cli
 
-NAMED = re.compile(r"\bagent-swarm((?: [a-z][a-z-]*)+)")
+NAMED = re.compile(r"(?<!/)\bagent-swarm((?: [a-z][a-z-]*)+)")  # not the name of a repository
 OPERATORS = {"|", "||", "&&", ";", "&", ">", "2>&1", "<<", "<"}
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", page("Makefile"), re.MULTILINE))
 SHELL = {path: blocks(text, "sh") for path, text in pages().items() if blocks(text, "sh")}

@@ -29,6 +29,10 @@ PAGED = {
     "/api/audit/events": ("events", "seq"),
     "/api/audit/checkpoints": ("checkpoints", "number"),
     "/api/config": ("entries", "id"),
+    "/api/messages": ("messages", "id"),
+    "/api/messages/{id}": ("deliveries", "recipient"),
+    "/api/channels": ("channels", "id"),
+    "/api/channels/{name}/members": ("members", "member"),
     "/api/memory": ("notes", "id"),
     "/api/kv/{namespace}": ("values", "key"),
     "/api/approvals": ("approvals", "id"),
@@ -69,6 +73,7 @@ class Full:
         self.tried = ""  # a task with many attempts, the last of which has many lines
         self.awaited = ""
         self.waiting = ""
+        self.said = ""  # a message to many
 
     async def fill(self) -> None:
         """Make them."""
@@ -90,6 +95,11 @@ class Full:
             await world.post("/api/memory", {"text": "x", "name": f"n{number}"})
             await world.call("PUT", f"/api/kv/swarm/k{number}", json={"value": number})
             await session_of(world, await add_user(world, f"user-{number}"))
+            channel = {"name": f"c{number}", "members": [f"user:user-{n}" for n in range(number + 1)][-1:]}
+            await world.post("/api/channels", channel)
+            await world.call("PUT", f"/api/channels/c0/members/user:user-{number}")
+            said = await world.post("/api/messages", {"broadcast": True, "text": "hello"})
+            self.said = said["id"]
         self.agent = await world.register("busy", slots=2 * MANY)
         self.tried = await world.file("tried")
         for _ in range(MANY):
@@ -110,7 +120,9 @@ class Full:
     def path(self, pattern: str) -> str:
         """The path of what there is much of."""
         identifier = self.agent.id if pattern.startswith("/api/agents") else self.tried
-        return pattern.replace(ID, identifier).replace(NUMBER, str(MANY + 1)).replace("{namespace}", "swarm")
+        identifier = self.said if pattern.startswith("/api/messages") else identifier
+        named = pattern.replace("{name}", "c0").replace("{namespace}", "swarm")
+        return named.replace(ID, identifier).replace(NUMBER, str(MANY + 1))
 
 
 @pytest.fixture(scope="module")

@@ -19,15 +19,27 @@ from agent_swarm.store.events import task_event
 from agent_swarm.store.records import AttemptReport
 
 EVENT = re.compile(
-    r"(?:agent|approval|audit|auth|config|key|killSwitch|kv|memory|project|session|signingKey|task|token|user)\.(?!name|email|toml|json)[a-z][A-Za-z]+"
+    r"(?:agent|approval|audit|auth|channel|config|key|killSwitch|kv|memory|message|project|session|signingKey|task|token|user)\.(?!name|email|toml|json)[a-z][A-Za-z]+"
 )
-FAMILIES = ("users", "sessions", "signing_keys", "denials", "configuration", "data_keys", "kv", "notes")
+FAMILIES = (
+    "kv",
+    "notes",
+    "posting",
+    "mailing",
+    "channels",
+    "users",
+    "sessions",
+    "signing_keys",
+    "denials",
+    "configuration",
+    "data_keys",
+)
 EMITTERS = (
     "store/events.py",
     "domain/commands.py",
     "store/rows.py",
+    "services/signed_history.py",
     "store/applying/approvals.py",
-    "services/notary.py",
     *(f"store/families/{name}.py" for name in FAMILIES),
 )
 NOW = 1_800_000_000_000_000

@@ -76,7 +76,7 @@ async def pair_of(world: World, session: SessionRecord, role: Role) -> Pair:
 
 async def signing_key(world: World) -> SigningKey:
     """The key that signs; the first one is made where there is none."""
-    return sessions.opened(await world.store.apply(sessions.new_signing_key(b"\x01" * 32, only_first=True)))
+    return await world.app.context.logins.keys.signing(world.store)
 
 
 async def sessions_of(world: World) -> People:

@@ -14,7 +14,7 @@ from agent_swarm.domain.matching import AgentRole
 from agent_swarm.domain.tasks import PauseReason
 from agent_swarm.protocol import pool as wire
 from agent_swarm.server.approvals import ApprovalTimer
-from agent_swarm.server.pool.briefing import Briefings, claimed_body
+from agent_swarm.server.pool.briefing import claimed_body
 from agent_swarm.store.records import ClaimedTask
 
 pytestmark = pytest.mark.anyio
@@ -107,12 +107,10 @@ async def test_given_a_task_that_paused_for_an_answer_when_it_comes_then_the_nex
 
 async def told_to(world: World, claim: Claim) -> str:
     """The answers in the frame that a worker gets with this claim."""
-    context = world.app.context
     record = await world.store.read(lambda queries: queries.task(claim.task_id))
     assert record is not None
-    briefings = Briefings(context.store, context.transcripts, context.environments)
     ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    briefings.ask(record, ready.set_result)
+    world.app.pool.briefings.ask(record, ready.set_result)
     claimed = ClaimedTask(claim_id=new_id(), task=record)
     body = claimed_body(claimed, await ready, token="t", lease_seconds=30)
     return wire.Claimed.model_validate(json.loads(json.dumps(body))).answers

@@ -13,6 +13,8 @@ from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.matching import AgentRole
 from agent_swarm.server.auth import Authenticator
 from agent_swarm.services import tokens
+from agent_swarm.services.secrets.vault import Vault
+from agent_swarm.services.signing_keys import SigningKeys
 from agent_swarm.store.base import Queries
 from agent_swarm.store.operations import PutToken, RevokeToken
 from agent_swarm.store.records import TokenKind
@@ -140,7 +142,7 @@ async def test_given_a_revocation_during_the_look_up_when_it_ends_then_the_token
     minted = tokens.mint(TokenKind.OPERATOR, now=world.store.now(), label="ci")
     await world.store.apply(PutToken(token=minted.record))
     store = SlowReads(world)
-    authenticator = Authenticator(store)
+    authenticator = Authenticator(store, SigningKeys(Vault()))
     scope = {"headers": [(b"authorization", f"Bearer {minted.text}".encode())]}
 
     look_up = asyncio.create_task(authenticator.identify(scope))

@@ -35,6 +35,7 @@ from agent_swarm.store.operations import (
     TaskCommand,
 )
 from agent_swarm.store.records import AgentRecord, AttemptReport, TokenKind
+from agent_swarm.vault.backends.settings import BackendSettings
 from agent_swarm.vault.finding import FoundKeys
 
 API_KEY = "operator-key-of-the-tests"
@@ -216,7 +217,12 @@ class World:
 
 @asynccontextmanager
 async def opened(
-    folder: Path, *, address: str | Path = "memory:", keys: FoundKeys | None = None, **options: Any
+    folder: Path,
+    *,
+    address: str | Path = "memory:",
+    keys: FoundKeys | None = None,
+    backends: BackendSettings | None = None,
+    **options: Any,
 ) -> AsyncIterator[World]:
     """A world with the operator's token, its app at work, by default over a store in memory, and without a key;
     `options` are settings."""
@@ -225,7 +231,7 @@ async def opened(
     async with open_store(address, clock=ServerClock(wall=clock, monotonic=clock)) as store:
         await store.apply(PutToken(token=tokens.api_key_token(API_KEY, now=store.now())))
         vault, _ = (Vault(), ()) if keys is None else await open_vault(store, keys, is_shared=False)
-        app = build_app(store, settings, vault=vault)
+        app = build_app(store, settings, vault=vault, backends=backends)
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         async with (
             app.router.lifespan_context(app),

@@ -16,7 +16,15 @@ from agent_swarm.store.families.data_keys import (
     EstablishDataKey,
     SettleWraps,
 )
-from agent_swarm.store.families.sealed import DropDataKey, RemoveSealed, ReplaceDataKeys, Reseal, sealed_texts
+from agent_swarm.store.families.sealed import (
+    DropDataKey,
+    RemoveSealed,
+    ReplaceDataKeys,
+    Reseal,
+    sealed_texts,
+    unsealed_texts,
+)
+from agent_swarm.store.families.signing_keys import PutSigningKey, SigningKeyRecord
 from agent_swarm.testing.driver import Driver
 
 ENTRY = ConfigEntry(scope=ConfigScope.PROJECT, scope_id="p", key="TOKEN", id=new_id(), text="plain", is_secret=False)
@@ -28,6 +36,10 @@ def put(entry: ConfigEntry, made_from: str | None = None) -> PutConfig:
 
 def secret(key: str = "TOKEN", *, under: str = "k1", body: str = "x") -> ConfigEntry:
     return replace(ENTRY, key=key, id=new_id(), text=f"sealed.v1.{under}.{body}", is_secret=True)
+
+
+def signing_key(key_id: str, text: str) -> PutSigningKey:
+    return PutSigningKey(key=SigningKeyRecord(id=key_id, sealed=text), actor="operator", overlap=1_000_000)
 
 
 def wrapped(master: str) -> str:
@@ -98,6 +110,27 @@ def test_given_a_secret_when_its_data_key_is_not_the_active_one_then_it_is_refus
     with pytest.raises(DataKeyRetired):
         swarm.do(put(secret("OTHER")))
     swarm.do(put(secret("OTHER", under="k2")))
+
+
+def test_given_a_signing_key_when_it_is_not_sealed_as_it_has_to_be_by_now_then_it_is_refused(swarm: Driver) -> None:
+    swarm.do(signing_key("a", "plain"))  # nothing is sealed here yet
+    swarm.do(EstablishDataKey(id="k1", wrapped=wrapped("m1")))
+    assert [one.shown for one in swarm.engine.read(unsealed_texts)] == ["signing key a"]
+    for text in ("plain", "sealed.v1.k0.x"):
+        with pytest.raises(DataKeyRetired):
+            swarm.do(signing_key("b", text))
+    swarm.do(signing_key("b", "sealed.v1.k1.b"))
+    assert swarm.do(Reseal(texts=[(one, "sealed.v1.k1.a") for one in swarm.engine.read(unsealed_texts)])) == 1
+    kept = swarm.engine.read(lambda queries: list(sealed_texts(queries)))
+    assert [(one.identity, one.text) for one in kept] == [
+        (("signing_key", "a"), "sealed.v1.k1.a"),
+        (("signing_key", "b"), "sealed.v1.k1.b"),
+    ]
+    swarm.do(AddDataKey(id="k2", wrapped=wrapped("m1"), actor="operator"))
+    assert not swarm.do(DropDataKey(version=1))
+    assert swarm.do(RemoveSealed(texts=kept, actor="operator")) == 2
+    assert events(swarm)[-2:] == ["signingKey.removed"] * 2
+    assert swarm.do(DropDataKey(version=1))
 
 
 def test_given_two_servers_when_both_bring_the_first_data_key_then_one_is_there(swarm: Driver) -> None:

@@ -16,8 +16,8 @@ from tests.store.databases import KINDS, LATER, Make, contents, later_migrations
 from agent_swarm.store.address import DatabaseAddress, SqliteAddress
 from agent_swarm.store.sql import migrating, reaching, schema, schema_lock, status
 from agent_swarm.store.sql.file_lock import StoreLockedError
+from agent_swarm.store.sql.foreign import UnknownSchemaError
 from agent_swarm.store.sql.postgres_connections import DatabaseUnreachableError
-from agent_swarm.store.sql.schema import UnknownSchemaError
 from agent_swarm.store.sql.schema_lock import SchemaBusyError
 from agent_swarm.store.sql.status import SchemaState
 

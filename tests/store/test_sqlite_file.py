@@ -17,7 +17,7 @@ from tests.store.databases import searching_apart
 
 from agent_swarm.store.sql import schema, tables
 from agent_swarm.store.sql.file_lock import StoreLockedError
-from agent_swarm.store.sql.schema import UnknownSchemaError
+from agent_swarm.store.sql.foreign import UnknownSchemaError
 from agent_swarm.store.sql.sqlite import SqliteEngine, StoreUnusableError
 from agent_swarm.testing import postgres
 from agent_swarm.testing.driver import Driver

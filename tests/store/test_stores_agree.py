@@ -277,6 +277,14 @@ class StoreHistories(RuleBasedStateMachine):
             if not isinstance(reply, SwarmError):
                 self.tasks.extend(new.spec.id for new in operation.tasks)
 
+    @rule(known=st.sampled_from([None, *AGENTS]), role=st.sampled_from(AgentRole))
+    def introduce(self, known: AgentProfile | None, role: AgentRole) -> None:
+        """An agent that is known from elsewhere; one that reported for work stays as it is."""
+        profile = known or AgentProfile(id=self.fresh_id(), agent_role=role, skills=frozenset({"ui"}))
+        agent = AgentRecord(profile=profile, name="ada", instance_id=self.fresh_id())
+        (is_new,) = self.apply(ops.IntroduceAgent(agent=agent, actor="operator", origin="desplega"))
+        assert is_new is (known is None)
+
     @rule(agents=st.lists(st.sampled_from(AGENTS), min_size=1, max_size=4))
     def claim(self, agents: list[AgentProfile]) -> None:
         operations = [self.credit(profile) for profile in agents]

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent_swarm.domain.errors import SecretUnreadable
+from agent_swarm.vault.datakeys import unwrap
 from agent_swarm.vault.keys import InvalidKey, MasterKey, new_key, parse_key
+from agent_swarm.vault.sealing import Sealer, new_data_key
 
 KEYS = st.binary(min_size=32, max_size=32)
 SPACE = st.sampled_from(["", " ", "\n", "\r\n", "\t \n"])
@@ -55,6 +58,28 @@ def test_given_a_key_in_quotes_when_parsed_then_the_error_names_them(quote: str)
 def test_given_any_text_when_refused_then_the_error_shows_nothing_of_it(text: str) -> None:
     refusal = refused(text)
     assert text.strip()[:12] not in f"{refusal.message} {refusal.hint}" if refusal else True
+
+
+@given(st.text(max_size=80) | st.text("0123456789abcdefABCDEF٣² \u00a0", min_size=60, max_size=66))
+def test_given_any_text_when_parsed_then_it_is_a_key_or_refused_and_nothing_breaks(text: str) -> None:
+    refusal = refused(text)
+    if refusal is None:
+        assert parse_key(parse_key(text).text) == parse_key(text)
+    else:
+        assert refusal.hint
+
+
+@given(st.text(max_size=120) | st.text("sealdwrp.v1k", max_size=40).map("sealed.v1.{}".format))
+def test_given_any_text_in_the_place_of_a_sealed_one_when_it_is_opened_then_it_is_refused(text: str) -> None:
+    data_key, master = new_data_key(), new_key()
+    for open_it in (
+        lambda: Sealer([data_key]).open(("config",), text),
+        lambda: Sealer([data_key]).open(("config",), f"sealed.v1.{data_key.id}.{text}"),
+        lambda: unwrap(data_key.id, text, master),
+        lambda: unwrap(data_key.id, f"wrapped.v1.{master.id}.{text}", master),
+    ):
+        with pytest.raises(SecretUnreadable):
+            open_it()
 
 
 def refused(text: str) -> InvalidKey | None:

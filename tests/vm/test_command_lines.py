@@ -47,16 +47,17 @@ def words(text: str) -> list[str]:
     return text.split()
 
 
-def spoken(engine: Engine, *, boot: DirectBoot | None, egress: Egress) -> list[str]:
+def spoken(engine: Engine, *, boot: DirectBoot | None, egress: Egress, seed: Path | None = None) -> list[str]:
     """The command line without its program, each word without blanks inside."""
     paths = VmPaths(FOLDER, FOLDER, FOLDER)
     machine = Machine(
-        vm_id="agent-swarm-fix", uuid=UUID, cpus=2, memory_mb=4096, disk=paths.disk, boot=boot, egress=egress
+        vm_id="agent-swarm-fix", uuid=UUID, cpus=2, memory_mb=4096, disk=paths.disk, boot=boot, egress=egress, seed=seed
     )
     if engine.host.has_unix_sockets:
-        endpoints = Endpoints(qmp=Endpoint(Path("/run/x/qmp")), channels=[Endpoint(Path("/run/x/channel-0"))])
+        qmp, channel, way = (Endpoint(Path(f"/run/x/{name}")) for name in ("qmp", "channel-0", "egress"))
     else:
-        endpoints = Endpoints(qmp=Endpoint(port=7000), channels=[Endpoint(port=7001)])
+        qmp, channel, way = (Endpoint(port=port) for port in (7000, 7001, 7002))
+    endpoints = Endpoints(qmp=qmp, channels=[channel], egress=way if egress is Egress.ALLOWLIST else None)
     program, *rest = command_line(engine, machine, paths, endpoints)
     assert program == str(engine.program)
     return [word.replace(" ", "") for word in rest]
@@ -111,6 +112,33 @@ def test_given_a_guest_that_is_to_have_no_network_then_it_has_no_card() -> None:
     line = spoken(engine, boot=BOOT, egress=Egress.NONE)
     assert "-netdev" not in line
     assert not any("virtio-net" in word for word in line)
+
+
+@pytest.mark.parametrize(
+    ("system", "accelerator", "address"),
+    [
+        (LINUX, Accelerator.KVM, "path=/run/x/egress"),
+        (MACOS, Accelerator.HVF, "path=/run/x/egress"),
+        (WINDOWS, Accelerator.WHPX, "host=127.0.0.1,port=7002"),
+    ],
+)
+def test_given_a_guest_with_a_list_of_hosts_then_it_has_a_port_for_them_and_no_card(
+    system: HostSystem, accelerator: Accelerator, address: str
+) -> None:
+    engine = Engine(host=Host(system, X86), accelerator=accelerator, program=Path("/bin/qemu"))
+    line = " ".join(spoken(engine, boot=BOOT, egress=Egress.ALLOWLIST))
+    assert f"-chardev socket,id=egress,{address},server=on,wait=off" in line
+    assert "-device virtserialport,bus=channels.0,chardev=egress,name=org.agent-swarm.egress" in line
+    assert "-netdev" not in line
+    assert "virtio-net" not in line
+
+
+def test_given_a_disc_for_the_first_boot_then_it_is_a_second_disk_that_is_only_read() -> None:
+    engine = Engine(host=Host(MACOS, ARM), accelerator=Accelerator.HVF, program=Path("/bin/qemu"))
+    line = " ".join(spoken(engine, boot=None, egress=Egress.OPEN, seed=Path("/base/seed, one.iso")))
+    file = '"file":{"driver":"file","filename":"/base/seed,one.iso"}'
+    assert f'-blockdev {{"driver":"raw","node-name":"seed","read-only":true,{file}}}' in line
+    assert "-device virtio-blk-pci,drive=seed,id=disk1" in line
 
 
 def test_given_the_systems_then_each_has_its_accelerator_first_and_translation_last() -> None:

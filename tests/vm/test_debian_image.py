@@ -8,8 +8,8 @@ import pytest
 from tests.vm.conftest import lacking
 from tests.vm.test_vm_life_cycle import said
 
-from agent_swarm.vm import images
-from agent_swarm.vm.building import debian
+from agent_swarm.vm import images, setup_script
+from agent_swarm.vm.building import cloud, debian
 from agent_swarm.vm.errors import EngineFailed, EngineMissing, VmExists
 from agent_swarm.vm.host import VmHost
 from agent_swarm.vm.layout import Layout
@@ -40,10 +40,52 @@ def test_given_a_debian_built_here_when_it_is_cloned_then_it_is_a_machine_of_its
     assert size.strip().startswith("5.")  # the file system fills the disk that it was given
     assert said(vm_host, task_ref("fix"), "cat", "project/kept") == "kept\n"
     for ref in (project_ref("shop"), task_ref("fix")):
-        command = login(vm_host, ref, forward_agent=False, command=["echo", "$(hostname) by ssh;", "exit", "7"])
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-        assert (done.stdout, done.returncode) == (f"{ref.name} by ssh\n", 7), done.stderr
+        for variables in ({}, {"TOKEN": "a 'b' $c", "PATH": "/bin"}):
+            asked = 'echo "$(hostname) by ssh <$TOKEN> $PATH"; env | grep -c ^VM_VARIABLE; exit 7'
+            found = login(vm_host, ref, forward_agent=False, command=[asked], variables=variables)
+            assert not any("a 'b' $c" in word for word in found.command)
+            done = subprocess.run(
+                found.command,
+                env=found.environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            first, second = done.stdout.splitlines()
+            assert first.startswith(f"{ref.name} by ssh <{variables.get('TOKEN', '')}> "), done.stderr
+            assert first.endswith(" /bin") == bool(variables)
+            assert (second, done.returncode) == ("0", 7), done.stderr
     assert stop_task(vm_host, "fix")
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+@pytest.mark.timeout(1500)
+def test_given_a_debian_with_cloud_init_when_a_base_image_is_built_of_it_then_that_is_at_rest_and_works(
+    vm_host: VmHost,
+) -> None:
+    try:
+        source = debian.build(vm_host.layout, name="source", include=["cloud-init"])
+    except (EngineMissing, EngineFailed) as exc:
+        lacking(f"{exc.message}; {exc.hint}")
+    vm_host.layout.root.joinpath("setup.sh").write_text("#!/bin/sh\napt-get --version | head -1 > /etc/set-up-by\n")
+    size = Size(cpus=2, memory_mb=768, disk_gb=6)
+    steps: list[str] = []
+    told = cloud.Told(step=steps.append, output=lambda _: None)
+    setup = setup_script.written_once(vm_host.layout)
+    made = cloud.build(vm_host, source.folder, name="cloud", setup=setup, told=told, size=size)
+    assert len(steps) == 3
+    assert made.setup == setup.sha256
+    create_project(vm_host, "shop", base="cloud", size=size)
+    asked = "cut -c1-3 /etc/set-up-by; systemctl is-active cloud-init; ls -d project; hostname"
+    found = said(vm_host, project_ref("shop"), "sh", "-c", f"{asked}; sudo -n id -u").split()
+    assert found == ["apt", "inactive", "project", "shop", "0"]
+    found_login = login(vm_host, project_ref("shop"), forward_agent=False, command=["echo", "by", "ssh"])
+    done = subprocess.run(
+        found_login.command, env=found_login.environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    assert done.stdout == b"by ssh\n", done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

@@ -15,7 +15,7 @@ from agent_swarm.testing.vm_contract import said_by
 from agent_swarm.vm import images
 from agent_swarm.vm.errors import GuestRefused
 from agent_swarm.vm.guest.client import Channel, GuestExit
-from agent_swarm.vm.guest.frames import Command, Ending, FrameType, Identity
+from agent_swarm.vm.guest.frames import Command, Ending, FrameType, Identity, WindowSize
 from agent_swarm.vm.layers import put_on_top
 from agent_swarm.vm.layout import Layout
 from agent_swarm.vm.names import task_ref
@@ -71,6 +71,69 @@ def test_given_a_user_a_folder_and_variables_then_the_command_has_them(guest: Ru
     )
     assert ended == GuestExit(Ending.EXITED, 0)
     assert out.decode().splitlines() == ["worker", "worker adm", "/tmp", "/home/worker a b'c"]
+
+
+def test_given_a_terminal_then_the_command_has_one_of_that_size_of_its_own_and_sees_it_change(guest: RunningVm) -> None:
+    out = bytearray()
+    command = Command(
+        argv=["sh", "-c", "tty; stty size; test -t 2 && echo asked; read a; stty size; echo got $a; cat; exit 4"],
+        env={"TERM": "xterm"},
+        user="worker",
+        terminal=WindowSize(33, 77),
+    )
+    asked = threading.Event()
+
+    def hear(data: bytes) -> None:
+        out.extend(data)
+        if b"asked" in out:
+            asked.set()
+
+    with opened(guest) as channel:
+
+        def typed() -> Iterator[bytes]:
+            asked.wait(SOON)
+            channel.resize(WindowSize(10, 20))
+            yield b"an answer\n"
+            yield b"last words\n"
+
+        ended = channel.run(command, stdin=typed(), stdout=hear, stderr=hear)
+    lines = out.decode().replace("\r", "").splitlines()
+    assert lines[0].startswith("/dev/pts/")
+    assert lines[1:3] == ["33 77", "asked"]
+    assert "10 20" in lines
+    assert "got an answer" in lines
+    assert lines.count("last words") == 2  # typed, and said by cat
+    assert ended.code == 4
+
+
+def test_given_a_terminal_when_ctrl_c_is_typed_then_the_command_is_interrupted_and_when_the_host_goes_it_ends(
+    guest: RunningVm,
+) -> None:
+    out = bytearray()
+    up = threading.Event()
+
+    def hear(data: bytes) -> None:
+        out.extend(data)
+        if b"up" in out:
+            up.set()
+
+    def typed() -> Iterator[bytes]:
+        up.wait(SOON)
+        yield b"\x03"
+        up.wait()
+
+    command = Command(argv=["sh", "-c", "echo up; exec sleep 1234"], env={}, terminal=WindowSize(24, 80))
+    with opened(guest) as channel:
+        assert channel.run(command, stdin=typed(), stdout=hear, stderr=hear).code == 130
+    up.clear()
+    out.clear()
+    with opened(guest) as channel:
+        channel._send(FrameType.EXECUTE, command.to_bytes())
+        while b"up" not in out:
+            out.extend(channel._receive().payload)
+    give_up_at = time.monotonic() + SOON
+    while b"sleep 1234" in run(guest, "ps")[1]:
+        assert time.monotonic() < give_up_at
 
 
 def test_given_no_folder_then_the_command_is_at_home(guest: RunningVm) -> None:

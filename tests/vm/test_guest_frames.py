@@ -1,13 +1,19 @@
 """What travels to and from the agent in a guest, byte by byte."""
 
+import socket
+from contextlib import suppress
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from agent_swarm.vm.errors import GuestRefused, GuestUnreachable
+from agent_swarm.vm.guest.client import Channel
 from agent_swarm.vm.guest.frames import (
     REQUEST_BYTES,
     BrokenStream,
     Command,
+    Ending,
     Frame,
     FrameType,
     Identity,
@@ -50,6 +56,45 @@ def test_given_a_hello_after_what_an_earlier_command_left_then_what_follows_it_i
 def test_given_bytes_that_are_no_frame_then_they_are_refused(stream: bytes) -> None:
     with pytest.raises(BrokenStream):
         decoded(stream)
+
+
+@given(st.binary(max_size=300), st.integers(1, 40))
+def test_given_any_bytes_when_they_are_read_in_pieces_then_they_are_frames_or_refused_and_nothing_else(
+    stream: bytes, piece: int
+) -> None:
+    unread, said = b"", b""
+    try:
+        for start in range(0, len(stream), piece):
+            frame, unread = decoded(unread + stream[start : start + piece])
+            said += encoded(frame.type, frame.payload) if frame else b""
+    except BrokenStream:
+        return
+    assert len(said) + len(unread) == len(stream)
+
+
+ANSWERS = st.lists(st.tuples(st.sampled_from(FrameType), st.binary(max_size=40)), max_size=6).map(
+    lambda frames: b"".join(encoded(kind, payload) for kind, payload in frames)
+)
+
+
+@settings(deadline=None)
+@example(encoded(FrameType.ENDED))
+@example(encoded(FrameType.ENDED, b"\x00"))
+@example(encoded(FrameType.ENDED, b"\x09\x00"))
+@example(encoded(FrameType.FAILED, b"\xff\xfe"))
+@example(encoded(FrameType.WINDOW, b"\xff" * 40) + encoded(FrameType.ENDED, b"\x00\x00"))
+@given(ANSWERS | st.binary(max_size=100))
+def test_given_a_guest_that_says_anything_when_a_command_runs_then_it_ends_is_refused_or_the_guest_is_not_understood(
+    said: bytes,
+) -> None:
+    ours, guests = socket.socketpair()
+    with ours, guests:
+        guests.sendall(said)
+        guests.shutdown(socket.SHUT_WR)
+        with suppress(GuestRefused, GuestUnreachable), Channel(ours, b"") as channel:
+            command = Command(argv=["true"], env={})
+            ended = channel.run(command, stdin=[b"x"], stdout=bytearray().extend, stderr=bytearray().extend)
+            assert ended.ending in Ending
 
 
 def test_given_a_command_then_each_argument_is_a_field_of_its_own() -> None:

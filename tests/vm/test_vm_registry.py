@@ -81,16 +81,18 @@ def test_given_a_file_of_the_first_version_then_tickets_are_tasks_and_belong_to_
 
 def test_given_many_commands_at_once_then_each_waits_for_the_others(tmp_path: Path) -> None:
     failures: list[Exception] = []
+    all_there = threading.Barrier(8)
 
     def add_some(name: str) -> None:
+        all_there.wait()  # the file is new to all of them: the moment at which SQLite does not wait by itself
         try:
             with Registry.open(tmp_path / "registry.db") as registry:
-                for number in range(10):
+                for number in range(5):
                     registry.add(row(task_ref(f"{name}{number}")))
         except Exception as exc:
             failures.append(exc)
 
-    threads = [threading.Thread(target=add_some, args=(name,)) for name in "abcd"]
+    threads = [threading.Thread(target=add_some, args=(name,)) for name in "abcdefgh"]
     for thread in threads:
         thread.start()
     for thread in threads:

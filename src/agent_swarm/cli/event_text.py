@@ -75,6 +75,8 @@ def _of_agents(event_type: str, data: Mapping[str, Any]) -> str:
             return f"works under permission profile {profile} now" if profile else "works under the usual profile now"
         case "agent.registered":
             return f"{data.get('name', 'an agent')} is here, as {data.get('agentRole', 'agent')}"
+        case "agent.introduced":
+            return f"{data.get('name', 'an agent')} is known from {data.get('origin', 'elsewhere')}"
         case "agent.killAcknowledged":
             return f"confirmed that nothing runs any more ({data.get('runs', 0)} runs ended)"
     return ""
@@ -87,6 +89,28 @@ def _of_history(event_type: str, data: Mapping[str, Any]) -> str:
         case "audit.keyIntroduced":
             return f"the key {data.get('keyId')} signs checkpoints from here on"
     return f"events {data.get('fromSeq')} to {data.get('toSeq')} are in {data.get('file')}"
+
+
+def _of_messages(event_type: str, data: Mapping[str, Any]) -> str:
+    if event_type != "message.posted":
+        numbers = data.get("messages") or ()
+        word = "has" if event_type == "message.acknowledged" else "is handed"
+        return f"{_who(str(data.get('recipient', '')))} {word} {len(numbers)} message{'' if len(numbers) == 1 else 's'}"
+    place = f" in #{data['channel']}" if data.get("channel") else ""
+    named = data.get("to") or ()
+    to = ", ".join(map(_who, named)) if 0 < len(named) <= 3 else f"{data.get('recipients', 0)} recipients"
+    return f"said to {to}{place}{', to be read at once' if data.get('interrupt') else ''}"
+
+
+def _of_channels(event_type: str, data: Mapping[str, Any]) -> str:
+    verb = {"channel.joined": "joined", "channel.left": "left"}.get(event_type)
+    who = _who(str(data.get("member", "")))
+    return f"{who} {verb} #{data.get('name')}" if verb else f"#{data.get('name')} was made"
+
+
+def _who(recipient: str) -> str:
+    kind, _, name = recipient.partition(":")
+    return f"{kind} {short_id(name)}" if kind in ("agent", "task") else recipient
 
 
 def _of_the_switch(event_type: str, data: Mapping[str, Any]) -> str:
@@ -158,6 +182,8 @@ def _of_people(event_type: str, data: Mapping[str, Any]) -> str:
             return "every session is over"
         case "signingKey.created":
             return "signs the tokens of sessions"
+        case "signingKey.removed":
+            return "is gone, with every token that it signed"
         case "auth.denied":
             return f"{data.get('requests', '')} refused: {data.get('reason', '')}"
     return ""
@@ -178,6 +204,8 @@ TELLERS: Mapping[str, Callable[[str, Mapping[str, Any]], str]] = {
     "audit": _of_history,
     "approval": _of_questions,
     "killSwitch": _of_the_switch,
+    "message": _of_messages,
+    "channel": _of_channels,
     "kv": _of_values,
     "memory": _of_memory,
     **dict.fromkeys(("user", "session", "signingKey", "auth"), _of_people),

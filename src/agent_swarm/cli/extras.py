@@ -9,12 +9,14 @@ MODULES = {
     "server": ("fastapi", "uvicorn", "sqlalchemy", "alembic", "orjson", "prometheus_client", "cryptography"),
     "postgres": ("psycopg",),
     "nats": ("nats", "nkeys"),
+    "keyring": ("keyring",),
+    "cloud": ("boto3", "google.auth"),
 }
 
 
 def missing_modules(extra: str) -> list[str]:
     """What of an extra is not installed here."""
-    return [name for name in MODULES[extra] if find_spec(name) is None]
+    return [name for name in MODULES[extra] if not _is_installed(name)]
 
 
 def how_to_install(extra: str) -> str:
@@ -29,3 +31,10 @@ def require(extra: str) -> None:
             f"this installation has no {', '.join(missing)}, which this command needs",
             hint=f"install the extra: {how_to_install(extra)}",
         )
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # the package that it would be in
+        return False

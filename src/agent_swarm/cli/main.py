@@ -1,7 +1,6 @@
 """The `agent-swarm` command: what there is and where it lives.
 
-The short verbs (`create`, `list`, `run`, `stop`, `status`, `project`, …) are those of VMs; those that are to come
-(`code`, `env`) stay free.
+The short verbs (`create`, `list`, `run`, `stop`, `status`, `project`, …) are those of VMs.
 """
 
 from typing import NoReturn
@@ -24,6 +23,7 @@ COMMANDS = {
     },
     "Give it work": {
         "task": Lazy("agent_swarm.cli.task:task", "File, follow and steer tasks."),
+        "chat": Lazy("agent_swarm.cli.chat:chat", "Talk with agents, and read what they say."),
         "repo": Lazy("agent_swarm.cli.repo:repo", "Name the git repositories that tasks work on."),
         "kv": Lazy("agent_swarm.cli.kv:kv", "Keep small values for agents under keys."),
         "memory": Lazy("agent_swarm.cli.memory:memory", "Keep notes for agents, and find them again."),
@@ -43,12 +43,13 @@ COMMANDS = {
     },
     "Give each task a VM": {
         "init-base": Lazy(
-            "agent_swarm.cli.vm.project:init_base", "Take in or build an image that project VMs are made of."
+            "agent_swarm.cli.vm.base:init_base", "Take in or build an image that project VMs are made of."
         ),
         "project": Lazy("agent_swarm.cli.vm:project_group", "Set up project VMs, of which tasks are clones."),
         "create": Lazy("agent_swarm.cli.vm.task:create", "Clone a project for a task."),
         "list": Lazy("agent_swarm.cli.vm.task:list_", "List the task VMs."),
         "ssh": Lazy("agent_swarm.cli.vm.ssh:ssh", "Log in to a task VM."),
+        "code": Lazy("agent_swarm.cli.vm.ssh:code", "Open VS Code in a task VM."),
         "run": Lazy("agent_swarm.cli.vm.running:run", "Run a command in a task VM."),
         "cp": Lazy("agent_swarm.cli.vm.running:cp", "Copy files and folders into a VM, and out of it."),
         "start": Lazy("agent_swarm.cli.vm.task:start", "Start a task VM."),
@@ -59,6 +60,7 @@ COMMANDS = {
         "restore": Lazy("agent_swarm.cli.vm.checkpoint:restore", "Go back to a checkpoint of a task VM."),
         "checkpoints": Lazy("agent_swarm.cli.vm.checkpoint:checkpoints", "List the checkpoints of a task VM."),
         "logs": Lazy("agent_swarm.cli.vm.running:logs", "Print the last lines of a VM's console."),
+        "env": Lazy("agent_swarm.cli.vm:env_group", "Keep encrypted variables for commands in VMs."),
         "status": Lazy("agent_swarm.cli.vm.machine:status", "Show how many VMs there are, and what room is left."),
         "providers": Lazy("agent_swarm.cli.vm.machine:providers", "Show what runs VMs on this machine, and on others."),
         "gc": Lazy("agent_swarm.cli.vm.machine:gc", "Remove what commands that died left behind."),
@@ -68,6 +70,9 @@ COMMANDS = {
         "key": Lazy("agent_swarm.cli.key:key", "Look at and change the keys that secrets are encrypted with."),
         "audit": Lazy("agent_swarm.cli.audit:audit", "Prove who did what: verify, sign, export the history."),
         "db": Lazy("agent_swarm.cli.db:db", "Look at, migrate and copy the database."),
+        "import": Lazy(
+            "agent_swarm.cli.importing:importing", "Take over agents, projects and open tasks from another system."
+        ),
     },
     "Your shell": {
         "completion": Lazy("agent_swarm.cli.completion:completion", "Print the completion script for a shell."),

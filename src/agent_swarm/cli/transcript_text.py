@@ -15,6 +15,8 @@ def lines_of(line: Mapping[str, Any]) -> list[str]:
     """One step of an agent, `{"at", "kind", "data"}`, as lines without control characters."""
     data = line.get("data") or {}
     match line.get("kind"):
+        case "message":
+            return _split(f"{data.get('from', '')}: {data.get('text', '')}")
         case "text":
             return _split(data.get("text"))
         case "toolCall":

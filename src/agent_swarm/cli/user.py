@@ -1,7 +1,8 @@
 """`agent-swarm user`: who may log in, and what they have open. Passwords come from a prompt or from standard input."""
 
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec
 
 import click
 
@@ -30,9 +31,15 @@ COMMANDS = {
     },
 }
 LONGEST_LINE = 4_096
+P = ParamSpec("P")
 
 role_type = click.Choice([role.value for role in Role])
 name_argument = click.argument("name", metavar="NAME")
+
+
+def on_user(command: Callable[Concatenate[Client, P], None]) -> click.Command:
+    """A command about the user NAME, which gets a client of the server."""
+    return click.command()(name_argument(json_option(with_client(command))))
 
 
 @click.group(cls=LazyGroup, sections=COMMANDS, aliases={"ls": "list", "rm": "remove"})
@@ -102,13 +109,10 @@ def role(client: Client, *, name: str, role: str, as_json: bool) -> None:
     Example:
       agent-swarm user role ada admin
     """
-    _show(client.patch(_path(name), {"role": role}), as_json=as_json)
+    _change(client, name, {"role": role}, as_json=as_json)
 
 
-@click.command()
-@name_argument
-@json_option
-@with_client
+@on_user
 def password(client: Client, *, name: str, as_json: bool) -> None:
     """Give a user another password, and end all sessions.
 
@@ -117,13 +121,10 @@ def password(client: Client, *, name: str, as_json: bool) -> None:
       agent-swarm user password ada
       pass show swarm/ada | agent-swarm user password ada
     """
-    _show(client.patch(_path(name), {"password": read_password()}), as_json=as_json)
+    _change(client, name, {"password": read_password()}, as_json=as_json)
 
 
-@click.command()
-@name_argument
-@json_option
-@with_client
+@on_user
 def disable(client: Client, *, name: str, as_json: bool) -> None:
     """Keep a user from logging in, and end all sessions.
 
@@ -131,13 +132,10 @@ def disable(client: Client, *, name: str, as_json: bool) -> None:
     Example:
       agent-swarm user disable ada
     """
-    _show(client.patch(_path(name), {"disabled": True}), as_json=as_json)
+    _change(client, name, {"disabled": True}, as_json=as_json)
 
 
-@click.command()
-@name_argument
-@json_option
-@with_client
+@on_user
 def enable(client: Client, *, name: str, as_json: bool) -> None:
     """Let a disabled user log in again.
 
@@ -145,13 +143,10 @@ def enable(client: Client, *, name: str, as_json: bool) -> None:
     Example:
       agent-swarm user enable ada
     """
-    _show(client.patch(_path(name), {"disabled": False}), as_json=as_json)
+    _change(client, name, {"disabled": False}, as_json=as_json)
 
 
-@click.command()
-@name_argument
-@json_option
-@with_client
+@on_user
 def remove(client: Client, *, name: str, as_json: bool) -> None:
     """Remove a user, and end all sessions.
 
@@ -244,6 +239,10 @@ def _path(name: str) -> str:
     from urllib.parse import quote
 
     return f"/api/users/{quote(name, safe='')}"
+
+
+def _change(client: Client, name: str, change: dict[str, Any], *, as_json: bool) -> None:
+    _show(client.patch(_path(name), change), as_json=as_json)
 
 
 def _show(found: dict[str, Any], *, as_json: bool) -> None:

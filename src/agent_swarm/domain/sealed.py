@@ -10,6 +10,11 @@ SEALED = "sealed.v1"
 WRAPPED = "wrapped.v1"
 
 
+def is_sealed(text: str) -> bool:
+    """Whether a text says that it is sealed, in whichever version."""
+    return text.startswith("sealed.")
+
+
 def data_key_of(sealed: str) -> str:
     """The data key that a value is sealed with; raises SecretUnreadable for what is no sealed value of version 1."""
     return _key_of(sealed, SEALED, "sealed value")

@@ -28,6 +28,7 @@ class EventKind(StrEnum):
     TOOL_CALL = "toolCall"
     TOOL_RESULT = "toolResult"
     DENIED = "denied"
+    MESSAGE = "message"
     PROGRESS = "progress"
     USAGE = "usage"
     LOG = "log"
@@ -42,6 +43,7 @@ class AgentEvent:
     `toolResult`: {"id", "ok", "output", "diff"?} · `progress`: {"text", "percent"?} ·
     `usage`: {"model"?, "inputTokens", "outputTokens", "costUsd"?}, always the amount since the last one ·
     `denied`: {"id", "name", "input"}, a tool call that its permission profile refused; the agent was told ·
+    `message`: {"id", "from", "text"}, something that another agent or a person said to it ·
     `log`: {"stream", "text"} · `ended`: {"exit"}
 
     A tool call of an agent that the agent itself started names in "parent" the call that did. "diff" is a unified diff.
@@ -87,6 +89,7 @@ class Grants:
     readable: tuple[Path, ...] = ()  # programs that lie outside of the system's folders
     variables: tuple[str, ...] = ()  # of the worker's environment
     secrets: tuple[str, ...] = ()  # those of them whose values are secrets
+    reads_messages: bool = False  # its agent can be told something beside its prompt
     enforces_tools: bool = False  # its agent asks before it uses a tool, and takes no for an answer
 
 
@@ -103,6 +106,7 @@ class Turn:
     model: str | None = None
     system_prompt: str | None = None
     session: str | None = None  # go on with this conversation, which knows the prompt
+    messages: str = ""  # what others said to the agent before it begins, framed
     context: str = ""  # what earlier attempts did, for an agent that has to begin a new conversation
     answers: str = ""  # what people said to what the task asked them, for whichever conversation goes on
     permissions: Permissions = Permissions()

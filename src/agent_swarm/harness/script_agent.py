@@ -8,6 +8,7 @@ The language is described in `script_grammar`. The agent writes one JSON object 
     {"type": "text", "text"}                           {"type": "progress", "text", "percent"?}
     {"type": "toolCall", "id", "name", "input"}        {"type": "toolResult", "id", "ok", "output"}
     {"type": "usage", "inputTokens", "outputTokens", "costUsd"?, "model"?}
+    {"type": "received", "id"}                         it has a message
     {"type": "result", "ok": true, "result"}           the terminal event, in every case the last line
     {"type": "result", "ok": false, "class", "code", "message", "result"}
 
@@ -30,26 +31,35 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from agent_swarm.harness.script_grammar import ScriptError, Step, parse
-from agent_swarm.harness.script_steps import Interrupted, StepFailed, Steps
+from agent_swarm.harness.script_inbox import STEER, Inbox, Told
+from agent_swarm.harness.script_steps import Interrupted, Steered, StepFailed, Steps
 
+_told = Told()
 _SESSION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # it becomes a file name, and comes from outside
 
 
 def main() -> int:
     """Follow the script on standard input; 0 when it succeeded. Only the terminal event counts."""
     signal.signal(signal.SIGINT, _raise_interrupted)
+    signal.signal(STEER, lambda *_: _steps.steer() if _steps else None)
     arguments = _arguments()
     resumed = arguments.session or ""
     session = resumed if _SESSION.fullmatch(resumed) else str(uuid.uuid4())
     try:
         tell("started", {"session": session})
-        script = sys.stdin.buffer.read().decode("utf-8", errors="replace")
+        inbox = Inbox(sys.stdin.buffer, tell)
+        if arguments.messages:
+            inbox.open()
+            script = inbox.script
+        else:
+            script = sys.stdin.buffer.read().decode("utf-8", errors="replace")
         progress = Progress(arguments.state_dir, session, script)
         steps = Steps(
             workspace=arguments.workspace,
             session=session,
             tell=tell,
             env=dict(os.environ),
+            inbox=inbox,
             result=progress.result,
             has_result=progress.has_result,
         )
@@ -60,14 +70,21 @@ def main() -> int:
         return _failed("infrastructure", "interrupted", "interrupted between two steps")
 
 
+_steps: Steps | None = None  # that are being done: whom an interrupt is for
+
+
 def follow(script: list[Step], steps: Steps, progress: "Progress") -> int:
     """Do what is left of the script and tell how it ended."""
+    global _steps  # noqa: PLW0603 - a signal handler has no arguments of ours
+    _steps = steps
     for index, step in enumerate(script):
         if index < progress.next_step:
             continue
         try:
             steps.perform(index, step)
             progress.save(index + 1, steps)
+        except Steered:
+            progress.save(index + 1, steps)  # the message is more important than the rest of this step
         except StepFailed as exc:
             return _failed(exc.failure, exc.code, f"line {step.line}: {exc}", steps.result)
         except Interrupted:
@@ -108,14 +125,13 @@ class Progress:
 def tell(kind: str, data: Mapping[str, Any]) -> None:
     """Write one event as one whole line."""
     with uninterrupted():
-        sys.stdout.write(json.dumps({"type": kind, **data}) + "\n")
-        sys.stdout.flush()
+        _told(json.dumps({"type": kind, **data}) + "\n")
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Hold back SIGINT for a moment: half a line or half a file would be worse than a late interrupt."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, STEER})
     try:
         yield
     finally:
@@ -136,6 +152,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="script_agent", description="Follow the script on standard input.")
     parser.add_argument("--workspace", type=Path, required=True)
     parser.add_argument("--state-dir", type=Path, required=True)
+    parser.add_argument("--messages", action="store_true", help="input is lines: the script, then messages")
     parser.add_argument("--session", help="go on with this session")
     return parser.parse_args()
 

@@ -18,6 +18,9 @@ ends the script.
     fail-until-attempt N MESSAGE     fail while AGENT_SWARM_ATTEMPT is below N
     create-task JSON                 POST the object to /api/tasks       (JSON may be <<END)
     create-tasks JSON                POST the array to /api/tasks/batch  (JSON may be <<END)
+    message TO TEXT                  POST to /api/messages; TO: an agent, #channel, all, or - for an answer
+    wait-message [SECONDS]           wait for a message and say it; without one the task fails
+    read-messages [N]                say what is unread, N at most, and mark it as read
     ask [into PATH] JSON             POST the object to /api/approvals and wait for the answer; a no fails the task
                                      with class policy; PATH gets the whole of it   (JSON may be <<END)
     result TEXT                      the task's result; else it is the last thing said  (TEXT may be <<END)
@@ -181,6 +184,21 @@ def _tasks(rest: str, body: str | None) -> Mapping[str, Any]:
     return {"tasks": [_object(task) for task in tasks]}
 
 
+def _message(rest: str, body: str | None) -> Mapping[str, Any]:
+    to, _, text = rest.partition(" ")
+    if not to:
+        raise ValueError("whom it is for is missing")
+    return {"to": to, **_text(text.strip(), body)}
+
+
+def _patience(rest: str, body: str | None) -> Mapping[str, Any]:
+    return {"seconds": _amount(rest) if rest else 60.0}
+
+
+def _at_most(rest: str, body: str | None) -> Mapping[str, Any]:
+    return {"limit": _count(rest) if rest else 50}
+
+
 def _question(rest: str, body: str | None) -> Mapping[str, Any]:
     path = ""
     if rest.startswith("into "):
@@ -211,6 +229,9 @@ FORMS: Mapping[str, Form] = {
     "fail-until-attempt": Form("fail-until-attempt N MESSAGE", _failure_until),
     "create-task": Form("create-task JSON, or create-task <<END", _task),
     "create-tasks": Form("create-tasks JSON, or create-tasks <<END", _tasks),
+    "message": Form("message TO TEXT, or message TO <<END", _message),
+    "wait-message": Form("wait-message [SECONDS]", _patience),
+    "read-messages": Form("read-messages [N]", _at_most),
     "ask": Form("ask [into PATH] JSON, or ask [into PATH] <<END", _question),
     "result": Form("result TEXT, or result <<END", _text),
 }

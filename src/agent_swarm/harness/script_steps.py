@@ -7,6 +7,7 @@ wherever a step waits.
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -20,12 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from agent_swarm.harness.script_grammar import Step
+from agent_swarm.harness.script_inbox import Inbox
 
 _OUTPUT_BYTES = 16_000  # of a command's output, the last of it
+_REPLY_BYTES = 8 * 1024 * 1024
+_MESSAGE_ID = re.compile(r'<message id="([0-9a-f-]{36})"')
 _POLL_SECONDS = 0.02
 _KILL_AFTER_SECONDS = 1.0  # between SIGTERM and SIGKILL to an interrupted command
 _HTTP_SECONDS = 30.0
-_ANSWER_BYTES = 1_000_000  # of the server
 _ASK_AGAIN_SECONDS = 0.2
 
 Tell = Callable[[str, Mapping[str, Any]], None]
@@ -33,6 +36,10 @@ Tell = Callable[[str, Mapping[str, Any]], None]
 
 class Interrupted(BaseException):
     """SIGINT came. No KeyboardInterrupt: `Popen.wait` would sit on that for a quarter of a second."""
+
+
+class Steered(Interrupted):
+    """A message came that is to be read at once: the running step ends, and the script goes on."""
 
 
 class StepFailed(Exception):
@@ -52,14 +59,56 @@ class Steps:
     session: str
     tell: Tell
     env: Mapping[str, str]
+    inbox: Inbox | None = None
     result: str = ""
     has_result: bool = False
     _index: int = field(default=0, init=False)
+    _is_at_work: bool = field(default=False, init=False)
+    _last_message: str = field(default="", init=False)
 
     def perform(self, index: int, step: Step) -> None:
         """Do one step; `index` is its place in the script. Raises StepFailed or Interrupted."""
         self._index = index
-        getattr(self, "_" + step.verb.replace("-", "_").replace(" ", "_"))(**step.arguments)
+        self._is_at_work = True
+        try:
+            getattr(self, "_" + step.verb.replace("-", "_").replace(" ", "_"))(**step.arguments)
+        finally:
+            self._is_at_work = False
+
+    def steer(self) -> None:
+        """A message came that is to be read at once."""
+        if self._is_at_work:
+            self._is_at_work = False
+            raise Steered
+
+    def _message(self, to: str, text: str) -> None:
+        if to == "-":
+            way: dict[str, Any] = {"replyTo": self._last_message}
+        elif to == "all":
+            way = {"broadcast": True}
+        else:
+            way = {"channel": to} if to.startswith("#") else {"to": [to]}
+        self._post("message", "/api/messages", {"text": text, **way})
+
+    def _wait_message(self, seconds: float) -> None:
+        text = self.inbox.take(seconds) if self.inbox else None
+        if text is None:
+            raise StepFailed(f"no message came within {seconds:g} s", code="noMessage")
+        self._hear(text)
+
+    def _hear(self, text: str) -> None:
+        named = _MESSAGE_ID.findall(text)
+        self._last_message = named[-1] if named else self._last_message
+        self._say(text)
+
+    def _read_messages(self, limit: int) -> None:
+        page = json.loads(self._call("read-messages", "GET", f"/api/messages?unread=true&limit={limit}", None))
+        unread = list(reversed(page["messages"]))
+        for one in unread:
+            self._say(f"{one['senderName']}: {one['text']}")
+        if unread:
+            self._last_message = unread[-1]["id"]
+            self._post("mark-read", "/api/messages/read", {"ids": [one["id"] for one in unread]})
 
     def _say(self, text: str) -> None:
         self.tell("text", {"text": text})
@@ -152,10 +201,10 @@ class Steps:
         body = json.dumps(question, sort_keys=True).encode()
         key = f"ask-{self._index}-{hashlib.sha256(body).hexdigest()[:32]}"
         with self._tool("ask", question) as answer:
-            asked = json.loads(_send(self._request("/api/approvals", body=body, key=key)))
+            asked = json.loads(_send(self._request("POST", "/api/approvals", body=body, key=key)))
             while asked["status"] == "open":
                 time.sleep(_ASK_AGAIN_SECONDS)
-                asked = json.loads(_send(self._request(f"/api/approvals/{asked['id']}")))
+                asked = json.loads(_send(self._request("GET", f"/api/approvals/{asked['id']}")))
             answer(json.dumps({"status": asked["status"], "answers": asked["answers"], "comment": asked["comment"]}))
         if target is not None:
             self._put(path, json.dumps(asked, indent=2) + "\n", "w")
@@ -164,13 +213,18 @@ class Steps:
             raise StepFailed(message, code="denied", failure="policy")
 
     def _post(self, tool: str, path: str, body: Mapping[str, Any]) -> None:
-        key = f"{self.session}-{self._index}"  # a step that is done again after a resume
-        request = self._request(path, body=json.dumps(body).encode(), key=key)
-        with self._tool(tool, body) as answer:
-            answer(_send(request))
+        self._call(tool, "POST", path, body)
 
-    def _request(self, path: str, *, body: bytes | None = None, key: str = "") -> urllib.request.Request:
-        """A GET, or with a body a POST, to the server, as this attempt."""
+    def _call(self, tool: str, method: str, path: str, body: Mapping[str, Any] | None) -> str:
+        key = f"{self.session}-{self._index}"  # a step that is done again after a resume
+        request = self._request(method, path, body=None if body is None else json.dumps(body).encode(), key=key)
+        with self._tool(tool, body or {}) as answer:
+            got = _send(request)
+            answer(got[-_OUTPUT_BYTES:])
+        return got
+
+    def _request(self, method: str, path: str, *, body: bytes | None = None, key: str = "") -> urllib.request.Request:
+        """A request to the server, as this attempt."""
         server, token = self.env.get("AGENT_SWARM_URL"), self.env.get("AGENT_SWARM_TOKEN")
         if not server or not token:
             message = (
@@ -180,11 +234,12 @@ class Steps:
         if not server.startswith(("http://", "https://")):
             message = f"AGENT_SWARM_URL is {server!r}; expected an address that begins with http:// or https://"
             raise StepFailed(message, code="noServer", failure="infrastructure")
-        headers = {"Authorization": f"Bearer {token}"}
-        if body is not None:
-            headers |= {"Content-Type": "application/json", "Idempotency-Key": key}
-        url = server.rstrip("/") + path
-        return urllib.request.Request(url, data=body, headers=headers)  # noqa: S310 - the scheme was checked above
+        return urllib.request.Request(  # noqa: S310 - the scheme was checked above
+            server.rstrip("/") + path,
+            method=method,
+            data=body,
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Idempotency-Key": key},
+        )
 
     def _command(self, tool: str, argv: list[str], shown: Mapping[str, Any]) -> int:
         """Run a program in the workspace, tell its output; its exit code, negative for a signal."""
@@ -241,7 +296,7 @@ def _send(request: urllib.request.Request) -> str:
     """POST and return the answer's text; what the server refuses is the agent's fault, what it cannot do is not."""
     try:
         with urllib.request.urlopen(request, timeout=_HTTP_SECONDS) as reply:  # noqa: S310 - checked by _post
-            return str(reply.read(_ANSWER_BYTES).decode("utf-8", errors="replace"))
+            return str(reply.read(_REPLY_BYTES).decode("utf-8", errors="replace"))
     except urllib.error.HTTPError as exc:
         failure = "infrastructure" if exc.code >= 500 else "agent"
         message = f"{request.selector} answered {exc.code}: {_server_message(exc)}"

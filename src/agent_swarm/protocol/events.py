@@ -10,6 +10,7 @@ EVENT_TYPES: dict[str, str] = {
     "killSwitch.lifted": "Work goes on: {scope, id, activation, source, resumed}",
     "agent.killAcknowledged": "A worker confirmed that nothing of its runs is left: {activation, runs}",
     "agent.registered": "An agent's process reported for work: {name, agentRole, instanceId}",
+    "agent.introduced": "An agent is known that no process has reported for yet: {name, agentRole, origin}",
     "agent.updated": "The same process came back, or with another profile: {name, agentRole, instanceId}",
     "agent.superseded": "A newer process of the agent took over: {instanceId, by}",
     "agent.permissions": "An operator gave the agent a permission profile; an empty one takes it away: {profile}",
@@ -47,6 +48,15 @@ EVENT_TYPES: dict[str, str] = {
         "{requires: {tags, capabilities, agentId?}, since, tasks}"
     ),
     "task.usageBooked": "Money and tokens were spent: {inputTokens, outputTokens, costUsd, model?}",
+    "message.posted": (
+        "Something was said; the text is in the message: "
+        "{kind, number, recipients, to?, channel?, replyTo?, interrupt?}"
+    ),
+    "message.delivered": "A worker has messages for its agent, by number: {recipient, messages}",
+    "message.acknowledged": "A recipient has messages, by number: {recipient, messages}",
+    "channel.created": "A channel was made: {name, members}",
+    "channel.joined": "Somebody is a member of a channel from now on: {name, member}",
+    "channel.left": "Somebody is no member of a channel any more: {name, member}",
     "config.set": "A value was stored, or replaced by another one: {scope, scopeId, key, isSecret, isNew}",
     "config.removed": "A stored value was removed: {scope, scopeId, key, isSecret}",
     "config.revealed": "Somebody asked to see the value of a secret: {scope, scopeId, key}",
@@ -72,5 +82,6 @@ EVENT_TYPES: dict[str, str] = {
     "session.ended": "A session is over: {owner, reason}",
     "session.allEnded": "Every session there was is over: {epoch}",
     "signingKey.created": "Another key signs the tokens of sessions: {overlapSeconds, replaces}",
+    "signingKey.removed": "A key that nothing opens any more is gone, with every token that it signed: {}",
     "auth.denied": "Requests of a subject were refused within a minute: {reason, requests, since}",
 }

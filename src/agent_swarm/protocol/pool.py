@@ -2,9 +2,9 @@
 
 A worker registers once over HTTP and then holds one WebSocket on which both sides send frames `{v, id, type, body}`.
 Every frame of the worker is answered by a `reply` or `error` frame with the same `id`; frames the server sends on its
-own (`claimed`, `command`, `kill`) are not answered. `POST /v1/pool/poll` carries the same frames where no WebSocket
-gets through. Unknown fields are ignored, so that newer workers and servers understand each other; the envelope keeps
-room for `session`, `counter` and `sig`.
+own (`claimed`, `command`, `message`, `kill`) are not answered. `POST /v1/pool/poll` carries the same frames where no
+WebSocket gets through. Unknown fields are ignored, so that newer workers and servers understand each other; the
+envelope keeps room for `session`, `counter` and `sig`.
 
 Spans are seconds; a lease travels as a duration, because two machines do not share a clock.
 """
@@ -46,12 +46,14 @@ class FrameType(StrEnum):
     PAUSE = "pause"
     RELEASE = "release"
     KILLED = "killed"
+    RECEIVED = "received"
     BYE = "bye"
 
     REPLY = "reply"
     ERROR = "error"
     CLAIMED = "claimed"
     COMMAND = "command"
+    MESSAGE = "message"
     KILL = "kill"
 
 
@@ -241,6 +243,16 @@ class Release(LeaseRef):
     """The task goes back untouched."""
 
 
+class Received(LeaseRef):
+    """Messages of a `message` frame, or of a claim, by id: the worker has them (`delivered`), the agent has them
+    (`acknowledged`). Counts whether or not the lease is over. `refused`: this run takes none while it goes on.
+    """
+
+    delivered: tuple[Id, ...] = Field(default=(), max_length=limits.PAGE_MAX)
+    acknowledged: tuple[Id, ...] = Field(default=(), max_length=limits.PAGE_MAX)
+    refused: bool = False
+
+
 class Killed(Wire):
     """Nothing of this worker's runs is left, after a `kill`; `runs` were there when it came. Sent until it is answered,
     and again for every `kill` that comes again.
@@ -313,6 +325,22 @@ class Permissions(Wire):
     denied_tools: tuple[str, ...] = ()
 
 
+class MessageText(Wire):
+    """Something said to the agent. The server knows `sender`, an actor, by the token; the text is anybody's."""
+
+    id: str
+    number: int
+    kind: str
+    sender: str
+    sender_name: str
+    channel: str | None = None
+    task_id: str | None = None
+    reply_to: str | None = None
+    interrupt: bool = False
+    posted_at: str = ""
+    text: str = Field(repr=False)
+
+
 class Claimed(Wire):
     """A task for one of the worker's credits. `token` lets the agent act for this attempt only.
 
@@ -338,6 +366,16 @@ class Claimed(Wire):
     answers: str = ""  # what became of what the task asked people, since its last attempt began
     environment: tuple[Variable, ...] = Field(default=(), repr=False)
     permissions: Permissions | None = None
+    messages: tuple[MessageText, ...] = ()  # what waited for the agent, or for this task, oldest first
+
+
+class Message(LeaseRef):
+    """Messages for the agent of a running attempt, oldest first. Those that come again are the same, by their ids.
+
+    One with `interrupt` ends what the agent does, so that it is read at once.
+    """
+
+    messages: tuple[MessageText, ...] = Field(max_length=1000)
 
 
 class Command(LeaseRef):

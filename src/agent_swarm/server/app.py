@@ -31,6 +31,7 @@ from agent_swarm.server.routes import (
     attempts,
     audit,
     auth,
+    channels,
     commands,
     config,
     events,
@@ -39,6 +40,7 @@ from agent_swarm.server.routes import (
     kill_switch,
     kv,
     memory,
+    messages,
     projects,
     tasks,
     users,
@@ -49,6 +51,7 @@ from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.secrets.vault import Vault
 from agent_swarm.store.base import Committed
 from agent_swarm.store.batcher import BatchingStore
+from agent_swarm.vault.backends.settings import BackendSettings
 
 # the routes called most often come first
 FACES = (
@@ -56,6 +59,8 @@ FACES = (
     commands,
     events,
     attempts,
+    messages,
+    channels,
     agents,
     projects,
     kill_switch,
@@ -72,7 +77,15 @@ FACES = (
 
 # Who follows events with such a token is to be let go at once.
 ENDS_TOKENS = frozenset(
-    {"session.ended", "session.allEnded", "signingKey.created", "user.changed", "user.removed", "token.revoked"}
+    {
+        "session.ended",
+        "session.allEnded",
+        "signingKey.created",
+        "signingKey.removed",
+        "user.changed",
+        "user.removed",
+        "token.revoked",
+    }
 )
 
 
@@ -116,11 +129,13 @@ def build_app(
     stopping: Stopping | None = None,
     node: Node | None = None,
     logs: LogStream | None = None,
+    backends: BackendSettings | None = None,
 ) -> ControlPlane:
     """The app over an open store; run its lifespan.
 
     `vault` opens the secrets that are stored, by default none; `redactor` keeps them out of everything else; `node` is
-    this server among others on the database, `logs` carries transcripts to and from those that keep their own.
+    this server among others on the database, `logs` carries transcripts to and from those that keep their own;
+    `backends` says how secrets that are kept elsewhere are reached, by default not at all.
     """
     redactor = redactor or Redactor()
     redactor.register([settings.api_key])
@@ -132,6 +147,7 @@ def build_app(
         stopping=stopping or Stopping(),
         node=node or Node(),
         logs=logs,
+        backends=backends or BackendSettings(),
     )
     parts = make_parts(ground)
     app = ControlPlane(

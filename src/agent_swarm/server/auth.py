@@ -15,6 +15,7 @@ from starlette.types import Scope
 
 from agent_swarm.domain.errors import Unauthenticated
 from agent_swarm.services import jwts, sessions, tokens
+from agent_swarm.services.signing_keys import SigningKeys
 from agent_swarm.services.tokens import Identity
 from agent_swarm.store.base import Committed, Store
 from agent_swarm.store.records import TokenKind
@@ -40,8 +41,9 @@ class _LookUp:
 class Authenticator:
     """Tells whose token a request carries."""
 
-    def __init__(self, store: Store, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, store: Store, keys: SigningKeys, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._store = store
+        self._keys = keys
         self._monotonic = monotonic
         self._known: OrderedDict[str, tuple[Identity, float]] = OrderedDict()
         self._by_cause: defaultdict[str, set[str]] = defaultdict(set)  # what may end a token -> hashes
@@ -75,7 +77,7 @@ class Authenticator:
         if not jwts.looks_like_one(token):
             return await self._store.read(tokens.authenticate(token_hash, now=self._store.now()))
         await jwts.prepared()
-        return await self._store.read(sessions.authenticate(token, now=self._store.now()))
+        return await self._store.read(sessions.authenticate(token, self._keys, now=self._store.now()))
 
     def _still_counts(self, identity: Identity, until: float) -> bool:
         is_expired = identity.expires_at is not None and identity.expires_at <= self._store.now()

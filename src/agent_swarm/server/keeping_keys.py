@@ -9,7 +9,7 @@ from agent_swarm.domain.errors import EncryptionKeyMissing, SecretUnreadable, Sh
 from agent_swarm.server.service import Service
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.services.redaction import Redactor
-from agent_swarm.services.secrets.resealing import reseal_all
+from agent_swarm.services.secrets.resealing import reseal_all, seal_older
 from agent_swarm.services.secrets.vault import Vault
 from agent_swarm.store.base import Committed, Store
 from agent_swarm.store.families.sealed import sealed_texts
@@ -17,6 +17,7 @@ from agent_swarm.store.families.sealed import sealed_texts
 log = structlog.get_logger()
 
 INTERVAL_SECONDS = 3600.0
+_WITH_SEALED = frozenset({"config.set", "signingKey.created"})
 
 
 class KeepingKeys(Service):
@@ -32,13 +33,14 @@ class KeepingKeys(Service):
     def hear(self, committed: Committed) -> None:
         """A batch was committed, here or elsewhere."""
         for event in committed.events:
-            if event.type.startswith("key.") or (event.type == "config.set" and committed.is_foreign):
+            if event.type.startswith("key.") or (committed.is_foreign and event.type in _WITH_SEALED):
                 self.hurry()
 
     async def run_once(self) -> float:
         """Take in the keys and secrets that there are by now, and bring values under the active data key."""
         try:
             await self._vault.refresh(self._store)
+            await seal_older(self._store, self._vault)  # what a server stored that had no key yet
             opened = await self._store.read(lambda queries: self._vault.opened(queries, sealed_texts(queries)))
             self._redactor.register(one.value for one in opened if one.value is not None)
             resealed = await reseal_all(self._store, self._vault)

@@ -5,9 +5,6 @@ after the same work. Guessing is slow twice over: by rates in memory, and by tal
 not forget. An API key that counts is never slowed down, so nobody can lock all operators out.
 """
 
-import os
-from collections.abc import Callable
-
 from agent_swarm.domain.errors import RateLimited, Unauthenticated
 from agent_swarm.domain.roles import Role
 from agent_swarm.domain.time import SECOND
@@ -15,8 +12,8 @@ from agent_swarm.server.access import Door
 from agent_swarm.server.hashing import Hashing
 from agent_swarm.server.rates import too_often
 from agent_swarm.services import jwts, sessions, tokens
-from agent_swarm.services.jwts import KEY_BYTES
 from agent_swarm.services.sessions import Pair
+from agent_swarm.services.signing_keys import SigningKeys
 from agent_swarm.store.base import Store
 from agent_swarm.store.families.accounts import SessionRecord, owner_of
 from agent_swarm.store.families.login_failures import ClearFailures, CountFailure
@@ -26,13 +23,11 @@ from agent_swarm.store.records import TokenKind
 class LogIns:
     """Gives out tokens. `address` is where a request comes from, as `server/peers` knows it."""
 
-    def __init__(
-        self, store: Store, hashing: Hashing, door: Door, *, random: Callable[[int], bytes] = os.urandom
-    ) -> None:
+    def __init__(self, store: Store, hashing: Hashing, door: Door, keys: SigningKeys) -> None:
         self._store = store
+        self.keys = keys
         self._hashing = hashing
         self._door = door
-        self._random = random
         self.hash = hashing.hash
         self.close = hashing.close
 
@@ -75,7 +70,7 @@ class LogIns:
         """Change a refresh token for the next pair. Raises Unauthenticated, also for one that was used before."""
         await jwts.prepared()
         try:
-            operation = await self._store.read(sessions.refresh(token, now=self._store.now()))
+            operation = await self._store.read(sessions.refresh(token, self.keys, now=self._store.now()))
             refreshed = await self._store.apply(operation)
         except Unauthenticated:
             self._count_guess(f"address:{address}", address)
@@ -89,13 +84,14 @@ class LogIns:
             )
         return await self._give_out(refreshed.session, refreshed.role)
 
+    async def replace_key(self, *, actor: str, at_once: bool) -> str:
+        """Have another key sign from now on; answers its id. `at_once`: nothing counts that the old ones signed."""
+        overlap = 0 if at_once else sessions.OVERLAP
+        return (await self.keys.put_new(self._store, actor=actor, overlap=overlap)).id
+
     async def _give_out(self, session: SessionRecord, role: Role) -> Pair:
         await jwts.prepared()
-        record = await self._store.read(sessions.signing_key)
-        if record is None:
-            first = sessions.new_signing_key(self._random(KEY_BYTES), only_first=True)
-            record = await self._store.apply(first)
-        return sessions.give_out(session, role, sessions.opened(record), now=self._store.now())
+        return sessions.give_out(session, role, await self.keys.signing(self._store), now=self._store.now())
 
     def _count_guess(self, subject: str, address: str) -> None:
         try:

@@ -19,11 +19,15 @@ from agent_swarm.server.front import Front
 from agent_swarm.server.listening import HttpServer, address_of, listen
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.server.stopping import Stopping
+from agent_swarm.store.address import SqliteAddress
+from agent_swarm.store.sql.foreign import require_ours
 
 
 def run_server(settings: ServerSettings) -> int:
     """Serve until SIGTERM or Ctrl-C; answers the exit code: 0 after a good end, 1 where it could not start."""
     try:
+        if isinstance(database := settings.database, SqliteAddress):
+            require_ours(database.path)  # before anything is made beside it
         with locked(settings.data_dir):
             api_key = find_api_key(settings)
             with listen(settings.host, settings.port) as bound:

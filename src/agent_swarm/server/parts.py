@@ -32,19 +32,26 @@ from agent_swarm.server.settings import ServerSettings, stored_settings
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.server.timers import TimerService
 from agent_swarm.server.unserved import UnservedWatch
+from agent_swarm.server.waking import Waking
 from agent_swarm.services.approvals import Approvals
+from agent_swarm.services.channels import Channels
 from agent_swarm.services.configuration import Configuration
 from agent_swarm.services.environments import Environments
 from agent_swarm.services.gathered import GatheredTasks
 from agent_swarm.services.kv import KeyValues
 from agent_swarm.services.memory import Memory
+from agent_swarm.services.messages import Messages
 from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.secrets.rotation import KeyChanges
 from agent_swarm.services.secrets.vault import Vault
+from agent_swarm.services.signing_keys import SigningKeys
 from agent_swarm.services.tasks import Rules
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.batcher import BatchingStore
+from agent_swarm.vault.backends.reading import SecretReader
+from agent_swarm.vault.backends.resolver import SecretResolver
+from agent_swarm.vault.backends.settings import BackendSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +65,7 @@ class Ground:
     stopping: Stopping
     node: Node
     logs: LogStream | None
+    backends: BackendSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +95,7 @@ def make_parts(ground: Ground) -> Parts:
             ApprovalTimer(store),
             Housekeeping(store),
             SessionKeeping(store),
+            Waking(store),
             ValueKeeping(store),
             UnservedWatch(store, minutes=settings.no_agent_minutes),
             context.door.denials,
@@ -105,7 +114,12 @@ def make_parts(ground: Ground) -> Parts:
 
 def _context(ground: Ground, metrics: Metrics) -> Context:
     store, settings, vault, redactor = ground.store, ground.settings, ground.vault, ground.redactor
-    door = _door(store, settings, metrics)
+    keys = SigningKeys(vault)
+    door = _door(store, settings, metrics, keys)
+    backends = SecretReader(ground.backends)
+    secrets = SecretResolver(
+        backends, timeout_seconds=ground.backends.timeout_seconds, cache_seconds=ground.backends.cache_seconds
+    )
     return Context(
         store=store,
         tasks=GatheredTasks(store),
@@ -114,14 +128,16 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
         authenticator=door.authenticator,
         board=door.board,
         door=door,
-        logins=LogIns(store, Hashing(), door),
+        logins=LogIns(store, Hashing(), door, keys),
         metrics=metrics,
         ring=EventRing(),
         stopping=ground.stopping,
         rules=Rules(caps=settings.caps, profiles=profiles_of(settings)),
         notary=_notary(store, settings),
-        configuration=Configuration(store, vault, redactor, stored_settings()),
-        environments=Environments(store, vault, redactor),
+        messages=Messages(store, redactor, door.rates.message, most_hops=settings.message_hops),
+        channels=Channels(store, redactor),
+        configuration=Configuration(store, vault, redactor, stored_settings(), check_reference=backends.require_usable),
+        environments=Environments(store, vault, redactor, secrets),
         approvals=Approvals(store, redactor, expiry=settings.approval_seconds),
         memory=Memory(store, redactor),
         key_values=KeyValues(store, redactor),
@@ -141,9 +157,9 @@ def _transcripts(ground: Ground) -> Transcripts:
     )
 
 
-def _door(store: BatchingStore, settings: ServerSettings, metrics: Metrics) -> Door:
+def _door(store: BatchingStore, settings: ServerSettings, metrics: Metrics, keys: SigningKeys) -> Door:
     return Door(
-        authenticator=Authenticator(store),
+        authenticator=Authenticator(store, keys),
         rates=RateLimits(settings.rates),
         denials=Denials(store),
         peers=Peers(settings.proxies),

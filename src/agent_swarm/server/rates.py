@@ -30,6 +30,7 @@ class RateClass(StrEnum):
     READ = "read"
     WRITE = "write"
     STREAM = "stream"  # event streams opened
+    MESSAGE = "message"  # written by one agent, by whichever of its attempts
     OPERATOR = "operator"  # everything done with an operator's API key
 
 
@@ -48,6 +49,7 @@ DEFAULTS: Rates = {
     RateClass.READ: Rate(50, 500),
     RateClass.WRITE: Rate(20, 200),
     RateClass.STREAM: Rate(1, 20),
+    RateClass.MESSAGE: Rate(60 / 60, 60),
     RateClass.OPERATOR: Rate(5_000, 20_000),  # programs file thousands of tasks with it; it is a fuse, no ration
 }
 
@@ -98,6 +100,11 @@ class RateLimits:
             return
         counted = RateClass.OPERATOR if identity.kind is TokenKind.OPERATOR else rate_class
         self._spend(counted, identity.limited_as)
+
+    def message(self, identity: "Identity") -> None:
+        """Count a message of an agent; raises RateLimited. People have the limits of what else they write."""
+        if identity.agent_id is not None:
+            self._spend(RateClass.MESSAGE, identity.agent_id)
 
     def login(self, subject: str) -> None:
         """Count a log-in that may be a guess; raises RateLimited."""

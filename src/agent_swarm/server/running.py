@@ -1,5 +1,6 @@
 """Opens what is behind the front: log, store, app; and closes it again."""
 
+import asyncio
 import hashlib
 import os
 import socket
@@ -26,6 +27,7 @@ from agent_swarm.store.base import Queries
 from agent_swarm.store.families.configuration import CONFIG
 from agent_swarm.store.opening import open_store
 from agent_swarm.store.operations import PutToken
+from agent_swarm.vault.backends.settings import load_backend_settings
 from agent_swarm.vault.finding import find_keys
 
 log = structlog.get_logger()
@@ -60,7 +62,10 @@ async def serving(
     """
     redactor = redactor or Redactor()
     redactor.register(_secrets(settings, api_key))
-    keys = find_keys(settings.key_sources)
+    backends = load_backend_settings(settings.data_dir)
+    redactor.register(backends.secrets)
+    keys = await asyncio.to_thread(find_keys, settings.key_sources)  # it may have to be fetched
+    redactor.register(key.text for key in (keys.master, keys.previous, keys.staged) if key is not None)
     announce = node.announcing() if settings.is_shared and settings.nats is None else None
     async with open_store(settings.database, synchronous=settings.synchronous, announce=announce) as store:
         vault, known = await open_vault(store, keys, is_shared=settings.is_shared)
@@ -69,7 +74,16 @@ async def serving(
         await store.apply(PutToken(token=api_key_token(api_key, now=store.now(), of=_owner_of_key(settings))))
         ways = ways or await find_ways(settings, store, node.id)
         node.join(ways.bus, carries_commits=ways.carries_commits)
-        app = build_app(store, settings, vault=vault, redactor=redactor, stopping=stopping, node=node, logs=ways.logs)
+        app = build_app(
+            store,
+            settings,
+            vault=vault,
+            redactor=redactor,
+            stopping=stopping,
+            node=node,
+            logs=ways.logs,
+            backends=backends,
+        )
         await ways.logs.open(app.context.transcripts)
         try:
             async with app.router.lifespan_context(app):

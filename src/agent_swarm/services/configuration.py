@@ -3,13 +3,22 @@
 The value of a secret is shown to those who administrate, when they ask for it, and only after an event says so.
 """
 
+import asyncio
 import hmac
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agent_swarm.domain import configuration
 from agent_swarm.domain.configuration import ConfigScope, Place, require_storable, use_of
-from agent_swarm.domain.errors import Conflict, Denied, InvalidInput, NotFound, SecretUnreadable, UnknownReference
+from agent_swarm.domain.errors import (
+    Conflict,
+    Denied,
+    InvalidInput,
+    NotFound,
+    SecretUnreadable,
+    SwarmError,
+    UnknownReference,
+)
 from agent_swarm.domain.ids import new_id, normalize_id
 from agent_swarm.domain.time import to_wire
 from agent_swarm.protocol import rest_config as rest
@@ -20,10 +29,13 @@ from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.families.configuration import CONFIG, ConfigEntry, PutConfig, RemoveConfig, TellOfReveal
 from agent_swarm.store.families.data_keys import DATA_KEYS, MOST, DataKeyRetired
+from agent_swarm.vault.backends.errors import InvalidReference
+from agent_swarm.vault.backends.references import Reference, reference_in
 
 TRIES = 3
 _PAGE = 500
 
+CheckReference = Callable[[Reference], None]  # raises SwarmError where this server could not follow it; may block
 Problem = Callable[[str], str]  # what is wrong with the text of a setting; empty where nothing is
 
 
@@ -40,19 +52,27 @@ class Configuration:
     """The entries of one store. `settings` are those of the server that it reads from here, by their variable."""
 
     def __init__(
-        self, store: Store, vault: Vault, redactor: Redactor, settings: Mapping[str, Problem] | None = None
+        self,
+        store: Store,
+        vault: Vault,
+        redactor: Redactor,
+        settings: Mapping[str, Problem] | None = None,
+        *,
+        check_reference: CheckReference = lambda _: None,
     ) -> None:
         self._store = store
         self._vault = vault
         self._redactor = redactor
         self._settings = settings or {}
+        self._check_reference = check_reference
 
     async def put(self, wanted: rest.ConfigInput, *, by: Identity) -> rest.ConfigEntry:
         """Store a value; the same again changes nothing and is no event.
 
-        Raises InvalidInput for names and values that may not be, Conflict for a secret that would become plain text
-        with the value it has, EncryptionKeyMissing.
+        Raises InvalidInput for names and values that may not be, and for references that this server could not follow,
+        Conflict for a secret that would become plain text with the value it has, EncryptionKeyMissing.
         """
+        await self._require_usable(wanted)
         for left in reversed(range(TRIES)):
             put, stored = await self._prepared(wanted, by)
             if put is None:
@@ -148,6 +168,21 @@ class Configuration:
             entry = replace(entry, text=self._vault.seal(entry.identity, value))
         made_from = old.text if old is not None and wanted.value is None else None
         return PutConfig(entry=entry, actor=by.actor, made_from=made_from), None
+
+    async def _require_usable(self, wanted: rest.ConfigInput) -> None:
+        """Refuse a reference that is malformed, not allowed, or whose backend this server lacks something for."""
+        try:
+            reference = reference_in(wanted.value or "")
+            if reference is None:
+                return
+            if wanted.scope is ConfigScope.GLOBAL and wanted.key in self._settings:
+                raise InvalidReference(
+                    f"{wanted.key} is a setting of the server, which follows no references",
+                    hint="store the value itself, or set it where the server is started",
+                )
+            await asyncio.to_thread(self._check_reference, reference)
+        except SwarmError as exc:
+            raise InvalidInput(f"value: {exc.message}", hint=exc.hint, details={"field": "value"}) from exc
 
     def _value_of(self, entry: ConfigEntry | None) -> str | None:
         """The stored value; None where there is none, or it cannot be opened: then it may be replaced."""

@@ -53,6 +53,8 @@ def _step(line: Mapping[str, Any]) -> str:
     match line.get("kind"):
         case "text":
             return _short(f"said: {data.get('text', '')}")
+        case "message":
+            return _short(f"{data.get('from', 'somebody')} said to it: {data.get('text', '')}")
         case "progress":
             return _short(f"progress: {data.get('text', '')}")
         case "toolCall":

@@ -5,6 +5,9 @@ from agent_swarm.domain.errors import UnknownReference
 HARNESSES = ("claude", "noop", "script", "shell")  # those of `harness.registry`, which a test compares
 
 
+COMMANDED = frozenset({"noop", "shell"})  # their prompt is a command: nobody can talk to them
+
+
 def capability_of(harness: str, *, field: str) -> str:
     """What an agent must offer to run this harness; raises UnknownReference naming `field` and the known ones."""
     if harness not in HARNESSES:

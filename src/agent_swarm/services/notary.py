@@ -8,39 +8,33 @@ written at the next start, once its signature was checked. Only the holder of th
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import structlog
 
-from agent_swarm.audit.archives import FOLDER, ArchiveWriter, name_of
-from agent_swarm.audit.chain import EventRow, Walk
+from agent_swarm.audit.archives import FOLDER
 from agent_swarm.audit.checkpoints import Archived, Checkpoint, CheckpointUnreadable, parse
 from agent_swarm.audit.key_file import KeyFile
 from agent_swarm.audit.keys import PublicKey, SigningKey
 from agent_swarm.audit.ledger import Ledger, LedgerUnreadable
-from agent_swarm.domain.errors import HistoryDiffers, NoNotary
+from agent_swarm.domain.errors import NoNotary
 from agent_swarm.faults import crash_point
+from agent_swarm.services.archiving import ARCHIVE_EVENTS, drop_archived, write_archive
 from agent_swarm.services.history import last_before
-from agent_swarm.store.base import Queries, Store
-from agent_swarm.store.events import GENESIS, Draft
-from agent_swarm.store.families.checkpoints import (
-    CHAIN_STATES,
-    CHECKPOINTS,
-    NOTHING_YET,
-    THE_CHAIN,
-    ChainState,
-    CheckpointTaken,
-    PutCheckpoint,
-    StoredCheckpoint,
+from agent_swarm.services.signed_history import (
+    checkpointed,
+    checkpoints_after,
+    hash_at,
+    key_introduced,
+    state_of,
+    told_archived,
 )
-from agent_swarm.store.operations import DropArchived
+from agent_swarm.store.base import Store
+from agent_swarm.store.events import Draft
+from agent_swarm.store.families.checkpoints import CheckpointTaken, PutCheckpoint, StoredCheckpoint
 
 log = structlog.get_logger()
 
-PAGE = 500
 TRIES = 5
-ARCHIVE_EVENTS = 100_000  # in one file, and in one request
-DROP_AT_ONCE = 2_000
 
 
 class Notary:
@@ -93,7 +87,7 @@ class Notary:
         if self.problem:
             log.error("audit_history_differs", problem=self.problem)
             return
-        await self._drop()
+        await drop_archived(self._store)
 
     async def checkpoint(self, *, actor: str = "") -> Checkpoint:
         """The checkpoint of the present end of the chain; made where there is none, or where an `actor` asks for it.
@@ -101,7 +95,7 @@ class Notary:
         Raises NoNotary where this server cannot sign.
         """
         async with self._turn:
-            return await self._sign(lambda number, seq: _checkpointed(actor, number, seq) if actor else None)
+            return await self._sign(lambda number, seq: checkpointed(actor, number, seq) if actor else None)
 
     async def replace_key(self, *, actor: str, public: PublicKey | None = None) -> Checkpoint:
         """Have another key sign from now on: `public`, whose secret is elsewhere, or a new one of this server.
@@ -110,7 +104,7 @@ class Notary:
         """
         async with self._turn:
             key = public or (await asyncio.to_thread(self._keys.prepare_next)).public
-            made = await self._sign(lambda number, _: _key_introduced(actor, number, key), introduces=key)
+            made = await self._sign(lambda number, _: key_introduced(actor, number, key), introduces=key)
             crash_point("notary.introduced")
             await self._finish_replacement()
             return made
@@ -123,14 +117,14 @@ class Notary:
         """
         async with self._turn:
             await self._require_signing()
-            state, to_seq = await self._store.read(lambda queries: (_state(queries), last_before(queries, before)))
+            state, to_seq = await self._store.read(lambda queries: (state_of(queries), last_before(queries, before)))
             to_seq = min(to_seq, self.signed_seq, state.anchor_seq + ARCHIVE_EVENTS)
             if to_seq <= state.anchor_seq:
                 return None
-            archived = await self._written(state, to_seq)
+            archived = await write_archive(self._store, self._archives, state, to_seq)
             crash_point("notary.archived")
-            await self._sign(lambda number, _: _archived(actor, number, archived), archives=archived)
-        await self._drop()
+            await self._sign(lambda number, _: told_archived(actor, number, archived), archives=archived)
+        await drop_archived(self._store)
         return archived
 
     async def follow(self) -> None:
@@ -166,7 +160,7 @@ class Notary:
     ) -> Checkpoint:
         for _ in range(TRIES):
             key = await self._require_signing()
-            (seq, digest), known = await self._store.read(lambda queries: (queries.head(), _state(queries).number))
+            (seq, digest), known = await self._store.read(lambda queries: (queries.head(), state_of(queries).number))
             number = known + 1
             if known != (self._last.number if self._last else 0):
                 continue  # another server was faster: its checkpoint comes into the file first
@@ -216,7 +210,7 @@ class Notary:
         """Write what the database has and the file has not."""
         while True:
             number = self._last.number if self._last else 0
-            page = await self._store.read(_checkpoints_after(number))
+            page = await self._store.read(checkpoints_after(number))
             if not page:
                 return
             news: list[Checkpoint] = []
@@ -258,7 +252,7 @@ class Notary:
             return ""
         if self._current is None:
             return f"nobody introduced the key {last.key_id} of the last checkpoint in {self._ledger.path}"
-        state, row = await self._store.read(lambda queries: (_state(queries), _hash_at(queries, last.seq)))
+        state, row = await self._store.read(lambda queries: (state_of(queries), hash_at(queries, last.seq)))
         if state.number < last.number:
             return (
                 f"the database knows {state.number} checkpoints, and {self._ledger.path} has {last.number}: "
@@ -267,72 +261,3 @@ class Notary:
         if row != last.hash and last.seq > state.anchor_seq:
             return f"event {last.seq} is not the one of checkpoint {last.number} in {self._ledger.path}"
         return ""
-
-    # --- archives -----------------------------------------------------------------------------------------------------
-
-    async def _written(self, state: ChainState, to_seq: int) -> Archived:
-        """The events after the anchor in a file, every one hashed anew."""
-        name = name_of(state.anchor_seq + 1, to_seq)
-        walk = Walk(state.anchor_seq, state.anchor_hash)
-        writer = await asyncio.to_thread(ArchiveWriter, self._archives / name, state.anchor_hash)
-        try:
-            while walk.seq < to_seq:
-                rows = await self._store.read(_rows_after(walk.seq, min(PAGE, to_seq - walk.seq)))
-                finding = next(filter(None, map(walk.step, rows)), None)
-                if finding is not None or not rows:
-                    message = finding.message if finding else f"event {walk.seq + 1} is missing"
-                    raise HistoryDiffers(f"nothing was archived: {message}", hint="look with: agent-swarm audit verify")
-                await asyncio.to_thread(writer.add, rows)
-        except BaseException:
-            writer.give_up()
-            raise
-        digest = await asyncio.to_thread(writer.finish)
-        return Archived(
-            from_seq=state.anchor_seq + 1,
-            to_seq=to_seq,
-            previous=state.anchor_hash,
-            hash=walk.link or "",
-            file=name,
-            sha256=digest,
-        )
-
-    async def _drop(self) -> None:
-        """Remove rows that are archived; what a kill left over goes at the next start."""
-        while await self._store.apply(DropArchived(limit=DROP_AT_ONCE)):
-            crash_point("notary.dropping")
-
-
-def _state(queries: Queries) -> ChainState:
-    return queries.record(CHAIN_STATES, THE_CHAIN) or NOTHING_YET
-
-
-def _checkpoints_after(number: int) -> Callable[[Queries], list[StoredCheckpoint]]:
-    return lambda queries: queries.scan(CHECKPOINTS, after=(number,), limit=PAGE)
-
-
-def _rows_after(seq: int, limit: int) -> Callable[[Queries], list[EventRow]]:
-    return lambda queries: queries.event_rows(seq, limit=limit)
-
-
-def _hash_at(queries: Queries, seq: int) -> Any:
-    if seq == 0:
-        return GENESIS
-    rows = queries.event_rows(seq - 1, limit=1)
-    return rows[0][-1] if rows and rows[0][0] == seq else None
-
-
-def _checkpointed(actor: str, number: int, seq: int) -> Draft:
-    return _draft("audit.checkpointed", actor, number, {"number": number, "seq": seq})
-
-
-def _key_introduced(actor: str, number: int, key: PublicKey) -> Draft:
-    return _draft("audit.keyIntroduced", actor, number, {"number": number, "keyId": key.id})
-
-
-def _archived(actor: str, number: int, archived: Archived) -> Draft:
-    data = {"number": number, "fromSeq": archived.from_seq, "toSeq": archived.to_seq, "file": archived.file}
-    return _draft("audit.archived", actor, number, data)
-
-
-def _draft(event_type: str, actor: str, number: int, data: dict[str, Any]) -> Draft:
-    return Draft(type=event_type, actor=actor, subject_kind="audit", subject_id=str(number), data=data)

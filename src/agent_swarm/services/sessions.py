@@ -12,11 +12,11 @@ from agent_swarm.domain.errors import Unauthenticated
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.roles import Role
 from agent_swarm.domain.time import SECOND
-from agent_swarm.services import jwts, sealing, tokens
-from agent_swarm.services.jwts import KEY_BYTES, SKEW, Claims, SigningKey, Use
+from agent_swarm.services import jwts, tokens
+from agent_swarm.services.jwts import SKEW, Claims, SigningKey, Use
+from agent_swarm.services.signing_keys import SigningKeys
 from agent_swarm.services.tokens import Identity
 from agent_swarm.store.base import Queries
-from agent_swarm.store.events import SYSTEM
 from agent_swarm.store.families.accounts import (
     EPOCH_NAME,
     EPOCHS,
@@ -29,7 +29,6 @@ from agent_swarm.store.families.accounts import (
 )
 from agent_swarm.store.families.login_failures import ANYWHERE, LOGIN_FAILURES
 from agent_swarm.store.families.sessions import RefreshSession, StartSession, flaw
-from agent_swarm.store.families.signing_keys import SIGNING_KEYS, PutSigningKey, SigningKeyRecord
 from agent_swarm.store.records import TokenKind
 
 ACCESS_SECONDS = 15 * 60
@@ -38,7 +37,6 @@ LONGEST_SECONDS = 30 * 86400  # as is every session after this
 
 ACCESS, IDLE, LONGEST = (seconds * SECOND for seconds in (ACCESS_SECONDS, IDLE_SECONDS, LONGEST_SECONDS))
 OVERLAP = IDLE + SKEW  # after it nothing counts that a replaced key signed
-_CONTEXT = "signing-key:{}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +92,12 @@ def start_for_key(key_hash: str, *, address: str, now: int) -> StartSession:
     return StartSession(session=session, checked_hash=None)
 
 
-def authenticate(token: str, *, now: int) -> Callable[[Queries], Identity]:
+def authenticate(token: str, keys: SigningKeys, *, now: int) -> Callable[[Queries], Identity]:
     """A reading: who shows this access token. Raises Unauthenticated, saying why it does not count."""
     key_id = jwts.key_id_of(Use.ACCESS, token)
 
     def reading(queries: Queries) -> Identity:
-        claims = jwts.read(Use.ACCESS, token, _key(queries, key_id, now=now), now=now)
+        claims = jwts.read(Use.ACCESS, token, keys.believed(queries, key_id, now=now), now=now)
         role = _role(queries, claims, now=now)
         return Identity(
             kind=TokenKind.USER,
@@ -113,7 +111,7 @@ def authenticate(token: str, *, now: int) -> Callable[[Queries], Identity]:
     return reading
 
 
-def refresh(token: str, *, now: int) -> Callable[[Queries], RefreshSession]:
+def refresh(token: str, keys: SigningKeys, *, now: int) -> Callable[[Queries], RefreshSession]:
     """A reading: the operation that a refresh token stands for. Raises Unauthenticated where it does not count.
 
     Whether it was used before only the operation can say.
@@ -121,7 +119,7 @@ def refresh(token: str, *, now: int) -> Callable[[Queries], RefreshSession]:
     key_id = jwts.key_id_of(Use.REFRESH, token)
 
     def reading(queries: Queries) -> RefreshSession:
-        claims = jwts.read(Use.REFRESH, token, _key(queries, key_id, now=now), now=now)
+        claims = jwts.read(Use.REFRESH, token, keys.believed(queries, key_id, now=now), now=now)
         session = queries.record(SESSIONS, claims.owner, claims.session_id)
         _role(queries, claims, now=now)
         assert session is not None  # `_role` has looked
@@ -158,29 +156,6 @@ def give_out(session: SessionRecord, role: Role, key: SigningKey, *, now: int) -
         session=session,
         role=role,
     )
-
-
-def signing_key(queries: Queries) -> SigningKeyRecord | None:
-    """A reading: the key that signs; None in a database that never had one."""
-    signing = [key for key in queries.scan(SIGNING_KEYS, limit=100) if key.ends_at is None]
-    return signing[-1] if signing else None
-
-
-def new_signing_key(
-    secret: bytes, *, actor: str = SYSTEM, overlap: int = OVERLAP, only_first: bool = False
-) -> PutSigningKey:
-    """Have a fresh secret sign from now on. `overlap` 0 ends the old keys at once, with everything they signed."""
-    key_id = new_id()
-    assert len(secret) == KEY_BYTES
-    sealed = sealing.seal(secret, context=_CONTEXT.format(key_id))
-    return PutSigningKey(
-        key=SigningKeyRecord(id=key_id, sealed=sealed), actor=actor, overlap=overlap, only_first=only_first
-    )
-
-
-def opened(record: SigningKeyRecord) -> SigningKey:
-    """The key, ready for use."""
-    return SigningKey(id=record.id, secret=sealing.unseal(record.sealed, context=_CONTEXT.format(record.id)))
 
 
 def active_sessions(
@@ -224,13 +199,6 @@ def _page(queries: Queries, owner: str | None, after: tuple[str, str] | None, li
     if owner is None:
         return list(queries.scan(SESSIONS, after=after, limit=limit))
     return list(queries.scan(SESSIONS, owner, after=after and (after[1],), limit=limit))
-
-
-def _key(queries: Queries, key_id: str, *, now: int) -> SigningKey:
-    record = queries.record(SIGNING_KEYS, key_id)
-    if record is None or (record.ends_at is not None and record.ends_at <= now):
-        raise Unauthenticated("this token does not count: the key that signed it is not in use", hint="log in again")
-    return opened(record)
 
 
 def _role(queries: Queries, claims: Claims, *, now: int) -> Role:

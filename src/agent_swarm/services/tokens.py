@@ -43,9 +43,12 @@ class Scope(StrEnum):
     KILL_SWITCH_ADMIN = "killSwitch:admin"  # and let it go on
     AUDIT_READ = "audit:read"  # who did what, checkpoints, whether the history is whole
     AUDIT_ADMIN = "audit:admin"  # sign checkpoints, replace the key, archive
+    MESSAGES_READ = "messages:read"
+    MESSAGES_WRITE = "messages:write"
     POOL_WORK = "pool:work"  # register, claim, report
     OWN_TASK_READ = "ownTask:read"  # its own task, and the tasks that one depends on
     OWN_TASK_PROGRESS = "ownTask:progress"
+    OWN_MESSAGES = "ownMessages:use"  # write as its agent, and read what that gets
     CHILDREN_CREATE = "children:create"  # tasks below its own one
     OWN_SESSION = "ownSession:use"  # look at what one is and has open, and end it
     MEMORY_READ = "memory:read"
@@ -60,7 +63,7 @@ class Scope(StrEnum):
     USERS_ADMIN = "users:admin"  # users, their sessions, and the keys that sign for them
 
 
-_COORDINATING = frozenset({Scope.OWN_MEMORY, Scope.OWN_KV, Scope.OWN_QUESTIONS})
+_COORDINATING = frozenset({Scope.OWN_MESSAGES, Scope.OWN_MEMORY, Scope.OWN_KV, Scope.OWN_QUESTIONS})
 _ATTEMPTS_ONLY = _COORDINATING | {Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS, Scope.CHILDREN_CREATE}
 _OPERATOR = frozenset(Scope) - _ATTEMPTS_ONLY
 _AGENT = frozenset({Scope.POOL_WORK})

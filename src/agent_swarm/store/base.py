@@ -15,6 +15,7 @@ from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.notes import NoteSearch
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.store.families.family import Family
+from agent_swarm.store.families.mail import Delivery, Message
 from agent_swarm.store.families.notes import FoundNote
 from agent_swarm.store.operations import Operation
 from agent_swarm.store.records import (
@@ -24,6 +25,7 @@ from agent_swarm.store.records import (
     Cursor,
     DependencyRecord,
     Event,
+    MessageFilter,
     NameCursor,
     ProjectRecord,
     TaskFilter,
@@ -102,6 +104,15 @@ class Queries(Protocol):
     def scan(self, family: Family[R], *prefix: Any, after: tuple[Any, ...] | None = None, limit: int) -> list[R]:
         """The first small records whose key begins with `prefix`, by key; `after` is the rest of a key."""
         ...
+
+    def messages(
+        self, wanted: MessageFilter, *, before: int | None, limit: int
+    ) -> "list[tuple[Message, Delivery | None]]":
+        """A page of messages, newest first; with their delivery to the recipient where that is who asks."""
+        ...
+
+    def deliveries_of(self, message_id: str, *, after: str, limit: int) -> "list[Delivery]":
+        """Who gets a message and how far it has come, by recipient, from the one that follows `after`."""
 
     def search_notes(self, wanted: NoteSearch, *, limit: int) -> list[FoundNote]:
         """The newest notes that `wanted` finds, newest first."""

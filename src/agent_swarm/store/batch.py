@@ -11,7 +11,18 @@ from typing import Any
 
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.store import operations as ops
-from agent_swarm.store.applying import agents, approvals, claims, killing, leases, projects, tasks, tokens, upkeep
+from agent_swarm.store.applying import (
+    agents,
+    approvals,
+    claims,
+    conversations,
+    killing,
+    leases,
+    projects,
+    tasks,
+    tokens,
+    upkeep,
+)
 from agent_swarm.store.applying.claims import Numbered
 from agent_swarm.store.applying.work import Work
 from agent_swarm.store.base import BatchResult, Committed
@@ -82,8 +93,10 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
         return {"tasks": tasks, "agents": {op.agent_id for op in operations}}
     if phase in (ops.SignOff, ops.SetAgentPermissions):
         return {"agents": {op.agent_id for op in operations}}
-    if phase is ops.RegisterAgent:
+    if phase in (ops.RegisterAgent, ops.IntroduceAgent):
         return {"agents": {op.agent.profile.id for op in operations}}
+    if phase is ops.RecordOperation:
+        return {"asked": [asked for op in operations if (asked := getattr(op, "idempotency", None)) is not None]}
     if phase is ops.CreateTasks:
         new = [task for op in operations for task in op.tasks]
         capped = [op for op in operations if op.capped is not None]
@@ -106,10 +119,12 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.PutToken: tokens.put_token,
     ops.RevokeToken: tokens.revoke_token,
     ops.RegisterAgent: agents.register_agent,
+    ops.IntroduceAgent: agents.introduce_agent,
     ops.SetAgentPermissions: agents.set_permissions,
     ops.SignOff: agents.sign_off,
     ops.CreateProject: projects.create_project,
     ops.CreateTasks: tasks.create_tasks,
+    ops.OpenConversation: conversations.open_conversation,
     ops.TaskCommand: tasks.command,
     ops.Reprioritize: tasks.reprioritize,
     ops.ApprovalOperation: approvals.carry_out,

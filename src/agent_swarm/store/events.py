@@ -182,6 +182,13 @@ def agent_registered(op: ops.RegisterAgent) -> Draft:
     return _about("agent.registered", of_agent(profile.id), "agent", profile.id, data)
 
 
+def agent_introduced(op: ops.IntroduceAgent) -> Draft:
+    """An agent is known that no process has reported for yet."""
+    profile = op.agent.profile
+    data = {"name": op.agent.name, "agentRole": profile.agent_role.value, "origin": op.origin}
+    return _about("agent.introduced", op.actor, "agent", profile.id, data)
+
+
 def agent_updated(op: ops.RegisterAgent) -> Draft:
     """The same process of an agent reported once more, back or with another profile."""
     profile = op.agent.profile

@@ -364,6 +364,10 @@ class MemoryRows:
         """Add a small record, or replace the one under its key."""
         self._engine.kept(family)[family.key_of(record)] = record
 
+    def add_records(self, family: Family[R], records: Sequence[R]) -> None:
+        """Add new small records."""
+        self._engine.kept(family).update((family.key_of(record), record) for record in records)
+
     def remove_record(self, family: Family[R], key: Key) -> bool:
         """Remove the small record under this key; whether there was one."""
         return self._engine.kept(family).pop(key, None) is not None

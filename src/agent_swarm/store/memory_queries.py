@@ -12,6 +12,7 @@ from agent_swarm.domain.notes import NoteSearch
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.store.events import GENESIS, stored
 from agent_swarm.store.families.family import Family, Key
+from agent_swarm.store.families.mail import DELIVERIES, MESSAGES, Delivery, Message
 from agent_swarm.store.families.notes import NOTES, FoundNote
 from agent_swarm.store.records import (
     PREVIEW_CHARS,
@@ -21,6 +22,7 @@ from agent_swarm.store.records import (
     Cursor,
     DependencyRecord,
     Event,
+    MessageFilter,
     NameCursor,
     ProjectRecord,
     TaskFilter,
@@ -183,6 +185,29 @@ class MemoryQueries:
         last = self._engine.history[-1] if self._engine.history else None
         return (last.seq, last.hash) if last else (0, GENESIS)
 
+    def messages(
+        self, wanted: MessageFilter, *, before: int | None, limit: int
+    ) -> list[tuple[Message, Delivery | None]]:
+        """A page of messages, newest first."""
+        got = {
+            one.message_id: one for one in self._engine.kept(DELIVERIES).values() if one.recipient == wanted.recipient
+        }
+        found = [
+            (message, got.get(message.id))
+            for message in sorted(self._engine.kept(MESSAGES).values(), key=lambda one: -one.number)
+            if (before is None or message.number < before) and _is_wanted(message, got.get(message.id), wanted)
+        ]
+        return found[:limit]
+
+    def deliveries_of(self, message_id: str, *, after: str, limit: int) -> list[Delivery]:
+        """Who gets a message, by recipient."""
+        found = [
+            one
+            for one in self._engine.kept(DELIVERIES).values()
+            if one.message_id == message_id and one.recipient > after
+        ]
+        return sorted(found, key=lambda one: one.recipient)[:limit]
+
     def next_timer(self, *, leases: bool = True) -> int | None:
         """When the earliest timer is due; without those of leases where they are not judged."""
         states = (record.state for record in self._engine.records.values())
@@ -208,6 +233,21 @@ def _matches(record: TaskRecord, wanted: TaskFilter) -> bool:
         and (wanted.root_id is None or spec.root_id == wanted.root_id)
         and (wanted.parent_id is None or spec.parent_id == wanted.parent_id)
         and (wanted.label is None or wanted.label in spec.labels)
+    )
+
+
+def _is_wanted(message: Message, delivery: Delivery | None, wanted: MessageFilter) -> bool:
+    equal = (("channel", wanted.channel), ("task_id", wanted.task_id), ("sender", wanted.sender))
+    if any(value is not None and getattr(message, name) != value for name, value in equal):
+        return False
+    if wanted.since is not None and message.posted_at < wanted.since:
+        return False
+    if wanted.recipient is None:
+        return True
+    return (
+        delivery is not None
+        and (not wanted.unread or delivery.read_at is None)
+        and (not wanted.mentions or delivery.is_mention)
     )
 
 

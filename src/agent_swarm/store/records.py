@@ -239,3 +239,19 @@ class NameCursor:
 
     name: str
     id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFilter:
+    """Which messages a list shows: those that `recipient` got, else those of a channel, a task or a sender, else all.
+
+    `unread` and `mentions` are about the recipient. `since` is an instant.
+    """
+
+    recipient: str | None = None
+    unread: bool = False
+    mentions: bool = False
+    channel: str | None = None
+    task_id: str | None = None
+    sender: str | None = None
+    since: int | None = None

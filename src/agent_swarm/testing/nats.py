@@ -86,6 +86,11 @@ class Nodes:
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
     @property
+    def folder(self) -> Path:
+        """Where they keep everything: what JetStream stores, and their logs."""
+        return self._folder
+
+    @property
     def urls(self) -> list[str]:
         """Where clients connect, one URL per node."""
         return [f"nats://127.0.0.1:{ports.client}" for ports in self._ports]

@@ -3,6 +3,7 @@
 import random
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from agent_swarm.testing.balancer import Balancer
@@ -14,15 +15,24 @@ _END_SECONDS = 60
 class RealFleet(RealSwarm):
     """`servers` of them, on the database at `database_url`; workers and people reach whichever is there.
 
-    With `nats_url` they tell each other by NATS, and each keeps transcripts of its own.
+    With `nats_url` they tell each other by NATS, and each keeps transcripts of its own. `variables` are more
+    of every server's.
     """
 
     def __init__(
-        self, folder: Path, database_url: str, *, servers: int, chance: random.Random, nats_url: str = ""
+        self,
+        folder: Path,
+        database_url: str,
+        *,
+        servers: int,
+        chance: random.Random,
+        nats_url: str = "",
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(folder)
         self.database_url = database_url
         self.nats_url = nats_url
+        self._variables = variables or {}
         self.ports = [free_port() for _ in range(servers)]
         self._balancer = Balancer(self.ports, chance)
         self.url = f"http://127.0.0.1:{self._balancer.port}"
@@ -34,6 +44,7 @@ class RealFleet(RealSwarm):
         variables = {
             "AGENT_SWARM_DATABASE_URL": self.database_url,
             **({"AGENT_SWARM_NATS_URL": self.nats_url} if self.nats_url else shared),
+            **self._variables,
         }
         flags = ("--port", str(self.ports[number]), "--data-dir", str(self.folder / f"server-{number}"))
         self._servers[number] = self._spawn(f"server-{number}", "api", *flags, variables=variables)

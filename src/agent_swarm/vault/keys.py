@@ -33,6 +33,7 @@ class Origin(StrEnum):
     """Where a master key comes from, and so who can put another one in its place."""
 
     ENVIRONMENT = "environment"  # whoever starts the server
+    BACKEND = "backend"  # whoever keeps what the reference that was named leads to
     FILE = "file"  # whoever keeps the file that was named
     DATA_DIR = "dataDir"  # the server itself
     REQUEST = "request"  # whoever asked for a rotation

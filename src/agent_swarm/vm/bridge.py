@@ -1,10 +1,12 @@
-"""Standard input and output as a connection to a port in a VM: what ssh is told to use as its ProxyCommand.
+"""Standard input and output as a connection to an sshd in a VM: what ssh is told to use as its ProxyCommand.
 
-    python -m agent_swarm.vm.bridge ROOT VM_ID PORT
+    python -m agent_swarm.vm.bridge ROOT VM_ID [VARIABLE…]
 
-So SSH needs no network, no address and no forwarded port: it rides on the guest agent's channel.
+So SSH needs no network, no address and no forwarded port: it rides on the guest agent's channel. The sshd is started
+by the agent for this one connection. Variables come with ssh under names with a prefix, and get their own here.
 """
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,26 +14,45 @@ from pathlib import Path
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.vm.errors import GuestUnreachable, UnknownVm
 from agent_swarm.vm.guest.client import chunks_of
+from agent_swarm.vm.guest.frames import Command
 from agent_swarm.vm.host import this_vm_host
 from agent_swarm.vm.machine import Machine
 from agent_swarm.vm.names import ref_of
 from agent_swarm.vm.qemu import lifecycle
 from agent_swarm.vm.running import channel
+from agent_swarm.vm.ssh import VARIABLE_PREFIX
+
+# sshd wants to be called by its whole path, and to find this folder.
+_SSHD = 'mkdir -p /run/sshd && chmod 755 /run/sshd && exec /usr/sbin/sshd -i "$@"'
 
 
 def main(arguments: Sequence[str] = sys.argv[1:]) -> int:
     """Pass bytes both ways until the guest closes the connection; 1 where there is none to be had."""
-    root, vm_id, port = arguments
+    root, vm_id, *variables = arguments
     try:
-        pass_bytes(Path(root), vm_id, int(port))
+        return pass_bytes(Path(root), vm_id, variables)
     except SwarmError as exc:
         print(f"agent-swarm: {exc.message}", file=sys.stderr)  # noqa: T201 - ssh shows it to people
         return 1
-    return 0
 
 
-def pass_bytes(root: Path, vm_id: str, port: int) -> None:
-    """The bytes of this process's standard streams, to the port of a VM that runs. Raises what channels raise."""
+def session_options(variables: Sequence[str]) -> list[str]:
+    """What sshd is told besides what the guest's own configuration says."""
+    if not variables:
+        return []
+    renamed = "; ".join(
+        f'export {name}="${VARIABLE_PREFIX}{name}"; unset {VARIABLE_PREFIX}{name}' for name in variables
+    )
+    command = 'if [ -n "$SSH_ORIGINAL_COMMAND" ]; then exec "$SHELL" -c "$SSH_ORIGINAL_COMMAND"; fi; exec "$SHELL" -l'
+    forced = f"exec /bin/sh -c {shlex.quote(f'{renamed}; {command}')}"
+    return ["-o", f"AcceptEnv={VARIABLE_PREFIX}*", "-o", f"ForceCommand={forced}"]
+
+
+def pass_bytes(root: Path, vm_id: str, variables: Sequence[str]) -> int:
+    """The bytes of this process's standard streams, to an sshd in a VM that runs; how that ended.
+
+    Raises what channels raise.
+    """
     host, ref = this_vm_host(root), ref_of(vm_id)
     if ref is None:
         raise UnknownVm(f"{vm_id!r} is no VM")
@@ -43,8 +64,13 @@ def pass_bytes(root: Path, vm_id: str, port: int) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
 
+    def complain(data: bytes) -> None:
+        sys.stderr.buffer.write(data)
+        sys.stderr.buffer.flush()
+
+    command = Command(argv=["sh", "-c", _SSHD, "sh", *session_options(variables)], env={})
     with channel(host, ref, running) as guest:
-        guest.connect(port, stdin=chunks_of(sys.stdin.buffer), stdout=write)
+        return guest.run(command, stdin=chunks_of(sys.stdin.buffer), stdout=write, stderr=complain).code
 
 
 if __name__ == "__main__":

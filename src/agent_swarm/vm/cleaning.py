@@ -6,10 +6,11 @@ from pathlib import Path
 
 from agent_swarm.vm import images
 from agent_swarm.vm.host import VmHost
+from agent_swarm.vm.layout import VmPaths
 from agent_swarm.vm.locks import locked_if_free
 from agent_swarm.vm.names import VmRef, ref_of
 from agent_swarm.vm.registry import Registry
-from agent_swarm.vm.repair import remove_files, repair_all
+from agent_swarm.vm.repair import cut_power, remove_files, repair_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,20 @@ def collect(host: VmHost, *, unknown: bool, is_rehearsal: bool) -> list[Leftover
     """
     if not is_rehearsal:
         repair_all(host)
-    found = [_leftover(path, "a base image that was never finished") for path in images.unfinished(host.layout)]
-    if not is_rehearsal:
-        for one in found:
-            shutil.rmtree(one.path, ignore_errors=True)
+    found = _halves_of_images(host, is_rehearsal=is_rehearsal)
     return found + (_unknown_vms(host, is_rehearsal=is_rehearsal) if unknown else [])
+
+
+def _halves_of_images(host: VmHost, *, is_rehearsal: bool) -> list[Leftover]:
+    found = []
+    for path in images.unfinished(host.layout):
+        with images.being_made(host.layout, path) as is_ours:  # a command that makes it just now has the lock
+            if is_ours:
+                found.append(_leftover(path, "a base image that was never finished"))
+            if is_ours and not is_rehearsal:
+                cut_power(VmPaths(path, path, path / "lock"))  # it may have booted to be built
+                shutil.rmtree(path, ignore_errors=True)
+    return found
 
 
 def _unknown_vms(host: VmHost, *, is_rehearsal: bool) -> list[Leftover]:

@@ -7,13 +7,16 @@ SwarmError
 ├── NotFound
 │   ├── UnknownVm
 │   ├── UnknownCheckpoint
-│   └── NoBaseImage
+│   ├── NoBaseImage
+│   └── UnknownVariable
 ├── Conflict
 │   ├── VmExists
 │   ├── VmBusy             another command works on it
 │   └── InUse              something else is built on it
 └── VmError                this machine, or the guest, does not do what it should
     ├── EngineMissing
+    ├── DownloadFailed
+    ├── SetupFailed
     ├── EngineFailed
     ├── NoRoom
     ├── GuestUnreachable
@@ -55,6 +58,12 @@ class NoBaseImage(NotFound):
     code = "noBaseImage"
 
 
+class UnknownVariable(NotFound):
+    """No variable of this name is set there."""
+
+    code = "unknownVariable"
+
+
 class VmExists(Conflict):
     """A project or task VM already has this name."""
 
@@ -86,6 +95,18 @@ class EngineMissing(VmError):
     """A program that VMs need is not installed."""
 
     code = "vmEngineMissing"
+
+
+class DownloadFailed(VmError):
+    """An image could not be fetched; what has come is kept for the next try."""
+
+    code = "vmDownloadFailed"
+
+
+class SetupFailed(VmError):
+    """The script that sets up a guest did not end well."""
+
+    code = "vmSetupFailed"
 
 
 class EngineFailed(VmError):

@@ -12,8 +12,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any, Final
 from agent_swarm.vm import room
 from agent_swarm.vm.errors import InvalidImage, NoBaseImage, VmExists
 from agent_swarm.vm.layout import Layout
+from agent_swarm.vm.locks import file_locked
 from agent_swarm.vm.machine import DirectBoot
 from agent_swarm.vm.names import checked
 from agent_swarm.vm.qemu import image_tool
@@ -31,6 +32,7 @@ KERNEL: Final = "vmlinuz"
 INITRD: Final = "initrd.img"
 _MANIFEST = "image.json"
 UNFINISHED: Final = ".new-"
+COMMAND_LINE: Final = "kernel-command-line"
 _DEFAULT_COMMAND_LINE = "root=/dev/vda rw console=ttyS0 quiet panic=-1"
 
 
@@ -44,6 +46,7 @@ class BaseImage:
     kernel_command_line: str
     source: str
     created_at: str
+    setup: str | None = None  # SHA-256 of the setup that ran in it, empty where none did; None: it came ready-made
 
     @property
     def disk(self) -> Path:
@@ -92,20 +95,25 @@ def verify(image: BaseImage) -> None:
             )
 
 
-def take_in(layout: Layout, source: Path, *, name: str | None = None, sha256: str | None = None) -> BaseImage:
+def take_in(
+    layout: Layout,
+    source: Path,
+    *,
+    name: str | None = None,
+    sha256: str | None = None,
+    origin: str = "",
+    setup: str | None = None,
+) -> BaseImage:
     """A new base image from a disk image, or a folder with a disk image, a kernel and its initrd.
 
     The guest has to run the agent. Raises InvalidImage, VmExists, NoRoom; then nothing has changed.
     """
-    parts = _parts(source)
+    parts = parts_of(source)
     chosen = checked("base image", name or source.name.partition(".")[0] or "base")
-    if (layout.base_images / chosen).exists():
-        raise VmExists(f"there is a base image {chosen!r}", hint="give the new one another name: --name")
-    if sha256 is not None and (actual := _sha256(parts[DISK])) != sha256.lower():
-        raise InvalidImage(
-            f"the SHA-256 of {parts[DISK]} is {actual}, expected {sha256.lower()}", hint="get the image anew"
-        )
-    image_format = _format_of(parts[DISK])
+    require_absent(layout, chosen)
+    if sha256 is not None:
+        require_sha256(parts[DISK], sha256)
+    image_format = format_of(parts[DISK])
     layout.prepare()
     room.require_disk(layout.base_images, sum(path.stat().st_size for path in parts.values()))
     unfinished = layout.base_images / f"{UNFINISHED}{os.getpid()}-{chosen}"
@@ -114,10 +122,17 @@ def take_in(layout: Layout, source: Path, *, name: str | None = None, sha256: st
         image_tool.convert(parts[DISK], unfinished / DISK, source_format=image_format)
         for part in parts.keys() - {DISK}:
             shutil.copyfile(parts[part], unfinished / part)
-        _finish(unfinished, layout.base_images / chosen, source, parts)
+        _finish(unfinished, layout.base_images / chosen, parts, _manifest(unfinished, source, parts, origin, setup))
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return choose(layout, chosen)
+
+
+@contextmanager
+def being_made(layout: Layout, scratch: Path) -> Iterator[bool]:
+    """Within, `scratch` is no leftover; the value says whether it is this command's."""
+    with file_locked(layout.root / "locks" / f"{scratch.name}.lock") as is_ours:
+        yield is_ours
 
 
 def unfinished(layout: Layout) -> list[Path]:
@@ -125,7 +140,20 @@ def unfinished(layout: Layout) -> list[Path]:
     return sorted(layout.base_images.glob(f"{UNFINISHED}*")) if layout.base_images.is_dir() else []
 
 
-def _parts(source: Path) -> dict[str, Path]:
+def require_absent(layout: Layout, name: str) -> None:
+    """Nothing where an image may have this name; raises InvalidVmName, VmExists."""
+    if (layout.base_images / checked("base image", name)).exists():
+        raise VmExists(f"there is a base image {name!r}", hint="give the new one another name: --name")
+
+
+def require_sha256(disk: Path, expected: str) -> None:
+    """Nothing where the file's SHA-256 is this one; raises InvalidImage."""
+    if (actual := _sha256(disk)) != expected.lower():
+        raise InvalidImage(f"the SHA-256 of {disk} is {actual}, expected {expected.lower()}", hint="get the image anew")
+
+
+def parts_of(source: Path) -> dict[str, Path]:
+    """The files of an image: its disk, for some its kernel and initrd. Raises InvalidImage."""
     if source.is_file():
         return {DISK: source}
     if not source.is_dir():
@@ -139,7 +167,7 @@ def _parts(source: Path) -> dict[str, Path]:
     return {DISK: disk, **kernel}
 
 
-def _format_of(disk: Path) -> str:
+def format_of(disk: Path) -> str:
     """qcow2 or raw; anything that looks like a page or a text is refused, and so is an image on top of another one."""
     with disk.open("rb") as file:
         start = file.read(4096)
@@ -159,16 +187,26 @@ def _format_of(disk: Path) -> str:
     return "qcow2"
 
 
-def _finish(unfinished: Path, target: Path, source: Path, parts: Mapping[str, Path]) -> None:
-    command_line = parts[DISK].with_name("kernel-command-line")
-    own = command_line.read_text(encoding="utf-8").strip() if command_line.is_file() else _DEFAULT_COMMAND_LINE
-    manifest = {
+def command_line_of(source: Path) -> str:
+    """With what an image's kernel is started."""
+    own = (source if source.is_dir() else source.parent) / COMMAND_LINE
+    return own.read_text(encoding="utf-8").strip() if own.is_file() else _DEFAULT_COMMAND_LINE
+
+
+def _manifest(
+    unfinished: Path, source: Path, parts: Mapping[str, Path], origin: str, setup: str | None
+) -> dict[str, Any]:
+    return {
         "sha256": {part: _sha256(unfinished / part) for part in sorted(parts)},
-        "kernelCommandLine": own if KERNEL in parts else "",
-        "source": str(source),
+        "kernelCommandLine": command_line_of(source) if KERNEL in parts else "",
+        "source": origin or str(source),
         "createdAt": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "setup": setup,
     }
-    (unfinished / _MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+
+
+def _finish(unfinished: Path, target: Path, parts: Mapping[str, Path], manifest: Mapping[str, Any]) -> None:
+    (unfinished / _MANIFEST).write_text(json.dumps(dict(manifest), indent=2), encoding="utf-8")
     for part in parts:
         image_tool.seal(unfinished / part)
     try:
@@ -189,6 +227,7 @@ def _read(folder: Path) -> BaseImage | None:
             kernel_command_line=str(body["kernelCommandLine"]),
             source=str(body["source"]),
             created_at=str(body["createdAt"]),
+            setup=body.get("setup"),
         )
     return None
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from agent_swarm.vm import archives
+from agent_swarm.sandbox.gate import PROXY_ENVIRONMENT
+from agent_swarm.vm import archives, terminal
 from agent_swarm.vm.errors import GuestRefused
 from agent_swarm.vm.guest.client import Channel, GuestExit, Sink
 from agent_swarm.vm.guest.frames import Command
 from agent_swarm.vm.host import VmHost
+from agent_swarm.vm.machine import Egress, Machine
 from agent_swarm.vm.names import VmRef
 from agent_swarm.vm.running import channel
 from agent_swarm.vm.tasks import ensure_running
@@ -31,15 +33,40 @@ class Streams:
 @contextmanager
 def guest_of(host: VmHost, ref: VmRef) -> Iterator[Channel]:
     """A channel to the guest of that VM."""
-    with channel(host, ref, ensure_running(host, ref)) as guest:
+    known = known_as(host, ref)
+    with channel(host, known, ensure_running(host, known)) as guest:
         yield guest
 
 
 def run(host: VmHost, ref: VmRef, argv: Sequence[str], env: Mapping[str, str], streams: Streams) -> GuestExit:
     """Run a command in the guest as its user, with its arguments as they are; how it ended."""
     with guest_of(host, ref) as guest:
-        command = Command(argv=argv, env=env, user=USER)
+        command = Command(argv=argv, env={**way_out_of(host, ref), **env}, user=USER)
         return guest.run(command, stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr)
+
+
+def run_at_terminal(
+    host: VmHost, ref: VmRef, argv: Sequence[str], env: Mapping[str, str], streams: Streams
+) -> GuestExit:
+    """The same with this process's terminal as the command's own; Ctrl-C is then typed there."""
+    with guest_of(host, ref) as guest:
+        command = Command(
+            argv=argv, env={**way_out_of(host, ref), **terminal.kind(), **env}, user=USER, terminal=terminal.size()
+        )
+        with terminal.handed_over(guest.resize):
+            return guest.run(command, stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr)
+
+
+def known_as(host: VmHost, ref: VmRef) -> VmRef:
+    """The VM under the name that it was made with, in whatever case it was written; raises UnknownVm."""
+    with host.registry() as registry:
+        return registry.get(ref).ref
+
+
+def way_out_of(host: VmHost, ref: VmRef) -> Mapping[str, str]:
+    """The variables that tell programs in the guest of its proxy; none where it needs none."""
+    machine = Machine.read(host.paths(known_as(host, ref)).config)
+    return PROXY_ENVIRONMENT if machine.egress is Egress.ALLOWLIST else {}
 
 
 def copy_in(host: VmHost, source: Path, ref: VmRef, target: str) -> None:

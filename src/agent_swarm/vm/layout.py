@@ -66,6 +66,11 @@ class VmPaths:
         return self.folder / "qemu.log"
 
     @property
+    def egress_log(self) -> Path:
+        """Which hosts its guest asked for in vain."""
+        return self.folder / "egress.log"
+
+    @property
     def generations(self) -> Path:
         """What tasks are cloned from; projects only."""
         return self.folder / "generations"

@@ -15,6 +15,7 @@ class Egress(StrEnum):
     """Where a guest may connect to."""
 
     OPEN = "open"  # anywhere that the host can
+    ALLOWLIST = "allowlist"  # to listed hosts, by a proxy on the host; it has no network of its own
     NONE = "none"  # nowhere: it has no network
 
 
@@ -29,7 +30,7 @@ class DirectBoot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """One VM as QEMU is to make it."""
+    """One VM as QEMU is to make it. `seed` is a disc for the first boot of a cloud image, and not written down."""
 
     vm_id: str
     uuid: str
@@ -38,6 +39,8 @@ class Machine:
     disk: Path
     boot: DirectBoot | None
     egress: Egress
+    allow: tuple[str, ...] = ()  # hosts, where `egress` is a list
+    seed: Path | None = None
 
     @property
     def mac_address(self) -> str:
@@ -65,6 +68,7 @@ class Machine:
             "disk": str(self.disk),
             "boot": boot,
             "egress": self.egress.value,
+            "allow": list(self.allow),
         }
 
     @classmethod
@@ -80,6 +84,7 @@ class Machine:
                 disk=Path(body["disk"]),
                 boot=_boot(body["boot"]),
                 egress=Egress(body["egress"]),
+                allow=tuple(str(host) for host in body.get("allow", ())),
             )
         except (OSError, ValueError, KeyError, TypeError) as exc:
             raise VmError(

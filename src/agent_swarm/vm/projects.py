@@ -4,9 +4,10 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_swarm.vm import generations, images, layers, room, running
+from agent_swarm.vm import generations, images, layers, room, running, setup_script
 from agent_swarm.vm.errors import InUse, VmExists
 from agent_swarm.vm.generations import Generation
+from agent_swarm.vm.guest.client import Sink
 from agent_swarm.vm.host import VmHost
 from agent_swarm.vm.images import BaseImage
 from agent_swarm.vm.journal import OperationKind, Step, operation
@@ -28,8 +29,14 @@ class Size:
     disk_gb: int = 20
 
 
-def create_project(host: VmHost, name: str, *, base: str | None = None, size: Size = Size()) -> VmRow:
-    """A project VM made of a base image, booted and left running. Raises VmExists, NoBaseImage, NoRoom and more."""
+def create_project(
+    host: VmHost, name: str, *, base: str | None = None, size: Size = Size(), setup: Sink | None = None
+) -> VmRow:
+    """A project VM made of a base image, booted and left running.
+
+    Where the user's `setup.sh` is another one than the image was built with it is run, and what it prints goes to
+    `setup`; None leaves it out. Raises VmExists, NoBaseImage, NoRoom, SetupFailed and more.
+    """
     ref = project_ref(name)
     with host.locked(ref) as registry:
         registry.require_absent(ref)
@@ -57,6 +64,9 @@ def create_project(host: VmHost, name: str, *, base: str | None = None, size: Si
             progress.reached(Step.STARTED)
             running.greet(host, machine, ref, started)
             progress.reached(Step.GREETED)
+            if setup is not None and (script := setup_script.due_in_project(host.layout, image.setup)) is not None:
+                with running.channel(host, ref, started) as guest:
+                    setup_script.run(guest, script, setup)
             with progress.ending():
                 registry.add(row)
         return registry.get(ref)

@@ -7,6 +7,7 @@ What a row says about a VM's status is what was last wanted; what is the case is
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from agent_swarm.vm.names import VmKind, VmRef
 from agent_swarm.vm.registry_schema import bring_up_to_date
 
 _BUSY_SECONDS = 15.0
+_POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ class Registry:
             _make_private(path)
             connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
             connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode=WAL")
+            _write_ahead(connection)
             connection.execute("PRAGMA synchronous=FULL")
             bring_up_to_date(connection)
         except (OSError, sqlite3.Error) as exc:
@@ -71,6 +73,11 @@ class Registry:
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For those who keep tables of their own in it (`variables.rows`)."""
+        return self._connection
 
     # --- projects and tasks ---------------------------------------------------------------------------------------
 
@@ -166,8 +173,10 @@ class Registry:
             raise VmExists(f"{row.ref} exists", hint="choose another name") from exc
 
     def remove(self, ref: VmRef) -> None:
-        """Forget a project or task; nothing where it is unknown."""
+        """Forget a project or task, and a project's variables; nothing where it is unknown."""
         table, key = _TABLES[ref.kind]
+        if ref.kind is VmKind.PROJECT:  # a later project of that name is another one
+            self._connection.execute("DELETE FROM env_var WHERE scope = ?", (ref.name,))
         self._connection.execute(f"DELETE FROM {table} WHERE {key} = ?", (ref.name,))  # noqa: S608 - names of ours
 
 
@@ -189,6 +198,19 @@ def _shared(row: sqlite3.Row) -> dict[str, Any]:
         "status": row["status"],
         "created_at": row["created_at"],
     }
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Turn a new file to WAL. SQLite does not wait by itself here: two that turn it at once get "locked" right away."""
+    give_up_at = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up_at:
+                raise
+        time.sleep(_POLL_SECONDS)
 
 
 def _make_private(path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from agent_swarm.vm import room
+from agent_swarm.vm.egress import doorkeeper
 from agent_swarm.vm.errors import GuestUnreachable, VmBusy
 from agent_swarm.vm.guest.client import Channel
 from agent_swarm.vm.guest.frames import Identity
@@ -27,7 +28,9 @@ _POLL_SECONDS = 0.05
 def power_on(host: VmHost, machine: Machine, ref: VmRef) -> RunningVm:
     """Start the machine, which must not run; its guest has yet to boot. Raises NoRoom, EngineFailed."""
     room.require_memory(machine.memory_mb)
-    return host.provider().start(machine, host.paths(ref), host.layout.socket_folder(ref))
+    running = host.provider().start(machine, host.paths(ref), host.layout.socket_folder(ref))
+    doorkeeper.ensure(host.layout, machine, ref)
+    return running
 
 
 def greet(host: VmHost, machine: Machine, ref: VmRef, running: RunningVm) -> None:
@@ -58,6 +61,8 @@ def ensure_running(host: VmHost, registry: Registry, ref: VmRef) -> RunningVm:
         except BaseException:
             lifecycle.end(machine, host.paths(ref))
             raise
+    else:
+        doorkeeper.ensure(host.layout, machine, ref)
     registry.set_status(ref, "running")
     return running
 

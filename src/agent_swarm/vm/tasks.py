@@ -1,9 +1,11 @@
 """Tasks: VMs that are clones of a project, each with a disk of its own on top of a generation."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 
 from agent_swarm.vm import layers, room, running
+from agent_swarm.vm.egress.hosts import Reach, reach_of
 from agent_swarm.vm.generations import Generation
 from agent_swarm.vm.host import VmHost
 from agent_swarm.vm.journal import OperationKind, Progress, Step, operation
@@ -14,13 +16,17 @@ from agent_swarm.vm.qemu.lifecycle import RunningVm
 from agent_swarm.vm.registry import VmRow
 
 
-def create_task(host: VmHost, project: str, name: str, *, egress: Egress = Egress.OPEN) -> VmRow:
+def create_task(
+    host: VmHost, project: str, name: str, *, egress: Egress = Egress.ALLOWLIST, allow: Sequence[str] = ()
+) -> VmRow:
     """A task VM cloned from a project, booted and left running.
 
     A project that runs is stopped first, and stays so: its disk becomes the generation that this and later tasks share.
-    Raises UnknownVm, VmExists, NoRoom and what starting can raise; then nothing is left of it.
+    With an `egress` that is a list, the guest reaches the hosts of ALWAYS and of `allow`, and nothing else.
+    Raises InvalidInput, UnknownVm, VmExists, NoRoom and what starting can raise; then nothing is left of it.
     """
     ref = task_ref(name)
+    reach = reach_of(egress, allow)
     with host.locked(ref) as registry:
         registry.require_absent(ref)
         require_no_folder(host, ref)
@@ -30,7 +36,7 @@ def create_task(host: VmHost, project: str, name: str, *, egress: Egress = Egres
             host, registry, OperationKind.CREATE, ref, task=ref.name, project=source.name
         ) as progress:  # from here on the project cannot be deleted
             generation = _generation(host, source)
-            machine = _clone(host, progress, source, ref, generation, egress)
+            machine = _clone(host, progress, source, ref, generation, reach)
             started = running.power_on(host, machine, ref)
             progress.reached(Step.STARTED)
             running.greet(host, machine, ref, started)
@@ -73,13 +79,19 @@ def _generation(host: VmHost, project: VmRef) -> Generation:
 
 
 def _clone(
-    host: VmHost, progress: Progress, source: VmRef, ref: VmRef, generation: Generation, egress: Egress
+    host: VmHost, progress: Progress, source: VmRef, ref: VmRef, generation: Generation, reach: Reach
 ) -> Machine:
     paths = host.paths(ref)
     paths.folder.mkdir(mode=0o700)
     progress.reached(Step.FOLDER_MADE)
-    original = Machine.read(host.paths(source).config)
-    machine = replace(original, vm_id=ref.vm_id, uuid=str(uuid.uuid4()), disk=paths.disk, egress=egress)
+    machine = replace(
+        Machine.read(host.paths(source).config),
+        vm_id=ref.vm_id,
+        uuid=str(uuid.uuid4()),
+        disk=paths.disk,
+        egress=reach.egress,
+        allow=reach.hosts,
+    )
     machine.write(paths.config)
     layers.put_on_top(paths, generation.disk)
     progress.reached(Step.LAYER_MADE)

@@ -1,7 +1,7 @@
 """All attempts of this worker: those that run, and those that have ended and wait for the server to know."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.faults import crash_point
-from agent_swarm.protocol.pool import Claimed, FrameType, LeaseRef
+from agent_swarm.protocol.pool import Claimed, FrameType, LeaseRef, MessageText
 from agent_swarm.redaction import Redactor
 from agent_swarm.worker.claims import secrets_of
 from agent_swarm.worker.delivery import Delivery
@@ -104,6 +104,12 @@ class Attempts:
         run = self._runs.get(lease)
         if run is not None:
             run.wanted("cancel" if what == "cancel" else "pause")
+
+    def tell(self, lease: LeaseRef, messages: Sequence[MessageText]) -> None:
+        """Messages for the agent of a running attempt; where it has ended they stay the server's."""
+        run = self._runs.get(lease)
+        if run is not None:
+            run.tell(messages)
 
     def stop_all(self, reason: Stop) -> None:
         """Stop every run."""

@@ -52,7 +52,7 @@ def judge(kind: FrameType, error: SwarmError, tries: int = 0) -> Verdict:
         return Verdict.AGAIN
     if isinstance(error, TranscriptGap):
         return Verdict.MISSING
-    if kind is FrameType.USAGE:
+    if kind in (FrameType.USAGE, FrameType.RECEIVED):
         return Verdict.REFUSED
     if isinstance(error, StaleLease | UnknownTask) or kind is FrameType.START:
         return Verdict.OVER

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,13 +13,14 @@ import structlog
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.tasks import FailureClass, PauseReason
 from agent_swarm.faults import crash_point
-from agent_swarm.harness.base import Grants, Harness, Outcome
-from agent_swarm.protocol.pool import Claimed
+from agent_swarm.harness.base import Grants, Harness, Outcome, Session
+from agent_swarm.protocol.pool import Claimed, MessageText
 from agent_swarm.redaction import Redactor
 from agent_swarm.sandbox.base import Sandbox, SandboxProvider
 from agent_swarm.worker import claims, confinement, stops
 from agent_swarm.worker.agent import StopSignal, follow
 from agent_swarm.worker.heartbeats import Heartbeats
+from agent_swarm.worker.mailbox import Mailbox
 from agent_swarm.worker.permissions import Confinement, confinement_of
 from agent_swarm.worker.recording import Recorder
 from agent_swarm.worker.settings import WorkerSettings
@@ -84,6 +85,7 @@ class Run:
         self._where = self._work.going_on.where if self._work.going_on else Whereabouts()
         self._is_started = False
         self._sandbox: Sandbox | None = None
+        self._mailbox: Mailbox | None = None
         self._log = log.bind(task_id=claim.task_id, attempt=claim.attempt)
 
     def cut(self) -> None:
@@ -107,6 +109,11 @@ class Run:
     def wanted(self, what: Literal["pause", "cancel"]) -> None:
         """Somebody asked for it."""
         self.stop.give(Stop.PAUSE if what == "pause" else Stop.CANCEL)
+
+    def tell(self, messages: Sequence[MessageText]) -> None:
+        """Messages for the agent; before it is opened they wait, here or at the server."""
+        if self._mailbox is not None:
+            self._mailbox.take(messages)
 
     def kill(self) -> None:
         """End every process of the run at once; what it did stays where it is, for the attempt that goes on with it."""
@@ -163,17 +170,38 @@ class Run:
             enforced = "yes" if held_to.is_enforced else "no"
             self._spool.append(Kind.START, {"branch": self._where.branch, "enforced": enforced})
             self._is_started = True
+            mailbox = self._mailbox = Mailbox(self.claim, self._spool, reads=harness.grants.reads_messages)
             turn = turn_for(
-                self.claim, workspace, self._site.employer, harness.grants, held_to, session=self._work.session
+                self.claim,
+                workspace,
+                self._site.employer,
+                harness.grants,
+                held_to,
+                session=self._work.session,
+                messages=mailbox.digest,
             )
             session = await self._unless_stopped(harness.open(sandbox, turn))
+            outcome: Outcome | None = None
             try:
-                return await follow(session, self._recorder, self.stop, limit=self.claim.timeout_seconds)
+                outcome = await self._followed(session, mailbox)
+                return outcome
             finally:
                 await session.close()
                 self._recorder.note_session(session.handle or "")
                 self._recorder.flush()
                 self._where = replace(self._where, session=self._recorder.session or self._where.session)
+                mailbox.ended(keeps=_keeps(outcome, self._recorder.session))
+
+    async def _followed(self, session: Session, mailbox: Mailbox) -> Outcome | None:
+        """Follow the agent to its end, and hand it what others say to it meanwhile."""
+        await mailbox.begin(self._recorder)
+        handing = asyncio.create_task(mailbox.hand_over(session, self._recorder))
+        try:
+            heard = mailbox.following(self._recorder)
+            return await follow(session, heard, self.stop, limit=self.claim.timeout_seconds)
+        finally:
+            handing.cancel()
+            await asyncio.gather(handing, return_exceptions=True)
 
     @asynccontextmanager
     async def _opened(self, workspace: Workspace, grants: Grants, held_to: Confinement) -> AsyncIterator[Sandbox]:
@@ -254,6 +282,13 @@ class Run:
             for task in (doing, stopping):
                 task.cancel()
             await asyncio.gather(doing, stopping, return_exceptions=True)
+
+
+def _keeps(outcome: Outcome | None, session: str) -> bool:
+    """Whether what the agent was told is with it: it did its work, or was interrupted and can go on."""
+    if outcome is None:
+        return False
+    return outcome.ok or (outcome.failure_code == "interrupted" and bool(session))
 
 
 def turned_back(claim: Claimed, agent_id: str, reason: Stop) -> Ending:

@@ -24,6 +24,7 @@ from agent_swarm.protocol.pool import (
     Kill,
     Killed,
     LeaseRef,
+    Message,
     RegisterReply,
     RegisterRequest,
     Wire,
@@ -155,7 +156,7 @@ class Service:
         self._offer(tuple(claim_id for claim_id in self._slots.open if claim_id not in self._greeted))
 
     def received(self, frame: Frame) -> None:
-        """A claim, a command, the kill switch, or word that a credit will never be answered."""
+        """A claim, a command, messages, the kill switch, or word that a credit will never be answered."""
         try:
             match frame.type:
                 case FrameType.CLAIMED:
@@ -163,6 +164,9 @@ class Service:
                 case FrameType.COMMAND:
                     command = Command.model_validate(frame.body)
                     self._attempts.ask(LeaseRef(task_id=command.task_id, fence=command.fence), command.kind)
+                case FrameType.MESSAGE:
+                    said = Message.model_validate(frame.body)
+                    self._attempts.tell(LeaseRef(task_id=said.task_id, fence=said.fence), said.messages)
                 case FrameType.KILL:
                     self._kill(Kill.model_validate(frame.body))
                 case FrameType.ERROR if frame.id in self._slots.open:

@@ -47,6 +47,7 @@ class Kind(StrEnum):
     LINE = "line"
     PROGRESS = "progress"
     USAGE = "usage"
+    RECEIVED = "received"  # messages
     NOTE = "note"  # for the next worker process, not for the server
     START = "start"
     COMPLETE = "complete"

@@ -28,7 +28,14 @@ class Employer:
 
 
 def turn_for(
-    claim: Claimed, workspace: Workspace, employer: Employer, grants: Grants, held_to: Confinement, *, session: str
+    claim: Claimed,
+    workspace: Workspace,
+    employer: Employer,
+    grants: Grants,
+    held_to: Confinement,
+    *,
+    session: str,
+    messages: str = "",
 ) -> Turn:
     """The turn of a claim; `session` is the conversation that the agent goes on with, if any."""
     tmp = agent_part(workspace.state_dir) / "tmp"
@@ -63,6 +70,7 @@ def turn_for(
         model=claim.model,
         system_prompt=settings.system_prompt or None,
         session=session or None,
+        messages=messages,
         context=claim.previous.context if claim.previous is not None else "",
         answers=claim.answers,
         permissions=tools_within(permissions_of(settings, employer.abilities), held_to),

@@ -45,13 +45,14 @@ class Window:
 
 EVERYTHING = frozenset(Kind)
 # What happened and what it cost is of interest when the lease is over, too.
-OF_NO_LEASE = frozenset({Kind.LINE, Kind.USAGE})
+OF_NO_LEASE = frozenset({Kind.LINE, Kind.USAGE, Kind.RECEIVED})
 
 
 def next_window(head: SpoolHead, records: Iterable[Record], *, wanted: Set[Kind] = EVERYTHING) -> Window | None:
     """The next window of the records not acknowledged yet, without what is not `wanted`; None where there are none."""
     lines: list[Record] = []
     usage: list[Record] = []
+    received: list[Record] = []
     progress: Record | None = None
     start: int | None = None
     end = -1
@@ -60,13 +61,19 @@ def next_window(head: SpoolHead, records: Iterable[Record], *, wanted: Set[Kind]
         if is_alone and end < 0:
             return Window((_alone(head, record),), record.end)
         start = record.end if start is None else start
-        if is_alone or len(lines) + len(usage) >= limits.TRANSCRIPT_LINES_PER_FRAME or record.end - start > FRAME_BYTES:
+        if (
+            is_alone
+            or len(lines) + len(usage) + len(received) >= limits.TRANSCRIPT_LINES_PER_FRAME
+            or record.end - start > FRAME_BYTES
+        ):
             break
         end = record.end
         if record.kind not in wanted:
             continue
         if record.kind is Kind.USAGE:
             usage.append(record)
+        elif record.kind is Kind.RECEIVED:
+            received.append(record)
         elif record.kind is Kind.LINE:
             lines.append(record)
         elif record.kind is Kind.PROGRESS:
@@ -77,6 +84,7 @@ def next_window(head: SpoolHead, records: Iterable[Record], *, wanted: Set[Kind]
         *_events(head, lines),
         *([_progress(head, progress)] if progress else []),
         *(_usage(head, one) for one in usage),
+        *(_received(head, one) for one in received),
     ]
     return Window(tuple(frames), end)
 
@@ -102,6 +110,10 @@ def _progress(head: SpoolHead, record: Record) -> Outgoing:
 def _usage(head: SpoolHead, record: Record) -> Outgoing:
     about = _about(pool.Usage, head, record)
     return Outgoing(FrameType.USAGE, pool.Usage(**about, attempt=head.attempt, seq=record.number))
+
+
+def _received(head: SpoolHead, record: Record) -> Outgoing:
+    return Outgoing(FrameType.RECEIVED, pool.Received(**_about(pool.Received, head, record)))
 
 
 def _alone(head: SpoolHead, record: Record) -> Outgoing:

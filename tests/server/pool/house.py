@@ -38,6 +38,7 @@ from agent_swarm.server.stopping import Stopping
 from agent_swarm.services.environments import Environments
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.secrets.vault import Vault
+from agent_swarm.services.signing_keys import SigningKeys
 from agent_swarm.services.tokens import api_key_token, authenticate, hash_token
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Committed, Queries, Seer
@@ -54,6 +55,9 @@ from agent_swarm.store.operations import (
     TaskCommand,
 )
 from agent_swarm.store.records import AttemptRecord, Edge, ProjectRecord, TaskRecord, TaskSpec
+from agent_swarm.vault.backends.errors import SecretNotFound
+from agent_swarm.vault.backends.references import Reference
+from agent_swarm.vault.backends.resolver import SecretResolver
 
 R = TypeVar("R")
 
@@ -420,9 +424,13 @@ class _Server(uvicorn.Server):
         await self.lifespan.shutdown()
 
 
+def _nothing(reference: Reference, *, seconds: float) -> str:
+    raise SecretNotFound(f"nothing is kept at {reference}")
+
+
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[House]:
-    """A house with nobody in it."""
+async def opened(folder: Path, *, secrets: SecretResolver | None = None) -> AsyncIterator[House]:
+    """A house with nobody in it; `secrets` finds those that are kept elsewhere, by default none."""
     time = ManualTime()
     inner = BatchingStore(MemoryEngine(), clock=ServerClock(wall=time, monotonic=time))
     await inner.open()
@@ -430,8 +438,11 @@ async def opened(folder: Path) -> AsyncIterator[House]:
     await store.apply(PutToken(token=api_key_token(API_KEY, now=store.now())))
     redactor, stopping, metrics = Redactor((SECRET,)), Stopping(), Metrics()
     transcripts = Transcripts(folder / "transcripts", redactor)
-    environments = Environments(store, Vault(), redactor)
+    environments = Environments(
+        store, Vault(), redactor, secrets or SecretResolver(_nothing, timeout_seconds=1, cache_seconds=1)
+    )
     await environments.open()
+    store.subscribe(environments.hear)
     board = SwitchBoard(store, metrics)
     pool = PoolContext.build(
         store,
@@ -441,7 +452,7 @@ async def opened(folder: Path) -> AsyncIterator[House]:
         stopping=stopping,
         board=board,
     )
-    authenticator = Authenticator(store)
+    authenticator = Authenticator(store, SigningKeys(Vault()))
     app = _app(pool, authenticator, metrics, board)
     app.context = cast(Context, SimpleNamespace(metrics=metrics))  # all that the outer layers look at
     bound = listen("127.0.0.1", 0)

@@ -9,7 +9,7 @@ COMMANDS = {
         "set": Lazy("agent_swarm.cli.config.setting:set_value", "Store a value, or a secret."),
         "get": Lazy("agent_swarm.cli.config.showing:get", "Print one value."),
         "ls": Lazy("agent_swarm.cli.config.showing:ls", "List what is stored, without the values of secrets."),
-        "rm": Lazy("agent_swarm.cli.config.removing:rm", "Remove a value, or all secrets that cannot be opened."),
+        "rm": Lazy("agent_swarm.cli.config.removing:rm", "Remove a value, or whatever cannot be decrypted."),
     }
 }
 

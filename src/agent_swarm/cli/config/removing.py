@@ -24,10 +24,10 @@ CONFIG = "config rm --undecryptable"
 @click.command()
 @click.argument("key", required=False)
 @scope_option
-@click.option("--undecryptable", is_flag=True, help="Remove all secrets that cannot be opened; stop the server first.")
+@click.option("--undecryptable", is_flag=True, help="Remove all values that cannot be opened; stop the server first.")
 @data_dir_option
 @database_option
-@click.option("--yes", is_flag=True, help="Do not ask before secrets that cannot be opened are removed.")
+@click.option("--yes", is_flag=True, help="Do not ask before values that cannot be opened are removed.")
 @json_option
 @with_client
 def rm(
@@ -41,10 +41,11 @@ def rm(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Remove a value, or all secrets that cannot be opened.
+    """Remove a value, or whatever cannot be decrypted.
 
     --undecryptable is for the case that the encryption key is lost: it works on the data directory, or on --database,
-    while no server runs, opens what the keys at hand open, and removes the rest.
+    while no server runs, opens what the keys at hand open, and removes the rest. Keys that sign tokens of sessions
+    are among it: who was logged in logs in again, and the first log-in makes a new one.
 
     \b
     Examples:
@@ -87,7 +88,7 @@ def _remove_undecryptable(data_dir: Path | None, database: str | None, *, is_sur
 
         lost = run(look)
         if lost.values and not is_sure:
-            click.confirm(f"Remove {len(lost.values)} secrets that cannot be opened, for good?", abort=True, err=True)
+            click.confirm(f"Remove {len(lost.values)} values that cannot be opened, for good?", abort=True, err=True)
         run(remove)
     _tell(lost, as_json=as_json)
 
@@ -99,4 +100,6 @@ def _tell(lost: "Lost", *, as_json: bool) -> None:
         return
     for one in lost.values:
         say(f"removed {printable(one.sealed.shown)}: {one.why}")
+    if lost.ends_sessions:
+        say("who was logged in has to log in again", to_errors=True)
     say(f"{len(lost.values)} values and {len(lost.data_keys)} data keys removed", to_errors=True)

@@ -22,6 +22,7 @@ COMMANDS = {
         ),
     },
     "Steer": {
+        "steer": Lazy("agent_swarm.cli.task.steering:steer", "Tell the agent that works on a task something."),
         "cancel": Lazy("agent_swarm.cli.task.verbs:cancel", "Cancel tasks: they are not wanted any more."),
         "pause": Lazy("agent_swarm.cli.task.verbs:pause", "Pause tasks; what they did so far is kept."),
         "resume": Lazy("agent_swarm.cli.task.verbs:resume", "Let paused tasks go on."),

@@ -12,15 +12,16 @@ from agent_swarm.cli.failures import CommandFailed
 from agent_swarm.cli.options import json_option
 from agent_swarm.cli.output import print_json, say
 from agent_swarm.cli.text import printable, span
-from agent_swarm.cli.vm.common import PROJECT, TASK, vm_host
+from agent_swarm.cli.vm.common import PROJECT, TASK, egress_options, vm_host
 from agent_swarm.vm.bulk import Outcome, each
 
 
 @click.command()
 @click.argument("project", type=PROJECT)
 @click.argument("tasks", nargs=-1, required=True)
+@egress_options
 @json_option
-def create(*, project: str, tasks: tuple[str, ...], as_json: bool) -> int:
+def create(*, project: str, tasks: tuple[str, ...], egress: str, allow: tuple[str, ...], as_json: bool) -> int:
     """Clone a project for several tasks at once.
 
     No more boot at a time than processors and memory carry. Exits 1 if one of them fails; the others are made.
@@ -30,7 +31,7 @@ def create(*, project: str, tasks: tuple[str, ...], as_json: bool) -> int:
       agent-swarm bulk create myapp fix-login add-tests update-docs
     """
     from agent_swarm.vm import room
-    from agent_swarm.vm.machine import Machine
+    from agent_swarm.vm.machine import Egress, Machine
     from agent_swarm.vm.names import project_ref
     from agent_swarm.vm.tasks import create_task
 
@@ -38,7 +39,11 @@ def create(*, project: str, tasks: tuple[str, ...], as_json: bool) -> int:
     with host.registry() as registry:
         ref = registry.get(project_ref(project)).ref
     at_once = room.parallel(Machine.read(host.paths(ref).config).memory_mb)
-    return _carry_out("created", tasks, lambda task: create_task(host, project, task), at_once, as_json=as_json)
+
+    def make(task: str) -> None:
+        create_task(host, project, task, egress=Egress(egress), allow=allow)
+
+    return _carry_out("created", tasks, make, at_once, as_json=as_json)
 
 
 @click.command()

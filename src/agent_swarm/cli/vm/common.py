@@ -1,7 +1,8 @@
 """What commands on VMs share: the machine that holds them, names that shells complete, rows for people and programs."""
 
-from collections.abc import Sequence
-from typing import Any
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import click
 
@@ -12,6 +13,8 @@ from agent_swarm.vm.host import VmHost, this_vm_host
 from agent_swarm.vm.layout import Layout
 from agent_swarm.vm.names import VmKind
 from agent_swarm.vm.registry import Registry, VmRow
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def vm_host() -> VmHost:
@@ -42,6 +45,21 @@ class VmName(click.ParamType[str]):
 
 PROJECT = VmName(VmKind.PROJECT)
 TASK = VmName(VmKind.TASK)
+
+
+def egress_options(command: Command) -> Command:
+    """`--egress` and `--allow`."""
+    choice = click.Choice(["open", "allowlist", "none"])
+    told = "Where the guest may connect to: anywhere, the model and listed hosts, nowhere."
+    listed = "A host besides the model's: host, host:port, *.domain; again for more."
+    command = click.option("--allow", multiple=True, metavar="HOST", help=listed)(command)
+    return click.option("--egress", type=choice, default="allowlist", show_default=True, help=told)(command)
+
+
+def to_errors(data: bytes) -> None:
+    """What a guest prints while it is set up; results alone go to standard output."""
+    sys.stderr.buffer.write(data)
+    sys.stderr.buffer.flush()
 
 
 def as_json(row: VmRow) -> dict[str, Any]:

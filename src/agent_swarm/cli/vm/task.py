@@ -4,7 +4,7 @@ import click
 
 from agent_swarm.cli.options import json_option
 from agent_swarm.cli.output import print_json, say
-from agent_swarm.cli.vm.common import PROJECT, TASK, as_json, show_rows, vm_host
+from agent_swarm.cli.vm.common import PROJECT, TASK, as_json, egress_options, show_rows, vm_host
 
 _json = as_json
 
@@ -12,27 +12,24 @@ _json = as_json
 @click.command()
 @click.argument("project", type=PROJECT)
 @click.argument("task")
-@click.option(
-    "--egress",
-    type=click.Choice(["open", "none"]),
-    default="open",
-    show_default=True,
-    help="Whether the guest has a network.",
-)
+@egress_options
 @json_option
-def create(*, project: str, task: str, egress: str, as_json: bool) -> None:
+def create(*, project: str, task: str, egress: str, allow: tuple[str, ...], as_json: bool) -> None:
     """Clone a project for a task.
 
-    The clone boots, and is left running. A project that runs is stopped first, and stays so.
+    The clone boots, and is left running. A project that runs is stopped first, and stays so. Its guest reaches the
+    model and what --allow names, by a proxy that programs find in their environment, unless --egress says otherwise.
 
     \b
-    Example:
+    Examples:
       agent-swarm create myapp fix-login
+      agent-swarm create myapp fix-login --allow '*.example.com' --allow git.example.org:22
+      agent-swarm create myapp fix-login --egress open
     """
     from agent_swarm.vm.machine import Egress
     from agent_swarm.vm.tasks import create_task
 
-    row = create_task(vm_host(), project, task, egress=Egress(egress))
+    row = create_task(vm_host(), project, task, egress=Egress(egress), allow=allow)
     if as_json:
         print_json(_json(row))
     else:

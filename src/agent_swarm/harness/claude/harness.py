@@ -32,6 +32,7 @@ class ClaudeHarness:
             variables=launch.VARIABLES,
             secrets=launch.SECRETS,
             enforces_tools=True,
+            reads_messages=True,
         )
 
     def available(self) -> str | None:

@@ -1,6 +1,7 @@
 """What a worker has to know to start: the task, and what other tasks and attempts left for it.
 
-The rest is read for all claims of a moment together: while one reading is under way, the next claims gather.
+The rest is read for all claims of a moment together: while one reading is under way, the next claims gather. What has
+to be fetched from a secret backend holds up the claim that needs it, and no other.
 """
 
 import asyncio
@@ -10,13 +11,18 @@ from typing import Any
 
 import structlog
 
+from agent_swarm.domain.errors import SwarmError, Unavailable
+from agent_swarm.domain.messages import of_task
 from agent_swarm.domain.permissions import Granted
 from agent_swarm.domain.time import SECOND
+from agent_swarm.server.pool.reports import Reports
+from agent_swarm.server.pool.trays import Trays, digest_of, message_body
 from agent_swarm.services.approvals import answers_since
-from agent_swarm.services.environments import Environments, Variable
+from agent_swarm.services.environments import Environments, Variable, VariablesMissing
 from agent_swarm.services.handover import context_of
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.store.base import Queries, Store
+from agent_swarm.store.families.mail import Message
 from agent_swarm.store.records import AttemptRecord, ClaimedTask, DependencyRecord, ProjectRecord, TaskRecord
 
 log = structlog.get_logger()
@@ -35,6 +41,14 @@ class Background:
     context: str = ""  # what the previous attempt's agent did
     answers: str = ""  # what became of what the task asked people since then
     environment: Sequence[Variable] = ()
+    messages: Sequence[Message] = ()
+
+
+# About a claim: what is told; that its attempt was ended, as it lacks a variable; or that nothing can be read now.
+Answer = Background | VariablesMissing | None
+
+
+Deliver = Callable[[Answer], None]
 
 
 @dataclass(slots=True)
@@ -44,18 +58,24 @@ class Briefings:
     store: Store
     transcripts: Transcripts
     environments: Environments
-    _asked: list[tuple[TaskRecord, Callable[[Background | None], None]]] = field(default_factory=list)
+    reports: Reports
+    trays: Trays = field(default_factory=Trays)
+    _asked: list[tuple[TaskRecord, Deliver]] = field(default_factory=list)
     _reading: "asyncio.Task[None] | None" = None
+    _fetching: "set[asyncio.Task[None]]" = field(default_factory=set)
 
-    def ask(self, task: TaskRecord, deliver: Callable[[Background | None], None]) -> None:
-        """Have `deliver` called with the background of `task`, or None where it cannot be read now."""
+    def ask(self, task: TaskRecord, deliver: Deliver) -> None:
+        """Have `deliver` called with the answer about `task`."""
         is_plain = task.spec.project_id is None and not task.has_upstreams and task.state.attempt == 1
-        if is_plain and not self.environments.has_any:
+        if is_plain and not self.environments.has_any and not self._may_have_mail(task):
             asyncio.get_running_loop().call_soon(deliver, Background())  # nothing to read
             return
         self._asked.append((task, deliver))
         if self._reading is None:
             self._reading = asyncio.ensure_future(self._read_all())
+
+    def _may_have_mail(self, task: TaskRecord) -> bool:
+        return self.trays.may_have(f"agent:{task.state.agent_id}", of_task(task.state.id))
 
     async def _read_all(self) -> None:
         try:
@@ -63,12 +83,34 @@ class Briefings:
                 asked, self._asked = self._asked, []
                 tasks = [task for task, _ in asked]
                 for (task, deliver), background in zip(asked, await self._backgrounds(tasks), strict=True):
-                    try:
-                        deliver(background)
-                    except Exception:  # one task that cannot be told must not keep the others from their workers
-                        log.exception("briefing_undelivered", task_id=task.spec.id)
+                    if background is not None and any(one.is_open for one in background.environment):
+                        fetching = asyncio.ensure_future(self._fetch(task, background, deliver))
+                        self._fetching.add(fetching)
+                        fetching.add_done_callback(self._fetching.discard)
+                    else:
+                        _tell(task, deliver, background)
         finally:
             self._reading = None
+
+    async def _fetch(self, task: TaskRecord, background: Background, deliver: Deliver) -> None:
+        """Answer with the variables that are kept elsewhere; without one of them the attempt ends before it begins."""
+        answer: Answer
+        try:
+            answer = replace(background, environment=await self.environments.fetched(background.environment))
+        except VariablesMissing as missing:
+            log.warning("variables_missing", task_id=task.spec.id, attempt=task.state.attempt, reason=missing.message)
+            answer = missing if await self._put_back(task, missing) else None
+        _tell(task, deliver, answer)
+
+    async def _put_back(self, task: TaskRecord, missing: VariablesMissing) -> bool:
+        """End the attempt, to be tried again later; whether it is over."""
+        try:
+            await self.store.apply(self.reports.missing(task, missing))
+        except Unavailable:
+            return False
+        except SwarmError as exc:  # it was cancelled, killed or lost meanwhile
+            log.info("attempt_over", task_id=task.spec.id, reason=exc.message)
+        return True
 
     async def _backgrounds(self, tasks: list[TaskRecord]) -> Sequence[Background | None]:
         try:
@@ -87,6 +129,7 @@ class Briefings:
             previous=previous,
             answers="" if previous is None else answers_since(queries, spec.id, previous.claimed_at),
             environment=self.environments.of(queries, task),
+            messages=digest_of(queries, task) if self._may_have_mail(task) else (),
         )
 
     async def _with_context(self, background: Background, task: TaskRecord) -> Background:
@@ -95,6 +138,13 @@ class Briefings:
         if previous is None or not previous.report.session:
             return background
         return replace(background, context=await context_of(self.transcripts, task.spec.id, previous.number))
+
+
+def _tell(task: TaskRecord, deliver: Deliver, answer: Answer) -> None:
+    try:
+        deliver(answer)
+    except Exception:  # one task that cannot be told must not keep the others from their workers
+        log.exception("briefing_undelivered", task_id=task.spec.id)
 
 
 def claimed_body(claimed: ClaimedTask, background: Background, *, token: str, lease_seconds: float) -> dict[str, Any]:
@@ -122,6 +172,7 @@ def claimed_body(claimed: ClaimedTask, background: Background, *, token: str, le
         "environment": [
             {"name": one.name, "value": one.value, "is_secret": one.is_secret} for one in background.environment
         ],
+        "messages": [message_body(one) for one in background.messages],
     }
 
 

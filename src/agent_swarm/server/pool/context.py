@@ -12,6 +12,7 @@ from agent_swarm.domain.permissions import STANDARD, Profiles
 from agent_swarm.server.auth import bearer_token
 from agent_swarm.server.killing.board import SwitchBoard
 from agent_swarm.server.pool.briefing import Briefings
+from agent_swarm.server.pool.mail import Postman
 from agent_swarm.server.pool.owners import Owners
 from agent_swarm.server.pool.presence import Presence, Way
 from agent_swarm.server.pool.reports import Reports
@@ -39,6 +40,7 @@ class PoolContext:
     owners: Owners
     briefings: Briefings
     roster: Roster
+    postman: Postman
     stopping: Stopping
     profiles: Profiles
 
@@ -56,14 +58,24 @@ class PoolContext:
         on_enter: Callable[[Presence], None] = lambda _: None,
     ) -> "PoolContext":
         """Made before the app serves; run `running` while it does. `on_enter` is called with whoever connects."""
+        reports = Reports(redactor, random.random)
+
+        def entered(presence: Presence) -> None:
+            on_enter(presence)
+            postman.came_in(presence.agent.id, presence.instance_id)
+
+        roster = Roster(store, board, entered)
+        postman = Postman(store, roster)
+
         return cls(
             store=store,
             dispatcher=Dispatcher(store, profiles=profiles),
             transcripts=transcripts,
-            reports=Reports(redactor, random.random),
+            reports=reports,
             owners=Owners(store),
-            briefings=Briefings(store, transcripts, environments),
-            roster=Roster(store, board, on_enter),
+            briefings=Briefings(store, transcripts, environments, reports, postman.trays),
+            roster=roster,
+            postman=postman,
             stopping=stopping,
             profiles=profiles,
         )
@@ -74,6 +86,7 @@ class PoolContext:
         sweep = DispatchSweep(self.dispatcher)
         await self.dispatcher.open()
         self.roster.open()
+        await self.postman.open()
         unsubscribe = self.stopping.subscribe(self.roster.dismiss_all)
         await sweep.start()
         try:
@@ -82,6 +95,7 @@ class PoolContext:
             self.roster.dismiss_all()
             await sweep.stop()
             unsubscribe()
+            self.postman.close()
             self.roster.close()
             self.dispatcher.close()
 

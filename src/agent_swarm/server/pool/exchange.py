@@ -25,6 +25,7 @@ from agent_swarm.server.pool.owners import Owner, require_number, require_own
 from agent_swarm.server.pool.presence import Presence
 from agent_swarm.server.pool.reports import answer_body
 from agent_swarm.server.problems import from_validation, internal
+from agent_swarm.store.families.mailing import NoteDelivery
 from agent_swarm.store.operations import AcknowledgeKill, Heartbeat, Held, LeaseVerdict, Operation, SignOff
 
 log = structlog.get_logger()
@@ -47,6 +48,7 @@ _BODIES: dict[FrameType, TypeAdapter[Any]] = {
     FrameType.PAUSE: TypeAdapter(protocol.Pause),
     FrameType.RELEASE: TypeAdapter(protocol.Release),
     FrameType.KILLED: TypeAdapter(protocol.Killed),
+    FrameType.RECEIVED: TypeAdapter(protocol.Received),
     FrameType.BYE: TypeAdapter(protocol.Wire),
 }
 
@@ -103,6 +105,9 @@ class Exchange:
                 self._write(frame_id, sign_off, self._goodbye)
             case _:
                 body, owner = await self._own(body)
+                if frame_type is FrameType.RECEIVED:
+                    self._write(frame_id, self._received(body), lambda moved: {"noted": moved})
+                    return
                 if frame_type is FrameType.USAGE:
                     await self._require_number(owner, body)
                 report, actor = self._pool.reports.operation, self._presence.identity.actor
@@ -136,6 +141,17 @@ class Exchange:
             instance_id=identity.instance_id or "",
             lease=LEASE,
             leases=tuple(dict.fromkeys(held)),
+        )
+
+    def _received(self, body: protocol.Received) -> NoteDelivery:
+        if body.refused:
+            self._pool.postman.refuses(body.task_id, body.fence)
+        return NoteDelivery(
+            agent_id=self._presence.agent.id,
+            task_id=body.task_id,
+            fence=body.fence,
+            delivered=tuple(one.lower() for one in body.delivered),
+            acknowledged=tuple(one.lower() for one in body.acknowledged),
         )
 
     async def _withdraw(self, claim_ids: list[str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from agent_swarm.faults import crash_point
 from agent_swarm.protocol.limits import LEASE_SECONDS
 from agent_swarm.protocol.pool import FrameType
 from agent_swarm.server.pool import wire
-from agent_swarm.server.pool.briefing import Background, Briefings, claimed_body
+from agent_swarm.server.pool.briefing import Answer, Briefings, claimed_body
 from agent_swarm.server.pool.owners import Owner, Owners
 from agent_swarm.services.dispatch import CREDITS_PER_SEAT, Dispatcher, Seat
 from agent_swarm.services.tokens import Identity
@@ -150,7 +150,7 @@ class Presence:
         self._owners.remember(state.id, state.fence, Owner(self.agent.id, state.attempt))
         self._background_asked += 1
         crash_point("pool.claimed")
-        self._briefings.ask(claimed.task, lambda background: self._brief(claimed, background, token))
+        self._briefings.ask(claimed.task, lambda answer: self._brief(claimed, answer, token))
 
     def refused(self, claim_id: str, refusal: SwarmError) -> None:
         """A credit will never be answered."""
@@ -168,13 +168,17 @@ class Presence:
         if not self.is_settling:
             self.way.settled()
 
-    def _brief(self, claimed: ClaimedTask, background: Background | None, token: str) -> None:
+    def _brief(self, claimed: ClaimedTask, answer: Answer, token: str) -> None:
         self._background_asked -= 1
         if self.is_over:
             return
-        if background is None:  # the claim stands; the next connection asks for it
+        if answer is None:  # the claim stands; the next connection asks for it
             self.end(Unavailable("the store cannot be read now", hint="connect again"))
             return
-        body = claimed_body(claimed, background, token=token, lease_seconds=LEASE_SECONDS)
+        if isinstance(answer, SwarmError):  # the attempt has ended: the worker offers the slot under another id
+            self.refused(claimed.claim_id, answer)
+            self.settled()
+            return
+        body = claimed_body(claimed, answer, token=token, lease_seconds=LEASE_SECONDS)
         self.way.push(wire.push(FrameType.CLAIMED, claimed.claim_id, body))
         self.settled()

@@ -11,13 +11,17 @@ from typing import Any
 import orjson
 
 from agent_swarm.domain import commands
+from agent_swarm.domain.backoff import SECRET_MISSING
+from agent_swarm.domain.tasks import FailureClass
 from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol import pool as wire
 from agent_swarm.protocol.pool import FrameType
 from agent_swarm.server.pool.cleaning import clean_report, clean_text
+from agent_swarm.services.environments import VariablesMissing
 from agent_swarm.services.redaction import Redactor
+from agent_swarm.store.events import SYSTEM
 from agent_swarm.store.operations import BookUsage, CommandReply, Operation, ReportProgress, TaskCommand
-from agent_swarm.store.records import AttemptReport
+from agent_swarm.store.records import AttemptReport, TaskRecord
 
 MICROS_PER_USD = 1_000_000
 
@@ -84,6 +88,24 @@ class Reports:
             retry_after=round(body.retry_after_seconds * SECOND),
         )
         return self._command(command, actor, report)
+
+    def missing(self, task: TaskRecord, missing: VariablesMissing) -> TaskCommand:
+        """The server ends an attempt that lacks a variable, before it begins; the next try comes later each time."""
+        report = clean_report(
+            AttemptReport(
+                text=f"{missing.message}" + (f"; {missing.hint}" if missing.hint else ""),
+                failure_class=FailureClass.INFRASTRUCTURE.value,
+                failure_code=missing.cause,
+            )
+        )
+        command = commands.Fail(
+            task_id=task.spec.id,
+            fence=task.state.fence,
+            failure=FailureClass.INFRASTRUCTURE,
+            digest=_digest("fail", report.failure_class, report.failure_code, report.text),
+            retry_after=SECRET_MISSING.delay(task.state.losses + 1, (1 + self._draw()) / 2),
+        )
+        return self._command(command, SYSTEM, report)
 
     def pause(self, body: wire.Pause, actor: str) -> TaskCommand:
         """The run was interrupted and can go on."""

@@ -68,6 +68,18 @@ class Roster:
         if self._by_agent.get(presence.agent.id) is presence:
             del self._by_agent[presence.agent.id]
 
+    def here(self, agent_id: str) -> Presence | None:
+        """Where the agent is, whichever process."""
+        return self._by_agent.get(agent_id)
+
+    def is_here(self, agent_id: str) -> bool:
+        """Whether the agent is connected to this server."""
+        return agent_id in self._by_agent
+
+    def agents(self) -> tuple[str, ...]:
+        """The agents that are connected to this server."""
+        return tuple(self._by_agent)
+
     def of(self, agent_id: str | None, instance_id: str | None) -> Presence | None:
         """Where this process of the agent is."""
         presence = self._by_agent.get(agent_id or "")

@@ -1,6 +1,5 @@
 """`/api/auth`: log in, stay logged in, log out, and see what one has open."""
 
-import os
 from typing import Annotated
 
 from fastapi import Query
@@ -15,7 +14,6 @@ from agent_swarm.server.access import PUBLIC, identity_of, operators
 from agent_swarm.server.context import Context
 from agent_swarm.server.fastroute import Reply, route
 from agent_swarm.services import cursors, sessions
-from agent_swarm.services.jwts import KEY_BYTES
 from agent_swarm.services.sessions import Pair
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.services.users import session_view, user_name
@@ -120,10 +118,9 @@ class AuthRoutes:
 
     async def rotate_keys(self, request: Request, body: auth.RotateInput | None = None) -> auth.RotateReply:
         """Have a new key sign from now on; the old one is believed until what it signed has run out."""
-        overlap = 0 if body and body.at_once else sessions.OVERLAP
-        by = identity_of(request)
-        key = await self._store.apply(sessions.new_signing_key(os.urandom(KEY_BYTES), actor=by.actor, overlap=overlap))
-        return auth.RotateReply(key_id=key.id)
+        at_once = body is not None and body.at_once
+        key_id = await self._logins.replace_key(actor=identity_of(request).actor, at_once=at_once)
+        return auth.RotateReply(key_id=key_id)
 
     async def _pair(self, request: Request, body: auth.LoginInput) -> Pair:
         address = self._peers.address(request.scope)
@@ -169,9 +166,12 @@ def routes(context: Context) -> list[BaseRoute]:
             access=PUBLIC,
             body_limit=LOGIN_BYTES,
             refuses=(401, 429),
+            conflicts=True,
         ),
         route("POST", "/api/auth/revoke", face.revoke, answers=auth.RevokeReply, access=own),
         route("GET", "/api/auth/me", face.who_am_i, answers=auth.Me, access=own),
         route("GET", "/api/auth/sessions", face.list_sessions, answers=auth.SessionList, access=own),
-        route("POST", "/api/auth/keys/rotate", face.rotate_keys, answers=auth.RotateReply, access=admins),
+        route(
+            "POST", "/api/auth/keys/rotate", face.rotate_keys, answers=auth.RotateReply, access=admins, conflicts=True
+        ),
     ]

@@ -1,6 +1,5 @@
 """`/api/tasks`: file tasks and look at them."""
 
-import hashlib
 from typing import Annotated
 
 from fastapi import Query
@@ -12,14 +11,13 @@ from agent_swarm.server import params
 from agent_swarm.server.access import identity_of, operators, operators_and_attempts
 from agent_swarm.server.context import Context
 from agent_swarm.server.fastroute import Reply, route
+from agent_swarm.server.repeating import REPLAYED, idempotency_of
 from agent_swarm.services import explain, readings, tasks, views
 from agent_swarm.services.tokens import Identity, Scope
-from agent_swarm.store.operations import Created, Idempotency
+from agent_swarm.store.operations import Created
 from agent_swarm.store.records import TaskFilter
 
 AgentId = Annotated[rest.Id | None, Query(alias="agentId", json_schema_extra={"format": "uuid"})]
-
-REPLAYED = {"Idempotency-Replayed": "true"}
 
 
 class TaskRoutes:
@@ -36,7 +34,7 @@ class TaskRoutes:
     ) -> Reply[rest.Task]:
         """File a task."""
         by = identity_of(request)
-        asked = await _idempotency(request, by, idempotency_key)
+        asked = await idempotency_of(request, by, idempotency_key)
         known = await self._look_up([body], by)
         created = await self._store.apply(tasks.create_task(body, known, by=by, rules=self._rules, idempotency=asked))
         return await self._created(created)
@@ -46,7 +44,7 @@ class TaskRoutes:
     ) -> Reply[rest.BatchReply]:
         """File tasks that may wait for each other: all of them, or none."""
         by = identity_of(request)
-        asked = await _idempotency(request, by, idempotency_key)
+        asked = await idempotency_of(request, by, idempotency_key)
         known = await self._look_up(body.tasks, by)
         graph = tasks.create_graph(body.tasks, known, by=by, rules=self._rules, idempotency=asked)
         created = await self._store.apply(graph.operation)
@@ -90,7 +88,7 @@ class TaskRoutes:
     ) -> Reply[rest.Task]:
         """File a task that has ended once more, as a new one."""
         by, task_id = identity_of(request), params.task_id(id)
-        asked = await _idempotency(request, by, idempotency_key)
+        asked = await idempotency_of(request, by, idempotency_key)
         ended, upstreams = await self._store.read(
             lambda queries: (readings.require_task(queries, task_id), queries.upstreams(task_id))
         )
@@ -106,13 +104,6 @@ class TaskRoutes:
         if tasks.names_nothing(wanted, by=by):
             return tasks.Known()
         return await self._store.read(tasks.look_up(wanted, by=by, profiles=self._rules.profiles))
-
-
-async def _idempotency(request: Request, by: Identity, key: str | None) -> Idempotency | None:
-    if key is None:
-        return None
-    digest = hashlib.sha256(await request.body()).hexdigest()
-    return Idempotency(subject=by.subject, route=f"{request.method} {request.scope['path']}", key=key, body_hash=digest)
 
 
 def routes(context: Context) -> list[BaseRoute]:

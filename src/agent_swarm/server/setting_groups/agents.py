@@ -7,6 +7,7 @@ from agent_swarm import config
 from agent_swarm.config import setting
 from agent_swarm.domain.approvals import EXPIRY_SECONDS, MAX_EXPIRY_SECONDS
 from agent_swarm.domain.caps import Cap, Caps
+from agent_swarm.domain.messages import HOPS
 from agent_swarm.server.setting_groups.texts import approval_seconds, count
 
 
@@ -46,6 +47,13 @@ class AgentSettings:
         Caps().open_per_agent,
         env=Cap.OPEN_PER_AGENT.setting,
         help="how many tasks one agent may have filed that have not ended",
+        parse=count,
+        expected="a whole number",
+    )
+    message_hops: int = setting(
+        HOPS,
+        env="AGENT_SWARM_MESSAGE_HOPS",
+        help="how often agents that were woken by a message may wake others in turn; later messages wake nobody",
         parse=count,
         expected="a whole number",
     )

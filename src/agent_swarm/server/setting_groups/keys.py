@@ -23,9 +23,15 @@ class KeySettings:
     encryption_key_file: Path | None = setting(
         None,
         env="SECRETS_ENCRYPTION_KEY_FILE",
-        help="a file with that key; without either it is in <data-dir>/.encryption-key, made where none is needed yet",
+        help="a file with that key; without any it is in <data-dir>/.encryption-key, made where none is needed yet",
         parse=config.path,
         expected="a path",
+    )
+    encryption_key_reference: str = setting(
+        "",
+        env="SECRETS_ENCRYPTION_KEY_REF",
+        help="where a secret backend keeps that key, such as vault://secret/data/swarm#key",
+        expected="a secret reference",
     )
     previous_encryption_key: str = setting(
         "",
@@ -49,6 +55,7 @@ class KeySettings:
             data_dir=self.data_dir,
             key=self.encryption_key,
             key_file=self.encryption_key_file,
+            key_reference=self.encryption_key_reference,
             previous=self.previous_encryption_key,
             previous_file=self.previous_encryption_key_file,
         )

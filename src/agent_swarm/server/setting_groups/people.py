@@ -18,7 +18,7 @@ class PeopleSettings:
         env="AGENT_SWARM_RATE_LIMITS",
         help="how often one user or token may call, in place of the defaults, such as read=100/s,login=10/m:5; or off",
         parse=checked_by(parse_rates),
-        expected="class=number/s|m|h[:burst] with commas between, of login, read, write, stream, operator; or off",
+        expected="class=number/s|m|h[:burst] with commas; login, read, write, stream, message, operator; or off",
     )
     trusted_proxies: str = setting(
         "",

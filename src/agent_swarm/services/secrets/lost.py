@@ -21,6 +21,11 @@ class Lost:
     values: tuple[Opened, ...]
     data_keys: tuple[DataKeyRecord, ...]
 
+    @property
+    def ends_sessions(self) -> bool:
+        """Whether somebody who is logged in has to log in again."""
+        return any(one.sealed.is_signing_key for one in self.values)
+
 
 async def find_lost(store: Store, found: FoundKeys) -> Lost:
     """What the keys at hand do not open."""

@@ -11,9 +11,10 @@ from agent_swarm.faults import crash_point
 from agent_swarm.services.secrets.vault import Opened, Vault
 from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.families.data_keys import DataKeyRetired
-from agent_swarm.store.families.sealed import FIRST, DropDataKey, Mark, Reseal, sealed_page
+from agent_swarm.store.families.sealed import FIRST, DropDataKey, Mark, Reseal, sealed_page, unsealed_texts
 
 BATCH = 50
+TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,22 @@ async def reseal_all(store: Store, vault: Vault) -> Resealed:
     dropped = [version for version in retired.values() if await store.apply(DropDataKey(version=version))]
     await vault.refresh(store)
     return Resealed(values, len(dropped), closed)
+
+
+async def seal_older(store: Store, vault: Vault) -> int:
+    """Seal what is stored as it is though it should be sealed; answers how many. One read where there is nothing."""
+    for left in reversed(range(TRIES)):
+        found = await store.read(unsealed_texts)
+        if not found or vault.master is None:
+            return 0
+        texts = tuple((one, vault.seal(one.identity, one.text)) for one in found)
+        try:
+            return await store.apply(Reseal(texts=texts))
+        except DataKeyRetired:
+            if not left:
+                raise
+            await vault.refresh(store)
+    raise AssertionError("the last round returns or raises")
 
 
 async def _page(store: Store, vault: Vault, mark: Mark, retired: Collection[str]) -> tuple[list[Opened], Mark | None]:

@@ -60,6 +60,7 @@ class KeyStatus:
             return f"when {everywhere} runs with the new key: agent-swarm key rotate --finish"
         where = {
             Origin.ENVIRONMENT: "set SECRETS_ENCRYPTION_KEY to the new key",
+            Origin.BACKEND: f"put the new key where {self.master.place} leads",
             Origin.FILE: f"put the new key into the file of {self.master.place}",
         }.get(self.master.origin, f"put the new key into {self.master.place}")
         last = ", then run: agent-swarm key rotate --finish" if self.is_shared else "; that ends the change"

@@ -5,12 +5,14 @@ key, and changes nothing before it knows. A server that has its database to itse
 none is needed yet. One that shares it does not: the others could not have it.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from agent_swarm.domain.errors import Conflict, EncryptionKeyMissing, SecretUnreadable
+from agent_swarm.services.secrets.resealing import seal_older
 from agent_swarm.services.secrets.vault import Vault, unwrapped
 from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.events import SYSTEM
@@ -58,6 +60,8 @@ async def open_vault(store: Store, found: FoundKeys, *, is_shared: bool) -> tupl
     vault = Vault(master)
     vault.take(await _data_keys(store, master, found.previous, state, is_shared=is_shared))
     secrets = await _all_open(store, vault)
+    if sealed := await seal_older(store, vault):
+        log.info("signing_keys_sealed", keys=sealed)
     if not is_shared and master.id == active_of(vault.records).next_master:
         vault.take(await store.apply(SettleWraps(keep=master.id, actor=SYSTEM)))
         log.info("master_key_changed", master_key=master.id)
@@ -109,7 +113,7 @@ def _made(found: FoundKeys, state: _State, *, is_shared: bool) -> MasterKey | No
     if state.texts or (is_shared and state.records):
         raise EncryptionKeyMissing(
             f"the encryption key is missing: {_values(state)} in the database cannot be opened without it; looked in "
-            f"SECRETS_ENCRYPTION_KEY, SECRETS_ENCRYPTION_KEY_FILE and {found.own_file}",
+            f"SECRETS_ENCRYPTION_KEY, its _FILE and _REF, and {found.own_file}",
             hint=f"restore the key{_which(state.records)}, or {REMOVE}",
         )
     if is_shared:
@@ -168,8 +172,13 @@ def _wrong(master: MasterKey, state: _State) -> SecretUnreadable:
 
 
 def _values(state: _State) -> str:
-    number = len(state.texts)
-    return f"{number} encrypted value{'' if number == 1 else 's'}"
+    kinds = Counter(text.noun for text in state.texts)
+    told = ", ".join(_counted(number, noun) for noun, number in sorted(kinds.items(), reverse=True))
+    return _counted(len(state.texts), "encrypted value") + (f" ({told})" if told else "")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _which(records: Sequence[DataKeyRecord]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from agent_swarm.domain.errors import EncryptionKeyMissing, SecretUnreadable
+from agent_swarm.domain.sealed import data_key_of
 from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.families.data_keys import DATA_KEYS, MOST, DataKeyRecord
 from agent_swarm.store.families.sealed import SealedText
@@ -66,6 +67,12 @@ class Vault:
         if self._sealer is None:
             raise EncryptionKeyMissing("secrets cannot be read: this server has no encryption key", hint=NO_KEY_HINT)
         return self._sealer.open(identity, text)
+
+    def open_at(self, queries: Queries, identity: Identity, text: str) -> str:
+        """The value, with the data keys of the same moment; raises SecretUnreadable or EncryptionKeyMissing."""
+        if data_key_of(text) not in self._keys:
+            self.take(queries.scan(DATA_KEYS, limit=MOST))
+        return self.open(identity, text)
 
     def opened(self, queries: Queries, texts: Iterable[SealedText]) -> list[Opened]:
         """Values as far as they open, with the data keys of the same moment."""

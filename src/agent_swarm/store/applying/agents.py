@@ -72,6 +72,15 @@ def _resume_own(work: Work, agent_id: str) -> tuple[str, ...]:
     return tuple(resumed)
 
 
+def introduce_agent(work: Work, op: ops.IntroduceAgent) -> bool:
+    """An agent is known before it reports for work: it is offline, and tasks may be addressed to it."""
+    if work.rows.agent(op.agent.profile.id) is not None:
+        return False
+    work.rows.put_agent(replace(op.agent, registered_at=work.now, last_seen_at=work.now, offline_at=work.now))
+    work.drafts.append(events.agent_introduced(op))
+    return True
+
+
 def set_permissions(work: Work, op: ops.SetAgentPermissions) -> AgentRecord:
     """An operator says what an agent may do from its next attempt on."""
     agent = work.rows.agent(op.agent_id)

@@ -4,9 +4,7 @@ from dataclasses import replace
 
 from agent_swarm.domain.commands import Change, tick
 from agent_swarm.domain.kill_switch import SwitchScope, refusal
-from agent_swarm.domain.time import SECOND
 from agent_swarm.domain.values import changed
-from agent_swarm.protocol.limits import IDEMPOTENCY_SECONDS
 from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
 from agent_swarm.store.applying import caps
@@ -14,24 +12,18 @@ from agent_swarm.store.applying.work import Work
 from agent_swarm.store.records import TaskRecord
 from agent_swarm.store.rows import Entry
 
-IDEMPOTENCY_TTL = IDEMPOTENCY_SECONDS * SECOND
-
 
 def create_tasks(work: Work, op: ops.CreateTasks) -> ops.Created:
     """Create tasks together or not at all, once per idempotency key."""
-    asked = op.idempotency
-    earlier = work.rows.remembered(asked) if asked else None
-    if asked and earlier and work.now - earlier.created_at < IDEMPOTENCY_TTL:
-        if earlier.body_hash != asked.body_hash:
-            raise refusals.idempotency_mismatch(asked)
-        return ops.Created(task_ids=earlier.task_ids, replayed=True)
+    earlier = work.earlier(op.idempotency)
+    if earlier is not None:
+        return ops.Created(task_ids=earlier, replayed=True)
     _refuse_while_killed(work)
     _check_references(work, op)
     caps.check_caps(work, op)
-    records = tuple(_create_task(work, new, op.actor) for new in op.tasks)
+    records = tuple(create_task(work, new, op.actor) for new in op.tasks)
     created = tuple(record.spec.id for record in records)
-    if asked:
-        work.rows.remember(asked, created, work.now)
+    work.remember(op.idempotency, created)
     return ops.Created(task_ids=created, records=records)
 
 
@@ -57,7 +49,8 @@ def _check_references(work: Work, op: ops.CreateTasks) -> None:
         made.add(spec.id)
 
 
-def _create_task(work: Work, new: ops.NewTask, actor: str) -> TaskRecord:
+def create_task(work: Work, new: ops.NewTask, actor: str) -> TaskRecord:
+    """One task, of which all that it names exists and is fetched."""
     spec = changed(new.spec, created_at=work.now, root_id=new.spec.root_id or new.spec.id)
     if new.not_before is not None and new.not_before <= work.now:
         new = replace(new, not_before=None)

@@ -2,8 +2,7 @@
 
 from agent_swarm.store import operations as ops
 from agent_swarm.store import unserved
-from agent_swarm.store.applying.tasks import IDEMPOTENCY_TTL
-from agent_swarm.store.applying.work import Work
+from agent_swarm.store.applying.work import IDEMPOTENCY_TTL, Work
 from agent_swarm.store.families.checkpoints import CHAIN_STATES, THE_CHAIN
 
 

@@ -4,7 +4,7 @@ Whatever ends a task here is kept, until `cascade` tells the dependants.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -23,7 +23,9 @@ from agent_swarm.domain.dependencies import Consequence, consequence
 from agent_swarm.domain.errors import UnknownTask
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import PauseReason, TaskState, TaskStatus
+from agent_swarm.domain.time import SECOND
 from agent_swarm.faults import crash_point
+from agent_swarm.protocol.limits import IDEMPOTENCY_SECONDS
 from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
 from agent_swarm.store.events import Draft
@@ -35,6 +37,7 @@ from agent_swarm.store.rows import Entry, Rows
 T = TypeVar("T")
 News = list[tuple[str, Consequence]]  # what a dependant is told, by upstream
 
+IDEMPOTENCY_TTL = IDEMPOTENCY_SECONDS * SECOND
 NOTHING_TOLD = AttemptReport()
 NO_NOTE: Mapping[str, Any] = MappingProxyType({})
 _ENDINGS = ((Consequence.FAIL, fail_by_dependency), (Consequence.SKIP, skip_by_dependency))
@@ -193,6 +196,11 @@ class Work:
         """Add a record, or replace the one under its key."""
         self.rows.put_record(family, record)
 
+    def add(self, family: Family[T], records: Sequence[T]) -> None:
+        """Add new records, all in one go."""
+        if records:
+            self.rows.add_records(family, records)
+
     def remove(self, family: Family[T], *key: Any) -> bool:
         """Remove the record under this key."""
         return self.rows.remove_record(family, key)
@@ -200,3 +208,19 @@ class Work:
     def say(self, draft: Draft) -> None:
         """Have an event of what was done."""
         self.drafts.append(draft)
+
+    # --- requests that may come twice ---------------------------------------------------------------------------------
+
+    def earlier(self, asked: ops.Idempotency | None) -> tuple[str, ...] | None:
+        """The ids of what a request under this key made before. Raises IdempotencyMismatch for another body."""
+        known = self.rows.remembered(asked) if asked else None
+        if asked is None or known is None or self.now - known.created_at >= IDEMPOTENCY_TTL:
+            return None
+        if known.body_hash != asked.body_hash:
+            raise refusals.idempotency_mismatch(asked)
+        return known.task_ids
+
+    def remember(self, asked: ops.Idempotency | None, ids: tuple[str, ...]) -> None:
+        """Keep the ids of what this request made."""
+        if asked is not None:
+            self.rows.remember(asked, ids, self.now)

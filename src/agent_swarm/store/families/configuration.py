@@ -6,9 +6,8 @@ from typing import Any
 
 from agent_swarm.domain.configuration import ENTRIES_PER_PLACE, PLACE_BYTES, ConfigScope, require_storable
 from agent_swarm.domain.errors import Conflict, InvalidInput, NotFound
-from agent_swarm.domain.sealed import data_key_of
 from agent_swarm.store.events import Draft
-from agent_swarm.store.families.data_keys import DATA_KEYS, MOST, active_of, retired
+from agent_swarm.store.families.data_keys import require_active
 from agent_swarm.store.families.family import Family
 from agent_swarm.store.operations import Desk, RecordOperation
 
@@ -66,7 +65,7 @@ class PutConfig(RecordOperation[ConfigEntry]):
         if self.made_from is not None and (old is None or old.text != self.made_from):
             raise Conflict(f"{entry.shown} was changed by somebody else just now", hint="look at it and try again")
         if entry.is_secret:
-            _require_active(desk, entry.text)
+            require_active(desk, entry.text)
         if old is not None and (old.text, old.is_secret) == (entry.text, entry.is_secret):
             return old
         _require_room(desk, entry)
@@ -118,12 +117,6 @@ class TellOfReveal(RecordOperation[None]):
 def config_removed(entry: ConfigEntry, actor: str) -> Draft:
     """The event of a removal."""
     return _told("config.removed", actor, entry, {"isSecret": entry.is_secret})
-
-
-def _require_active(desk: Desk, sealed: str) -> None:
-    """A value under a key that is being replaced would be left behind when that key goes."""
-    if data_key_of(sealed) != active_of(desk.scan(DATA_KEYS, limit=MOST)).id:
-        raise retired()
 
 
 def _require_room(desk: Desk, entry: ConfigEntry) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agent_swarm.domain.errors import Conflict
-from agent_swarm.domain.sealed import master_key_of
+from agent_swarm.domain.sealed import data_key_of, master_key_of
 from agent_swarm.store.events import SYSTEM, Draft
 from agent_swarm.store.families.family import Family
 from agent_swarm.store.operations import Desk, RecordOperation
@@ -53,6 +53,15 @@ def active_of(keys: Sequence[DataKeyRecord]) -> DataKeyRecord:
         if key.is_active:
             return key
     raise retired()
+
+
+def require_active(desk: Desk, sealed: str) -> None:
+    """Judge a value at the last way in: raises DataKeyRetired where it is sealed with another key than the active one.
+
+    It would be left behind when its key goes.
+    """
+    if data_key_of(sealed) != active_of(desk.scan(DATA_KEYS, limit=MOST)).id:
+        raise retired()
 
 
 def retired() -> DataKeyRetired:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from agent_swarm.domain.errors import Conflict, SecretUnreadable
-from agent_swarm.domain.sealed import data_key_of
+from agent_swarm.domain.sealed import data_key_of, is_sealed
 from agent_swarm.store.events import SYSTEM, Draft
 from agent_swarm.store.families.configuration import CONFIG, config_removed
 from agent_swarm.store.families.data_keys import (
@@ -22,6 +22,8 @@ from agent_swarm.store.families.data_keys import (
     retired,
 )
 from agent_swarm.store.families.family import Family, Key
+from agent_swarm.store.families.signing_keys import MOST as MOST_SIGNING_KEYS
+from agent_swarm.store.families.signing_keys import SIGNING_KEYS, signing_key_removed
 from agent_swarm.store.operations import Desk, RecordOperation
 
 R = TypeVar("R")
@@ -35,11 +37,16 @@ class Holding:
 
     family: Family[Any]
     column: str
+    noun: str  # what people call one
     is_sealed: Callable[[Any], bool]
     removed: Callable[[Any, str], Draft]  # the event of a removal, given the record and who did it
 
 
-HOLDINGS = (Holding(CONFIG, "text", lambda entry: entry.is_secret, config_removed),)
+HOLDINGS = (
+    Holding(CONFIG, "text", "secret", lambda entry: entry.is_secret, config_removed),
+    Holding(SIGNING_KEYS, "sealed", "signing key", lambda key: is_sealed(key.sealed), signing_key_removed),
+)
+_OF_SIGNING_KEYS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,16 @@ class SealedText:
     identity: tuple[str, ...]
     shown: str
     text: str
+
+    @property
+    def noun(self) -> str:
+        """What people call such a value."""
+        return HOLDINGS[self.holding].noun
+
+    @property
+    def is_signing_key(self) -> bool:
+        """Whether it is what tokens of sessions are signed with."""
+        return self.holding == _OF_SIGNING_KEYS
 
     @property
     def data_key(self) -> str:
@@ -76,13 +93,7 @@ def sealed_page(source: Scanner, mark: Mark, *, limit: int) -> tuple[list[Sealed
     number, after = mark
     holding = HOLDINGS[number]
     records = source.scan(holding.family, after=after, limit=limit)
-    found = [
-        SealedText(
-            number, holding.family.key_of(record), record.identity, record.shown, getattr(record, holding.column)
-        )
-        for record in records
-        if holding.is_sealed(record)
-    ]
+    found = [_text(number, record) for record in records if holding.is_sealed(record)]
     if len(records) == limit:
         return found, (number, holding.family.key_of(records[-1]))
     return found, (number + 1, None) if number + 1 < len(HOLDINGS) else None
@@ -94,6 +105,18 @@ def sealed_texts(source: Scanner) -> Iterator[SealedText]:
     while mark is not None:
         page, mark = sealed_page(source, mark, limit=_PAGE)
         yield from page
+
+
+def unsealed_texts(source: Scanner) -> list[SealedText]:
+    """What should be sealed and is not: it was stored by an older version, or by a server without a key."""
+    keys = source.scan(SIGNING_KEYS, limit=2 * MOST_SIGNING_KEYS)
+    return [_text(_OF_SIGNING_KEYS, key) for key in keys if not is_sealed(key.sealed)]
+
+
+def _text(number: int, record: Any) -> SealedText:
+    holding = HOLDINGS[number]
+    text = getattr(record, holding.column)
+    return SealedText(number, holding.family.key_of(record), record.identity, record.shown, text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

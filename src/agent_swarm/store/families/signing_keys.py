@@ -4,9 +4,13 @@ The newest one signs. Older ones are still believed until everything they signed
 were taken away at once.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from agent_swarm.domain.sealed import is_sealed
 from agent_swarm.store.events import Draft
+from agent_swarm.store.families.data_keys import DATA_KEYS, require_active, retired
 from agent_swarm.store.families.family import Family
 from agent_swarm.store.operations import Desk, RecordOperation
 
@@ -15,12 +19,25 @@ MOST = 20  # kept; of more rotations than this within one overlap the oldest key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningKeyRecord:
-    """A key; `sealed` is its secret as `services/sealing` seals it. Ids grow with time: the last one is the newest."""
+    """A key; `sealed` is its secret in base64, sealed with a data key, or as it is where there is none.
+
+    Ids grow with time: the last one is the newest.
+    """
 
     id: str
     sealed: str = field(repr=False)
     created_at: int = 0
     ends_at: int | None = None  # nothing that it signed counts from then on; None while it signs
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What its sealed secret is bound to."""
+        return ("signing_key", self.id)
+
+    @property
+    def shown(self) -> str:
+        """The key as people name it."""
+        return f"signing key {self.id}"
 
 
 SIGNING_KEYS = Family("signing_key", SigningKeyRecord, key=("id",))
@@ -43,11 +60,12 @@ class PutSigningKey(RecordOperation[SigningKeyRecord]):
         return ("signingKeys",)
 
     def carry_out(self, desk: Desk) -> SigningKeyRecord:
-        """Keys that have ended go."""
+        """Keys that have ended go. Raises DataKeyRetired for one that is not sealed as it has to be by now."""
         known = desk.scan(SIGNING_KEYS, limit=2 * MOST)
         signing = [key for key in known if key.ends_at is None]
         if self.only_first and signing:
             return signing[-1]
+        _require_sealed(desk, self.key.sealed)
         for number, key in enumerate(known, 1):
             ends_at = min(key.ends_at or desk.now + self.overlap, desk.now + self.overlap)
             if ends_at <= desk.now or len(known) - number > MOST - 2:
@@ -57,7 +75,22 @@ class PutSigningKey(RecordOperation[SigningKeyRecord]):
         made = replace(self.key, created_at=desk.now)
         desk.put(SIGNING_KEYS, made)
         data = {"overlapSeconds": self.overlap // 1_000_000, "replaces": [key.id for key in signing]}
-        desk.say(
-            Draft(type="signingKey.created", actor=self.actor, subject_kind="signingKey", subject_id=made.id, data=data)
-        )
+        desk.say(_told("signingKey.created", self.actor, made, data))
         return made
+
+
+def signing_key_removed(key: SigningKeyRecord, actor: str) -> Draft:
+    """The event of a removal."""
+    return _told("signingKey.removed", actor, key, {})
+
+
+def _require_sealed(desk: Desk, text: str) -> None:
+    """As it is a secret may be stored only where nothing is sealed by anybody."""
+    if is_sealed(text):
+        require_active(desk, text)
+    elif desk.scan(DATA_KEYS, limit=1):
+        raise retired()
+
+
+def _told(event: str, actor: str, key: SigningKeyRecord, data: Mapping[str, Any]) -> Draft:
+    return Draft(type=event, actor=actor, subject_kind="signingKey", subject_id=key.id, data=data)

@@ -83,6 +83,23 @@ class SqlEngine:
             log.warning("batch_replayed", operations=len(operations), reason=type(exc).__name__)
             return self._apply_singly(operations, now)
 
+    def apply_whole(self, operations: Sequence[Operation[Any]], now: int) -> BatchResult:
+        """Apply operations in one transaction, or nothing of them: raises the first refusal.
+
+        For who has something to write that belongs together, and waits for nobody else's operations.
+        """
+        try:
+            decided = self._decide(operations, now)
+        except self._refused as exc:
+            raise Conflict(
+                "what is to be written together collides with what is stored", hint="nothing was written; try it again"
+            ) from exc
+        for reply in decided.replies:
+            if isinstance(reply, SwarmError):
+                decided.give_up(reply)
+                raise reply
+        return decided.commit()
+
     def decide_quickly(self, operations: Sequence[Operation[Any]], now: int) -> "Decided | None":
         """Every statement may wait for the network, or for other writers."""
         return None
@@ -187,6 +204,15 @@ class Decided:
         self._result = result
         self._head = head
         self._end = end
+
+    @property
+    def replies(self) -> list[Any]:
+        """The answers, as they will be."""
+        return self._result.replies
+
+    def give_up(self, cause: BaseException) -> None:
+        """Undo all of it, instead of `commit`."""
+        self._transaction.give_up(cause)
 
     def commit(self) -> BatchResult:
         """Make it durable. Blocks as long as the disk takes."""

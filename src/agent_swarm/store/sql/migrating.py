@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from agent_swarm.store.address import DatabaseAddress, SqliteAddress
 from agent_swarm.store.sql import reaching, schema, schema_lock
 from agent_swarm.store.sql.file_lock import locked
+from agent_swarm.store.sql.foreign import require_ours
 from agent_swarm.store.sql.schema import Step
 
 PURPOSE = "db migrate"
@@ -45,6 +46,8 @@ def migrate(address: DatabaseAddress) -> Migration:
     An SQLite file is locked, and copied beside itself before it is changed. On PostgreSQL two at once take turns.
     Raises StoreLockedError, UnknownSchemaError, UnfinishedCopyError, SchemaBusyError or DatabaseUnreachableError.
     """
+    if isinstance(address, SqliteAddress):
+        require_ours(address.path)
     with _alone(address), reaching.writing(address, purpose=PURPOSE) as engine, engine.begin() as connection:
         schema_lock.wait_for_turn(connection)
         found = _plan(connection)

@@ -10,6 +10,7 @@ from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.notes import NoteSearch
 from agent_swarm.domain.tasks import HELD, TaskStatus
 from agent_swarm.store.families.family import Family, Key
+from agent_swarm.store.families.mail import DELIVERIES, Delivery, Message
 from agent_swarm.store.families.notes import FoundNote
 from agent_swarm.store.records import (
     PREVIEW_CHARS,
@@ -19,6 +20,7 @@ from agent_swarm.store.records import (
     Cursor,
     DependencyRecord,
     Event,
+    MessageFilter,
     NameCursor,
     ProjectRecord,
     TaskFilter,
@@ -26,7 +28,7 @@ from agent_swarm.store.records import (
     TokenRecord,
     UnservedClass,
 )
-from agent_swarm.store.sql import coding, families, pages, searching, statements, tables
+from agent_swarm.store.sql import coding, families, mail_pages, pages, searching, statements, tables
 from agent_swarm.store.sql.classes import ClassCache
 
 R = TypeVar("R")
@@ -208,6 +210,20 @@ class SqlQueries:
         page = families.page_of(family, len(prefix), continues=after is not None, locked=False)
         found = self._connection.execute(page, families.values_of_page(family, prefix, after, limit))
         return [families.record_of(family, row._mapping) for row in found]
+
+    def messages(
+        self, wanted: MessageFilter, *, before: int | None, limit: int
+    ) -> list[tuple[Message, Delivery | None]]:
+        """A page of messages, newest first."""
+        statement = mail_pages.statement_of(wanted, continues=before is not None)
+        rows = self._connection.execute(statement, mail_pages.values_of(wanted, before, limit))
+        return [mail_pages.loaded(wanted, row._mapping) for row in rows]
+
+    def deliveries_of(self, message_id: str, *, after: str, limit: int) -> list[Delivery]:
+        """Who gets a message, by recipient."""
+        place = {"message_id": message_id, "after": after, "limit": limit}
+        rows = self._connection.execute(mail_pages.deliveries_of, place)
+        return [families.record_of(DELIVERIES, row._mapping) for row in rows]
 
     def search_notes(self, wanted: NoteSearch, *, limit: int) -> list[FoundNote]:
         """The newest notes that `wanted` finds, newest first."""

@@ -439,6 +439,11 @@ class SqlRows:
         if family is SWITCHES:
             self.standing = None
 
+    def add_records(self, family: Family[R], records: Sequence[R]) -> None:
+        """Add new small records in one go."""
+        rows = [families.row_of(family, record) for record in records]
+        self._driver.run_many(statements.insert(families.table_of(family)), rows)
+
     def remove_record(self, family: Family[R], key: Key) -> bool:
         """Remove the small record under this key; whether there was one."""
         return bool(self._driver.run(families.statements_of(family).delete, families.key_values(family, key)))

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from agent_swarm.domain.errors import SwarmError
 from agent_swarm.faults import crash_point
 from agent_swarm.store.events import GENESIS
 from agent_swarm.store.sql import schema_lock, searching, tables, unfinished
+from agent_swarm.store.sql.foreign import UnknownSchemaError, not_ours
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -24,12 +24,6 @@ HEAD_REVISION = "0010"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _version = sa.table("alembic_version", sa.column("version_num", sa.String))
-
-
-class UnknownSchemaError(SwarmError):
-    """The database was written by another version of the program."""
-
-    code = "unknownSchema"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +69,7 @@ def revision_of(connection: sa.Connection) -> str | None:
     if "alembic_version" in names:
         return connection.execute(sa.select(_version)).scalar()
     if names:
-        raise UnknownSchemaError(
-            f"the database holds tables that are not Agent Swarm's: {', '.join(sorted(names)[:5])}",
-            hint="point --data-dir at another directory",
-        )
+        raise not_ours(names)
     return None
 
 

@@ -15,7 +15,8 @@ from agent_swarm.domain.words import Term
 
 NAME = "note_search"  # what compares tables with the metadata passes over names that begin so
 
-_VECTOR = "array_to_tsvector(string_to_array(words, ' '))"
+# Words have one blank between them; what else a copied row may hold is no reason to refuse it.
+_VECTOR = "array_to_tsvector(array_remove(string_to_array(words, ' '), ''))"
 _TAKE_OUT = "INSERT INTO note_search (note_search, rowid, words) VALUES ('delete', old.number, old.words);"
 _PUT_IN = "INSERT INTO note_search (rowid, words) VALUES (new.number, new.words);"
 

@@ -23,6 +23,7 @@ from agent_swarm.store.operations import (
 from agent_swarm.store.sql.driver import Driver
 from agent_swarm.store.sql.engine import Decided, SqlEngine
 from agent_swarm.store.sql.file_lock import lock
+from agent_swarm.store.sql.foreign import require_ours
 from agent_swarm.store.sql.rows import LaboriousError
 from agent_swarm.store.sql.staging import ConcurrentChangeError
 from agent_swarm.store.sql.writer_memory import Standing, WriterMemory
@@ -84,6 +85,7 @@ class SqliteEngine(SqlEngine):
     def open(self) -> int:
         """Lock the file, then create or migrate it."""
         try:
+            require_ours(self._path)
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = lock(self._path)
             return super().open()

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from agent_swarm.store.address import DatabaseAddress, SqliteAddress
 from agent_swarm.store.sql import reaching, schema, tables
+from agent_swarm.store.sql.foreign import UnknownSchemaError
 from agent_swarm.store.sql.unfinished import UnfinishedCopyError
 from agent_swarm.store.sql.writer_memory import Head
 
@@ -81,7 +82,7 @@ def _schema(connection: sa.Connection) -> tuple[SchemaState, str | None, str]:
         due = schema.steps_from(revision)
     except UnfinishedCopyError as exc:
         return SchemaState.UNFINISHED_COPY, None, f"{exc.message}; {exc.hint}"
-    except schema.UnknownSchemaError as exc:
+    except UnknownSchemaError as exc:
         return SchemaState.UNKNOWN_SCHEMA, revision, f"{exc.message}; {exc.hint}"
     if due:
         return SchemaState.MIGRATION_DUE, revision, "; ".join(f"{step.revision} {step.title}" for step in due)

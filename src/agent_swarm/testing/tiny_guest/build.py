@@ -31,9 +31,16 @@ SECOND = """#!/bin/busybox sh
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t tmpfs run /run
+mkdir -p /dev/pts
+mount -t devpts devpts /dev/pts
 chown -R worker:worker /home/worker
 ip link set lo up
 [ -e /sys/class/net/eth0 ] && udhcpc -i eth0 -n -q -f -s /etc/udhcpc.script >/dev/null 2>&1 &
+if [ -b /dev/vdb ]; then # what cloud-init does in a bigger guest
+    insmod /modules/cdrom.ko
+    insmod /modules/isofs.ko
+    mount -t iso9660 -o ro /dev/vdb /mnt && sh /mnt/user-data
+fi
 exec /usr/local/sbin/agent-swarm-guest
 """
 LEASE = """#!/bin/sh
@@ -94,7 +101,11 @@ def _build(folder: Path, scratch: Path) -> None:
         raise CannotBuild(str(exc)) from exc
     (folder / "initrd.img").write_bytes(initrd.built(unpacked / "bin/busybox", unpacked / "lib/modules"))
     shutil.copyfile(next((unpacked / "boot").glob("vmlinuz-*")), folder / "vmlinuz")
-    _make_disk(folder / "disk.raw", _file_system(scratch / "root", unpacked / "bin/busybox", agent))
+    root = _file_system(scratch / "root", unpacked / "bin/busybox", agent)
+    (root / "modules").mkdir()
+    for name in ("cdrom", "isofs"):
+        shutil.copy(next((unpacked / "lib/modules").rglob(f"{name}.ko")), root / "modules")
+    _make_disk(folder / "disk.raw", root)
 
 
 def _download(packages: Path) -> None:
@@ -129,6 +140,7 @@ def _file_system(root: Path, busybox: Path, agent: Path) -> Path:
         "sys",
         "run",
         "tmp",
+        "mnt",
         "root",
         "home/worker/project",
     ):

@@ -26,9 +26,11 @@ from agent_swarm.vm.guest.frames import (
     Frame,
     FrameType,
     Identity,
+    WindowSize,
     after_hello,
     decoded,
     encoded,
+    ending_of,
 )
 from agent_swarm.vm.qemu.endpoints import Endpoint
 
@@ -86,7 +88,15 @@ class Channel:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up; the guest ends what it was doing for this channel."""
         self._connection.close()
+
+    def detach(self) -> tuple[socket.socket, bytes]:
+        """The connection, greeted, and what came behind the greeting; this channel is of no use any more."""
+        return self._connection, self._unread
 
     def run(self, command: Command, *, stdin: Iterable[bytes] = (), stdout: Sink, stderr: Sink) -> GuestExit:
         """Run a command in the guest, feed it `stdin`, and hand on what it says, until it has ended.
@@ -121,6 +131,10 @@ class Channel:
         """Send a signal to the command that runs, and to what it started; from another thread than `run`."""
         self._send(FrameType.SIGNAL, bytes([number]))
 
+    def resize(self, size: WindowSize) -> None:
+        """Tell the command that runs that its terminal has another size; from another thread than `run`."""
+        self._send(FrameType.RESIZE, size.to_bytes())
+
     def _ask(self, kind: FrameType, payload: bytes = b"") -> None:
         self._send(kind, payload)
         frame = self._receive()
@@ -139,7 +153,7 @@ class Channel:
                 elif frame.type is FrameType.WINDOW:
                     feeder.used(int.from_bytes(frame.payload, "little"))
                 elif frame.type is FrameType.ENDED:
-                    return GuestExit(Ending(frame.payload[0]), frame.payload[1])
+                    return _exit(frame)
                 else:
                     raise _refusal(frame)
         finally:
@@ -169,6 +183,13 @@ class Channel:
 
 
 _LOOK = "see what it printed last: agent-swarm logs"
+
+
+def _exit(frame: Frame) -> GuestExit:
+    try:
+        return GuestExit(*ending_of(frame))
+    except BrokenStream as exc:
+        raise GuestUnreachable(f"the agent in the guest cannot be understood: {exc}", hint=_LOOK) from exc
 
 
 class _Feeder(threading.Thread):
@@ -232,16 +253,22 @@ def _greeted(connection: socket.socket, give_up_at: float) -> bytes | None:
         if time.monotonic() >= give_up_at:
             break
         with suppress(TimeoutError):
-            connection.sendall(SYNC_MAGIC + nonce)
-            heard = (heard + _heard(connection))[-2 * DATA_BYTES :]
+            heard = (heard + _called(connection, nonce))[-2 * DATA_BYTES :]
         if (left := after_hello(heard, nonce)) is not None:
             connection.settimeout(None)
             return left
     return None
 
 
-def _heard(connection: socket.socket) -> bytes:
-    chunk = connection.recv(DATA_BYTES)
+def _called(connection: socket.socket, nonce: bytes) -> bytes:
+    """Call the agent; what came then. TimeoutError where nothing does."""
+    try:
+        connection.sendall(SYNC_MAGIC + nonce)
+        chunk = connection.recv(DATA_BYTES)
+    except TimeoutError:
+        raise
+    except OSError as exc:
+        raise GuestUnreachable(f"the VM went away: {exc.strerror}", hint=_LOOK) from exc
     if not chunk:
         raise GuestUnreachable("the VM closed the channel", hint=_LOOK)
     return chunk

@@ -18,10 +18,12 @@ HEADER: Final = struct.Struct("<IB3x")
 DATA_BYTES: Final = 65536
 REQUEST_BYTES: Final = 1 << 20
 WINDOW_BYTES: Final = 256 << 10
+STREAM_BYTES: Final = 2048  # of one frame of a connection to the outside
+STREAM_WINDOW: Final = 64 << 10  # of such a connection that may be under way, each way
 
 
 class FrameType(Enum):
-    """What a frame says. The first group goes to the guest, the second comes from it."""
+    """What a frame says. The first group goes to the guest, the second comes from it, the third goes both ways."""
 
     EXECUTE = b"E"
     CONNECT = b"C"
@@ -32,6 +34,7 @@ class FrameType(Enum):
     INPUT = b"i"
     INPUT_END = b"e"
     SIGNAL = b"s"
+    RESIZE = b"R"
 
     HELLO = b"h"
     OUTPUT = b"o"
@@ -40,6 +43,13 @@ class FrameType(Enum):
     ENDED = b"x"
     DONE = b"k"
     FAILED = b"f"
+
+    # Of connections of the guest to the outside, both ways.
+    STREAM_OPEN = b"O"
+    STREAM_DATA = b"d"
+    STREAM_END = b"n"
+    STREAM_USED = b"u"
+    STREAM_GONE = b"g"
 
 
 class Ending(IntEnum):
@@ -100,15 +110,40 @@ def agent_version(stream: bytes, nonce: bytes) -> int:
     return stream[stream.index(nonce) + NONCE_BYTES]
 
 
+@dataclass(frozen=True, slots=True)
+class WindowSize:
+    """Of a terminal, in characters."""
+
+    rows: int
+    columns: int
+
+    def to_bytes(self) -> bytes:
+        """As the agent reads it."""
+        return struct.pack("<HH", min(self.rows, 65535), min(self.columns, 65535))
+
+
+def ending_of(frame: Frame) -> tuple[Ending, int]:
+    """How the command ended, and its exit code or signal; BrokenStream where the guest does not say it."""
+    try:
+        how, number = frame.payload
+        return Ending(how), number
+    except ValueError:
+        raise BrokenStream(f"an end of {len(frame.payload)} bytes, expected one of 2 that are known") from None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What is to run in the guest: arguments as they are, no shell. Without a user it runs as root."""
+    """What is to run in the guest: arguments as they are, no shell. Without a user it runs as root.
+
+    With a `terminal` it has one of that size, and its errors come with its output.
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str]
     cwd: str | None = None
     user: str | None = None
     timeout_seconds: float | None = None
+    terminal: WindowSize | None = None
 
     def to_bytes(self) -> bytes:
         """As the payload of EXECUTE; ValueError for a text with a zero in it."""
@@ -116,6 +151,7 @@ class Command:
         fields += [field(b"e", f"{name}={value}") for name, value in self.env.items()]
         fields += [field(b"d", self.cwd)] if self.cwd is not None else []
         fields += [field(b"u", self.user)] if self.user is not None else []
+        fields += [raw_field(b"w", self.terminal.to_bytes())] if self.terminal is not None else []
         if self.timeout_seconds is not None:
             fields.append(raw_field(b"t", struct.pack("<I", max(1, round(self.timeout_seconds * 1000)))))
         return b"".join(fields)

@@ -40,6 +40,7 @@ class Endpoints:
 
     qmp: Endpoint
     channels: Sequence[Endpoint]
+    egress: Endpoint | None = None  # of a guest whose way out is a list of hosts
 
 
 def command_line(engine: Engine, machine: Machine, paths: VmPaths, endpoints: Endpoints) -> list[str]:
@@ -52,9 +53,10 @@ def command_line(engine: Engine, machine: Machine, paths: VmPaths, endpoints: En
         *("-nodefaults", "-no-user-config", "-display", "none", "-rtc", "base=utc"),
         *_boot(engine, machine),
         *_disk(machine.disk),
+        *_seed(machine.seed),
         *("-object", "rng-builtin,id=random", "-device", "virtio-rng-pci,rng=random"),
         *_network(machine),
-        *_channels(endpoints.channels),
+        *_channels(endpoints),
         *("-chardev", f"socket,id=qmp,{endpoints.qmp.option},server=on,wait=off"),
         *("-mon", "chardev=qmp,mode=control"),
         *("-chardev", f"file,id=console,path={escaped(paths.console)}", "-serial", "chardev:console"),
@@ -107,18 +109,28 @@ def _disk(disk: Path) -> list[str]:
     ]
 
 
+def _seed(seed: Path | None) -> list[str]:
+    if seed is None:
+        return []
+    disc = {"driver": "raw", "node-name": "seed", "read-only": True, "file": {"driver": "file", "filename": str(seed)}}
+    return ["-blockdev", json.dumps(disc), "-device", "virtio-blk-pci,drive=seed,id=disk1"]
+
+
 def _network(machine: Machine) -> list[str]:
-    if machine.egress is Egress.NONE:
+    if machine.egress is not Egress.OPEN:
         return []
     card = f"virtio-net-pci,netdev=net0,mac={machine.mac_address},romfile="
     return ["-netdev", "user,id=net0", "-device", card]
 
 
-def _channels(channels: Sequence[Endpoint]) -> list[str]:
+def _channels(endpoints: Endpoints) -> list[str]:
+    ports = [(f"channel-{number}", str(number), endpoint) for number, endpoint in enumerate(endpoints.channels)]
+    if endpoints.egress is not None:
+        ports.append(("egress", "egress", endpoints.egress))
     found = ["-device", "virtio-serial-pci,id=channels,max_ports=31"]
-    for number, endpoint in enumerate(channels):
-        found += ["-chardev", f"socket,id=channel-{number},{endpoint.option},server=on,wait=off"]
-        found += ["-device", f"virtserialport,bus=channels.0,chardev=channel-{number},name={CHANNEL_NAME}.{number}"]
+    for chardev, name, endpoint in ports:
+        found += ["-chardev", f"socket,id={chardev},{endpoint.option},server=on,wait=off"]
+        found += ["-device", f"virtserialport,bus=channels.0,chardev={chardev},name={CHANNEL_NAME}.{name}"]
     return found
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent_swarm.vm.errors import EngineFailed, VmError
 from agent_swarm.vm.layout import VmPaths
-from agent_swarm.vm.machine import Machine
+from agent_swarm.vm.machine import Egress, Machine
 from agent_swarm.vm.processes import ProcessIdentity, started_with
 from agent_swarm.vm.qemu.command_line import CHANNELS, Endpoints, Engine, command_line
 from agent_swarm.vm.qemu.endpoints import Endpoint, free_port
@@ -41,7 +41,7 @@ class RunningVm:
 
 def start(engine: Engine, machine: Machine, paths: VmPaths, sockets: Path) -> RunningVm:
     """Start the VM, which must not run; raises EngineFailed with what QEMU said."""
-    endpoints = _new_endpoints(engine.host, sockets)
+    endpoints = _new_endpoints(engine.host, machine, sockets)
     _write_endpoints(paths, endpoints)  # before QEMU starts: whoever comes after a crash has to find it
     paths.pid_file.unlink(missing_ok=True)
     paths.process.unlink(missing_ok=True)
@@ -90,8 +90,8 @@ def end(machine: Machine, paths: VmPaths) -> None:
 def forget(paths: VmPaths) -> None:
     """Take away what says that the VM runs, and its sockets."""
     endpoints = _read_endpoints(paths)
-    for endpoint in [] if endpoints is None else [endpoints.qmp, *endpoints.channels]:
-        if endpoint.path is not None:
+    for endpoint in [] if endpoints is None else [endpoints.qmp, *endpoints.channels, endpoints.egress]:
+        if endpoint is not None and endpoint.path is not None:
             endpoint.path.unlink(missing_ok=True)
     for path in (paths.process, paths.pid_file, paths.folder / _ENDPOINTS):
         path.unlink(missing_ok=True)
@@ -168,15 +168,25 @@ def _answering(machine: Machine, paths: VmPaths, endpoints: Endpoints) -> int | 
         return None
 
 
-def _new_endpoints(host: Host, sockets: Path) -> Endpoints:
-    if host.has_unix_sockets:
-        channels = [Endpoint(sockets / f"channel-{number}") for number in range(CHANNELS)]
-        return Endpoints(qmp=Endpoint(sockets / "qmp"), channels=channels)
-    return Endpoints(qmp=Endpoint(port=free_port()), channels=[Endpoint(port=free_port()) for _ in range(CHANNELS)])
+def _new_endpoints(host: Host, machine: Machine, sockets: Path) -> Endpoints:
+    has_list = machine.egress is Egress.ALLOWLIST
+
+    def endpoint(name: str) -> Endpoint:
+        return Endpoint(sockets / name) if host.has_unix_sockets else Endpoint(port=free_port())
+
+    return Endpoints(
+        qmp=endpoint("qmp"),
+        channels=[endpoint(f"channel-{number}") for number in range(CHANNELS)],
+        egress=endpoint("egress") if has_list else None,
+    )
 
 
 def _write_endpoints(paths: VmPaths, endpoints: Endpoints) -> None:
-    body = {"qmp": endpoints.qmp.to_text(), "channels": [channel.to_text() for channel in endpoints.channels]}
+    body = {
+        "qmp": endpoints.qmp.to_text(),
+        "channels": [channel.to_text() for channel in endpoints.channels],
+        "egress": endpoints.egress and endpoints.egress.to_text(),
+    }
     unfinished = paths.folder / f".{_ENDPOINTS}.{os.getpid()}"
     unfinished.write_text(json.dumps(body), encoding="utf-8")
     unfinished.replace(paths.folder / _ENDPOINTS)
@@ -186,6 +196,11 @@ def _read_endpoints(paths: VmPaths) -> Endpoints | None:
     try:
         body = json.loads((paths.folder / _ENDPOINTS).read_text(encoding="utf-8"))
         channels = [Endpoint.from_text(text) for text in body["channels"]]
-        return Endpoints(qmp=Endpoint.from_text(body["qmp"]), channels=channels)
+        egress = body.get("egress")
+        return Endpoints(
+            qmp=Endpoint.from_text(body["qmp"]),
+            channels=channels,
+            egress=Endpoint.from_text(egress) if egress else None,
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -19,10 +19,14 @@
 #define REQUEST_BYTES (1 << 20)  /* of any other frame */
 #define WINDOW_BYTES (256 << 10) /* of input that the host may send before it is used */
 
+#define STREAM_BYTES 2048         /* of one frame of a connection */
+#define STREAM_WINDOW (64 << 10) /* of a connection, that may be under way each way */
+
 enum frame_type {
     EXECUTE = 'E', CONNECT = 'C', PERSONALISE = 'P', POWER_OFF = 'H', FREEZE = 'Z', THAW = 'T',
-    INPUT = 'i', INPUT_END = 'e', SIGNAL = 's',
-    HELLO = 'h', OUTPUT = 'o', ERRORS = 'r', WINDOW = 'w', ENDED = 'x', DONE = 'k', FAILED = 'f'
+    INPUT = 'i', INPUT_END = 'e', SIGNAL = 's', RESIZE = 'R',
+    HELLO = 'h', OUTPUT = 'o', ERRORS = 'r', WINDOW = 'w', ENDED = 'x', DONE = 'k', FAILED = 'f',
+    STREAM_OPEN = 'O', STREAM_DATA = 'd', STREAM_END = 'n', STREAM_USED = 'u', STREAM_GONE = 'g' /* of egress, both ways */
 };
 enum ending { EXITED = 0, SIGNALLED = 1, TIMED_OUT = 2 };
 
@@ -49,13 +53,17 @@ uint32_t little32(const unsigned char *bytes);
 uint64_t little64(const unsigned char *bytes);
 
 /* start.c: a process as the host wants it. */
-struct process { pid_t pid; int in, out, err; uint32_t timeout_ms; };
+struct process { pid_t pid; int in, out, err, is_terminal; uint32_t timeout_ms; };  /* of a terminal, out is all there is to read */
 const char *start_process(struct frame *request, struct process *process);  /* NULL, or why not */
+void resize_terminal(int terminal, const unsigned char *size);
 const char *connect_port(struct frame *request, int *connection);
 
 /* session.c: streams between the port and a process or a connection, to the end. */
 int run_process(struct port *port, struct frame *request);
 int run_connection(struct port *port, struct frame *request);
+
+/* egress.c: connections of the guest to the outside, which the host makes or refuses. */
+void serve_egress(const char *device);
 
 /* host.c: what concerns the guest as a whole. */
 const char *personalise(struct frame *request);

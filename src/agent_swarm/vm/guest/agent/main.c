@@ -12,10 +12,11 @@
 #include <unistd.h>
 
 #define PORT_NAME "org.agent-swarm."
+#define EGRESS_NAME PORT_NAME "egress"
 #define PORTS "/sys/class/virtio-ports"
 #define MOST_PORTS 16
 
-struct server { pid_t pid; char device[64]; };
+struct server { pid_t pid; int is_egress; char device[64]; };
 
 static int is_frozen;
 
@@ -44,7 +45,7 @@ static int answer(struct port *port, struct frame *frame) {
             _exit(1);
         }
         break;
-    case INPUT: case INPUT_END: case SIGNAL: return 0; /* its command has ended meanwhile */
+    case INPUT: case INPUT_END: case SIGNAL: case RESIZE: return 0; /* its command has ended meanwhile */
     default: port_fail(port, "unknown request", "this agent is older than the host's program");
     }
     return port_finish(port);
@@ -63,15 +64,18 @@ static void serve_port(const char *device) {
 
 static void start_server(struct server *server) {
     server->pid = fork();
-    if (server->pid == 0) serve_port(server->device);
+    if (server->pid != 0) return;
+    if (server->is_egress) serve_egress(server->device);
+    else serve_port(server->device);
 }
 
-static int is_ours(const char *port) {
+static int is_ours(const char *port, int *is_egress) {
     char path[300], name[64] = "";
     snprintf(path, sizeof path, PORTS "/%s/name", port);
     FILE *file = fopen(path, "re");
     if (file && !fgets(name, sizeof name, file)) name[0] = 0;
     if (file) fclose(file);
+    *is_egress = strncmp(name, EGRESS_NAME, strlen(EGRESS_NAME)) == 0;
     return strncmp(name, PORT_NAME, strlen(PORT_NAME)) == 0;
 }
 
@@ -85,7 +89,8 @@ static size_t find_ports(struct server *servers, size_t count) {
     DIR *folder = opendir(PORTS);
     struct dirent *entry;
     while (folder && count < MOST_PORTS && (entry = readdir(folder))) {
-        if (entry->d_name[0] == '.' || is_served(servers, count, entry->d_name) || !is_ours(entry->d_name)) continue;
+        if (entry->d_name[0] == '.' || is_served(servers, count, entry->d_name)) continue;
+        if (!is_ours(entry->d_name, &servers[count].is_egress)) continue;
         snprintf(servers[count].device, sizeof servers[count].device, "/dev/%.50s", entry->d_name);
         start_server(&servers[count++]);
     }

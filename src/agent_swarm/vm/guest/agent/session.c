@@ -19,7 +19,7 @@ struct session {
     struct port *port;
     pid_t pid;
     int in, out, err, children;
-    int is_connection, input_ended, has_ended, status, timed_out;
+    int is_connection, is_terminal, input_ended, has_ended, status, timed_out;
     int64_t ends_at, closes_at;
     struct buffer input;
 };
@@ -47,7 +47,10 @@ static void use_input(struct session *session, size_t length) {
 static void end_input(struct session *session) {
     if (session->input.start < session->input.end || !session->input_ended || session->in < 0) return;
     if (session->is_connection) shutdown(session->in, SHUT_WR);
-    else close_stream(&session->in);
+    else if (session->is_terminal) {
+        if (write(session->in, "\4", 1) < 0) return; /* Ctrl-D: a terminal has no other end of input */
+        session->input_ended = 0;
+    } else close_stream(&session->in);
 }
 
 static void pass_input(struct session *session) {
@@ -85,6 +88,7 @@ static int take_frames(struct session *session) {
     while ((found = port_next(session->port, &frame)) > 0) {
         if (frame.type == INPUT && take_input(session, &frame) < 0) return -1;
         if (frame.type == SIGNAL && frame.length == 1) kill_all(session, frame.payload[0]);
+        if (frame.type == RESIZE && frame.length == 4 && session->is_terminal) resize_terminal(session->out, frame.payload);
         if (frame.type == INPUT_END) {
             session->input_ended = 1;
             end_input(session);
@@ -178,13 +182,14 @@ static void put_end(struct session *session) {
 }
 
 int run_process(struct port *port, struct frame *request) {
-    struct process process = {0, -1, -1, -1, 0};
+    struct process process = {.in = -1, .out = -1, .err = -1};
     const char *why = start_process(request, &process);
     if (why) {
         port_fail(port, "cannot start the command", why);
         return port_finish(port);
     }
     struct session session = {.port = port, .pid = process.pid, .in = process.in, .out = process.out, .err = process.err};
+    session.is_terminal = process.is_terminal;
     session.ends_at = process.timeout_ms ? now_ms() + process.timeout_ms : 0;
     if (serve(&session) < 0) { /* whoever asked for it is gone, so what it started goes, too */
         kill_all(&session, SIGKILL);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -19,7 +20,7 @@
 
 extern char **environ;
 
-struct wish { char **argv, **env, *cwd, *user; size_t argc, envc; uint32_t timeout_ms; };
+struct wish { char **argv, **env, *cwd, *user; size_t argc, envc; uint32_t timeout_ms; const unsigned char *terminal; };
 struct person { uid_t uid; gid_t gid; char name[64], home[256], shell[128]; };
 
 static int read_wish(struct frame *request, struct wish *wish) {
@@ -37,6 +38,7 @@ static int read_wish(struct frame *request, struct wish *wish) {
         else if (tag == 'e') wish->env[wish->envc++] = text;
         else if (tag == 'd') wish->cwd = text;
         else if (tag == 'u') wish->user = text;
+        else if (tag == 'w' && length == 4) wish->terminal = (unsigned char *)text;
         else if (tag == 't' && length == 4) wish->timeout_ms = little32((unsigned char *)text);
     }
     return fields.at == fields.end && wish->argc > 0 ? 0 : -1;
@@ -120,6 +122,7 @@ static void become_process(struct wish *wish, const struct person *person, int s
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setsid();
+    if (wish->terminal && (ioctl(0, TIOCSCTTY, 0) < 0 || fchown(0, person->uid, person->gid) < 0)) tell(report, strerror(errno));
     build_environment(wish, person);
     if (wish->user) {
         const char *why = become(person);
@@ -142,18 +145,46 @@ static const char *wait_started(int report) {
     return why;
 }
 
+void resize_terminal(int terminal, const unsigned char *size) {
+    struct winsize window = {.ws_row = (unsigned short)(size[0] | size[1] << 8), .ws_col = (unsigned short)(size[2] | size[3] << 8)};
+    ioctl(terminal, TIOCSWINSZ, &window);
+}
+
+/* The two ends of everything that the process has open: ours first. */
+struct streams { int in[2], out[2], err[2]; };
+
+static int open_terminal(const unsigned char *size, struct streams *streams) {
+    char name[64];
+    int ours = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (ours < 0 || grantpt(ours) < 0 || unlockpt(ours) < 0 || ptsname_r(ours, name, sizeof name) != 0) return -1;
+    resize_terminal(ours, size);
+    int its = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    *streams = (struct streams){{ours, its}, {fcntl(ours, F_DUPFD_CLOEXEC, 0), fcntl(its, F_DUPFD_CLOEXEC, 0)}, {-1, fcntl(its, F_DUPFD_CLOEXEC, 0)}};
+    return its < 0 ? -1 : 0;
+}
+
+static int open_pipes(struct streams *streams) {
+    int in[2], out[2], err[2];
+    if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0) return -1;
+    *streams = (struct streams){{in[1], in[0]}, {out[0], out[1]}, {err[0], err[1]}};
+    return 0;
+}
+
 static const char *launch(struct wish *wish, struct person *person, struct process *process) {
-    int in[2], out[2], err[2], report[2];
-    if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0 || pipe2(report, O_CLOEXEC) < 0)
-        return strerror(errno);
+    struct streams streams;
+    int report[2];
+    if ((wish->terminal ? open_terminal(wish->terminal, &streams) : open_pipes(&streams)) < 0 || pipe2(report, O_CLOEXEC) < 0) return strerror(errno);
     process->pid = fork();
-    if (process->pid == 0) become_process(wish, person, (int[]){in[0], out[1], err[1]}, report[1]);
-    close(in[0]), close(out[1]), close(err[1]), close(report[1]);
+    if (process->pid == 0) become_process(wish, person, (int[]){streams.in[1], streams.out[1], streams.err[1]}, report[1]);
+    close(streams.in[1]), close(streams.out[1]), close(streams.err[1]), close(report[1]);
     const char *why = process->pid < 0 ? strerror(errno) : NULL;
     if (!why) why = wait_started(report[0]);
-    process->in = in[1], process->out = out[0], process->err = err[0];
-    if (why) close(in[1]), close(out[0]), close(err[0]);
-    else fcntl(process->in, F_SETFL, O_NONBLOCK);
+    process->in = streams.in[0], process->out = streams.out[0], process->err = streams.err[0];
+    process->is_terminal = wish->terminal != NULL;
+    if (why) {
+        close(process->in), close(process->out);
+        if (process->err >= 0) close(process->err);
+    } else fcntl(process->in, F_SETFL, O_NONBLOCK);
     return why;
 }
 

@@ -1,0 +1,1 @@
+"""desplega-ai/agent-swarm: one SQLite file, secrets under one key."""

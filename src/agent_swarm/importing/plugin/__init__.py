@@ -1,0 +1,1 @@
+"""The Swarm plugin: folders of JSON files."""

@@ -1,0 +1,33 @@
+"""Idle agents are woken for messages, by one task that all of them share."""
+
+from dataclasses import replace
+
+from agent_swarm.domain.kill_switch import stopping
+from agent_swarm.domain.messages import AT_ONCE
+from agent_swarm.store import events
+from agent_swarm.store import operations as ops
+from agent_swarm.store.applying.tasks import create_task
+from agent_swarm.store.applying.work import Work
+from agent_swarm.store.families.mail import CALLS, CONVERSATIONS, TRAYS, Conversation
+from agent_swarm.store.families.mailing import TRAY
+
+
+def open_conversation(work: Work, op: ops.OpenConversation) -> str:
+    """Make the task, where the agent is called, is idle, and has no such task waiting."""
+    call = work.get(CALLS, op.agent_id)
+    if call is None or stopping(work.rows.killed(), op.agent_id) is not None:
+        return ""
+    tray = work.scan(TRAYS, f"agent:{op.agent_id}", limit=TRAY)
+    if not any(one.is_waking and one.number > call.up_to for one in tray):
+        return ""
+    work.rows.prefetch(tasks=[call.task_id] if call.task_id else [])
+    before = work.rows.entry(call.task_id) if call.task_id else None
+    is_open = before is not None and not before.state.is_terminal
+    if is_open or work.rows.held_by(op.agent_id):
+        return ""
+    record = create_task(work, op.task, events.SYSTEM)
+    told = tray[:AT_ONCE]
+    hops = max(one.hops for one in told)
+    work.add(CONVERSATIONS, [Conversation(task_id=record.spec.id, agent_id=op.agent_id, hops=hops)])
+    work.put(CALLS, replace(call, task_id=record.spec.id, up_to=told[-1].number))
+    return record.spec.id

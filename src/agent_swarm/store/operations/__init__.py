@@ -1,0 +1,84 @@
+"""Operations: values that say what to write.
+
+A service function builds one, with ids, tokens and jitter already drawn, and hands it to `Store.apply`. The store
+collects the operations of a moment, applies them together in the order of `PHASES`, each kind set-based, and
+commits once. Each operation gets its own answer, or its own refusal, and sees nothing of the others.
+
+Within one batch no two operations share a key, so that the result does not depend on their order. Dependency cascades
+run after all commands of the batch.
+"""
+
+from agent_swarm.store.operations.agents import (
+    IntroduceAgent,
+    PutToken,
+    RegisterAgent,
+    Registration,
+    RevokeToken,
+    SetAgentPermissions,
+    SignOff,
+)
+from agent_swarm.store.operations.approvals import ApprovalOperation
+from agent_swarm.store.operations.base import Desk, Idempotency, Operation, RecordOperation
+from agent_swarm.store.operations.phases import PHASES, phase_of
+from agent_swarm.store.operations.switches import (
+    AcknowledgeKill,
+    ActivateKillSwitch,
+    Held,
+    LiftKillSwitch,
+    SwitchOperation,
+    SwitchReply,
+)
+from agent_swarm.store.operations.tasks import (
+    Capped,
+    CommandReply,
+    Created,
+    CreateProject,
+    CreateTasks,
+    NewTask,
+    OpenConversation,
+    Reprioritize,
+    TaskCommand,
+)
+from agent_swarm.store.operations.upkeep import DropArchived, FindUnserved, Prune, RunTimers
+from agent_swarm.store.operations.work import BookUsage, ClaimTask, Heartbeat, LeaseVerdict, ReportProgress
+
+__all__ = [
+    "PHASES",
+    "AcknowledgeKill",
+    "ActivateKillSwitch",
+    "ApprovalOperation",
+    "BookUsage",
+    "Capped",
+    "ClaimTask",
+    "CommandReply",
+    "CreateProject",
+    "CreateTasks",
+    "Created",
+    "Desk",
+    "DropArchived",
+    "FindUnserved",
+    "Heartbeat",
+    "Held",
+    "Idempotency",
+    "IntroduceAgent",
+    "LeaseVerdict",
+    "LiftKillSwitch",
+    "NewTask",
+    "OpenConversation",
+    "Operation",
+    "Prune",
+    "PutToken",
+    "RecordOperation",
+    "RegisterAgent",
+    "Registration",
+    "ReportProgress",
+    "Reprioritize",
+    "RevokeToken",
+    "RunTimers",
+    "SetAgentPermissions",
+    "SignOff",
+    "SwitchOperation",
+    "SwitchReply",
+    "TaskCommand",
+    "phase_of",
+]

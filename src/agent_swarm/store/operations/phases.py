@@ -1,0 +1,50 @@
+"""The order in which the operations of a batch are applied."""
+
+from typing import Any
+
+from agent_swarm.store.operations.agents import (
+    IntroduceAgent,
+    PutToken,
+    RegisterAgent,
+    RevokeToken,
+    SetAgentPermissions,
+    SignOff,
+)
+from agent_swarm.store.operations.approvals import ApprovalOperation
+from agent_swarm.store.operations.base import Operation, RecordOperation
+from agent_swarm.store.operations.switches import AcknowledgeKill, ActivateKillSwitch, LiftKillSwitch
+from agent_swarm.store.operations.tasks import CreateProject, CreateTasks, OpenConversation, Reprioritize, TaskCommand
+from agent_swarm.store.operations.upkeep import DropArchived, FindUnserved, Prune, RunTimers
+from agent_swarm.store.operations.work import BookUsage, ClaimTask, Heartbeat, ReportProgress
+
+PHASES: tuple[type[Operation[Any]], ...] = (
+    ActivateKillSwitch,
+    LiftKillSwitch,
+    AcknowledgeKill,
+    RecordOperation,
+    PutToken,
+    RevokeToken,
+    RegisterAgent,
+    IntroduceAgent,
+    SetAgentPermissions,
+    SignOff,
+    CreateProject,
+    CreateTasks,
+    OpenConversation,
+    TaskCommand,
+    Reprioritize,
+    ApprovalOperation,
+    RunTimers,
+    Heartbeat,
+    ReportProgress,
+    BookUsage,
+    ClaimTask,
+    FindUnserved,
+    Prune,
+    DropArchived,
+)
+
+
+def phase_of(operation: Operation[Any]) -> type[Operation[Any]]:
+    """The phase an operation belongs to."""
+    return next((kind for kind in (RecordOperation, ApprovalOperation) if isinstance(operation, kind)), type(operation))
