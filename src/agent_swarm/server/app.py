@@ -28,6 +28,7 @@ from agent_swarm.server.pool import PoolContext
 from agent_swarm.server.pool import routes as pool_routes
 from agent_swarm.server.routes import (
     agents,
+    approvals,
     attempts,
     audit,
     auth,
@@ -38,6 +39,8 @@ from agent_swarm.server.routes import (
     health,
     keys,
     kill_switch,
+    kv,
+    memory,
     messages,
     projects,
     tasks,
@@ -67,6 +70,9 @@ FACES = (
     audit,
     config,
     keys,
+    memory,
+    kv,
+    approvals,
     health,
 )
 

@@ -94,7 +94,7 @@ def violations(events: Sequence[Told], *, upstreams: Mapping[str, Sequence[str]]
     stories: dict[str, _Story] = {}
     found = [Violation(rule, _said(event)) for rule, event in _in_order(events)]
     for event in events:
-        if event["taskId"] is not None:
+        if _is_told_of_its_task(event):
             rules = _told(stories, event, upstreams or {})
             found.extend(Violation(rule, _said(event)) for rule in rules)
     return found
@@ -114,7 +114,7 @@ def audit(queries: Queries) -> list[Violation]:
     found += violations(events, upstreams=upstreams)
     stories: dict[str, _Story] = {}
     for event in events:
-        if event["taskId"] is not None:
+        if _is_told_of_its_task(event):
             list(_told(stories, event, {}))
     for task in tasks:
         found.extend(
@@ -134,6 +134,11 @@ def _in_order(events: Sequence[Told]) -> Iterator[tuple[str, Told]]:
         if event["type"] not in EVENT_TYPES:
             yield KNOWN, event
         at = event["at"]
+
+
+def _is_told_of_its_task(event: Told) -> bool:
+    """What a task has asked is settled by rules of its own, also after its end."""
+    return event["taskId"] is not None and not event["type"].startswith("approval.")
 
 
 def _told(stories: dict[str, _Story], event: Told, upstreams: Mapping[str, Sequence[str]]) -> Iterator[str]:

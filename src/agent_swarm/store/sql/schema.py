@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from agent_swarm.faults import crash_point
 from agent_swarm.store.events import GENESIS
-from agent_swarm.store.sql import schema_lock, tables, unfinished
+from agent_swarm.store.sql import schema_lock, searching, tables, unfinished
 from agent_swarm.store.sql.foreign import UnknownSchemaError, not_ours
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def bring_to_head(connection: sa.Connection) -> None:
     revision = revision_of(connection)
     if revision is None:
         tables.metadata.create_all(connection)
+        searching.make(connection)
         crash_point("schema.creating")
         insert_head(connection)
         stamp(connection)
