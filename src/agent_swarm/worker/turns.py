@@ -43,23 +43,10 @@ def turn_for(
 
     Without a network the server is out of reach, and its tools are left out rather than found broken.
     """
-    tmp = agent_part(workspace.state_dir) / "tmp"
-    tmp.mkdir(parents=True, exist_ok=True, mode=0o700)
-    facts = RunFacts(
-        agent_id=employer.agent_id,
-        task_id=claim.task_id,
-        attempt=claim.attempt,
-        token=claim.token,
-        workspace=workspace.path,
-        tmp=tmp,
-        shared_dir=employer.folders.shared,
-        personal_dir=employer.folders.personal,
-        dependencies=_dependencies_file(claim, workspace),
-    )
     settings = employer.settings
     environment = agent_environment(
         settings,
-        facts,
+        _facts(claim, workspace, employer),
         worker=employer.environ,
         git=workspace.env,
         granted=grants.variables,
@@ -88,6 +75,23 @@ def turn_for(
             path="" if network is NetworkMode.OFF else employer.mcp_path(),
             token=claim.token,
         ),
+    )
+
+
+def _facts(claim: Claimed, workspace: Workspace, employer: Employer) -> RunFacts:
+    """What the agent's environment says of its run."""
+    tmp = agent_part(workspace.state_dir) / "tmp"
+    tmp.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return RunFacts(
+        agent_id=employer.agent_id,
+        task_id=claim.task_id,
+        attempt=claim.attempt,
+        token=claim.token,
+        workspace=workspace.path,
+        tmp=tmp,
+        shared_dir=employer.folders.shared,
+        personal_dir=employer.folders.personal,
+        dependencies=_dependencies_file(claim, workspace),
     )
 
 

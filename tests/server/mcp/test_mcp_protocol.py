@@ -128,10 +128,14 @@ async def test_given_every_role_when_tools_are_listed_then_each_sees_what_it_may
     delegating = {"get-swarm", "get-tasks", "explain-task", "send-task"}
     acting = {"task-action", "cancel-task", "pause-task", "resume-task", "get-config", "set-config"}
     talking = {"post-message", "read-messages", "list-channels", "create-channel", "join-channel"}
+    keeping = {"memory-store", "memory-search", "memory-get", "memory-delete"}
+    keeping |= {"kv-get", "kv-set", "kv-incr", "kv-delete", "kv-list"}
+    own = {"store-progress", "request-human-input"}
+    everybody = looking | talking | keeping | {"get-human-input"}
     expected = {
-        (await world.take(worker)).token: looking | talking | {"store-progress"},
-        (await world.take(lead)).token: looking | delegating | talking | {"store-progress", "cancel-task"},
-        API_KEY: looking | delegating | acting | talking | {"steer-task"},
+        (await world.take(worker)).token: everybody | own,
+        (await world.take(lead)).token: everybody | own | delegating | {"cancel-task"},
+        API_KEY: everybody | delegating | acting | {"steer-task"},
     }
     for token, names in expected.items():
         assert {tool["name"] for tool in await tools_of(world, token)} == names

@@ -156,3 +156,49 @@ async def test_given_a_lead_when_it_cancels_by_the_tool_then_only_below_its_own_
     for task_id in (grandchild, child):
         assert (await says(world, "cancel-task", {"taskId": task_id}, token=lead.token))["status"] == "cancelled"
     assert (await world.get(f"/api/tasks/{foreign}"))["status"] == "pending"
+
+
+async def test_given_a_task_that_asks_people_when_it_is_followed_then_they_answer_through_their_client(
+    world: World,
+) -> None:
+    agent = await world.register("ada")
+    task_id = (await begun(world, "deploy"))["taskId"]
+    claim = await world.take(agent)
+    questions = [
+        {"text": "now?"},
+        {"id": "where", "text": "Where?", "kind": "choice", "choices": ["eu", "us"]},
+        {"id": "why", "text": "Why?", "kind": "text"},
+    ]
+    asked = await says(world, "request-human-input", {"title": "Deploy?", "questions": questions}, token=claim.token)
+    got = await result(world, "tasks/get", {"taskId": task_id})
+    assert got["status"] == "input_required"
+    form = got["inputRequests"][asked["id"]]
+    assert (form["method"], form["params"]["message"]) == ("elicitation/create", "Deploy?")
+    assert form["params"]["requestedSchema"]["properties"]["where"]["enum"] == ["eu", "us"]
+
+    async def update(response: Any, **options: Any) -> httpx2.Response:
+        params = {"taskId": task_id, "inputResponses": {asked["id"]: response, "unknown": {"action": "decline"}}}
+        return await request(world, "tasks/update", params, **options)
+
+    many = {"action": "accept", "content": {f"q{number}": True for number in range(100)}}
+    for response in ({"action": "jump"}, "yes", many, {"action": "accept", "content": {"q1": True}}):
+        assert (await update(response)).json()["error"]["code"] == -32602
+    assert "result" in (await update({"action": "cancel"})).json()
+    answers = {"q1": True, "where": "eu", "why": "because"}
+    ignored = await update({"action": "accept", "content": answers}, token=claim.token)
+    assert "result" in ignored.json()  # a worker may look, and what it says to questions is not heard
+    assert (await result(world, "tasks/get", {"taskId": task_id}))["status"] == "input_required"
+
+    assert "result" in (await update({"action": "accept", "content": answers})).json()
+    assert "result" in (await update({"action": "decline"})).json()  # too late
+    assert (await world.get(f"/api/approvals/{asked['id']}"))["answers"] == answers
+    assert (await result(world, "tasks/get", {"taskId": task_id}))["status"] == "working"
+
+
+async def test_given_a_request_for_approval_when_a_person_declines_then_that_is_a_no(world: World) -> None:
+    agent = await world.register("ada")
+    task_id = (await begun(world, "deploy"))["taskId"]
+    claim = await world.take(agent)
+    asked = await says(world, "request-human-input", {"title": "Deploy?"}, token=claim.token)
+    await result(world, "tasks/update", {"taskId": task_id, "inputResponses": {asked["id"]: {"action": "decline"}}})
+    assert (await world.get(f"/api/approvals/{asked['id']}"))["status"] == "denied"

@@ -28,7 +28,14 @@ async def test_given_a_running_agent_when_it_says_hello_then_it_learns_who_it_is
     assert said["you"]["id"] == agent.id
     assert said["task"] == {"id": claim.task_id, "title": "write it", "status": "running", "attempt": 1}
     info = await says(world, "my-agent-info", token=claim.token)
-    assert info["scopes"] == ["ownMessages:use", "ownTask:progress", "ownTask:read"]
+    assert info["scopes"] == [
+        "ownKv:use",
+        "ownMemory:use",
+        "ownMessages:use",
+        "ownQuestions:ask",
+        "ownTask:progress",
+        "ownTask:read",
+    ]
 
 
 async def test_given_agents_and_projects_when_a_lead_looks_then_it_sees_them(world: World) -> None:

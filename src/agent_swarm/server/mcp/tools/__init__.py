@@ -2,9 +2,20 @@
 
 from agent_swarm.server.context import Context
 from agent_swarm.server.mcp.catalogue import Catalogue
-from agent_swarm.server.mcp.tools import acting, configuration, filing, looking, reporting, swarm, talking
+from agent_swarm.server.mcp.tools import (
+    acting,
+    asking,
+    configuration,
+    filing,
+    keeping,
+    looking,
+    remembering,
+    reporting,
+    swarm,
+    talking,
+)
 
-SUBJECTS = (swarm, looking, filing, acting, talking, reporting, configuration)
+SUBJECTS = (swarm, looking, filing, acting, talking, reporting, asking, remembering, keeping, configuration)
 
 
 def all_tools(context: Context) -> Catalogue:
