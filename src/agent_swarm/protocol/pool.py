@@ -277,7 +277,7 @@ class Project(Wire):
 
 
 class Dependency(Wire):
-    """An upstream task and its accepted result."""
+    """Another task and its accepted result."""
 
     task_id: str
     title: str
@@ -365,7 +365,8 @@ class Claimed(Wire):
     project: Project | None = None
     dependencies: tuple[Dependency, ...] = ()
     previous: PreviousAttempt | None = None
-    answers: str = ""  # what became of what the task asked people, since its last attempt began
+    below: tuple[Dependency, ...] = ()  # what the tasks below it delivered, for an attempt that is not the first
+    answers: str = ""  # of what it asked people, and of the tasks below it, since its last attempt began
     environment: tuple[Variable, ...] = Field(default=(), repr=False)
     permissions: Permissions | None = None
     messages: tuple[MessageText, ...] = ()  # what waited for the agent, or for this task, oldest first

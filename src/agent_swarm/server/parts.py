@@ -35,6 +35,7 @@ from agent_swarm.server.settings import ServerSettings, stored_settings
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.server.timers import TimerService
 from agent_swarm.server.unserved import UnservedWatch
+from agent_swarm.server.waits import TaskWaits
 from agent_swarm.server.waking import Waking
 from agent_swarm.services.approvals import Approvals
 from agent_swarm.services.channels import Channels
@@ -98,6 +99,7 @@ def make_parts(ground: Ground) -> Parts:
         services=(
             timers,
             ApprovalTimer(store),
+            TaskWaits(store),
             Housekeeping(store),
             SessionKeeping(store),
             Waking(store),

@@ -22,6 +22,7 @@ from agent_swarm.store.applying import (
     tasks,
     tokens,
     upkeep,
+    waits,
 )
 from agent_swarm.store.applying.claims import Numbered
 from agent_swarm.store.applying.work import Work
@@ -84,7 +85,7 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
     """What operations of a phase name, to be fetched at once."""
     if phase is ops.TaskCommand:
         return {"tasks": {op.command.task_id for op in operations}}
-    if phase in (ops.Reprioritize, ops.ReportProgress):
+    if phase in (ops.Reprioritize, ops.ReportProgress, ops.WaitForTasks, ops.EndWait):
         return {"tasks": {op.task_id for op in operations}}
     if phase is ops.StateOutcome:
         return {"tasks": {op.outcome.task_id for op in operations}}
@@ -134,6 +135,8 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.Heartbeat: leases.heartbeat,
     ops.ReportProgress: leases.report_progress,
     ops.StateOutcome: leases.state_outcome,
+    ops.WaitForTasks: waits.wait_for_tasks,
+    ops.EndWait: waits.end_wait,
     ops.BookUsage: leases.book_usage,
     ops.FindUnserved: upkeep.find_unserved,
     ops.Prune: upkeep.prune,

@@ -39,7 +39,7 @@ from agent_swarm.store.operations.tasks import (
     Reprioritize,
     TaskCommand,
 )
-from agent_swarm.store.operations.upkeep import DropArchived, FindUnserved, Prune, RunTimers
+from agent_swarm.store.operations.upkeep import DropArchived, EndWait, FindUnserved, Prune, RunTimers
 from agent_swarm.store.operations.work import (
     BookUsage,
     ClaimTask,
@@ -47,6 +47,7 @@ from agent_swarm.store.operations.work import (
     LeaseVerdict,
     ReportProgress,
     StateOutcome,
+    WaitForTasks,
 )
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "Created",
     "Desk",
     "DropArchived",
+    "EndWait",
     "FindUnserved",
     "Heartbeat",
     "Held",
@@ -88,5 +90,6 @@ __all__ = [
     "SwitchOperation",
     "SwitchReply",
     "TaskCommand",
+    "WaitForTasks",
     "phase_of",
 ]

@@ -74,6 +74,19 @@ class StateOutcome(Operation[CommandReply]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitForTasks(Operation[CommandReply]):
+    """Pause a running attempt until all tasks directly below its own have ended."""
+
+    task_id: str
+    fence: int
+    actor: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"task:{self.task_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BookUsage(Operation[bool]):
     """Book money and tokens spent, whatever became of the lease; deduplicated by (task, attempt, seq). Answers
     whether it was new.

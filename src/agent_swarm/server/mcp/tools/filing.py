@@ -5,12 +5,12 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from agent_swarm.protocol import limits, rest
-from agent_swarm.server.access import operators_and_attempts
+from agent_swarm.server.access import attempts, operators_and_attempts
 from agent_swarm.server.context import Context
 from agent_swarm.server.mcp.catalogue import Begun, Caller, Tool
-from agent_swarm.server.mcp.tools.arguments import OnceOnly
+from agent_swarm.server.mcp.tools.arguments import Nothing, OnceOnly
 from agent_swarm.server.mcp.tools.looking import in_short
-from agent_swarm.services import readings, tasks, views
+from agent_swarm.services import readings, tasks, views, waits
 from agent_swarm.services.tokens import Scope
 
 
@@ -47,6 +47,20 @@ class FilingTools:
         }
         return Begun(said, shown[0]) if len(shown) == 1 else said
 
+    async def wait(self, _: Nothing, caller: Caller) -> dict[str, Any]:
+        """Pause until the tasks below have ended; at once what they came to where they have."""
+        by = caller.identity
+        task_id = by.task_id or ""
+        operation = waits.wait_for_tasks(task_id, by=by)
+        if await self._store.read(lambda queries: waits.waits_for_some(queries, task_id)):
+            await self._store.apply(operation)
+            return _paused()
+        return {"ended": await self._store.read(lambda queries: waits.account_since(queries, task_id, 0))}
+
+
+def _paused() -> dict[str, Any]:
+    return {"paused": True, "next": "stop here: your run is interrupted, and goes on with what they came to"}
+
 
 def tools(context: Context) -> list[Tool]:
     """The table."""
@@ -62,5 +76,15 @@ def tools(context: Context) -> list[Tool]:
             takes=SendTask,
             access=operators_and_attempts(Scope.TASKS_WRITE, Scope.CHILDREN_CREATE),
             call=face.send,
-        )
+        ),
+        Tool(
+            name="wait-for-tasks",
+            description=(
+                "Stop here until all tasks that you have sent have ended; your run is paused, and goes on with one "
+                "account of what they came to. Where all have ended it answers that account."
+            ),
+            takes=Nothing,
+            access=attempts(Scope.CHILDREN_CREATE),
+            call=face.wait,
+        ),
     ]

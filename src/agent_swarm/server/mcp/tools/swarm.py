@@ -16,7 +16,7 @@ _RULES = (
     "Say how far you are with store-progress, and once, at the end, what came of it.",
     "What you commit in your workspace is pushed for you when you end.",
 )
-_LEAD_RULES = ("Hand work to others with send-task; get-task-details with waitSeconds waits for a task.",)
+_LEAD_RULES = ("Hand work to others with send-task; wait-for-tasks stops you until all of them have ended.",)
 
 
 class GetSwarm(Nothing):

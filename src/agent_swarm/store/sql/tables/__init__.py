@@ -32,6 +32,7 @@ from agent_swarm.store.sql.tables.work import (
     stated_outcome,
     task,
     task_label,
+    task_wait,
     usage,
 )
 
@@ -71,6 +72,7 @@ __all__ = [
     "stated_outcome",
     "task",
     "task_label",
+    "task_wait",
     "token",
     "usage",
     "user_account",

@@ -217,3 +217,12 @@ stated_outcome = sa.Table(
     sa.Column("digest", sa.String(64), nullable=False),
     instant("stated_at", nullable=False),
 )
+
+# Tasks that wait, or are about to, for the tasks below them; few, and none for long.
+task_wait = sa.Table(
+    "task_wait",
+    metadata,
+    sa.Column("task_id", ID, primary_key=True),
+    sa.Column("fence", sa.BigInteger, nullable=False),
+    instant("asked_at", nullable=False),
+)
