@@ -57,6 +57,7 @@ MAY_CALL = {
     "POST /api/tasks/{id}/backlog": WRITERS,
     "POST /api/tasks/{id}/promote": WRITERS,
     "POST /api/tasks/{id}/progress": ATTEMPTS,
+    "POST /api/tasks/{id}/wait": LEAD,
     "GET /api/tasks/{id}/explain": PEOPLE | LEAD,
     "GET /api/tasks/{id}/attempts": PEOPLE | LEAD,
     "GET /api/tasks/{id}/attempts/{number}/transcript": PEOPLE | LEAD,

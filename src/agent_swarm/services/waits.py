@@ -23,7 +23,7 @@ def wait_for_tasks(task_id: str, *, by: Identity) -> WaitForTasks:
     """Pause the attempt of this token until the tasks below its own have ended. Raises Denied for another task."""
     if by.task_id != task_id or by.fence is None:
         raise Denied(
-            "only the attempt that runs a task can wait for those below it",
+            "only the token of the attempt that runs a task can have it wait for those below it",
             hint="use the token the agent was started with, on its own task",
             details={"taskId": task_id},
         )
