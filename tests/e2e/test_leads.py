@@ -43,6 +43,15 @@ def files_of(repository: Path, task: Any) -> set[str]:
     return set(git(repository, "ls-tree", "--name-only", task["result"]["branch"]).splitlines())
 
 
+def start_lead(swarm: RealSwarm, **variables: str) -> str:
+    """A lead that has registered, so that tasks can be addressed to it; its id."""
+    lead = swarm.start_worker(slots=1, variables={**variables, "AGENT_ROLE": "lead"})
+    swarm.wait_until(
+        lambda: any(agent["id"] == lead for agent in swarm.call("GET", "/api/agents")["agents"]), "the lead is there"
+    )
+    return lead
+
+
 def outcomes(swarm: RealSwarm, task_id: str) -> list[str]:
     """How the attempts of a task ended."""
     return [one["outcome"] for one in swarm.call("GET", f"/api/tasks/{task_id}/attempts")["attempts"]]
@@ -69,7 +78,7 @@ def test_given_a_script_lead_that_waits_when_server_and_workers_are_killed_then_
 ) -> None:
     swarm.start_server()
     swarm.call("POST", "/api/projects", {"name": "shop", "repoUrl": str(repository)})
-    lead = swarm.start_worker(slots=1, variables={"AGENT_ROLE": "lead"})
+    lead = start_lead(swarm)
     script = SCRIPT.replace("MARKS", str(swarm.marks))
     goal = {"ref": "goal", "title": "goal", "harness": "script", "prompt": script, "project": "shop", "agentId": lead}
     goal_id = swarm.file(goal)["goal"]
@@ -148,7 +157,7 @@ async def test_given_a_lead_and_two_workers_that_are_claude_when_the_server_is_k
         host = Host(swarm, claude_cli, model)
         await host.start_server()
         await asyncio.to_thread(swarm.call, "POST", "/api/projects", {"name": "shop", "repoUrl": str(repository)})
-        lead = await host.start_worker(AGENT_ROLE="lead")
+        lead = await asyncio.to_thread(lambda: start_lead(swarm, **host.variables))
         for _ in range(2):
             await host.start_worker()
         goal = await host.file(LEAD, agentId=lead, project="shop")
