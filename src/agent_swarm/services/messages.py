@@ -154,7 +154,7 @@ class Messages:
             )
         kind, channel, to = _way(queries, people, wanted, answered, by)
         meant = people.meant_by(text)
-        reached = recipients.everybody(people) if kind is MessageKind.BROADCAST else to
+        reached = people.everybody() if kind is MessageKind.BROADCAST else to
         if channel is not None:
             reached = recipients.members_of(queries, channel)
         chosen = recipients.addressees(people, reached, meant, direct=kind is MessageKind.DIRECT, sender=by.actor)
