@@ -41,7 +41,7 @@ def of_task(task_id: str) -> str:
 
 
 def fitting(sizes: Iterable[int]) -> int:
-    """How many messages whose texts have these sizes in bytes, oldest first, an agent is told together: one at least."""
+    """How many messages whose texts have these sizes in bytes, oldest first, an agent is told at once: one at least."""
     room, number = DIGEST_BYTES, 0
     for size in sizes:
         room -= size
