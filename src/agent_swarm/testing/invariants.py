@@ -14,6 +14,7 @@ from agent_swarm.services import views
 from agent_swarm.store.base import Queries
 from agent_swarm.store.events import GENESIS, Draft, chain
 from agent_swarm.store.records import AttemptRecord, Event, TaskFilter, TaskRecord
+from agent_swarm.testing import mail_rules
 
 GAPLESS = "events are numbered without a gap"
 CHAINED = "every event is chained to the one before"
@@ -92,7 +93,7 @@ def violations(events: Sequence[Told], *, upstreams: Mapping[str, Sequence[str]]
     stories: dict[str, _Story] = {}
     found = [Violation(rule, _said(event)) for rule, event in _in_order(events)]
     for event in events:
-        if event["taskId"] is not None:
+        if _is_of_task(event):
             rules = _told(stories, event, upstreams or {})
             found.extend(Violation(rule, _said(event)) for rule in rules)
     return found
@@ -110,9 +111,10 @@ def audit(queries: Queries) -> list[Violation]:
     }
     found = [Violation(CHAINED, f"event {seq}") for seq in _unchained(records)]
     found += violations(events, upstreams=upstreams)
+    found += (Violation(rule, about) for rule, about in mail_rules.broken(queries))
     stories: dict[str, _Story] = {}
     for event in events:
-        if event["taskId"] is not None:
+        if _is_of_task(event):
             list(_told(stories, event, {}))
     for task in tasks:
         found.extend(
@@ -120,6 +122,11 @@ def audit(queries: Queries) -> list[Violation]:
             for what in _disagreements(task, queries.attempts(task.spec.id), stories.get(task.spec.id))
         )
     return found
+
+
+def _is_of_task(event: Told) -> bool:
+    """Whether it is a step of a task's life; what is said about a task, before or after its end, is none."""
+    return event["taskId"] is not None and not event["type"].startswith("message.")
 
 
 def _in_order(events: Sequence[Told]) -> Iterator[tuple[str, Told]]:
