@@ -1,4 +1,4 @@
-"""Agents by the words that name them, and the last message that is to wake an agent"""
+"""Agents by the words that name them; the last message that is to wake an agent; a first number that can be locked"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,6 +16,10 @@ def upgrade() -> None:
         op.add_column("agent", sa.Column(name, sa.Text(), nullable=False, server_default=""))
     op.add_column("wake_call", sa.Column("last", sa.BigInteger(), nullable=False, server_default="0"))
     _fill()
+    op.execute(
+        "INSERT INTO message_head (name, number) SELECT 'messages', 0"
+        " WHERE NOT EXISTS (SELECT 1 FROM message_head WHERE name = 'messages')"
+    )
     for name in ("name_word", "role_word", "agent_role"):
         op.create_index(f"ix_agent_{name}", "agent", [name, "id"], unique=False)
 
