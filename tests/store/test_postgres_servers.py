@@ -670,11 +670,13 @@ def test_given_servers_that_start_at_once_on_an_empty_database_then_all_of_them_
 def test_given_two_servers_that_post_at_once_when_it_is_the_first_message_then_numbers_have_no_gap_and_none_twice(
     swarm: Driver, other: Driver, background: ThreadPoolExecutor
 ) -> None:
-    posting = [background.submit(one.do, writing("operator")) for _ in range(5) for one in (swarm, other)]
+    def post_some(server: Driver) -> list[int]:
+        return [server.do(writing("operator")).message.number for _ in range(10)]
 
-    numbers = [one.result(PATIENCE_SECONDS).message.number for one in posting]
+    posting = [background.submit(post_some, server) for server in (swarm, other)]
 
-    assert sorted(numbers) == list(range(1, 11))
+    numbers = [number for one in posting for number in one.result(PATIENCE_SECONDS)]
+    assert sorted(numbers) == list(range(1, 21))
 
 
 def test_given_a_message_that_another_server_is_posting_when_one_posts_then_it_waits_and_has_the_next_number(

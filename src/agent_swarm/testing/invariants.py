@@ -101,6 +101,11 @@ def violations(events: Sequence[Told], *, upstreams: Mapping[str, Sequence[str]]
 
 def audit(queries: Queries) -> list[Violation]:
     """Every rule that a store's content breaks."""
+    return [*audit_tasks(queries), *(Violation(rule, about) for rule, about in mail_rules.broken(queries))]
+
+
+def audit_tasks(queries: Queries) -> list[Violation]:
+    """Those of them that are about the life of tasks, and the chain of events."""
     records = _all_events(queries)
     events = [views.event(record).model_dump(by_alias=True) for record in records]
     tasks = queries.list_tasks(TaskFilter(), after=None, limit=1_000_000)
@@ -111,7 +116,6 @@ def audit(queries: Queries) -> list[Violation]:
     }
     found = [Violation(CHAINED, f"event {seq}") for seq in _unchained(records)]
     found += violations(events, upstreams=upstreams)
-    found += (Violation(rule, about) for rule, about in mail_rules.broken(queries))
     stories: dict[str, _Story] = {}
     for event in events:
         if _is_of_task(event):
