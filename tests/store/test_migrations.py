@@ -132,7 +132,7 @@ def add_old_agents(address: str, number: int) -> None:
     engine = sa.create_engine(address)
     with engine.begin() as connection:
         had = sa.Table("agent", sa.MetaData(), autoload_with=connection)
-        texts = dict.fromkeys(("description", "template_id", "harness"), "")
+        texts: dict[str, Any] = dict.fromkeys(("description", "template_id", "harness"), "")
         fixed = {**texts, **dict.fromkeys(("tags", "capabilities", "skills"), "[]"), "agent_role": "worker"}
         fixed |= {"role": "Front End", "slots": 1, "registered_at": 0, "last_seen_at": 0, "offline_at": None}
         rows = [

@@ -78,6 +78,7 @@ class FakeTask:
     attempts: list[FakeAttempt] = field(default_factory=list)
     result: pool.Complete | None = None
     results: int = 0  # accepted ones; more than one is a bug
+    received: list[pool.Received] = field(default_factory=list)  # what workers say about messages, as it came
 
     @property
     def attempt(self) -> FakeAttempt:
@@ -219,6 +220,12 @@ class FakePool:
         self.activation = ""
         self.forget_tokens()
 
+    def tell(self, task_id: str, *messages: pool.MessageText) -> None:
+        """Push messages to the attempt that runs; the same ones again where they are sent again."""
+        task = self._task(task_id)
+        frame = pool.Message(task_id=task_id, fence=task.state.fence, messages=messages)
+        self._push(task.state.agent_id, FrameType.MESSAGE, frame)
+
     def pause(self, task_id: str, *, by_command: bool = True) -> None:
         """Ask for a pause, by a command or with the next heartbeat."""
         task = self.tasks[task_id]
@@ -350,6 +357,10 @@ class FakePool:
                 progress = pool.Progress.model_validate(frame.body)
                 self._held(progress).attempt.progress.append(progress.text)
                 return {}
+            case FrameType.RECEIVED:
+                noted = pool.Received.model_validate(frame.body)
+                self._task(noted.task_id).received.append(noted)
+                return {"noted": len(noted.delivered) + len(noted.acknowledged)}
             case FrameType.KILLED:
                 self.confirmed.append(pool.Killed.model_validate(frame.body))
                 return {}
