@@ -150,7 +150,7 @@ class Session(Protocol):
         """Give the agent a further message; returns when the agent has it.
 
         It is read when the agent comes to it, or at once where `interrupt` ends what it is doing. A message that comes
-        again under its `message_id`, a UUID, is given to a conversation once. Raises NotDelivered.
+        again under its `message_id`, a UUID, is given to a process once. Raises NotDelivered.
         """
         ...
 

@@ -44,8 +44,8 @@ class Conversation:
     async def post(self, text: str, *, interrupt: bool = False, message_id: str = "") -> "asyncio.Future[None]":
         """Write a message; the future is done when the agent has it, or fails with NotDelivered.
 
-        One that is on its way under this id, or that it has, is not written again; what an earlier process of this
-        conversation had, the CLI knows by that id itself.
+        One that is on its way under this id, or that it has, is not written again. The CLI does not look for it among
+        what an earlier process of the conversation had.
         """
         message_id = message_id or str(uuid.uuid4())
         if (earlier := self._receipts.get(message_id)) is not None:
