@@ -2,10 +2,10 @@
 
 `source` is the exact text and stands in its file once. A guard that was moved or rewritten is adapted here; one for
 which no test fails needs a test, not a smaller mutation. Those of several servers are in `of_servers`, those of
-secrets in `of_secrets`.
+secrets in `of_secrets`, those of messages in `of_messages`.
 """
 
-from scripts.guards import of_references, of_secrets, of_servers
+from scripts.guards import of_messages, of_references, of_secrets, of_servers
 from scripts.guards.guard import Guard
 
 COMMANDS = "src/agent_swarm/domain/commands.py"
@@ -566,4 +566,5 @@ GUARDS = (
     *of_servers.GUARDS,
     *of_secrets.GUARDS,
     *of_references.GUARDS,
+    *of_messages.GUARDS,
 )

@@ -269,6 +269,31 @@ def test_given_a_call_when_a_conversation_is_opened_twice_then_there_is_one_task
     swarm.cancel(first)
     assert wake(swarm, agent_id) == ""
     post(swarm, f"agent:{agent_id}")
+    second = wake(swarm, agent_id)
+    post(swarm, f"agent:{agent_id}")
+    assert second and wake(swarm, agent_id) == ""  # it is told when it takes up the second
+
+
+def test_given_an_agent_that_is_busy_when_it_is_called_then_it_is_woken_after_its_task(swarm: Driver) -> None:
+    agent_id = swarm.register()
+    swarm.file()
+    held = swarm.take(agent_id)
+    post(swarm, f"agent:{agent_id}")
+
+    assert wake(swarm, agent_id) == ""
+    swarm.complete(held)
+    assert wake(swarm, agent_id)
+
+
+def test_given_everything_is_stopped_when_an_agent_is_called_then_it_is_woken_once_that_is_lifted(
+    swarm: Driver,
+) -> None:
+    agent_id = swarm.register()
+    post(swarm, f"agent:{agent_id}")
+    swarm.kill()
+
+    assert wake(swarm, agent_id) == ""
+    swarm.lift()
     assert wake(swarm, agent_id)
 
 

@@ -108,6 +108,19 @@ async def test_given_an_attempt_that_is_lost_when_the_next_begins_then_its_claim
     assert [one.id for one in again.messages] == [message.id]
 
 
+async def test_given_a_message_that_another_attempt_under_way_has_when_an_attempt_begins_then_its_claim_has_it_not(
+    house: House,
+) -> None:
+    peer, ada, (claim,) = await at_work(house)
+    elsewhere = await say(house, ada)
+    await peer.request("received", task_id=claim.task_id, fence=claim.fence, delivered=[elsewhere.id])
+    waiting = await say(house, ada)
+    await peer.credit()
+    await house.create()
+
+    assert [one.id for one in (await peer.claim()).messages] == [waiting.id]
+
+
 async def test_given_two_attempts_when_a_message_is_about_one_then_that_has_it_and_others_go_to_the_latest(
     house: House,
 ) -> None:
