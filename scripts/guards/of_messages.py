@@ -248,7 +248,6 @@ GUARDS = (
         FRAMES,
         ", message.text)\n",
         ", message.text) and message.text\n",
-        "    text = message.text\n",
         ("tests/worker/test_worker_mail_text.py",),
     ),
 )

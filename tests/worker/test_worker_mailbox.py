@@ -131,6 +131,8 @@ async def test_given_an_agent_that_has_not_said_a_word_when_a_message_comes_then
     room, first = Room(tmp_path), message("one")
     async with room.at_work(has_begun=False):
         room.mailbox.take([first])
+        for _ in range(10):
+            await asyncio.sleep(0)
         assert room.agent.heard == []
         await room.mailbox.following(room.emit)(AgentEvent(EventKind.TEXT, {"text": "hello"}))
         await until(lambda: room.noted("acknowledged") == [first.id])
