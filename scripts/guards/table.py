@@ -138,8 +138,8 @@ GUARDS = (
     # --- the store ---
     Guard(
         "body of an idempotent request",
-        TASKS,
-        "        if earlier.body_hash != asked.body_hash:\n",
+        WORK,
+        "        if known.body_hash != asked.body_hash:\n",
         "        if False:\n",
         (f"{LIFE}::test_given_an_idempotency_key_when_another_body_comes_then_it_is_refused",),
     ),
