@@ -6,7 +6,8 @@ from tests.worker.crew import StartWorker
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.protocol.pool import FrameType, MessageText
-from agent_swarm.testing.fake_pool import FakePool, FakeTask, Fault
+from agent_swarm.testing.fake_pool import FakePool, Fault
+from agent_swarm.testing.fake_pool_records import FakeTask
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
