@@ -22,6 +22,7 @@ BENCHMARKS = {
     "requests": "requests beside a bare echo",
     "claims": "a claim among a million tasks against one among a thousand",
     "pages": "list page and cancel with 100,000 tasks",
+    "messages": "a message to a running, an idle and a busy agent; a page of a channel",
     "idle": "ten thousand connected workers",
     "stream": "events to a thousand SSE clients",
     "startup": "start of the server, memory at rest",

@@ -55,6 +55,20 @@ class Host:
         task = {"ref": "one", "title": "one", "harness": "claude", "prompt": prompt, **more}
         return (await asyncio.to_thread(self.swarm.file, task))["one"]
 
+    async def steer(self, task_id: str, text: str, *, interrupt: bool = False) -> str:
+        body = {"message": text, "interrupt": interrupt}
+        said = await asyncio.to_thread(self.swarm.call, "POST", f"/api/tasks/{task_id}/steer", body)
+        return str(said["id"])
+
+    async def until_acknowledged(self, message_ids: list[str]) -> None:
+        """Wait until the server knows that the agent has these messages."""
+
+        def has(message_id: str) -> bool:
+            (delivery,) = self.swarm.call("GET", f"/api/messages/{message_id}")["deliveries"]
+            return bool(delivery["status"] == "acknowledged")
+
+        await asyncio.to_thread(self.swarm.wait_until, lambda: all(map(has, message_ids)), "the agent has them")
+
     async def task(self, task_id: str) -> Any:
         return await asyncio.to_thread(self.swarm.task, task_id)
 
@@ -198,3 +212,24 @@ async def test_given_a_model_that_refuses_the_key_when_an_attempt_fails_then_peo
     attempt = (await host.attempts(task_id))[0]
     assert (attempt["failureClass"], attempt["failureCode"]) == ("infrastructure", "authentication")
     assert "CLAUDE_CODE_OAUTH_TOKEN" in attempt["message"]
+
+
+async def test_given_a_running_conversation_when_the_agent_is_written_to_then_it_reads_each_message_once_and_answers(
+    swarm: RealSwarm, claude_cli: Path
+) -> None:
+    script: Script = [bash("while :; do sleep 0.1; done", Usage(1000, 50)), Say("turned"), Say("turned")]
+    async with ModelServer(script, is_shared=True) as model:
+        host = Host(swarm, claude_cli, model)
+        await host.start_server()
+        await host.start_worker()
+        task_id = await host.file("the whole task")
+        await host.until_booked(task_id, 50)
+
+        told = [await host.steer(task_id, "first word"), await host.steer(task_id, "turn around", interrupt=True)]
+
+        task = await host.until(task_id, "completed")
+        await host.until_acknowledged(told)
+        history = json.dumps(model.requests[-1].body["messages"])
+    assert task["result"]["text"] == "turned"
+    assert (history.count("first word"), history.count("turn around")) == (1, 1)
+    assert all(history.count(message_id) == 1 for message_id in told)  # in its frame

@@ -1,12 +1,13 @@
 """Reads of the store in memory."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.matching import Requirements
+from agent_swarm.domain.mentions import word_of
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.store.events import GENESIS, stored
 from agent_swarm.store.families.family import Family, Key
@@ -91,6 +92,17 @@ class MemoryQueries:
         """Agents by name, from the one that follows `after`; all of them where nothing is said."""
         placed = [(NameCursor(agent.name, agent.profile.id), agent) for agent in self._engine.agents.values()]
         return _following(placed, after)[:limit]
+
+    def agents_named(self, word: str, *, limit: int) -> list[AgentRecord]:
+        """The first agents of this name, by id."""
+        return self._agents_by_id(lambda agent: word_of(agent.name) == word)[:limit]
+
+    def agents_of_role(self, word: str, *, limit: int) -> list[AgentRecord]:
+        """The first agents of this role, by id."""
+        return self._agents_by_id(lambda agent: word in (word_of(agent.profile.role), agent.profile.agent_role))[:limit]
+
+    def _agents_by_id(self, fits: Callable[[AgentRecord], bool]) -> list[AgentRecord]:
+        return sorted(filter(fits, self._engine.agents.values()), key=lambda agent: agent.profile.id)
 
     def held_tasks(self, agent_id: str | None = None) -> list[TaskRecord]:
         """The tasks under a lease, of one agent or of all, by id; prompts are cut."""

@@ -16,7 +16,7 @@ from agent_swarm.domain.messages import of_task
 from agent_swarm.domain.permissions import Granted
 from agent_swarm.domain.time import SECOND
 from agent_swarm.server.pool.reports import Reports
-from agent_swarm.server.pool.trays import Trays, digest_of, message_body
+from agent_swarm.server.pool.trays import Look, Trays, digest_of, message_body
 from agent_swarm.services.environments import Environments, Variable, VariablesMissing
 from agent_swarm.services.handover import context_of
 from agent_swarm.services.transcripts import Transcripts
@@ -112,21 +112,27 @@ class Briefings:
 
     async def _backgrounds(self, tasks: list[TaskRecord]) -> Sequence[Background | None]:
         try:
-            found = await self.store.read(lambda queries: [self._background(queries, task) for task in tasks])
+            read = await self.store.read(lambda queries: [self._background(queries, task) for task in tasks])
+            for _, look in read:
+                if look is not None:
+                    self.trays.emptied(look.empty, look.seq)
+            found = [background for background, _ in read]
             return [await self._with_context(background, task) for background, task in zip(found, tasks, strict=True)]
         except Exception:  # the claims stand; their workers ask for them again
             log.exception("briefing_failed", tasks=len(tasks))
             return [None] * len(tasks)
 
-    def _background(self, queries: Queries, task: TaskRecord) -> Background:
+    def _background(self, queries: Queries, task: TaskRecord) -> tuple[Background, Look | None]:
         spec, state = task.spec, task.state
-        return Background(
+        look = digest_of(queries, task) if self._may_have_mail(task) else None
+        background = Background(
             project=None if spec.project_id is None else queries.project(spec.project_id),
             dependencies=queries.upstreams(spec.id) if task.has_upstreams else (),
             previous=queries.attempt(spec.id, state.attempt - 1) if state.attempt > 1 else None,
             environment=self.environments.of(queries, task),
-            messages=digest_of(queries, task) if self._may_have_mail(task) else (),
+            messages=() if look is None else look.messages,
         )
+        return background, look
 
     async def _with_context(self, background: Background, task: TaskRecord) -> Background:
         """Add what an agent that held a conversation did; others begin anew with every attempt."""

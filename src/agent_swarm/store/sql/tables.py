@@ -1,4 +1,4 @@
-"""The tables.
+"""The tables; those of messages are in `mail_tables`, and are here as well.
 
 Instants and spans are microseconds in BigInteger columns; booleans are 0 and 1, so that a partial index reads the
 same on both databases; JSON is text written by us. Every index is over plain columns: expressions would hide from
@@ -7,21 +7,17 @@ migration checks.
 
 import sqlalchemy as sa
 
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from agent_swarm.store.sql import columns, mail_tables
+from agent_swarm.store.sql.columns import ID as _ID
+from agent_swarm.store.sql.columns import ROOM as _ROOM
+from agent_swarm.store.sql.columns import instant as _instant
 
-_ID = sa.String(36)
-_ROOM = {"fillfactor": "80"}  # PostgreSQL: an update that touches no index stays on its page, and writes no index
+metadata = columns.metadata
 
-
-def _instant(name: str, **options: bool) -> "sa.Column[int]":
-    return sa.Column(name, sa.BigInteger, **options)  # type: ignore[arg-type]
-
+message, message_head = mail_tables.message, mail_tables.message_head
+delivery, waiting_message = mail_tables.delivery, mail_tables.waiting_message
+channel, channel_member = mail_tables.channel, mail_tables.channel_member
+wake_call, conversation = mail_tables.wake_call, mail_tables.conversation
 
 task = sa.Table(
     "task",
@@ -243,6 +239,12 @@ agent = sa.Table(
     _instant("last_seen_at", nullable=False),
     _instant("offline_at"),
     sa.Column("permissions", sa.String(64), nullable=False, server_default=""),
+    # As they are written behind an @, which no database could tell from the name.
+    sa.Column("name_word", sa.Text, nullable=False, server_default=""),
+    sa.Column("role_word", sa.Text, nullable=False, server_default=""),
+    sa.Index("ix_agent_name_word", "name_word", "id"),
+    sa.Index("ix_agent_role_word", "role_word", "id"),
+    sa.Index("ix_agent_agent_role", "agent_role", "id"),
     postgresql_with=_ROOM,
 )
 
@@ -443,107 +445,4 @@ data_key = sa.Table(
     sa.Column("next_wrapped", sa.Text),
     sa.Column("is_active", sa.Integer, nullable=False),
     _instant("created_at", nullable=False),
-)
-
-# What agents and people say to each other, and how far it has come.
-message = sa.Table(
-    "message",
-    metadata,
-    sa.Column("id", _ID, primary_key=True),
-    sa.Column("number", sa.BigInteger, nullable=False),
-    sa.Column("kind", sa.String(16), nullable=False),
-    sa.Column("sender", sa.String(80), nullable=False),
-    sa.Column("sender_name", sa.Text, nullable=False),
-    sa.Column("channel", sa.String(64)),
-    sa.Column("task_id", _ID),
-    sa.Column("reply_to", _ID),
-    sa.Column("to", sa.Text, nullable=False),
-    sa.Column("mentions", sa.Text, nullable=False),
-    sa.Column("mentions_all", sa.Integer, nullable=False),
-    sa.Column("is_interrupt", sa.Integer, nullable=False),
-    sa.Column("hops", sa.Integer, nullable=False),
-    sa.Column("recipients", sa.Integer, nullable=False),
-    _instant("posted_at", nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
-    sa.Index("ix_message_number", "number", unique=True),
-    sa.Index("ix_message_posted", "posted_at", "number"),
-    sa.Index("ix_message_channel", "channel", "number"),
-    sa.Index("ix_message_task", "task_id", "number"),
-    sa.Index("ix_message_sender", "sender", "number"),
-)
-
-message_head = sa.Table(
-    "message_head",
-    metadata,
-    sa.Column("name", sa.String(16), primary_key=True),
-    sa.Column("number", sa.BigInteger, nullable=False),
-)
-
-delivery = sa.Table(
-    "delivery",
-    metadata,
-    sa.Column("recipient", sa.String(80), primary_key=True),
-    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("message_id", _ID, nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("is_mention", sa.Integer, nullable=False),
-    sa.Column("task_id", _ID),
-    sa.Column("fence", sa.BigInteger),
-    _instant("queued_at", nullable=False),
-    _instant("delivered_at"),
-    _instant("acknowledged_at"),
-    _instant("read_at"),
-    sa.Index("ix_delivery_message", "message_id", "recipient"),
-)
-for _name, _kept in (
-    ("ix_delivery_unread", delivery.c.read_at.is_(None)),
-    ("ix_delivery_mention", delivery.c.is_mention == 1),
-):
-    sa.Index(_name, delivery.c.recipient, delivery.c.number, sqlite_where=_kept, postgresql_where=_kept)
-
-waiting_message = sa.Table(
-    "waiting_message",
-    metadata,
-    sa.Column("recipient", sa.String(80), primary_key=True),
-    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("message_id", _ID, nullable=False),
-    sa.Column("is_waking", sa.Integer, nullable=False),
-    sa.Column("hops", sa.Integer, nullable=False),
-    sa.Column("task_id", _ID),
-    sa.Column("fence", sa.BigInteger),
-)
-
-channel = sa.Table(
-    "channel",
-    metadata,
-    sa.Column("name", sa.String(64), primary_key=True),
-    sa.Column("id", _ID, nullable=False),
-    sa.Column("description", sa.Text, nullable=False),
-    sa.Column("created_by", sa.Text, nullable=False),
-    _instant("created_at", nullable=False),
-)
-
-channel_member = sa.Table(
-    "channel_member",
-    metadata,
-    sa.Column("channel", sa.String(64), primary_key=True),
-    sa.Column("member", sa.String(80), primary_key=True),
-    _instant("joined_at", nullable=False),
-)
-
-wake_call = sa.Table(
-    "wake_call",
-    metadata,
-    sa.Column("agent_id", _ID, primary_key=True),
-    sa.Column("task_id", sa.Text, nullable=False),
-    sa.Column("up_to", sa.BigInteger, nullable=False),
-    _instant("since", nullable=False),
-)
-
-conversation = sa.Table(
-    "conversation",
-    metadata,
-    sa.Column("task_id", _ID, primary_key=True),
-    sa.Column("agent_id", _ID, nullable=False),
-    sa.Column("hops", sa.Integer, nullable=False),
 )
