@@ -174,7 +174,7 @@ class MemoryQueries:
     def search_notes(self, wanted: NoteSearch, *, limit: int) -> list[FoundNote]:
         """The newest notes that `wanted` finds, newest first."""
         newest = sorted(self._engine.kept(NOTES).values(), key=lambda note: note.number, reverse=True)
-        found = (note for note in newest if wanted.finds(note.words.split(" ")))
+        found = (note for note in newest if wanted.finds(note.words))
         return [
             FoundNote(number=note.number, name=note.name, tags=note.tags, words=note.words, updated_at=note.updated_at)
             for note in islice(found, limit)

@@ -46,6 +46,7 @@ class SqlQueries:
     def __init__(self, connection: sa.Connection, classes: ClassCache) -> None:
         self._connection = connection
         self._classes = classes
+        self._searching = searching.Searching(connection)
 
     def task(self, task_id: str) -> TaskRecord | None:
         """One task."""
@@ -235,7 +236,7 @@ class SqlQueries:
                 words=row.words,
                 updated_at=row.updated_at,
             )
-            for row in searching.found(self._connection, wanted, limit=limit)
+            for row in self._searching.found(wanted, limit=limit)
         ]
 
     def head(self) -> tuple[int, str]:
