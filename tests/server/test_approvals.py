@@ -15,6 +15,7 @@ from agent_swarm.domain.tasks import PauseReason
 from agent_swarm.protocol import pool as wire
 from agent_swarm.server.approvals import ApprovalTimer
 from agent_swarm.server.pool.briefing import claimed_body
+from agent_swarm.services.approvals import HANDED_CHARS
 from agent_swarm.store.records import ClaimedTask
 
 pytestmark = pytest.mark.anyio
@@ -103,6 +104,29 @@ async def test_given_a_task_that_paused_for_an_answer_when_it_comes_then_the_nex
     told = await told_to(world, again)
     for part in ("You asked: Deploy to production", "Now?", "yes", "eu", "it is time", "after 18:00"):
         assert part in told
+
+    await world.pause(again)  # before its agent has begun, perhaps
+    await world.post(f"/api/tasks/{claim.task_id}/resume")
+    assert await told_to(world, await world.take(next(iter(world.agents.values())))) == told
+
+
+async def test_given_many_long_answers_when_the_next_attempt_is_told_then_the_latest_are_what_it_gets(
+    world: World,
+) -> None:
+    claim = await attempt(world, "ada")
+    for number in range(4):
+        asked = await ask(
+            world, claim, title=f"Number {number}?", questions=[{"id": "why", "text": "Why?", "kind": "text"}]
+        )
+        assert (await answer(world, asked, answers={"why": f"{number}" * 9_000})).status_code == 200
+        world.clock.advance(1)
+    await world.pause(claim, PauseReason.PERSON)
+    await world.post(f"/api/tasks/{claim.task_id}/resume")
+    told = await told_to(world, await world.take(next(iter(world.agents.values()))))
+    assert len(told) <= HANDED_CHARS + 10
+    assert "Number 0?" not in told
+    assert told.index("Number 2?") < told.index("Number 3?")
+    assert "3" * 9_000 in told
 
 
 async def told_to(world: World, claim: Claim) -> str:

@@ -109,11 +109,20 @@ class Approvals:
         return rest.ApprovalList(approvals=[_shown(one) for one in found], next_cursor=following)
 
 
-def answers_since(queries: Queries, task_id: str, instant: int) -> str:
-    """What became of a task's questions since then, for the agent that goes on with it; empty where nothing did."""
-    settled = [one for one in of_task(queries, task_id) if one.settled_at is not None and one.settled_at >= instant]
-    settled.sort(key=lambda one: (one.settled_at or 0, one.id))
-    return "\n\n".join(one.account for one in settled)[:HANDED_CHARS]
+def answers_to(queries: Queries, task_id: str) -> str:
+    """What became of everything that a task asked, for the agent that goes on with it; the latest, where it is much.
+
+    All of it, every time: the attempt that was to be told may have been lost before it began.
+    """
+    settled = [one for one in of_task(queries, task_id) if one.settled_at is not None]
+    settled.sort(key=lambda one: (one.settled_at or 0, one.id), reverse=True)
+    told, room = list[str](), HANDED_CHARS
+    for one in settled:
+        if room <= 0:
+            break
+        told.append(one.account[:room])
+        room -= len(one.account)
+    return "\n\n".join(reversed(told))
 
 
 def _questions(wanted: rest.ApprovalInput) -> tuple[Question, ...]:

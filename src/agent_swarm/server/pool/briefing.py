@@ -17,7 +17,7 @@ from agent_swarm.domain.permissions import Granted
 from agent_swarm.domain.time import SECOND
 from agent_swarm.server.pool.reports import Reports
 from agent_swarm.server.pool.trays import Trays, digest_of, message_body
-from agent_swarm.services.approvals import answers_since
+from agent_swarm.services.approvals import answers_to
 from agent_swarm.services.environments import Environments, Variable, VariablesMissing
 from agent_swarm.services.handover import context_of
 from agent_swarm.services.transcripts import Transcripts
@@ -39,7 +39,7 @@ class Background:
     dependencies: Sequence[DependencyRecord] = ()
     previous: AttemptRecord | None = None
     context: str = ""  # what the previous attempt's agent did
-    answers: str = ""  # what became of what the task asked people since then
+    answers: str = ""  # what became of what the task asked people
     environment: Sequence[Variable] = ()
     messages: Sequence[Message] = ()
 
@@ -127,7 +127,7 @@ class Briefings:
             project=None if spec.project_id is None else queries.project(spec.project_id),
             dependencies=queries.upstreams(spec.id) if task.has_upstreams else (),
             previous=previous,
-            answers="" if previous is None else answers_since(queries, spec.id, previous.claimed_at),
+            answers="" if previous is None else answers_to(queries, spec.id),
             environment=self.environments.of(queries, task),
             messages=digest_of(queries, task) if self._may_have_mail(task) else (),
         )
