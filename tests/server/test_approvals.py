@@ -172,6 +172,35 @@ async def test_given_a_task_that_asks_when_it_is_cancelled_then_its_questions_ar
     assert (await answer(world, asked)).status_code == 409
 
 
+class Watched(ApprovalTimer):
+    """Counts how often it is told to hurry, and does nothing."""
+
+    hurried = 0
+
+    def hurry(self) -> None:
+        self.hurried += 1
+
+    async def run_once(self) -> float:
+        return 60.0
+
+
+async def test_given_questions_when_one_is_asked_or_its_task_ends_then_the_timer_hurries_and_else_not(
+    world: World,
+) -> None:
+    quiet, asking = await attempt(world, "ada"), await attempt(world, "bob")
+    timer = Watched(world.store)
+    await timer.start()
+    try:
+        await world.post(f"/api/tasks/{quiet.task_id}/cancel")
+        assert timer.hurried == 0
+        await ask(world, asking)
+        assert timer.hurried == 1
+        await world.post(f"/api/tasks/{asking.task_id}/cancel")
+        assert timer.hurried == 2
+    finally:
+        await timer.stop()
+
+
 async def test_given_an_agent_when_it_answers_or_looks_at_what_another_asked_then_it_may_not(world: World) -> None:
     ada, bob = await attempt(world, "ada"), await attempt(world, "bob")
     lead = await world.register("lead", role=AgentRole.LEAD)
@@ -208,20 +237,27 @@ async def test_given_the_same_key_when_a_later_attempt_asks_again_then_it_is_the
 
 async def test_given_approvals_when_they_are_listed_then_each_status_has_its_pages(world: World) -> None:
     claim = await attempt(world, "ada")
-    asked = [await ask(world, claim, title=f"n{number}", expiresInSeconds=100 + number) for number in range(5)]
-    seen, cursor = [], None
-    while True:
-        page = await world.get("/api/approvals", params={"limit": 2, **({"cursor": cursor} if cursor else {})})
-        seen += [one["title"] for one in page["approvals"]]
-        cursor = page["nextCursor"]
-        if cursor is None:
-            break
-    assert seen == ["n0", "n1", "n2", "n3", "n4"]
+    asked = []
+    for number in range(5):
+        asked.append(await ask(world, claim, title=f"n{number}", expiresInSeconds=100 + number, key=f"k{number}"))
+        world.clock.advance(1)
+    assert await listed(world) == ["n0", "n1", "n2", "n3", "n4"]  # what runs out first
+    assert await listed(world, taskId=claim.task_id) == ["n4", "n3", "n2", "n1", "n0"]  # the latest first
     await answer(world, asked[1], deny=True)
     denied = await world.get("/api/approvals", params={"status": "denied"})
     assert [(one["title"], one["answers"]) for one in denied["approvals"]] == [("n1", {})]
-    of_task = await world.get("/api/approvals", params={"taskId": claim.task_id})
-    assert len(of_task["approvals"]) == 5
+
+
+async def listed(world: World, **query: Any) -> list[str]:
+    """The titles of all pages."""
+    seen, cursor = [], None
+    while True:
+        params = {"limit": 2, **query, **({"cursor": cursor} if cursor else {})}
+        page = await world.get("/api/approvals", params=params)
+        seen += [one["title"] for one in page["approvals"]]
+        cursor = page["nextCursor"]
+        if cursor is None:
+            return seen
 
 
 async def test_given_secrets_in_questions_and_answers_when_they_are_stored_then_they_are_taken_out(

@@ -88,6 +88,16 @@ def test_given_a_note_when_it_is_removed_then_nothing_finds_it_and_its_name_is_f
     assert swarm.do(note("alpha", name="one")).id != kept.id
 
 
+def test_given_a_note_in_the_place_of_another_when_that_one_is_removed_then_it_stays(swarm: Driver) -> None:
+    gone = swarm.do(note("alpha", name="one", note_id="00000000-0000-7000-8000-000000000001"))
+    swarm.do(RemoveNote(note=gone, actor="operator"))
+    there = swarm.do(note("alpha", name="one", note_id="00000000-0000-7000-9000-000000000001"))
+    assert there.number == gone.number
+    with pytest.raises(NotFound):
+        swarm.do(RemoveNote(note=gone, actor="operator"))
+    assert found(swarm.engine, "alpha") == ["one"]
+
+
 def test_given_a_note_of_somebody_else_when_only_its_author_may_remove_it_then_that_is_refused(swarm: Driver) -> None:
     kept = swarm.do(note("alpha"))
     with pytest.raises(Denied, match="written by operator"):
@@ -164,7 +174,7 @@ def test_given_more_notes_than_are_looked_through_when_words_are_looked_for_then
 ) -> None:
     monkeypatch.setattr(searching, "NEWEST", 3)
     monkeypatch.setattr(searching, "_AT_ONCE", 2)
-    texts = ["common rare", "common", "common rarely said", "common", "common", "common", "common other"]
+    texts = ["common rare", "rare alone", "common rarely said", "common", "common", "common", "common other"]
     for number, text in enumerate(texts):
         in_order = f"00000000-0000-7000-8000-{number:012x}"
         swarm.do(note(text, name=f"n{number}", place=PLACES[number % 2], note_id=in_order))
@@ -173,8 +183,8 @@ def test_given_more_notes_than_are_looked_through_when_words_are_looked_for_then
     assert found(swarm.engine, "common", limit=5) == ["n6", "n5", "n4", "n3", "n2"]
     assert found(swarm.engine, "common rare") == ["n2", "n0"]
     assert found(swarm.engine, "common rare other") == []
-    assert found(swarm.engine, "common rare", places=PLACES[1:]) == []
-    assert found(swarm.engine, "rare", places=PLACES[:2]) == ["n2", "n0"]
+    assert found(swarm.engine, "common rare", places=PLACES[1:]) == []  # it is the other's
+    assert found(swarm.engine, "rare", places=PLACES[:2]) == ["n2", "n1", "n0"]
 
 
 def test_given_words_that_notes_share_unequally_when_the_index_is_asked_then_only_for_what_saves_rows() -> None:

@@ -88,17 +88,24 @@ class Approvals:
     ) -> rest.ApprovalList:
         """Approvals of one status; or of one task, where `task_id` is given or an attempt asks, of any status."""
         own = by.task_id if by.kind is TokenKind.ATTEMPT else task_id
-        if own is not None:
-            if cursor is not None:
-                raise InvalidInput("the list of a task has one page", details={"field": "cursor"})
-            found = await self._store.read(lambda queries: of_task(queries, own))
-            chosen = [one for one in reversed(found) if status in (None, one.status)]
-            return rest.ApprovalList(approvals=[_shown(one) for one in chosen[:limit]], next_cursor=None)
-        return await self._page_of(status or ApprovalStatus.OPEN, cursor=cursor, limit=limit)
-
-    async def _page_of(self, status: ApprovalStatus, *, cursor: str | None, limit: int) -> rest.ApprovalList:
         after = _read_place(cursor)
+        if own is not None:
+            return await self._page_of_task(own, status, after=after, limit=limit)
+        return await self._page_of(status or ApprovalStatus.OPEN, after=after, limit=limit)
 
+    async def _page_of_task(
+        self, task_id: str, status: ApprovalStatus | None, *, after: tuple[int, str] | None, limit: int
+    ) -> rest.ApprovalList:
+        """The latest first."""
+        found = await self._store.read(lambda queries: of_task(queries, task_id))
+        placed = sorted((-one.asked_at, one.id, one) for one in found if status in (None, one.status))
+        following = [place for place in placed if after is None or place[:2] > after]
+        shown, cursor = cursors.page(
+            following[: limit + 1], limit, lambda place: cursors.after_words(str(place[0]), place[1])
+        )
+        return rest.ApprovalList(approvals=[_shown(one) for _, _, one in shown], next_cursor=cursor)
+
+    async def _page_of(self, status: ApprovalStatus, *, after: tuple[int, str] | None, limit: int) -> rest.ApprovalList:
         def reading(queries: Queries) -> tuple[list[Approval], str | None]:
             places = queries.scan(APPROVAL_PLACES, status, after=after, limit=limit + 1)
             shown, following = cursors.page(places, limit, lambda one: cursors.after_words(str(one.rank), one.id))
