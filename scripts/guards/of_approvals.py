@@ -144,6 +144,13 @@ GUARDS = (
         (f"{SERVED}::test_given_questions_when_one_is_asked_or_its_task_ends_then_the_timer_hurries_and_else_not",),
     ),
     Guard(
+        "whoever waits for an answer is woken",
+        "src/agent_swarm/server/app.py",
+        '            if event.subject_kind == "approval":\n',
+        "            if False:\n",
+        (f"{SERVED}::test_given_some_who_wait_for_an_answer_when_it_comes_then_all_have_it_at_once",),
+    ),
+    Guard(
         "the next attempt is told what was answered",
         "src/agent_swarm/server/pool/briefing.py",
         'answers="" if previous is None else answers_to(queries, spec.id)',

@@ -172,6 +172,36 @@ async def test_given_a_task_that_asks_when_it_is_cancelled_then_its_questions_ar
     assert (await answer(world, asked)).status_code == 409
 
 
+@pytest.mark.parametrize("deny", [False, True])
+async def test_given_some_who_wait_for_an_answer_when_it_comes_then_all_have_it_at_once(
+    world: World, deny: bool
+) -> None:
+    claim = await attempt(world, "ada")
+    asked, other = await ask(world, claim), await ask(world, claim)
+    waits = {"params": {"waitSeconds": 25}}
+    path = f"/api/approvals/{asked['id']}"
+    waiting = [asyncio.create_task(world.get(path, token=token, **waits)) for token in (claim.token, API_KEY)]
+    await answer(world, other)
+    await settled()
+    assert not any(one.done() for one in waiting)
+
+    await answer(world, asked, deny=deny)
+
+    answers = await asyncio.wait_for(asyncio.gather(*waiting), 10)
+    assert [one["status"] for one in answers] == ["denied" if deny else "answered"] * 2
+    assert (await world.get(path, **waits))["status"] == answers[0]["status"]  # what is settled is waited for no more
+
+
+async def test_given_an_approval_that_stays_open_when_one_waits_then_it_is_shown_as_it_is_after_that(
+    world: World,
+) -> None:
+    ada, bob = await attempt(world, "ada"), await attempt(world, "bob")
+    path = f"/api/approvals/{(await ask(world, ada))['id']}"
+    assert (await world.get(path, params={"waitSeconds": 0.01}))["status"] == "open"
+    assert (await world.call("GET", path, params={"waitSeconds": 26})).status_code == 422
+    assert (await world.call("GET", path, params={"waitSeconds": 25}, token=bob.token)).status_code == 404
+
+
 class Watched(ApprovalTimer):
     """Counts how often it is told to hurry, and does nothing."""
 

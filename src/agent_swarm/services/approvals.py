@@ -3,6 +3,7 @@
 An attempt asks for its own task and sees what that task has asked. Only people answer, by a scope that no agent has.
 """
 
+import asyncio
 import hashlib
 import uuid
 from collections.abc import Mapping
@@ -34,6 +35,20 @@ class Approvals:
         self._store = store
         self._redactor = redactor
         self._expiry = expiry
+        self._waiting: dict[str, asyncio.Future[None]] = {}
+
+    def news(self, approval_id: str) -> "asyncio.Future[None]":
+        """A future that is done as soon as something becomes of this approval; shared by all who wait for it."""
+        waiting = self._waiting.get(approval_id)
+        if waiting is None or waiting.cancelled():
+            waiting = self._waiting[approval_id] = asyncio.get_running_loop().create_future()
+        return waiting
+
+    def notify(self, approval_id: str) -> None:
+        """Wake those who wait for this approval."""
+        waiting = self._waiting.pop(approval_id, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
 
     async def ask(self, wanted: rest.ApprovalInput, *, key: str | None, by: Identity) -> rest.Approval:
         """Ask people; the same under the same key is asked once per task, over all of its attempts.
