@@ -1,11 +1,11 @@
 """The guards: where each stands, what takes it away, and the tests that must then fail.
 
 `source` is the exact text and stands in its file once. A guard that was moved or rewritten is adapted here; one for
-which no test fails needs a test, not a smaller mutation. Those of several servers are in `of_servers`, those of
-secrets in `of_secrets`, those of messages in `of_messages`.
+which no test fails needs a test, not a smaller mutation. Those of several servers, of secrets, of messages, of
+notes and of approvals are in the modules beside.
 """
 
-from scripts.guards import of_messages, of_references, of_secrets, of_servers
+from scripts.guards import of_approvals, of_messages, of_notes, of_references, of_secrets, of_servers
 from scripts.guards.guard import Guard
 
 COMMANDS = "src/agent_swarm/domain/commands.py"
@@ -567,4 +567,6 @@ GUARDS = (
     *of_secrets.GUARDS,
     *of_references.GUARDS,
     *of_messages.GUARDS,
+    *of_approvals.GUARDS,
+    *of_notes.GUARDS,
 )

@@ -166,6 +166,41 @@ async def test_given_a_worker_that_is_killed_in_a_turn_when_the_task_is_tried_ag
     assert [attempt["inputTokens"] for attempt in attempts] == [1000, 2000]
 
 
+ASKING = {
+    "title": "Deploy?",
+    "pause": True,
+    "questions": [{"id": "where", "text": "Where to?", "kind": "text"}, {"id": "now", "text": "Now?"}],
+}
+
+
+async def test_given_an_agent_that_asked_people_when_one_answers_then_its_conversation_goes_on_with_the_answer(
+    swarm: RealSwarm, claude_cli: Path
+) -> None:
+    asking = (
+        'curl --silent --fail "$AGENT_SWARM_URL/api/approvals" --header "Authorization: Bearer $AGENT_SWARM_TOKEN"'
+        f" --json '{json.dumps(ASKING)}' > asked; while :; do sleep 0.1; done"
+    )
+    async with ModelServer([bash(asking, Usage(1000, 50)), Say("deployed", Usage(2000, 70))], is_shared=True) as model:
+        host = Host(swarm, claude_cli, model)
+        await host.start_server()
+        await host.start_worker()
+        task_id = await host.file("the whole task")
+        paused = await host.until(task_id, "paused")
+        asked = (await asyncio.to_thread(swarm.call, "GET", f"/api/approvals?taskId={task_id}"))["approvals"][0]
+        said = {"answers": {"where": "to the harbour", "now": True}, "comment": "mind the tide"}
+        await asyncio.to_thread(swarm.call, "POST", f"/api/approvals/{asked['id']}/answer", said)
+        task = await host.until(task_id, "completed")
+        first, second = model.requests
+    assert (paused["pauseReason"], task["result"]["text"]) == ("approval", "deployed")
+    assert first.conversation == second.conversation
+    for part in ("goes on now", "You asked: Deploy?", "Answer: to the harbour", "Answer: yes", "mind the tide"):
+        assert part in second.prompt
+    assert "the whole task" not in second.prompt  # that, its conversation knows
+    attempts = await host.attempts(task_id)
+    assert [attempt["outcome"] for attempt in attempts] == ["paused", "completed"]
+    assert attempts[0]["session"] == attempts[1]["session"] != ""
+
+
 async def test_given_a_used_up_account_when_a_task_fails_for_it_then_it_waits_until_the_limit_is_over(
     swarm: RealSwarm, claude_cli: Path
 ) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from agent_swarm.harness.base import Bounds, EventKind, Outcome, PermissionMode, Permissions, Session, Turn
 from agent_swarm.harness.claude import ClaudeHarness
+from agent_swarm.harness.claude.launch import GO_ON
 from agent_swarm.harness.errors import NotDelivered
 from agent_swarm.sandbox.base import Sandbox
 from agent_swarm.testing.harness_contract import AgentContract, MakeTurn, Transcript
@@ -330,6 +331,23 @@ class TestConversation:
         assert outcome.result == "went on"
         assert "the task" in history
         assert "never sent" not in history
+
+    async def test_given_an_agent_that_stopped_for_an_answer_when_it_is_resumed_then_that_is_what_it_is_told_next(
+        self, hire: Hire, workspace: Path
+    ) -> None:
+        async with ModelServer([bash(ENDLESS), Say("went on")]) as model:
+            agent = hire(model)
+            session = await agent.open("the task")
+            running = asyncio.create_task(agent.run(session))
+            await until((workspace / "up").exists)
+            await session.interrupt()
+            await running
+            await session.close()
+            outcome = await agent.once("never sent", session=session.handle, answers="You asked: Deploy?\nOutcome: no")
+            prompt = model.requests[1].prompt
+        assert outcome.result == "went on"
+        assert prompt.endswith("You asked: Deploy?\nOutcome: no")
+        assert prompt.startswith(GO_ON)
 
     async def test_given_an_idle_agent_when_it_was_evicted_then_the_next_message_resumes_its_conversation(
         self, hire: Hire

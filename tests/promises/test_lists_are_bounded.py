@@ -33,6 +33,9 @@ PAGED = {
     "/api/messages/{id}": ("deliveries", "recipient"),
     "/api/channels": ("channels", "id"),
     "/api/channels/{name}/members": ("members", "member"),
+    "/api/memory": ("notes", "id"),
+    "/api/kv/{namespace}": ("values", "key"),
+    "/api/approvals": ("approvals", "id"),
 }
 # Records that grow: they are read `after` a number, and the answer tells the next one.
 FEEDS = {
@@ -51,6 +54,8 @@ DETAILS = {
     "/api/audit/verify",
     "/api/config/resolved",
     "/api/keys",
+    "/api/memory/{id}",
+    "/api/approvals/{id}",
 }
 # What is told whole, because it is asked for whole and was bounded when it was written.
 WHOLE = {
@@ -87,6 +92,8 @@ class Full:
                 "isSecret": False,
             }
             assert (await world.call("PUT", "/api/config", json=entry)).status_code == 200
+            await world.post("/api/memory", {"text": "x", "name": f"n{number}"})
+            await world.call("PUT", f"/api/kv/swarm/k{number}", json={"value": number})
             await session_of(world, await add_user(world, f"user-{number}"))
             channel = {"name": f"c{number}", "members": [f"user:user-{n}" for n in range(number + 1)][-1:]}
             await world.post("/api/channels", channel)
@@ -104,7 +111,8 @@ class Full:
         self.awaited = await world.file("awaited", startAt="2040-01-01T00:00:00Z")
         held = [await world.file(f"t{number}") for number in range(MANY)]
         for _ in held:
-            await world.claim(self.agent)
+            claim = await world.claim(self.agent)
+            await world.post("/api/approvals", {"title": "May I?"}, token=claim.token)
         for number in range(MANY):
             await world.file(f"dependant {number}", dependsOn=[self.awaited])
         self.waiting = await world.file("waits for all", dependsOn=held)
@@ -113,7 +121,8 @@ class Full:
         """The path of what there is much of."""
         identifier = self.agent.id if pattern.startswith("/api/agents") else self.tried
         identifier = self.said if pattern.startswith("/api/messages") else identifier
-        return pattern.replace("{name}", "c0").replace(ID, identifier).replace(NUMBER, str(MANY + 1))
+        named = pattern.replace("{name}", "c0").replace("{namespace}", "swarm")
+        return named.replace(ID, identifier).replace(NUMBER, str(MANY + 1))
 
 
 @pytest.fixture(scope="module")

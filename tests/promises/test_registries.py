@@ -19,9 +19,11 @@ from agent_swarm.store.events import task_event
 from agent_swarm.store.records import AttemptReport
 
 EVENT = re.compile(
-    r"(?:agent|audit|auth|config|message|channel|key|killSwitch|project|session|signingKey|task|token|user)\.(?!name|email|toml|json)[a-z][A-Za-z]+"
+    r"(?:agent|approval|audit|auth|channel|config|key|killSwitch|kv|memory|message|project|session|signingKey|task|token|user)\.(?!name|email|toml|json)[a-z][A-Za-z]+"
 )
 FAMILIES = (
+    "kv",
+    "notes",
     "posting",
     "mailing",
     "channels",
@@ -37,6 +39,7 @@ EMITTERS = (
     "domain/commands.py",
     "store/rows.py",
     "services/signed_history.py",
+    "store/applying/approvals.py",
     *(f"store/families/{name}.py" for name in FAMILIES),
 )
 NOW = 1_800_000_000_000_000

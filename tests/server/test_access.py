@@ -86,6 +86,19 @@ MAY_CALL = {
     "GET /api/config/resolved": PEOPLE,
     "GET /api/config/{id}": PEOPLE,
     "DELETE /api/config/{id}": WRITERS,
+    "POST /api/memory": WRITERS | ATTEMPTS,
+    "GET /api/memory": PEOPLE | ATTEMPTS,
+    "GET /api/memory/{id}": PEOPLE | ATTEMPTS,
+    "DELETE /api/memory/{id}": WRITERS | ATTEMPTS,
+    "GET /api/kv/{namespace}": PEOPLE | ATTEMPTS,
+    "GET /api/kv/{namespace}/{key}": PEOPLE | ATTEMPTS,
+    "PUT /api/kv/{namespace}/{key}": WRITERS | ATTEMPTS,
+    "DELETE /api/kv/{namespace}/{key}": WRITERS | ATTEMPTS,
+    "POST /api/kv/{namespace}/{key}/increment": WRITERS | ATTEMPTS,
+    "POST /api/approvals": ATTEMPTS,
+    "GET /api/approvals": PEOPLE | ATTEMPTS,
+    "GET /api/approvals/{id}": PEOPLE | ATTEMPTS,
+    "POST /api/approvals/{id}/answer": WRITERS,
     "GET /api/keys": PEOPLE,
     "POST /api/keys/rotate": ADMINS,
     "POST /api/keys/finish": ADMINS,
@@ -173,6 +186,7 @@ async def test_given_every_kind_of_token_when_a_route_is_called_then_only_those_
 ) -> None:
     method, pattern = call.split(" ")
     path = pattern.replace("{id}", new_id()).replace("{number}", "1").replace("{idOrName}", "x").replace("{name}", "x")
+    path = path.replace("{namespace}", "swarm").replace("{key}", "k")
     passed = set()
     for who, token in (await every_token(world)).items():
         answer = await world.call(method, path, token=token, json=HARMLESS.get(call))

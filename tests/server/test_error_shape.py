@@ -32,6 +32,7 @@ def check(answer: httpx2.Response, code: str | None = None) -> dict[str, Any]:
 
 
 def concrete(path: str) -> str:
+    path = path.replace("{namespace}", "swarm").replace("{key}", "k")
     return path.replace("{id}", new_id()).replace("{number}", "1").replace("{idOrName}", "x").replace("{name}", "x")
 
 

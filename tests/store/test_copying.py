@@ -16,7 +16,6 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 from tests.store.databases import (
@@ -27,6 +26,7 @@ from tests.store.databases import (
     contents,
     later_migrations,
     run_sql,
+    searching_apart,
     serving,
     stock,
     url_of,
@@ -146,7 +146,7 @@ def test_given_a_copy_when_its_schema_is_compared_then_it_is_that_of_a_database_
 
 def _schema_of(address: DatabaseAddress) -> Any:
     with reaching.reading(address, purpose="test") as connection:
-        drift = compare_metadata(MigrationContext.configure(connection), tables.metadata)
+        drift = compare_metadata(searching_apart(connection), tables.metadata)
         inspector = sa.inspect(connection)
         indexes = {name: sorted(map(_told, inspector.get_indexes(name))) for name in inspector.get_table_names()}
         return drift, indexes, schema.revision_of(connection)

@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from tests.store.databases import searching_apart
 
 from agent_swarm.store.sql import schema, tables
 from agent_swarm.store.sql.file_lock import StoreLockedError
@@ -144,7 +144,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 def test_given_all_migrations_when_the_tables_are_compared_then_there_is_no_drift(url: str) -> None:
     engine = _migrated(url)
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+        assert compare_metadata(searching_apart(connection), tables.metadata) == []
         assert connection.execute(sa.select(tables.event_head.c.seq)).scalar() == 0
     engine.dispose()
 

@@ -18,13 +18,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
     rule,
     run_state_machine_as_test,
 )
+from tests.store.record_moves import RecordMoves
 
 from agent_swarm.domain import commands
 from agent_swarm.domain.caps import Caps
@@ -91,7 +91,7 @@ _VERBS: dict[type, Verb] = {
 _BY_DEPENDENCY = {("Fail", "backlog", "changed"), ("Fail", "blocked", "changed")}
 
 
-class StoreHistories(RuleBasedStateMachine):
+class StoreHistories(RecordMoves):
     """Feeds two engines the same batches. `seen` counts, over all histories, what met which status and how it ended."""
 
     seen: ClassVar[Counter[Met]] = Counter()
@@ -107,6 +107,8 @@ class StoreHistories(RuleBasedStateMachine):
         self.instances: dict[str, str] = {}
         self.fences: dict[str, int] = defaultdict(int)
         self.results: dict[str, Any] = {}
+        self.asked = []
+        self.outcomes = {}
         self.tasks: list[str] = []
         self.leases: list[tuple[ops.Held, ops.ClaimTask]] = []
         self.said: list[str] = []
@@ -311,6 +313,20 @@ class StoreHistories(RuleBasedStateMachine):
         for held, claim in self.leases[before:]:
             for move in (0, ending):
                 self.apply(self.report_of(claim.agent_id, held.task_id, held.fence, move))
+
+    def begin(self) -> tuple[ops.Held, ops.ClaimTask] | None:
+        """A task of its own, taken and started by an agent of its own; None where the kill switch is on."""
+        if self.is_stopped:
+            return None
+        guide = AgentProfile(id=self.fresh_id())
+        self.register_as(guide, self.fresh_id())
+        task_id = self.file_for(guide)
+        claim = self.credit_of(guide)
+        (reply,) = self.apply(claim)
+        held = ops.Held(task_id=task_id, fence=reply.task.state.fence)
+        self.leases.append((held, claim))
+        self.apply(self.report_of(guide.id, task_id, held.fence, 0))
+        return held, claim
 
     def credit(self, profile: AgentProfile) -> ops.ClaimTask:
         classes = self.memory.read(lambda q: q.classes())
@@ -560,11 +576,15 @@ class StoreHistories(RuleBasedStateMachine):
         return fence
 
     def take(self, guide: AgentProfile) -> int:
-        classes = self.memory.read(lambda q: q.classes())
-        own = tuple(number for number, needs in classes.items() if needs.agent_id == guide.id)
-        (reply,) = self.apply(replace(self.credit(guide), class_ids=own))
+        (reply,) = self.apply(self.credit_of(guide))
         fence: int = reply.task.state.fence
         return fence
+
+    def credit_of(self, guide: AgentProfile) -> ops.ClaimTask:
+        """A credit for what only this agent may take."""
+        classes = self.memory.read(lambda q: q.classes())
+        own = tuple(number for number, needs in classes.items() if needs.agent_id == guide.id)
+        return replace(self.credit(guide), class_ids=own)
 
     # --- invariants ---------------------------------------------------------------------------------------------------
 
@@ -673,6 +693,7 @@ def test_given_any_history_when_memory_and_sqlite_follow_it_then_they_agree(fold
         examples=EXAMPLES,
     )
     meet_the_rest(SqliteEngine(folder / "rest.sqlite", synchronous="off"))
+    assert StoreHistories.came >= {"paused", "answered", "denied", "expired", "closed"}
 
 
 def meet_the_rest(other: Engine) -> None:

@@ -141,6 +141,31 @@ def _agent(data: Mapping[str, Any], agents: Names) -> str:
     return agents.get(identifier, f"agent {short_id(identifier)}") if identifier else ""
 
 
+def _of_memory(event_type: str, data: Mapping[str, Any]) -> str:
+    verb = {"memory.removed": "removed"}.get(event_type, "stored" if data.get("isNew") else "replaced")
+    whose = str(data.get("scope", ""))
+    return f"{verb} the note {data.get('name', '')!r} of {'the' if whose == 'swarm' else 'one'} {whose}"
+
+
+def _of_questions(event_type: str, data: Mapping[str, Any]) -> str:
+    title = f"{data.get('title', '')!r}"
+    match event_type:
+        case "approval.asked":
+            return f"asks people {title}, until {data.get('expiresAt', '')}"
+        case "approval.expired":
+            return f"nobody answered {title}: denied"
+        case "approval.closed":
+            return f"{title} needs no answer any more"
+    return f"{title} was {data.get('status', 'answered')}"
+
+
+def _of_values(event_type: str, data: Mapping[str, Any]) -> str:
+    where = f"{data.get('key', '')} in {data.get('namespace', '')}"
+    if event_type == "kv.removed":
+        return f"{where} ran out" if data.get("reason") == "expired" else f"{where} was removed"
+    return f"{where} was set"
+
+
 def _of_people(event_type: str, data: Mapping[str, Any]) -> str:
     match event_type:
         case "user.created":
@@ -177,8 +202,11 @@ def _changes(data: Mapping[str, Any]) -> list[str]:
 TELLERS: Mapping[str, Callable[[str, Mapping[str, Any]], str]] = {
     "agent": _of_agents,
     "audit": _of_history,
+    "approval": _of_questions,
     "killSwitch": _of_the_switch,
     "message": _of_messages,
     "channel": _of_channels,
+    "kv": _of_values,
+    "memory": _of_memory,
     **dict.fromkeys(("user", "session", "signingKey", "auth"), _of_people),
 }

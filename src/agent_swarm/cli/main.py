@@ -25,10 +25,13 @@ COMMANDS = {
         "task": Lazy("agent_swarm.cli.task:task", "File, follow and steer tasks."),
         "chat": Lazy("agent_swarm.cli.chat:chat", "Talk with agents, and read what they say."),
         "repo": Lazy("agent_swarm.cli.repo:repo", "Name the git repositories that tasks work on."),
+        "kv": Lazy("agent_swarm.cli.kv:kv", "Keep small values for agents under keys."),
+        "memory": Lazy("agent_swarm.cli.memory:memory", "Keep notes for agents, and find them again."),
     },
     "See what happens": {
         "overview": Lazy("agent_swarm.cli.overview:overview", "Show what runs, what waits and who works."),
         "agent": Lazy("agent_swarm.cli.agent:agent", "Show the agents."),
+        "approval": Lazy("agent_swarm.cli.approval:approval", "Answer what agents ask."),
         "watch": Lazy("agent_swarm.cli.watch:watch", "Print events as they happen, one line each."),
     },
     "Stop it": {

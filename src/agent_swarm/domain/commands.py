@@ -113,9 +113,10 @@ class ConfirmKill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestPause:
-    """A person wants the run interrupted; the worker does it and answers with `Pause`."""
+    """A person wants the run interrupted, or it waits for an answer; the worker does it and answers with `Pause`."""
 
     task_id: str
+    reason: PauseReason = PauseReason.PERSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +197,7 @@ def decide(task: TaskState, command: Command, *, now: int) -> Change | Repeat:
         case ConfirmKill():
             return _confirm_kill(task, command.agent_id)
         case RequestPause():
-            return _request_pause(task)
+            return _pause_for_answer(task) if command.reason is PauseReason.APPROVAL else _request_pause(task)
         case Resume():
             return _resume(task, command.agent_id, now)
         case Shelve():
@@ -413,6 +414,17 @@ def _request_pause(task: TaskState) -> Change | Repeat:
         raise IllegalTransition(task.id, status=task.status, command=Verb.PAUSE, allowed=verbs_of(task.status))
     wanted = changed(task, pause_wanted=PauseReason.PERSON)
     return Change(wanted, None, "task.pauseRequested", detail={"agentId": task.agent_id, "fence": task.fence})
+
+
+def _pause_for_answer(task: TaskState) -> Change | Repeat:
+    """Rule T6: the run asked people, and waits. What a person has asked for meanwhile stays."""
+    if task.pause_wanted is not None:
+        return Repeat(task)
+    if not task.is_held:
+        raise IllegalTransition(task.id, status=task.status, command=Verb.PAUSE, allowed=verbs_of(task.status))
+    detail = {"agentId": task.agent_id, "fence": task.fence, "reason": PauseReason.APPROVAL.value}
+    wanted = changed(task, pause_wanted=PauseReason.APPROVAL)
+    return Change(wanted, None, "task.pauseRequested", detail=detail)
 
 
 def _resume(task: TaskState, agent_id: str | None, now: int) -> Change | Repeat:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from agent_swarm.domain.dependencies import Consequence, consequence
-from agent_swarm.domain.explain_attempt import cancel_not_heard, held, reasons_of_held
+from agent_swarm.domain.explain_attempt import cancel_not_heard, held, reasons_of_held, waits_for_answer
 from agent_swarm.domain.explanation import Candidate, Explanation, Facts, Reason, Upstream
 from agent_swarm.domain.kill_switch import Switch, SwitchScope
 from agent_swarm.domain.matching import Gap, Requirements, gap
@@ -36,7 +36,7 @@ def explain(facts: Facts) -> Explanation:
         case TaskStatus.OFFERED:
             return _waiting("it is offered to an agent", [_offered()])
         case TaskStatus.PAUSED:
-            return _waiting("it is paused", [*_killed(facts), _paused(facts)])
+            return _waiting("it is paused", [*_killed(facts), *_paused(facts)])
         case TaskStatus.CLAIMED | TaskStatus.RUNNING:
             reasons = reasons_of_held(facts)
             return Explanation("; ".join([held(facts), *(reason.message for reason in reasons)]), tuple(reasons))
@@ -291,7 +291,13 @@ def _lacks(agent: Candidate, lacking: Gap, needs: Requirements, code: str) -> Re
     )
 
 
-def _paused(facts: Facts) -> Reason:
+def _paused(facts: Facts) -> list[Reason]:
+    waits = facts.task.pause_reason is PauseReason.APPROVAL
+    asked = [waits_for_answer(question) for question in facts.questions if question.pauses] if waits else []
+    return asked or [_paused_for(facts)]
+
+
+def _paused_for(facts: Facts) -> Reason:
     task = facts.task
     if task.pause_reason is PauseReason.SHUTDOWN and task.pinned_until is not None:
         until = to_wire(task.pinned_until)
@@ -302,6 +308,8 @@ def _paused(facts: Facts) -> Reason:
             f"the return of agent {who}; any agent that fits takes it from {until} on; or resume it now",
             {"agentId": task.pinned_agent, "until": until},
         )
+    if task.pause_reason is PauseReason.APPROVAL:
+        return Reason("answered", "what it asked is answered", "nothing: the server lets it go on within seconds")
     if task.pause_reason is PauseReason.KILL:
         return Reason(
             "pausedByKill",

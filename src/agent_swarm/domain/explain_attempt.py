@@ -4,8 +4,8 @@ A quiet agent is not a dead one, and a worker that is not connected is not a los
 with the instant from which on something else happens by itself.
 """
 
-from agent_swarm.domain.explanation import Candidate, Facts, Reason
-from agent_swarm.domain.tasks import HELD, TaskState, TaskStatus
+from agent_swarm.domain.explanation import Candidate, Facts, OpenQuestion, Reason
+from agent_swarm.domain.tasks import HELD, PauseReason, TaskState, TaskStatus
 from agent_swarm.domain.time import SECOND, to_wire
 
 QUIET = 300 * SECOND  # an agent that has shown nothing for so long is worth a look
@@ -29,6 +29,7 @@ def reasons_of_held(facts: Facts) -> list[Reason]:
     reasons = [*_lapsed(facts), *(_silent(facts, agent) if agent is not None and silent else [])]
     if facts.task.pause_wanted is not None:
         reasons.append(_pause_wanted(facts))
+    reasons += map(waits_for_answer, facts.questions)
     if facts.task.status is TaskStatus.CLAIMED:
         reasons.append(_starting(facts))
     elif facts.agent_ended:
@@ -84,7 +85,25 @@ def _silent(facts: Facts, agent: Candidate) -> list[Reason]:
     ]
 
 
+def waits_for_answer(question: OpenQuestion) -> Reason:
+    """It asked people, and none has answered."""
+    until = to_wire(question.expires_at)
+    return Reason(
+        "waitsForAnswer",
+        f"it asked people {question.title!r}, and nobody has answered (approval {question.id})",
+        f"an answer: agent-swarm approval answer {question.id}; at {until} it counts as denied",
+        {"approvalId": question.id, "title": question.title, "expiresAt": until, "pause": question.pauses},
+    )
+
+
 def _pause_wanted(facts: Facts) -> Reason:
+    if facts.task.pause_wanted is PauseReason.APPROVAL:
+        return Reason(
+            "pauseWanted",
+            "it pauses for an answer, and the worker has not said yet that the run has stopped",
+            "the worker's word, with its next heartbeat at the latest; or the end of its lease, if it is gone",
+            {"agentId": facts.task.agent_id},
+        )
     return Reason(
         "pauseWanted",
         "a person asked for a pause, and the worker has not said yet that the run has stopped",

@@ -43,6 +43,16 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenQuestion:
+    """An approval that waits for an answer, until `expires_at`."""
+
+    id: str
+    title: str
+    expires_at: int
+    pauses: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Everything the answer rests on, of one moment.
 
@@ -69,6 +79,7 @@ class Facts:
     last_line_at: int | None = None
     agent_ended: bool = False
     killed: Sequence[Switch] = ()
+    questions: Sequence[OpenQuestion] = ()
 
     def name_of(self, agent_id: str) -> str:
         """The name of an agent, or its id where it is not known."""

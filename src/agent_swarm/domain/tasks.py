@@ -122,6 +122,7 @@ class PauseReason(StrEnum):
 
     SHUTDOWN = "shutdown"  # by the same agent, or by anyone once the pin is over
     PERSON = "person"  # by a person
+    APPROVAL = "approval"  # by the answer to what it asked, or by its expiry
     KILL = "kill"  # by a person, once the kill switch is lifted
 
 

@@ -108,6 +108,7 @@ class Turn:
     session: str | None = None  # go on with this conversation, which knows the prompt
     messages: str = ""  # what others said to the agent before it begins, framed
     context: str = ""  # what earlier attempts did, for an agent that has to begin a new conversation
+    answers: str = ""  # what people said to what the task asked them, for whichever conversation goes on
     permissions: Permissions = Permissions()
     bounds: Bounds = Bounds()
     mcp_servers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # as the `mcpServers` of MCP clients

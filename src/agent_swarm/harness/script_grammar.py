@@ -21,6 +21,8 @@ ends the script.
     message TO TEXT                  POST to /api/messages; TO: an agent, #channel, all, or - for an answer
     wait-message [SECONDS]           wait for a message and say it; without one the task fails
     read-messages [N]                say what is unread, N at most, and mark it as read
+    ask [into PATH] JSON             POST the object to /api/approvals and wait for the answer; a no fails the task
+                                     with class policy; PATH gets the whole of it   (JSON may be <<END)
     result TEXT                      the task's result; else it is the last thing said  (TEXT may be <<END)
 """
 
@@ -197,6 +199,15 @@ def _at_most(rest: str, body: str | None) -> Mapping[str, Any]:
     return {"limit": _count(rest) if rest else 50}
 
 
+def _question(rest: str, body: str | None) -> Mapping[str, Any]:
+    path = ""
+    if rest.startswith("into "):
+        path, _, rest = rest.removeprefix("into ").strip().partition(" ")
+        if not path or path.startswith("{"):
+            raise ValueError("a path after into")
+    return {"question": _object(json.loads(_text(rest.strip(), body)["text"])), "path": path}
+
+
 def _object(value: object) -> object:
     if not isinstance(value, dict):
         raise ValueError(f"{value!r} is not a JSON object")
@@ -221,5 +232,6 @@ FORMS: Mapping[str, Form] = {
     "message": Form("message TO TEXT, or message TO <<END", _message),
     "wait-message": Form("wait-message [SECONDS]", _patience),
     "read-messages": Form("read-messages [N]", _at_most),
+    "ask": Form("ask [into PATH] JSON, or ask [into PATH] <<END", _question),
     "result": Form("result TEXT, or result <<END", _text),
 }

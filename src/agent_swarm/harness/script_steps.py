@@ -4,6 +4,7 @@ Runs inside the agent's own process, next to nothing else: standard library only
 wherever a step waits.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -28,6 +29,8 @@ _MESSAGE_ID = re.compile(r'<message id="([0-9a-f-]{36})"')
 _POLL_SECONDS = 0.02
 _KILL_AFTER_SECONDS = 1.0  # between SIGTERM and SIGKILL to an interrupted command
 _HTTP_SECONDS = 30.0
+_ANSWER_WAIT_SECONDS = 20  # of one request for an answer
+_ASK_AGAIN_SECONDS = 0.2
 
 Tell = Callable[[str, Mapping[str, Any]], None]
 
@@ -100,7 +103,7 @@ class Steps:
         self._say(text)
 
     def _read_messages(self, limit: int) -> None:
-        page = json.loads(self._ask("read-messages", "GET", f"/api/messages?unread=true&limit={limit}", None))
+        page = json.loads(self._call("read-messages", "GET", f"/api/messages?unread=true&limit={limit}", None))
         unread = list(reversed(page["messages"]))
         for one in unread:
             self._say(f"{one['senderName']}: {one['text']}")
@@ -193,10 +196,37 @@ class Steps:
     def _create_tasks(self, tasks: list[Mapping[str, Any]]) -> None:
         self._post("create-tasks", "/api/tasks/batch", {"tasks": tasks})
 
-    def _post(self, tool: str, path: str, body: Mapping[str, Any]) -> None:
-        self._ask(tool, "POST", path, body)
+    def _ask(self, question: Mapping[str, Any], path: str) -> None:
+        """Ask people and wait. Asked again after a pause, by this attempt or a later one, it is the same question."""
+        target = self._inside(path) if path else None
+        body = json.dumps(question, sort_keys=True).encode()
+        key = f"ask-{self._index}-{hashlib.sha256(body).hexdigest()[:32]}"
+        with self._tool("ask", question) as answer:
+            asked = json.loads(_send(self._request("POST", "/api/approvals", body=body, key=key)))
+            while asked["status"] == "open":
+                time.sleep(_ASK_AGAIN_SECONDS)
+                path_of_it = f"/api/approvals/{asked['id']}?waitSeconds={_ANSWER_WAIT_SECONDS}"
+                asked = json.loads(_send(self._request("GET", path_of_it)))
+            answer(json.dumps({"status": asked["status"], "answers": asked["answers"], "comment": asked["comment"]}))
+        if target is not None:
+            self._put(path, json.dumps(asked, indent=2) + "\n", "w")
+        if asked["status"] != "answered":
+            message = f"{asked['title']!r} is {asked['status']}" + (f": {asked['comment']}" if asked["comment"] else "")
+            raise StepFailed(message, code="denied", failure="policy")
 
-    def _ask(self, tool: str, method: str, path: str, body: Mapping[str, Any] | None) -> str:
+    def _post(self, tool: str, path: str, body: Mapping[str, Any]) -> None:
+        self._call(tool, "POST", path, body)
+
+    def _call(self, tool: str, method: str, path: str, body: Mapping[str, Any] | None) -> str:
+        key = f"{self.session}-{self._index}"  # a step that is done again after a resume
+        request = self._request(method, path, body=None if body is None else json.dumps(body).encode(), key=key)
+        with self._tool(tool, body or {}) as answer:
+            got = _send(request)
+            answer(got[-_OUTPUT_BYTES:])
+        return got
+
+    def _request(self, method: str, path: str, *, body: bytes | None = None, key: str = "") -> urllib.request.Request:
+        """A request to the server, as this attempt."""
         server, token = self.env.get("AGENT_SWARM_URL"), self.env.get("AGENT_SWARM_TOKEN")
         if not server or not token:
             message = (
@@ -206,20 +236,12 @@ class Steps:
         if not server.startswith(("http://", "https://")):
             message = f"AGENT_SWARM_URL is {server!r}; expected an address that begins with http:// or https://"
             raise StepFailed(message, code="noServer", failure="infrastructure")
-        request = urllib.request.Request(  # noqa: S310 - the scheme was checked above
+        return urllib.request.Request(  # noqa: S310 - the scheme was checked above
             server.rstrip("/") + path,
             method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={
-                "Authorization": f"Bearer {token}",
-                "Content-Type": "application/json",
-                "Idempotency-Key": f"{self.session}-{self._index}",  # a step that is done again after a resume
-            },
+            data=body,
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Idempotency-Key": key},
         )
-        with self._tool(tool, body or {}) as answer:
-            got = _send(request)
-            answer(got[-_OUTPUT_BYTES:])
-        return got
 
     def _command(self, tool: str, argv: list[str], shown: Mapping[str, Any]) -> int:
         """Run a program in the workspace, tell its output; its exit code, negative for a signal."""

@@ -35,7 +35,7 @@ EVENT_TYPES: dict[str, str] = {
         "The attempt is over and the task is queued again: "
         "{reason, agentId?, failureClass?, retryAt?, code?, message?, branch?, commit?}"
     ),
-    "task.pauseRequested": "A person asked for a pause: {agentId, fence}",
+    "task.pauseRequested": "A pause was asked for, by a person or for an answer: {agentId, fence, reason?}",
     "task.paused": "The attempt was interrupted and can go on: {reason, agentId?, lost?, branch?, commit?}",
     "task.killed": "The kill switch ended the attempt; the task is paused: {agentId, endedFence, activation}",
     "task.resumed": "A paused task is queued again: {}",
@@ -65,6 +65,14 @@ EVENT_TYPES: dict[str, str] = {
     "key.changing": "The data keys are wrapped by the next master key, too: {masterKeyId, nextMasterKeyId}",
     "key.changed": "The data keys are wrapped by the next master key alone: {masterKeyId}",
     "key.changeGivenUp": "The data keys are wrapped by the master key so far alone: {masterKeyId}",
+    "approval.asked": "An attempt asks people: {title, expiresAt, questions, pauses}",
+    "approval.answered": "A person answered, or denied; the first answer counts: {title, status}",
+    "approval.expired": "Nobody answered in time, which means no: {title, status}",
+    "approval.closed": "The task that asked has ended: {title, status}",
+    "memory.stored": "A note was stored, or replaced by another text: {scope, scopeId, name, isNew}",
+    "memory.removed": "A note was removed: {scope, scopeId, name}",
+    "kv.set": "A value was put under a key: {namespace, key, version, isNew}",
+    "kv.removed": "A value was removed, or ran out: {namespace, key, reason}",
     "token.created": "A token was made; one of the same label ends with it: {kind, label, replaced?}",
     "token.revoked": "A token was revoked: {}",
     "user.created": "A person may log in: {role}",

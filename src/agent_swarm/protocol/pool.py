@@ -363,6 +363,7 @@ class Claimed(Wire):
     project: Project | None = None
     dependencies: tuple[Dependency, ...] = ()
     previous: PreviousAttempt | None = None
+    answers: str = ""  # what became of everything that the task asked people
     environment: tuple[Variable, ...] = Field(default=(), repr=False)
     permissions: Permissions | None = None
     messages: tuple[MessageText, ...] = ()  # what waited for the agent, or for this task, oldest first

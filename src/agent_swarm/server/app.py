@@ -27,6 +27,7 @@ from agent_swarm.server.pool import PoolContext
 from agent_swarm.server.pool import routes as pool_routes
 from agent_swarm.server.routes import (
     agents,
+    approvals,
     attempts,
     audit,
     auth,
@@ -37,6 +38,8 @@ from agent_swarm.server.routes import (
     health,
     keys,
     kill_switch,
+    kv,
+    memory,
     messages,
     projects,
     tasks,
@@ -66,6 +69,9 @@ FACES = (
     audit,
     config,
     keys,
+    memory,
+    kv,
+    approvals,
     health,
 )
 
@@ -197,7 +203,7 @@ async def running(parts: Parts) -> AsyncIterator[None]:
 
 
 def _followers_of(context: Context) -> Any:
-    """Tell streams and transcripts what was committed."""
+    """Tell streams, and whoever waits for transcripts and answers, what was committed."""
 
     def told(committed: Committed) -> None:
         context.ring.publish(committed)
@@ -208,5 +214,7 @@ def _followers_of(context: Context) -> Any:
         for event in committed.events:
             if event.task_id is not None and event.attempt is not None:
                 context.transcripts.notify(event.task_id, event.attempt)
+            if event.subject_kind == "approval":
+                context.approvals.notify(event.subject_id)
 
     return told

@@ -10,10 +10,13 @@ from agent_swarm.server.logins import LogIns
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.ring import EventRing
 from agent_swarm.server.stopping import Stopping
+from agent_swarm.services.approvals import Approvals
 from agent_swarm.services.channels import Channels
 from agent_swarm.services.configuration import Configuration
 from agent_swarm.services.environments import Environments
 from agent_swarm.services.gathered import GatheredTasks
+from agent_swarm.services.kv import KeyValues
+from agent_swarm.services.memory import Memory
 from agent_swarm.services.messages import Messages
 from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
@@ -42,6 +45,9 @@ class Context:
     environments: Environments
     key_changes: KeyChanges
     keeping_keys: KeepingKeys
+    approvals: Approvals
+    memory: Memory
+    key_values: KeyValues
     rules: Rules
     notary: Notary
     messages: Messages

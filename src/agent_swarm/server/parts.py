@@ -9,12 +9,13 @@ from agent_swarm.audit.publishing import Place, Publisher
 from agent_swarm.bus.base import NoticeKind
 from agent_swarm.bus.logs import LogStream
 from agent_swarm.server.access import Door
+from agent_swarm.server.approvals import ApprovalTimer
 from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.checkpoints import Checkpointer, Publishing
 from agent_swarm.server.context import Context
 from agent_swarm.server.denials import Denials
 from agent_swarm.server.hashing import Hashing
-from agent_swarm.server.housekeeping import Housekeeping, SessionKeeping
+from agent_swarm.server.housekeeping import Housekeeping, SessionKeeping, ValueKeeping
 from agent_swarm.server.keeping_keys import KeepingKeys
 from agent_swarm.server.killing.board import SwitchBoard
 from agent_swarm.server.killing.watch import flag_watches
@@ -32,10 +33,13 @@ from agent_swarm.server.stopping import Stopping
 from agent_swarm.server.timers import TimerService
 from agent_swarm.server.unserved import UnservedWatch
 from agent_swarm.server.waking import Waking
+from agent_swarm.services.approvals import Approvals
 from agent_swarm.services.channels import Channels
 from agent_swarm.services.configuration import Configuration
 from agent_swarm.services.environments import Environments
 from agent_swarm.services.gathered import GatheredTasks
+from agent_swarm.services.kv import KeyValues
+from agent_swarm.services.memory import Memory
 from agent_swarm.services.messages import Messages
 from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
@@ -88,9 +92,11 @@ def make_parts(ground: Ground) -> Parts:
         following=Following(ground.node, Ears(store=store, pool=pool, transcripts=context.transcripts, timers=timers)),
         services=(
             timers,
+            ApprovalTimer(store),
             Housekeeping(store),
             SessionKeeping(store),
             Waking(store),
+            ValueKeeping(store),
             UnservedWatch(store, minutes=settings.no_agent_minutes),
             context.door.denials,
             context.keeping_keys,
@@ -132,6 +138,9 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
         channels=Channels(store, redactor),
         configuration=Configuration(store, vault, redactor, stored_settings(), check_reference=backends.require_usable),
         environments=Environments(store, vault, redactor, secrets),
+        approvals=Approvals(store, redactor, expiry=settings.approval_seconds),
+        memory=Memory(store, redactor),
+        key_values=KeyValues(store, redactor),
         key_changes=KeyChanges(store, vault, settings.key_sources.own_file, is_shared=settings.is_shared),
         keeping_keys=KeepingKeys(store, vault, redactor, ground.stopping),
     )

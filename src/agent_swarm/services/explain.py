@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from agent_swarm.domain.explain import explain as judge
-from agent_swarm.domain.explanation import Candidate, Facts, Upstream
+from agent_swarm.domain.explanation import Candidate, Facts, OpenQuestion, Upstream
 from agent_swarm.domain.tasks import AttemptOutcome, TaskState
 from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol import limits, rest
@@ -13,6 +13,7 @@ from agent_swarm.services.agents import held_by_agent
 from agent_swarm.services.readings import require_task
 from agent_swarm.services.transcripts import AGENT_ENDED, Transcripts
 from agent_swarm.store.base import Queries, Store
+from agent_swarm.store.families.approvals import of_task
 from agent_swarm.store.families.switches import killed_switches
 from agent_swarm.store.records import AgentRecord, TaskRecord
 
@@ -79,6 +80,11 @@ def _facts(queries: Queries, record: TaskRecord, now: int) -> Facts:
         timeout=spec.timeout,
         unserved_since=next((found.since for found in queries.unserved() if found.requires == needs), None),
         killed=killed_switches(queries),
+        questions=[
+            OpenQuestion(id=one.id, title=one.title, expires_at=one.expires_at, pauses=bool(one.pauses))
+            for one in of_task(queries, spec.id)
+            if one.is_open
+        ],
         cancelled_at=attempt.ended_at if attempt is not None and was_cancelled else None,
     )
 

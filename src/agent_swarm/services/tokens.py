@@ -52,14 +52,24 @@ class Scope(StrEnum):
     CHILDREN_CREATE = "children:create"  # tasks below its own one
     CHILDREN_STEER = "children:steer"  # tell those who work on them something
     OWN_SESSION = "ownSession:use"  # look at what one is and has open, and end it
+    MEMORY_READ = "memory:read"
+    MEMORY_WRITE = "memory:write"
+    KV_READ = "kv:read"
+    KV_WRITE = "kv:write"
+    APPROVALS_READ = "approvals:read"
+    APPROVALS_WRITE = "approvals:write"  # answer what agents ask
+    OWN_MEMORY = "ownMemory:use"  # notes of its agent, its project and the swarm
+    OWN_KV = "ownKv:use"  # values of its agent, its task and the swarm
+    OWN_QUESTIONS = "ownQuestions:ask"  # ask people, and see what they answer
     USERS_ADMIN = "users:admin"  # users, their sessions, and the keys that sign for them
 
 
+_COORDINATING = frozenset({Scope.OWN_MESSAGES, Scope.OWN_MEMORY, Scope.OWN_KV, Scope.OWN_QUESTIONS})
 _LEADING = frozenset({Scope.CHILDREN_CREATE, Scope.CHILDREN_STEER})
-_ATTEMPTS_ONLY = frozenset({Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS, Scope.OWN_MESSAGES}) | _LEADING
+_ATTEMPTS_ONLY = _COORDINATING | _LEADING | {Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS}
 _OPERATOR = frozenset(Scope) - _ATTEMPTS_ONLY
 _AGENT = frozenset({Scope.POOL_WORK})
-_WORKER_ATTEMPT = frozenset({Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS, Scope.OWN_MESSAGES})
+_WORKER_ATTEMPT = _COORDINATING | {Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS}
 _LEAD_ATTEMPT = _WORKER_ATTEMPT | _LEADING | {Scope.TASKS_READ, Scope.AGENTS_READ, Scope.PROJECTS_READ}
 
 

@@ -12,9 +12,11 @@ from typing import Any, Protocol, TypeVar
 
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.matching import Requirements
+from agent_swarm.domain.notes import NoteSearch
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.store.families.family import Family
 from agent_swarm.store.families.mail import Delivery, Message
+from agent_swarm.store.families.notes import FoundNote
 from agent_swarm.store.operations import Operation
 from agent_swarm.store.records import (
     AgentRecord,
@@ -119,6 +121,9 @@ class Queries(Protocol):
 
     def deliveries_of(self, message_id: str, *, after: str, limit: int) -> "list[Delivery]":
         """Who gets a message and how far it has come, by recipient, from the one that follows `after`."""
+
+    def search_notes(self, wanted: NoteSearch, *, limit: int) -> list[FoundNote]:
+        """The newest notes that `wanted` finds, newest first."""
         ...
 
     def head(self) -> tuple[int, str]: ...

@@ -11,7 +11,18 @@ from typing import Any
 
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.store import operations as ops
-from agent_swarm.store.applying import agents, claims, conversations, killing, leases, projects, tasks, tokens, upkeep
+from agent_swarm.store.applying import (
+    agents,
+    approvals,
+    claims,
+    conversations,
+    killing,
+    leases,
+    projects,
+    tasks,
+    tokens,
+    upkeep,
+)
 from agent_swarm.store.applying.claims import Numbered
 from agent_swarm.store.applying.work import Work
 from agent_swarm.store.base import BatchResult, Committed
@@ -75,6 +86,8 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
         return {"tasks": {op.command.task_id for op in operations}}
     if phase in (ops.Reprioritize, ops.ReportProgress):
         return {"tasks": {op.task_id for op in operations}}
+    if phase is ops.ApprovalOperation:
+        return {"tasks": {task_id for op in operations for task_id in op.task_ids}}
     if phase is ops.Heartbeat:
         tasks = {held.task_id for op in operations for held in op.leases}
         return {"tasks": tasks, "agents": {op.agent_id for op in operations}}
@@ -114,6 +127,7 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.OpenConversation: conversations.open_conversation,
     ops.TaskCommand: tasks.command,
     ops.Reprioritize: tasks.reprioritize,
+    ops.ApprovalOperation: approvals.carry_out,
     ops.RunTimers: tasks.run_timers,
     ops.Heartbeat: leases.heartbeat,
     ops.ReportProgress: leases.report_progress,

@@ -3,15 +3,18 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.mentions import word_of
+from agent_swarm.domain.notes import NoteSearch
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.store.events import GENESIS, stored
 from agent_swarm.store.families.family import Family, Key
 from agent_swarm.store.families.mail import DELIVERIES, MESSAGES, Delivery, Message
+from agent_swarm.store.families.notes import NOTES, FoundNote
 from agent_swarm.store.records import (
     PREVIEW_CHARS,
     AgentRecord,
@@ -179,6 +182,15 @@ class MemoryQueries:
     def scan(self, family: Family[R], *prefix: Any, after: Key | None = None, limit: int) -> list[R]:
         """The first small records whose key begins with `prefix`, in the order of keys."""
         return self._engine.scan(family, prefix, after=after, limit=limit)
+
+    def search_notes(self, wanted: NoteSearch, *, limit: int) -> list[FoundNote]:
+        """The newest notes that `wanted` finds, newest first."""
+        newest = sorted(self._engine.kept(NOTES).values(), key=lambda note: note.number, reverse=True)
+        found = (note for note in newest if wanted.finds(note.words))
+        return [
+            FoundNote(number=note.number, name=note.name, tags=note.tags, words=note.words, updated_at=note.updated_at)
+            for note in islice(found, limit)
+        ]
 
     def head(self) -> tuple[int, str]:
         """The last event's seq and hash."""

@@ -129,8 +129,8 @@ def audit_tasks(queries: Queries) -> list[Violation]:
 
 
 def _is_of_task(event: Told) -> bool:
-    """Whether it is a step of a task's life; what is said about a task, before or after its end, is none."""
-    return event["taskId"] is not None and not event["type"].startswith("message.")
+    """Whether it is a step of a task's life; what is said about a task, and what it asked, is none."""
+    return event["taskId"] is not None and not event["type"].startswith(("message.", "approval."))
 
 
 def _in_order(events: Sequence[Told]) -> Iterator[tuple[str, Told]]:

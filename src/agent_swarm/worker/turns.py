@@ -72,6 +72,7 @@ def turn_for(
         session=session or None,
         messages=messages,
         context=claim.previous.context if claim.previous is not None else "",
+        answers=claim.answers,
         permissions=tools_within(permissions_of(settings, employer.abilities), held_to),
         bounds=Bounds(
             turns=settings.max_turns or None, cost_usd=settings.max_cost_usd or None, silence=settings.stall_timeout

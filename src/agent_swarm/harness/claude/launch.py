@@ -122,9 +122,9 @@ def environment(turn: Turn, home: Home) -> dict[str, str]:
 
 
 def opening(turn: Turn, *, resume: bool) -> str:
-    """The first message: the task; or, in a conversation that knows it, a word to go on."""
-    said = (GO_ON,) if resume else (turn.context, turn.prompt)
-    return "\n\n".join(part for part in (*said, turn.messages) if part)
+    """The first message: the task, or a word to go on where the conversation knows it; then answers and messages."""
+    begins = (GO_ON,) if resume else (turn.context, turn.prompt)
+    return "\n\n".join(part for part in (*begins, turn.answers, turn.messages) if part)
 
 
 GO_ON = (

@@ -17,6 +17,7 @@ from agent_swarm.domain.permissions import Granted
 from agent_swarm.domain.time import SECOND
 from agent_swarm.server.pool.reports import Reports
 from agent_swarm.server.pool.trays import Look, Trays, digest_of, message_body
+from agent_swarm.services.approvals import answers_to
 from agent_swarm.services.environments import Environments, Variable, VariablesMissing
 from agent_swarm.services.handover import context_of
 from agent_swarm.services.transcripts import Transcripts
@@ -38,6 +39,7 @@ class Background:
     dependencies: Sequence[DependencyRecord] = ()
     previous: AttemptRecord | None = None
     context: str = ""  # what the previous attempt's agent did
+    answers: str = ""  # what became of what the task asked people
     environment: Sequence[Variable] = ()
     messages: Sequence[Message] = ()
 
@@ -125,10 +127,12 @@ class Briefings:
     def _background(self, queries: Queries, task: TaskRecord) -> tuple[Background, Look | None]:
         spec, state = task.spec, task.state
         look = digest_of(queries, task) if self._may_have_mail(task) else None
+        previous = queries.attempt(spec.id, state.attempt - 1) if state.attempt > 1 else None
         background = Background(
             project=None if spec.project_id is None else queries.project(spec.project_id),
             dependencies=queries.upstreams(spec.id) if task.has_upstreams else (),
-            previous=queries.attempt(spec.id, state.attempt - 1) if state.attempt > 1 else None,
+            previous=previous,
+            answers="" if previous is None else answers_to(queries, spec.id),
             environment=self.environments.of(queries, task),
             messages=() if look is None else look.messages,
         )
@@ -170,6 +174,7 @@ def claimed_body(claimed: ClaimedTask, background: Background, *, token: str, le
         "project": None if background.project is None else _project(background.project),
         "dependencies": _dependencies(background.dependencies),
         "previous": None if background.previous is None else _previous(background.previous, background.context),
+        "answers": background.answers,
         "environment": [
             {"name": one.name, "value": one.value, "is_secret": one.is_secret} for one in background.environment
         ],

@@ -5,15 +5,23 @@ from pathlib import Path
 
 from agent_swarm import config
 from agent_swarm.config import setting
+from agent_swarm.domain.approvals import EXPIRY_SECONDS, MAX_EXPIRY_SECONDS
 from agent_swarm.domain.caps import Cap, Caps
 from agent_swarm.domain.messages import HOPS
-from agent_swarm.server.setting_groups.texts import count
+from agent_swarm.server.setting_groups.texts import approval_seconds, count
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: classes of several settings are joined
 class AgentSettings:
     """What agents may do and file."""
 
+    approval_seconds: float = setting(
+        float(EXPIRY_SECONDS),
+        env="AGENT_SWARM_APPROVAL_SECONDS",
+        help="how long a question of an agent waits for people, where it does not say so; then it counts as denied",
+        parse=approval_seconds,
+        expected=f"a number of seconds from 1 to {MAX_EXPIRY_SECONDS}",
+    )
     max_depth: int = setting(
         Caps().depth,
         env=Cap.DEPTH.setting,

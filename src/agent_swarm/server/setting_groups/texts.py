@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import urlsplit
 
+from agent_swarm.domain.approvals import MAX_EXPIRY_SECONDS
 from agent_swarm.store.address import DatabaseAddressError, parse
 
 MOST_TASKS = 1_000_000
@@ -25,6 +26,14 @@ def minutes(text: str) -> float:
     """A span in minutes, 0 or more."""
     number = float(text)
     if not 0 <= number <= MAX_MINUTES:  # also what is not a number
+        raise ValueError(text)
+    return number
+
+
+def approval_seconds(text: str) -> float:
+    """How long a question may wait."""
+    number = float(text)
+    if not 1 <= number <= MAX_EXPIRY_SECONDS:  # also what is not a number
         raise ValueError(text)
     return number
 

@@ -13,6 +13,7 @@ from agent_swarm.domain.commands import (
     Change,
     Command,
     Repeat,
+    Resume,
     decide,
     fail_by_dependency,
     skip_by_dependency,
@@ -21,13 +22,14 @@ from agent_swarm.domain.commands import (
 from agent_swarm.domain.dependencies import Consequence, consequence
 from agent_swarm.domain.errors import UnknownTask
 from agent_swarm.domain.matching import Requirements
-from agent_swarm.domain.tasks import TaskState, TaskStatus
+from agent_swarm.domain.tasks import PauseReason, TaskState, TaskStatus
 from agent_swarm.domain.time import SECOND
 from agent_swarm.faults import crash_point
 from agent_swarm.protocol.limits import IDEMPOTENCY_SECONDS
 from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
 from agent_swarm.store.events import Draft
+from agent_swarm.store.families import approvals
 from agent_swarm.store.families.family import Family
 from agent_swarm.store.records import AgentRecord, AttemptReport
 from agent_swarm.store.rows import Entry, Rows
@@ -113,6 +115,14 @@ class Work:
         if draft is not None:
             self.drafts.append(draft)
         self.save(entry, change.state)
+        is_paused = change.state.pause_reason is PauseReason.APPROVAL and change.state.status is TaskStatus.PAUSED
+        if is_paused and before.is_held:
+            self._resume_if_answered(entry.state.id)
+
+    def _resume_if_answered(self, task_id: str) -> None:
+        """An answer may have come before the worker had stopped: then there is nothing left to wait for."""
+        if not approvals.keeps_waiting(approvals.of_task_in_batch(self, task_id)):
+            self.decide(Resume(task_id=task_id), actor=events.SYSTEM)
 
     def save(self, entry: Entry, state: TaskState) -> None:
         """Save `state`, under the class it is now claimed under."""

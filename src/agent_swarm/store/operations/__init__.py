@@ -17,6 +17,7 @@ from agent_swarm.store.operations.agents import (
     SetAgentPermissions,
     SignOff,
 )
+from agent_swarm.store.operations.approvals import ApprovalOperation
 from agent_swarm.store.operations.base import Desk, Idempotency, Operation, RecordOperation
 from agent_swarm.store.operations.phases import PHASES, phase_of
 from agent_swarm.store.operations.switches import (
@@ -45,6 +46,7 @@ __all__ = [
     "PHASES",
     "AcknowledgeKill",
     "ActivateKillSwitch",
+    "ApprovalOperation",
     "BookUsage",
     "Capped",
     "ClaimTask",

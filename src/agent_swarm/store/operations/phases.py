@@ -10,6 +10,7 @@ from agent_swarm.store.operations.agents import (
     SetAgentPermissions,
     SignOff,
 )
+from agent_swarm.store.operations.approvals import ApprovalOperation
 from agent_swarm.store.operations.base import Operation, RecordOperation
 from agent_swarm.store.operations.switches import AcknowledgeKill, ActivateKillSwitch, LiftKillSwitch
 from agent_swarm.store.operations.tasks import CreateProject, CreateTasks, OpenConversation, Reprioritize, TaskCommand
@@ -32,6 +33,7 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     OpenConversation,
     TaskCommand,
     Reprioritize,
+    ApprovalOperation,
     RunTimers,
     Heartbeat,
     ReportProgress,
@@ -45,4 +47,4 @@ PHASES: tuple[type[Operation[Any]], ...] = (
 
 def phase_of(operation: Operation[Any]) -> type[Operation[Any]]:
     """The phase an operation belongs to."""
-    return RecordOperation if isinstance(operation, RecordOperation) else type(operation)
+    return next((kind for kind in (RecordOperation, ApprovalOperation) if isinstance(operation, kind)), type(operation))

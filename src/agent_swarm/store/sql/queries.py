@@ -7,9 +7,11 @@ import sqlalchemy as sa
 
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.matching import AgentRole, Requirements
+from agent_swarm.domain.notes import NoteSearch
 from agent_swarm.domain.tasks import HELD, TaskStatus
 from agent_swarm.store.families.family import Family, Key
 from agent_swarm.store.families.mail import DELIVERIES, Delivery, Message
+from agent_swarm.store.families.notes import FoundNote
 from agent_swarm.store.records import (
     PREVIEW_CHARS,
     AgentRecord,
@@ -26,7 +28,7 @@ from agent_swarm.store.records import (
     TokenRecord,
     UnservedClass,
 )
-from agent_swarm.store.sql import coding, families, mail_pages, pages, statements, tables
+from agent_swarm.store.sql import coding, families, mail_pages, pages, searching, statements, tables
 from agent_swarm.store.sql.classes import ClassCache
 
 R = TypeVar("R")
@@ -46,6 +48,7 @@ class SqlQueries:
     def __init__(self, connection: sa.Connection, classes: ClassCache) -> None:
         self._connection = connection
         self._classes = classes
+        self._searching = searching.Searching(connection)
 
     def task(self, task_id: str) -> TaskRecord | None:
         """One task."""
@@ -241,6 +244,19 @@ class SqlQueries:
         place = {"message_id": message_id, "after": after, "limit": limit}
         rows = self._connection.execute(mail_pages.deliveries_of, place)
         return [families.record_of(DELIVERIES, row._mapping) for row in rows]
+
+    def search_notes(self, wanted: NoteSearch, *, limit: int) -> list[FoundNote]:
+        """The newest notes that `wanted` finds, newest first."""
+        return [
+            FoundNote(
+                number=row.number,
+                name=row.name,
+                tags=tuple(coding.load(row.tags)),
+                words=row.words,
+                updated_at=row.updated_at,
+            )
+            for row in self._searching.found(wanted, limit=limit)
+        ]
 
     def head(self) -> tuple[int, str]:
         """The last event's seq and hash."""

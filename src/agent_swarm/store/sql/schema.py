@@ -15,13 +15,13 @@ import sqlalchemy as sa
 from agent_swarm.faults import crash_point
 from agent_swarm.store.events import GENESIS
 from agent_swarm.store.families.mail import HEAD
-from agent_swarm.store.sql import schema_lock, tables, unfinished
+from agent_swarm.store.sql import schema_lock, searching, tables, unfinished
 from agent_swarm.store.sql.foreign import UnknownSchemaError, not_ours
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD_REVISION = "0010"
+HEAD_REVISION = "0011"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _version = sa.table("alembic_version", sa.column("version_num", sa.String))
@@ -54,6 +54,7 @@ def bring_to_head(connection: sa.Connection) -> None:
     revision = revision_of(connection)
     if revision is None:
         tables.metadata.create_all(connection)
+        searching.make(connection)
         crash_point("schema.creating")
         insert_heads(connection)
         stamp(connection)

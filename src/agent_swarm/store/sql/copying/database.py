@@ -18,7 +18,7 @@ from agent_swarm.domain.errors import Conflict, SwarmError
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.time import SECOND
 from agent_swarm.store.address import DatabaseAddress, PostgresAddress, SqliteAddress
-from agent_swarm.store.sql import reaching, schema, schema_lock, tables, unfinished
+from agent_swarm.store.sql import reaching, schema, schema_lock, searching, tables, unfinished
 from agent_swarm.store.sql.copying import checking, fitting, rows
 from agent_swarm.store.sql.copying.progress import Phase, Progress, silent
 from agent_swarm.store.sql.file_lock import locked
@@ -104,6 +104,8 @@ def _fill(connection: sa.Connection, origin: sa.Connection, progress: Progress) 
     for number, index in enumerate(indexes):
         progress(Phase.INDEX, str(index.name), number, len(indexes))
         index.create(connection)
+    progress(Phase.INDEX, searching.NAME, len(indexes), len(indexes))
+    searching.make(connection)
     head = checking.verify(connection, expected, progress)
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("ANALYZE"))

@@ -1,9 +1,10 @@
-"""The tables of messages: what agents and people say to each other, and how far it has come. Coded as in `tables`."""
+"""Tables of messages, of how far each has come, of channels and of who is woken."""
 
 import sqlalchemy as sa
 
-from agent_swarm.store.sql.columns import ID, instant, metadata
+from agent_swarm.store.sql.tables.base import ID, instant, metadata
 
+# What agents and people say to each other, and how far it has come.
 message = sa.Table(
     "message",
     metadata,

@@ -1,4 +1,9 @@
-"""What all tables have in common: the metadata that they belong to, and how ids and instants are kept."""
+"""What all tables share: one metadata, and how ids and instants are written.
+
+Instants and spans are microseconds in BigInteger columns; booleans are 0 and 1, so that a partial index reads the
+same on both databases; JSON is text written by us. Every index is over plain columns: expressions would hide from
+migration checks.
+"""
 
 import sqlalchemy as sa
 
@@ -15,5 +20,5 @@ ROOM = {"fillfactor": "80"}  # PostgreSQL: an update that touches no index stays
 
 
 def instant(name: str, **options: bool) -> "sa.Column[int]":
-    """A column of microseconds."""
+    """A column of an instant, in microseconds since 1970."""
     return sa.Column(name, sa.BigInteger, **options)  # type: ignore[arg-type]
