@@ -1,11 +1,11 @@
 """The guards: where each stands, what takes it away, and the tests that must then fail.
 
 `source` is the exact text and stands in its file once. A guard that was moved or rewritten is adapted here; one for
-which no test fails needs a test, not a smaller mutation. Those of several servers are in `of_servers`, those of
-secrets in `of_secrets`.
+which no test fails needs a test, not a smaller mutation. Those of several servers, of secrets, of messages, of
+notes and of approvals are in the modules beside.
 """
 
-from scripts.guards import of_references, of_secrets, of_servers
+from scripts.guards import of_approvals, of_messages, of_notes, of_references, of_secrets, of_servers
 from scripts.guards.guard import Guard
 
 COMMANDS = "src/agent_swarm/domain/commands.py"
@@ -138,8 +138,8 @@ GUARDS = (
     # --- the store ---
     Guard(
         "body of an idempotent request",
-        TASKS,
-        "        if earlier.body_hash != asked.body_hash:\n",
+        WORK,
+        "        if known.body_hash != asked.body_hash:\n",
         "        if False:\n",
         (f"{LIFE}::test_given_an_idempotency_key_when_another_body_comes_then_it_is_refused",),
     ),
@@ -566,4 +566,7 @@ GUARDS = (
     *of_servers.GUARDS,
     *of_secrets.GUARDS,
     *of_references.GUARDS,
+    *of_messages.GUARDS,
+    *of_approvals.GUARDS,
+    *of_notes.GUARDS,
 )

@@ -55,6 +55,8 @@ class Point(StrEnum):
     DELIVERY_ANSWERED = "delivery.answered"  # the answer is, and not written down
     DELIVERY_DONE = "delivery.done"  # the server has everything, the file is still there
     RUN_PREPARED = "run.prepared"  # the workspace is made, no agent runs
+    MAILBOX_COMING = "mailbox.coming"  # a message for a running agent is here, nothing is written down
+    MAILBOX_GIVEN = "mailbox.given"  # the agent has it, and that is not written down
     RUN_COLLECTED = "run.collected"  # the branch is pushed, the ending is in no spool
     RUN_HELD = "run.held"  # unfinished work is saved, the pause is in no spool
     RUN_ENDED = "run.ended"  # the ending is in the spool, the workspace is still there

@@ -90,7 +90,9 @@ def test_given_what_an_agent_asks_when_people_list_show_and_answer_it_then_each_
         assert "not answered" in swarm("approval", "answer", asked["id"], "q1=yes", code=1).err
         assert "yes or no" in swarm("approval", "answer", asked["id"], "q1=maybe", "who=x", code=2).err
         assert "QUESTION=ANSWER" in swarm("approval", "answer", asked["id"], "yes", code=2).err
-        assert "answered" in swarm("approval", "answer", asked["id"], "q1=yes", "who=ada", "--comment", "go").out
+        with started(server, "approval", "show", asked["id"], "--wait", "--json") as waiting:
+            assert "answered" in swarm("approval", "answer", asked["id"], "q1=yes", "who=ada", "--comment", "go").out
+            assert json.loads(waiting.communicate(timeout=30)[0])["answers"] == {"q1": True, "who": "ada"}
         assert "first answer counts" in swarm("approval", "deny", asked["id"], code=1).err
         assert "→ yes" in swarm("approval", "show", asked["id"]).out
         eventually(lambda: told(swarm, "task", "show", task["id"])["status"] == "completed")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_swarm.domain.mentions import MOST, Directory, Named, resolve, word_of, words_in
+from agent_swarm.domain.mentions import MOST, Named, Register, resolve, word_of, words_in
 
 ADA = Named(id="ada-id", name="Ada", roles=("frontend", "worker"))
 BOB = Named(id="bob-id", name="bob", roles=("frontend", "worker"))
@@ -67,7 +67,7 @@ def test_given_any_name_when_it_is_written_as_a_word_then_that_word_is_written_t
 
 
 def test_given_names_roles_and_all_when_they_are_resolved_then_each_means_whom_it_says() -> None:
-    found = resolve(("ada", "backend", "code-reviewer", "all"), Directory.of([ADA, BOB, TWIN, REVIEWER]))
+    found = resolve(("ada", "backend", "code-reviewer", "all"), Register.of([ADA, BOB, TWIN, REVIEWER]))
 
     assert found.agents == {"ada-id", "twin-id", "rev-id"}
     assert found.is_all
@@ -75,7 +75,7 @@ def test_given_names_roles_and_all_when_they_are_resolved_then_each_means_whom_i
 
 
 def test_given_a_name_of_two_and_one_of_nobody_when_they_are_resolved_then_both_are_told_and_reach_nobody() -> None:
-    found = resolve(("bob", "nobody"), Directory.of([BOB, TWIN]))
+    found = resolve(("bob", "nobody"), Register.of([BOB, TWIN]))
 
     assert found.agents == frozenset()
     assert (found.ambiguous, found.unknown) == (("bob",), ("nobody",))
@@ -84,4 +84,4 @@ def test_given_a_name_of_two_and_one_of_nobody_when_they_are_resolved_then_both_
 def test_given_a_role_that_is_also_a_name_when_it_is_resolved_then_the_name_counts() -> None:
     named = Named(id="f-id", name="frontend")
 
-    assert resolve(("frontend",), Directory.of([ADA, BOB, named])).agents == {"f-id"}
+    assert resolve(("frontend",), Register.of([ADA, BOB, named])).agents == {"f-id"}

@@ -55,6 +55,20 @@ class Host:
         task = {"ref": "one", "title": "one", "harness": "claude", "prompt": prompt, **more}
         return (await asyncio.to_thread(self.swarm.file, task))["one"]
 
+    async def steer(self, task_id: str, text: str, *, interrupt: bool = False) -> str:
+        body = {"message": text, "interrupt": interrupt}
+        said = await asyncio.to_thread(self.swarm.call, "POST", f"/api/tasks/{task_id}/steer", body)
+        return str(said["id"])
+
+    async def until_acknowledged(self, message_ids: list[str]) -> None:
+        """Wait until the server knows that the agent has these messages."""
+
+        def has(message_id: str) -> bool:
+            (delivery,) = self.swarm.call("GET", f"/api/messages/{message_id}")["deliveries"]
+            return bool(delivery["status"] == "acknowledged")
+
+        await asyncio.to_thread(self.swarm.wait_until, lambda: all(map(has, message_ids)), "the agent has them")
+
     async def task(self, task_id: str) -> Any:
         return await asyncio.to_thread(self.swarm.task, task_id)
 
@@ -152,6 +166,41 @@ async def test_given_a_worker_that_is_killed_in_a_turn_when_the_task_is_tried_ag
     assert [attempt["inputTokens"] for attempt in attempts] == [1000, 2000]
 
 
+ASKING = {
+    "title": "Deploy?",
+    "pause": True,
+    "questions": [{"id": "where", "text": "Where to?", "kind": "text"}, {"id": "now", "text": "Now?"}],
+}
+
+
+async def test_given_an_agent_that_asked_people_when_one_answers_then_its_conversation_goes_on_with_the_answer(
+    swarm: RealSwarm, claude_cli: Path
+) -> None:
+    asking = (
+        'curl --silent --fail "$AGENT_SWARM_URL/api/approvals" --header "Authorization: Bearer $AGENT_SWARM_TOKEN"'
+        f" --json '{json.dumps(ASKING)}' > asked; while :; do sleep 0.1; done"
+    )
+    async with ModelServer([bash(asking, Usage(1000, 50)), Say("deployed", Usage(2000, 70))], is_shared=True) as model:
+        host = Host(swarm, claude_cli, model)
+        await host.start_server()
+        await host.start_worker()
+        task_id = await host.file("the whole task")
+        paused = await host.until(task_id, "paused")
+        asked = (await asyncio.to_thread(swarm.call, "GET", f"/api/approvals?taskId={task_id}"))["approvals"][0]
+        said = {"answers": {"where": "to the harbour", "now": True}, "comment": "mind the tide"}
+        await asyncio.to_thread(swarm.call, "POST", f"/api/approvals/{asked['id']}/answer", said)
+        task = await host.until(task_id, "completed")
+        first, second = model.requests
+    assert (paused["pauseReason"], task["result"]["text"]) == ("approval", "deployed")
+    assert first.conversation == second.conversation
+    for part in ("goes on now", "You asked: Deploy?", "Answer: to the harbour", "Answer: yes", "mind the tide"):
+        assert part in second.prompt
+    assert "the whole task" not in second.prompt  # that, its conversation knows
+    attempts = await host.attempts(task_id)
+    assert [attempt["outcome"] for attempt in attempts] == ["paused", "completed"]
+    assert attempts[0]["session"] == attempts[1]["session"] != ""
+
+
 async def test_given_a_used_up_account_when_a_task_fails_for_it_then_it_waits_until_the_limit_is_over(
     swarm: RealSwarm, claude_cli: Path
 ) -> None:
@@ -198,3 +247,24 @@ async def test_given_a_model_that_refuses_the_key_when_an_attempt_fails_then_peo
     attempt = (await host.attempts(task_id))[0]
     assert (attempt["failureClass"], attempt["failureCode"]) == ("infrastructure", "authentication")
     assert "CLAUDE_CODE_OAUTH_TOKEN" in attempt["message"]
+
+
+async def test_given_a_running_conversation_when_the_agent_is_written_to_then_it_reads_each_message_once_and_answers(
+    swarm: RealSwarm, claude_cli: Path
+) -> None:
+    script: Script = [bash("while :; do sleep 0.1; done", Usage(1000, 50)), Say("turned"), Say("turned")]
+    async with ModelServer(script, is_shared=True) as model:
+        host = Host(swarm, claude_cli, model)
+        await host.start_server()
+        await host.start_worker()
+        task_id = await host.file("the whole task")
+        await host.until_booked(task_id, 50)
+
+        told = [await host.steer(task_id, "first word"), await host.steer(task_id, "turn around", interrupt=True)]
+
+        task = await host.until(task_id, "completed")
+        await host.until_acknowledged(told)
+        history = json.dumps(model.requests[-1].body["messages"])
+    assert task["result"]["text"] == "turned"
+    assert (history.count("first word"), history.count("turn around")) == (1, 1)
+    assert all(history.count(message_id) == 1 for message_id in told)  # in its frame

@@ -1,28 +1,20 @@
 """Messages in a real swarm: into running agents, through kills of server and worker, and to those who were idle."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent_swarm.faults import Point
+from agent_swarm.testing.faults.crash import Crash
 from agent_swarm.testing.real_swarm import RealSwarm
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def swarm(tmp_path: Path) -> Any:
-    swarm = RealSwarm(tmp_path)
-    try:
-        swarm.start_server()
-        yield swarm
-    finally:
-        swarm.close()
-
-
-def at_work(swarm: RealSwarm) -> str:
+def at_work(swarm: RealSwarm, *, crash: Crash | None = None) -> str:
     """An agent that runs scripts, where tasks say nothing else."""
-    agent_id = swarm.start_worker(variables={"HARNESS_PROVIDER": "script"})
+    swarm.start_server()
+    agent_id = swarm.start_worker(variables={"HARNESS_PROVIDER": "script"}, crash=crash)
     swarm.wait_until(lambda: bool(swarm.call("GET", "/api/agents")["agents"]), "the agent is there")
     return agent_id
 
@@ -39,6 +31,12 @@ def said(swarm: RealSwarm, agent_id: str, text: str) -> str:
     return message_id
 
 
+def said_to_all(swarm: RealSwarm, text: str) -> str:
+    """A message that wakes nobody: whoever works is told, and who does not waits for it."""
+    message_id: str = swarm.call("POST", "/api/messages", {"broadcast": True, "text": text})["id"]
+    return message_id
+
+
 def has_it(swarm: RealSwarm, message_id: str) -> bool:
     (delivery,) = swarm.call("GET", f"/api/messages/{message_id}")["deliveries"]
     return bool(delivery["status"] == "acknowledged")
@@ -48,6 +46,12 @@ def heard(swarm: RealSwarm, task_id: str, attempt: int = 1) -> list[str]:
     """What the agent said in an attempt."""
     lines = swarm.call("GET", f"/api/tasks/{task_id}/attempts/{attempt}/transcript?limit=200")["lines"]
     return [line["data"]["text"] for line in lines if line["kind"] == "text"]
+
+
+def told_in(swarm: RealSwarm, task_id: str, attempt: int) -> list[str]:
+    """The messages that the agent of an attempt was given, by id."""
+    lines = swarm.call("GET", f"/api/tasks/{task_id}/attempts/{attempt}/transcript?limit=200")["lines"]
+    return [line["data"]["id"] for line in lines if line["kind"] == "message"]
 
 
 def ended(swarm: RealSwarm, task_id: str) -> Any:
@@ -108,3 +112,44 @@ def test_given_a_harness_that_takes_no_messages_when_the_agent_is_idle_again_the
     swarm.wait_until(lambda: all(has_it(swarm, one) for one in ids), "all are acknowledged")
     (woken,) = swarm.call("GET", "/api/tasks?tag=conversation")["tasks"]
     assert woken["title"].startswith("Messages for ")
+
+
+@pytest.mark.lease(3.0)
+@pytest.mark.parametrize("point", [Point.MAILBOX_COMING, Point.MAILBOX_GIVEN, Point.SPOOL_TORN])
+def test_given_a_worker_that_is_killed_between_handing_over_and_noting_it_when_it_is_back_then_the_message_comes_again(
+    swarm: RealSwarm, point: Point
+) -> None:
+    armed, reached = swarm.folder / "armed", swarm.folder / "reached"
+    agent_id = at_work(swarm, crash=Crash(point=point, armed_by=str(armed), told=str(reached)))
+    task_id = filed(swarm, agent_id, "say begun\nwait-message 60\nwait-for marks/never\nresult heard it")
+    swarm.wait_until(lambda: "begun" in heard(swarm, task_id), "the agent waits, and nothing is left to be told")
+    armed.touch()
+    message_id = said_to_all(swarm, "once")
+    swarm.wait_for_worker(agent_id)
+    assert reached.read_text() == f"{point.value}\n"
+    assert not has_it(swarm, message_id)
+
+    swarm.start_worker(agent_id=agent_id, variables={"HARNESS_PROVIDER": "script"})
+
+    swarm.wait_until(lambda: told_in(swarm, task_id, 2) == [message_id], "the next attempt has it, under its id")
+    assert told_in(swarm, task_id, 1) == []  # what the first one had is not on record: that is why it comes again
+    swarm.call("POST", f"/api/tasks/{task_id}/cancel")
+    assert len(swarm.call("GET", "/api/messages")["messages"]) == 1
+
+
+@pytest.mark.lease(3.0)
+def test_given_a_worker_that_is_killed_after_it_noted_that_the_agent_has_a_message_then_nobody_is_told_again(
+    swarm: RealSwarm,
+) -> None:
+    agent_id = at_work(swarm)
+    task_id = filed(swarm, agent_id, "say begun\nwait-message 60\nwait-for marks/never\nresult heard it")
+    message_id = said_to_all(swarm, "once")
+    swarm.wait_until(lambda: has_it(swarm, message_id), "it is acknowledged")
+
+    swarm.kill_worker(agent_id)
+    swarm.start_worker(agent_id=agent_id, variables={"HARNESS_PROVIDER": "script"})
+
+    swarm.wait_until(lambda: swarm.task(task_id)["attempt"] == 2, "the next attempt is there")
+    swarm.wait_until(lambda: swarm.task(task_id)["status"] == "running", "it runs")
+    assert told_in(swarm, task_id, 2) == []
+    swarm.call("POST", f"/api/tasks/{task_id}/cancel")

@@ -16,6 +16,7 @@ import pytest
 
 from agent_swarm.harness.base import Bounds, EventKind, Outcome, PermissionMode, Permissions, Session, Turn
 from agent_swarm.harness.claude import ClaudeHarness
+from agent_swarm.harness.claude.launch import GO_ON
 from agent_swarm.harness.errors import NotDelivered
 from agent_swarm.sandbox.base import Sandbox
 from agent_swarm.testing.harness_contract import AgentContract, MakeTurn, Transcript
@@ -280,6 +281,24 @@ class TestConversation:
         assert [everything.count(text) for text in messages] == [1] * 10
         assert [everything.index(text) for text in messages] == sorted(everything.index(text) for text in messages)
 
+    async def test_given_a_message_that_comes_twice_when_the_agent_is_busy_then_it_reads_it_once_and_both_are_receipts(
+        self, hire: Hire, workspace: Path
+    ) -> None:
+        hold = bash("touch up; until [ -e go ]; do sleep 0.02; done")
+        async with ModelServer([hold, Say("heard")]) as model:
+            agent, message_id = hire(model), "0198b2a4-5b7e-7c3d-9e4f-0123456789ab"
+            session = await agent.open("begin")
+            running = asyncio.create_task(agent.run(session))
+            await until((workspace / "up").exists)
+            sending = (session.send("a word with you", message_id=message_id) for _ in range(2))
+            await asyncio.wait_for(asyncio.gather(*sending), WITHIN)
+            await session.send("a word with you", message_id=message_id)
+            (workspace / "go").touch()
+            outcome = await running
+            everything = json.dumps(model.requests[-1].body["messages"])
+        assert outcome.ok
+        assert everything.count("a word with you") == 1
+
     async def test_given_an_agent_in_a_tool_when_it_is_interrupted_by_a_message_then_it_reads_that_and_goes_on(
         self, hire: Hire, workspace: Path
     ) -> None:
@@ -312,6 +331,23 @@ class TestConversation:
         assert outcome.result == "went on"
         assert "the task" in history
         assert "never sent" not in history
+
+    async def test_given_an_agent_that_stopped_for_an_answer_when_it_is_resumed_then_that_is_what_it_is_told_next(
+        self, hire: Hire, workspace: Path
+    ) -> None:
+        async with ModelServer([bash(ENDLESS), Say("went on")]) as model:
+            agent = hire(model)
+            session = await agent.open("the task")
+            running = asyncio.create_task(agent.run(session))
+            await until((workspace / "up").exists)
+            await session.interrupt()
+            await running
+            await session.close()
+            outcome = await agent.once("never sent", session=session.handle, answers="You asked: Deploy?\nOutcome: no")
+            prompt = model.requests[1].prompt
+        assert outcome.result == "went on"
+        assert prompt.endswith("You asked: Deploy?\nOutcome: no")
+        assert prompt.startswith(GO_ON)
 
     async def test_given_an_idle_agent_when_it_was_evicted_then_the_next_message_resumes_its_conversation(
         self, hire: Hire

@@ -65,7 +65,7 @@ MAY_CALL = {
     "GET /api/messages": PEOPLE | ATTEMPTS,
     "POST /api/messages/read": WRITERS | ATTEMPTS,
     "GET /api/messages/{id}": PEOPLE | ATTEMPTS,
-    "POST /api/tasks/{id}/steer": WRITERS,
+    "POST /api/tasks/{id}/steer": WRITERS | LEAD,
     "POST /api/channels": WRITERS | ATTEMPTS,
     "GET /api/channels": PEOPLE | ATTEMPTS,
     "GET /api/channels/{name}/members": PEOPLE | ATTEMPTS,

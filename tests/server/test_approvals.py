@@ -15,6 +15,7 @@ from agent_swarm.domain.tasks import PauseReason
 from agent_swarm.protocol import pool as wire
 from agent_swarm.server.approvals import ApprovalTimer
 from agent_swarm.server.pool.briefing import claimed_body
+from agent_swarm.services.approvals import HANDED_CHARS
 from agent_swarm.store.records import ClaimedTask
 
 pytestmark = pytest.mark.anyio
@@ -104,6 +105,29 @@ async def test_given_a_task_that_paused_for_an_answer_when_it_comes_then_the_nex
     for part in ("You asked: Deploy to production", "Now?", "yes", "eu", "it is time", "after 18:00"):
         assert part in told
 
+    await world.pause(again)  # before its agent has begun, perhaps
+    await world.post(f"/api/tasks/{claim.task_id}/resume")
+    assert await told_to(world, await world.take(next(iter(world.agents.values())))) == told
+
+
+async def test_given_many_long_answers_when_the_next_attempt_is_told_then_the_latest_are_what_it_gets(
+    world: World,
+) -> None:
+    claim = await attempt(world, "ada")
+    for number in range(4):
+        asked = await ask(
+            world, claim, title=f"Number {number}?", questions=[{"id": "why", "text": "Why?", "kind": "text"}]
+        )
+        assert (await answer(world, asked, answers={"why": f"{number}" * 9_000})).status_code == 200
+        world.clock.advance(1)
+    await world.pause(claim, PauseReason.PERSON)
+    await world.post(f"/api/tasks/{claim.task_id}/resume")
+    told = await told_to(world, await world.take(next(iter(world.agents.values()))))
+    assert len(told) <= HANDED_CHARS + 10
+    assert "Number 0?" not in told
+    assert told.index("Number 2?") < told.index("Number 3?")
+    assert "3" * 9_000 in told
+
 
 async def told_to(world: World, claim: Claim) -> str:
     """The answers in the frame that a worker gets with this claim."""
@@ -148,6 +172,65 @@ async def test_given_a_task_that_asks_when_it_is_cancelled_then_its_questions_ar
     assert (await answer(world, asked)).status_code == 409
 
 
+@pytest.mark.parametrize("deny", [False, True])
+async def test_given_some_who_wait_for_an_answer_when_it_comes_then_all_have_it_at_once(
+    world: World, deny: bool
+) -> None:
+    claim = await attempt(world, "ada")
+    asked, other = await ask(world, claim), await ask(world, claim)
+    waits = {"params": {"waitSeconds": 25}}
+    path = f"/api/approvals/{asked['id']}"
+    waiting = [asyncio.create_task(world.get(path, token=token, **waits)) for token in (claim.token, API_KEY)]
+    await answer(world, other)
+    await settled()
+    assert not any(one.done() for one in waiting)
+
+    await answer(world, asked, deny=deny)
+
+    answers = await asyncio.wait_for(asyncio.gather(*waiting), 10)
+    assert [one["status"] for one in answers] == ["denied" if deny else "answered"] * 2
+    assert (await world.get(path, **waits))["status"] == answers[0]["status"]  # what is settled is waited for no more
+
+
+async def test_given_an_approval_that_stays_open_when_one_waits_then_it_is_shown_as_it_is_after_that(
+    world: World,
+) -> None:
+    ada, bob = await attempt(world, "ada"), await attempt(world, "bob")
+    path = f"/api/approvals/{(await ask(world, ada))['id']}"
+    assert (await world.get(path, params={"waitSeconds": 0.01}))["status"] == "open"
+    assert (await world.call("GET", path, params={"waitSeconds": 26})).status_code == 422
+    assert (await world.call("GET", path, params={"waitSeconds": 25}, token=bob.token)).status_code == 404
+
+
+class Watched(ApprovalTimer):
+    """Counts how often it is told to hurry, and does nothing."""
+
+    hurried = 0
+
+    def hurry(self) -> None:
+        self.hurried += 1
+
+    async def run_once(self) -> float:
+        return 60.0
+
+
+async def test_given_questions_when_one_is_asked_or_its_task_ends_then_the_timer_hurries_and_else_not(
+    world: World,
+) -> None:
+    quiet, asking = await attempt(world, "ada"), await attempt(world, "bob")
+    timer = Watched(world.store)
+    await timer.start()
+    try:
+        await world.post(f"/api/tasks/{quiet.task_id}/cancel")
+        assert timer.hurried == 0
+        await ask(world, asking)
+        assert timer.hurried == 1
+        await world.post(f"/api/tasks/{asking.task_id}/cancel")
+        assert timer.hurried == 2
+    finally:
+        await timer.stop()
+
+
 async def test_given_an_agent_when_it_answers_or_looks_at_what_another_asked_then_it_may_not(world: World) -> None:
     ada, bob = await attempt(world, "ada"), await attempt(world, "bob")
     lead = await world.register("lead", role=AgentRole.LEAD)
@@ -184,20 +267,27 @@ async def test_given_the_same_key_when_a_later_attempt_asks_again_then_it_is_the
 
 async def test_given_approvals_when_they_are_listed_then_each_status_has_its_pages(world: World) -> None:
     claim = await attempt(world, "ada")
-    asked = [await ask(world, claim, title=f"n{number}", expiresInSeconds=100 + number) for number in range(5)]
-    seen, cursor = [], None
-    while True:
-        page = await world.get("/api/approvals", params={"limit": 2, **({"cursor": cursor} if cursor else {})})
-        seen += [one["title"] for one in page["approvals"]]
-        cursor = page["nextCursor"]
-        if cursor is None:
-            break
-    assert seen == ["n0", "n1", "n2", "n3", "n4"]
+    asked = []
+    for number in range(5):
+        asked.append(await ask(world, claim, title=f"n{number}", expiresInSeconds=100 + number, key=f"k{number}"))
+        world.clock.advance(1)
+    assert await listed(world) == ["n0", "n1", "n2", "n3", "n4"]  # what runs out first
+    assert await listed(world, taskId=claim.task_id) == ["n4", "n3", "n2", "n1", "n0"]  # the latest first
     await answer(world, asked[1], deny=True)
     denied = await world.get("/api/approvals", params={"status": "denied"})
     assert [(one["title"], one["answers"]) for one in denied["approvals"]] == [("n1", {})]
-    of_task = await world.get("/api/approvals", params={"taskId": claim.task_id})
-    assert len(of_task["approvals"]) == 5
+
+
+async def listed(world: World, **query: Any) -> list[str]:
+    """The titles of all pages."""
+    seen, cursor = [], None
+    while True:
+        params = {"limit": 2, **query, **({"cursor": cursor} if cursor else {})}
+        page = await world.get("/api/approvals", params=params)
+        seen += [one["title"] for one in page["approvals"]]
+        cursor = page["nextCursor"]
+        if cursor is None:
+            return seen
 
 
 async def test_given_secrets_in_questions_and_answers_when_they_are_stored_then_they_are_taken_out(

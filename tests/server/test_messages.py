@@ -1,5 +1,6 @@
 """Messages and channels over REST: who gets what, who may read it, and what is refused."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,10 @@ import pytest
 from tests.server.world import Claim, RegisteredAgent, World, opened
 
 from agent_swarm.domain.ids import new_id
-from agent_swarm.domain.messages import TEXT_BYTES
+from agent_swarm.domain.matching import AgentProfile, AgentRole
+from agent_swarm.domain.messages import RECIPIENTS, TEXT_BYTES
+from agent_swarm.store.operations import IntroduceAgent
+from agent_swarm.store.records import AgentRecord
 
 pytestmark = pytest.mark.anyio
 
@@ -275,3 +279,48 @@ async def test_given_a_task_that_has_ended_when_it_is_steered_then_that_is_refus
     refused = await world.call("POST", f"/api/tasks/{task_id}/steer", json={"message": "too late"})
 
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "illegalTransition")
+
+
+async def test_given_a_lead_agent_when_it_steers_tasks_below_its_own_then_they_hear_it_and_others_do_not(
+    world: World,
+) -> None:
+    lead = await world.register("lead", role=AgentRole.LEAD)
+    boss = await at_work(world, lead)
+    child = (await world.post("/api/tasks", {"prompt": "a part"}, token=boss.token))["id"]
+    grandchild = await world.file("a part of it", parentTaskId=child)
+    sibling = await world.file("of others")
+
+    for below in (child, grandchild):
+        said = await world.post(f"/api/tasks/{below}/steer", {"message": "use tabs"}, token=boss.token)
+        assert (said["sender"], said["to"]) == (f"agent:{lead.id}", [f"task:{below}"])
+    for other in (boss.task_id, sibling):
+        refused = await world.call("POST", f"/api/tasks/{other}/steer", json={"message": "no"}, token=boss.token)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "denied")
+
+
+async def test_given_an_agent_that_leads_nobody_when_it_steers_then_it_is_refused_also_below_its_own_task(
+    world: World,
+) -> None:
+    a = await at_work(world, await world.register("ada"))
+    child = await world.file("a part", parentTaskId=a.task_id)
+
+    refused = await world.call("POST", f"/api/tasks/{child}/steer", json={"message": "no"}, token=a.token)
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "denied")
+    assert (await world.get("/api/messages"))["messages"] == []
+
+
+async def test_given_more_agents_than_a_message_reaches_when_it_is_for_all_or_a_role_then_it_is_refused(
+    world: World,
+) -> None:
+    profiles = [AgentProfile(id=new_id(), role="crowd") for _ in range(RECIPIENTS + 1)]
+    await asyncio.gather(*(introduce(world, profile) for profile in profiles))
+
+    for body in ({"broadcast": True, "text": "hi"}, {"broadcast": True, "text": "@crowd"}):
+        refused = await world.call("POST", "/api/messages", json=body)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (413, "tooLarge")
+
+
+async def introduce(world: World, profile: AgentProfile) -> None:
+    agent = AgentRecord(profile=profile, name="one of many", instance_id=new_id())
+    await world.store.apply(IntroduceAgent(agent=agent, actor="operator", origin="elsewhere"))

@@ -196,6 +196,54 @@ async def test_given_a_run_at_one_server_when_it_is_cancelled_at_another_then_it
     assert (command.task_id, command.fence, command.kind) == (task, claim.fence, "cancel")
 
 
+async def test_given_a_run_at_one_server_when_its_agent_is_written_to_at_another_then_its_worker_has_the_message_once(
+    two: tuple[Server, Server],
+) -> None:
+    one, other = two
+    worker = await other.register()
+    peer = await other.connect(worker)
+    await peer.credit()
+    await one.file()
+    claim = await peer.run()
+    lease = {"task_id": claim.task_id, "fence": claim.fence}
+
+    said = await one.answer("POST", "/api/messages", {"to": [worker.agent_id], "text": "hello"})
+    steered = await one.answer("POST", f"/api/tasks/{claim.task_id}/steer", {"message": "use tabs"})
+
+    pushed = [message.id for _ in range(2) for message in (await within(peer.mail.get())).messages]
+    assert pushed == [said["id"], steered["id"]]
+    await peer.request("received", **lease, acknowledged=pushed)
+    for message_id in pushed:
+        (delivery,) = (await one.answer("GET", f"/api/messages/{message_id}"))["deliveries"]
+        assert delivery["status"] == "acknowledged"
+    assert peer.mail.empty()
+
+
+async def test_given_an_idle_agent_at_one_server_when_it_is_written_to_at_another_then_one_conversation_wakes_it(
+    two: tuple[Server, Server],
+) -> None:
+    one, other = two
+    worker = await other.register()
+    peer = await other.connect(worker)
+    await peer.credit(2)
+
+    said = [
+        await server.answer("POST", "/api/messages", {"to": [worker.agent_id], "text": "hello"})
+        for server in (one, other, one)
+    ]
+
+    claim = await peer.run()
+    pushed = {message.id for message in claim.messages}
+    while len(pushed) < len(said):
+        pushed |= {message.id for message in (await within(peer.mail.get())).messages}
+    assert pushed == {one["id"] for one in said}
+    lease = {"task_id": claim.task_id, "fence": claim.fence}
+    await peer.request("received", **lease, acknowledged=sorted(pushed))
+    await peer.request("complete", **lease, text="done")
+    tasks = (await one.answer("GET", "/api/tasks?tag=conversation"))["tasks"]
+    assert [task["id"] for task in tasks] == [claim.task_id]
+
+
 async def test_given_a_token_known_to_one_server_when_another_process_registers_elsewhere_then_it_counts_no_more(
     two: tuple[Server, Server],
 ) -> None:

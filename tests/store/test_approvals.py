@@ -180,6 +180,31 @@ def test_given_a_task_that_waits_when_a_person_pauses_it_then_an_answer_does_not
     assert swarm.state(held.task_id).pause_reason is PauseReason.PERSON
 
 
+@pytest.mark.parametrize("asks_first", [True, False])
+def test_given_a_run_that_a_person_wants_paused_when_it_asks_then_an_answer_does_not_resume_it(
+    swarm: Driver, held: ops.Held, asks_first: bool
+) -> None:
+    moves = [lambda: swarm.do(ask(held)), lambda: swarm.command(commands.RequestPause(task_id=held.task_id))]
+    for move in moves if asks_first else reversed(moves):
+        move()
+    swarm.pause(held, PauseReason.PERSON)
+    (asked,) = swarm.engine.read(lambda queries: of_task(queries, held.task_id))
+    swarm.do(answer(asked))
+    state = swarm.state(held.task_id)
+    assert (state.status, state.pause_reason) == (TaskStatus.PAUSED, PauseReason.PERSON)
+
+
+def test_given_an_answer_when_its_question_would_have_run_out_or_its_task_ends_then_the_answer_stays(
+    swarm: Driver, held: ops.Held
+) -> None:
+    settled = swarm.do(answer(swarm.do(ask(held, lasts=5))))
+    swarm.advance(6)
+    assert swarm.do(settle(settled)) == 0
+    swarm.command(commands.Cancel(task_id=held.task_id))
+    assert swarm.do(settle(settled)) == 0
+    assert kept(swarm, settled) == settled
+
+
 def test_given_a_task_that_asks_when_the_kill_switch_ends_it_then_neither_answer_nor_expiry_resumes_it(
     swarm: Driver, held: ops.Held
 ) -> None:

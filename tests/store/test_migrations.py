@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from alembic import command
 
 from agent_swarm.store.base import Engine
+from agent_swarm.store.families.mail import HEAD, MESSAGE_HEAD, MessageHead
 from agent_swarm.store.records import TaskFilter
 from agent_swarm.store.sql import schema, tables
 from agent_swarm.store.sql.postgres import PostgresEngine
@@ -108,3 +109,35 @@ def test_given_a_database_of_either_kind_when_it_is_made_anew_or_migrated_then_i
                 room.append({name: told for name, told in options if told})
             engine.dispose()
     assert room[0] == room[1] == {name: ["fillfactor=80"] for name in ("task", "attempt", "agent")}
+
+
+def test_given_agents_of_an_earlier_version_when_their_database_is_opened_then_words_find_them_and_messages_can_begin(
+    old: tuple[str, Any],
+) -> None:
+    address, opening = old
+    make_old(address, 1)
+    add_old_agents(address, NUMBER)
+    engine = opening()
+    engine.open()
+    try:
+        (agent,) = engine.read(lambda q: q.agents_named("ägent-no-7", limit=9))
+        assert agent.profile.id == f"{7:036d}"
+        assert len(engine.read(lambda q: q.agents_of_role("front-end", limit=NUMBER + 1))) == NUMBER
+        assert engine.read(lambda q: q.record(MESSAGE_HEAD, HEAD)) == MessageHead(name=HEAD, number=0)
+    finally:
+        engine.close()
+
+
+def add_old_agents(address: str, number: int) -> None:
+    engine = sa.create_engine(address)
+    with engine.begin() as connection:
+        had = sa.Table("agent", sa.MetaData(), autoload_with=connection)
+        texts: dict[str, Any] = dict.fromkeys(("description", "template_id", "harness"), "")
+        fixed = {**texts, **dict.fromkeys(("tags", "capabilities", "skills"), "[]"), "agent_role": "worker"}
+        fixed |= {"role": "Front End", "slots": 1, "registered_at": 0, "last_seen_at": 0, "offline_at": None}
+        rows = [
+            {**fixed, "id": f"{place:036d}", "instance_id": f"{place:036d}", "name": f"Ägent no {place}"}
+            for place in range(number)
+        ]
+        connection.execute(sa.insert(had), rows)
+    engine.dispose()

@@ -16,7 +16,9 @@ from agent_swarm.domain.words import terms_of
 from agent_swarm.store.base import Engine, Queries
 from agent_swarm.store.families.notes import NOTE_NAMES, NOTES, Note, RemoveNote, StoreNote
 from agent_swarm.store.memory import MemoryEngine
+from agent_swarm.store.sql import searching
 from agent_swarm.store.sql.copying.database import copy_database
+from agent_swarm.store.sql.searching import worth_looking_up
 from agent_swarm.store.sql.sqlite import SqliteEngine
 from agent_swarm.testing.driver import Driver
 
@@ -35,9 +37,11 @@ def note(
     return StoreNote(note=kept, actor="operator")
 
 
-def found(engine: Engine, query: str, *, places: tuple[NotePlace, ...] | None = None, tag: str = "") -> list[str]:
+def found(
+    engine: Engine, query: str, *, places: tuple[NotePlace, ...] | None = None, tag: str = "", limit: int = 100
+) -> list[str]:
     wanted = NoteSearch(places=places, terms=terms_of(query), tag=tag)
-    return [one.name for one in engine.read(lambda queries: queries.search_notes(wanted, limit=100))]
+    return [one.name for one in engine.read(lambda queries: queries.search_notes(wanted, limit=limit))]
 
 
 def test_given_notes_when_words_are_looked_for_then_those_with_all_of_them_are_found_newest_first(
@@ -82,6 +86,16 @@ def test_given_a_note_when_it_is_removed_then_nothing_finds_it_and_its_name_is_f
     with pytest.raises(NotFound):
         swarm.do(RemoveNote(note=kept, actor="operator"))
     assert swarm.do(note("alpha", name="one")).id != kept.id
+
+
+def test_given_a_note_in_the_place_of_another_when_that_one_is_removed_then_it_stays(swarm: Driver) -> None:
+    gone = swarm.do(note("alpha", name="one", note_id="00000000-0000-7000-8000-000000000001"))
+    swarm.do(RemoveNote(note=gone, actor="operator"))
+    there = swarm.do(note("alpha", name="one", note_id="00000000-0000-7000-9000-000000000001"))
+    assert there.number == gone.number
+    with pytest.raises(NotFound):
+        swarm.do(RemoveNote(note=gone, actor="operator"))
+    assert found(swarm.engine, "alpha") == ["one"]
 
 
 def test_given_a_note_of_somebody_else_when_only_its_author_may_remove_it_then_that_is_refused(swarm: Driver) -> None:
@@ -155,6 +169,32 @@ def named(engine: Engine, place: NotePlace, name: str) -> Note | None:
     return engine.read(reading)
 
 
+def test_given_more_notes_than_are_looked_through_when_words_are_looked_for_then_older_ones_are_found_by_the_index(
+    swarm: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "NEWEST", 3)
+    monkeypatch.setattr(searching, "_AT_ONCE", 2)
+    texts = ["common rare", "rare alone", "common rarely said", "common", "common", "common", "common other"]
+    for number, text in enumerate(texts):
+        in_order = f"00000000-0000-7000-8000-{number:012x}"
+        swarm.do(note(text, name=f"n{number}", place=PLACES[number % 2], note_id=in_order))
+
+    assert found(swarm.engine, "common", limit=2) == ["n6", "n5"]  # among the newest
+    assert found(swarm.engine, "common", limit=5) == ["n6", "n5", "n4", "n3", "n2"]
+    assert found(swarm.engine, "common rare") == ["n2", "n0"]
+    assert found(swarm.engine, "common rare other") == []
+    assert found(swarm.engine, "common rare", places=PLACES[1:]) == []  # it is the other's
+    assert found(swarm.engine, "rare", places=PLACES[:2]) == ["n2", "n1", "n0"]
+
+
+def test_given_words_that_notes_share_unequally_when_the_index_is_asked_then_only_for_what_saves_rows() -> None:
+    rare, seldom, often, nearly_all = ("a",), ("b",), ("c",), ("d",)
+    assert worth_looking_up({nearly_all: 0.95, rare: 0.001}) == [rare]
+    assert worth_looking_up({often: 0.3, seldom: 0.005, rare: 0.001}) == [rare, seldom]
+    assert worth_looking_up({often: 0.3, nearly_all: 0.5}) == [often, nearly_all]
+    assert worth_looking_up({nearly_all: 1.0}) == [nearly_all]
+
+
 # --- whatever is written and asked -----------------------------------------------------------------------------------
 
 HOSTILE = st.sampled_from(
@@ -195,10 +235,10 @@ def test_given_any_query_when_it_is_asked_then_it_is_no_error_and_all_stores_fin
     pair: tuple[Driver, Driver], query: str, tag: str
 ) -> None:
     database, memory = pair
-    for places in (None, (SWARM,), PLACES):
-        assert found(database.engine, query, places=places, tag=tag) == found(
-            memory.engine, query, places=places, tag=tag
-        )
+    for places in (None, (), (SWARM,), PLACES):
+        for limit in (2, 100):
+            answers = [found(one.engine, query, places=places, tag=tag, limit=limit) for one in (database, memory)]
+            assert answers[0] == answers[1]
 
 
 @pytest.mark.slow
@@ -212,9 +252,13 @@ MOVE = st.tuples(st.sampled_from(["a", "b", "c", "d"]), st.sampled_from(PLACES),
 
 @pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(moves=st.lists(MOVE, min_size=1, max_size=12), queries=st.lists(PHRASE, min_size=1, max_size=4))
+@given(
+    moves=st.lists(MOVE, min_size=1, max_size=12),
+    queries=st.lists(PHRASE, min_size=1, max_size=4),
+    limit=st.sampled_from([1, 3, 100]),
+)
 def test_given_a_history_of_notes_when_any_words_are_looked_for_then_all_stores_find_the_same(
-    pair: tuple[Driver, Driver], moves: list[tuple[str, NotePlace, str, bool]], queries: list[str]
+    pair: tuple[Driver, Driver], moves: list[tuple[str, NotePlace, str, bool]], queries: list[str], limit: int
 ) -> None:
     for name, place, text, goes in moves:
         note_id = new_id()
@@ -227,7 +271,7 @@ def test_given_a_history_of_notes_when_any_words_are_looked_for_then_all_stores_
     words = [word for _, _, text, _ in moves for word in text.split()]
     for query in (*queries, *words[:6], "alp", "be"):
         for tag in ("", "t1"):
-            database, memory = (found(one.engine, query, places=PLACES[:2], tag=tag) for one in pair)
+            database, memory = (found(one.engine, query, places=PLACES[:2], tag=tag, limit=limit) for one in pair)
             assert database == memory, query
     dumps = [one.engine.read(lambda queries: queries.scan(NOTES, limit=1_000)) for one in pair]
     assert [(one.number, one.name, one.words) for one in dumps[0]] == [(o.number, o.name, o.words) for o in dumps[1]]

@@ -17,11 +17,14 @@ from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.errors import InvalidInput, Superseded, SwarmError, Unavailable
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.matching import Requirements
+from agent_swarm.domain.messages import MessageKind
 from agent_swarm.server.node import Node
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import Committed, Queries
 from agent_swarm.store.batcher import BatchingStore
 from agent_swarm.store.clock import DatabaseClock
+from agent_swarm.store.families.mail import Message
+from agent_swarm.store.families.posting import Addressee, PostMessage
 from agent_swarm.store.opening import open_store
 from agent_swarm.store.records import Edge, TaskSpec
 from agent_swarm.store.sql import postgres as sut
@@ -659,3 +662,39 @@ def test_given_servers_that_start_at_once_on_an_empty_database_then_all_of_them_
     finally:
         for engine in engines:
             engine.close()
+
+
+# --- messages -----------------------------------------------------------------------------------------------------
+
+
+def test_given_two_servers_that_post_at_once_when_it_is_the_first_message_then_numbers_have_no_gap_and_none_twice(
+    swarm: Driver, other: Driver, background: ThreadPoolExecutor
+) -> None:
+    def post_some(server: Driver) -> list[int]:
+        return [server.do(writing("operator")).message.number for _ in range(10)]
+
+    posting = [background.submit(post_some, server) for server in (swarm, other)]
+
+    numbers = [number for one in posting for number in one.result(PATIENCE_SECONDS)]
+    assert sorted(numbers) == list(range(1, 21))
+
+
+def test_given_a_message_that_another_server_is_posting_when_one_posts_then_it_waits_and_has_the_next_number(
+    swarm: Driver, stranger: Connection, background: ThreadPoolExecutor, url: str
+) -> None:
+    swarm.do(writing("operator"))
+    stranger.execute("SELECT number FROM message_head FOR UPDATE")
+
+    posting = background.submit(swarm.do, writing("operator"))
+    wait_for_a_lock(url)
+    is_waiting = not posting.done()
+    stranger.rollback()
+
+    assert is_waiting
+    assert posting.result(PATIENCE_SECONDS).message.number == 2
+
+
+def writing(recipient: str) -> PostMessage:
+    """The operation that says something to somebody."""
+    message = Message(id=new_id(), kind=MessageKind.DIRECT, sender="operator", sender_name="operator", text="hello")
+    return PostMessage(message=message, addressees=(Addressee(recipient=recipient),), most_hops=1)

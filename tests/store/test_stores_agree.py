@@ -18,13 +18,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
     rule,
     run_state_machine_as_test,
 )
+from tests.store.record_moves import RecordMoves
 
 from agent_swarm.domain import commands
 from agent_swarm.domain.caps import Caps
@@ -33,10 +33,15 @@ from agent_swarm.domain.errors import Killed, SwarmError
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.kill_switch import Activation, SwitchScope, stopping
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements, serves
+from agent_swarm.domain.messages import DIGEST_BYTES, MessageKind
 from agent_swarm.domain.tasks import TERMINAL, FailureClass, PauseReason, TaskStatus, Verb, sources_of
 from agent_swarm.domain.time import SECOND
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import Engine
+from agent_swarm.store.families.channels import CreateChannel, SetMember
+from agent_swarm.store.families.mail import Channel, Message
+from agent_swarm.store.families.mailing import MarkRead, NoteDelivery
+from agent_swarm.store.families.posting import Addressee, PostMessage
 from agent_swarm.store.families.switches import all_switches, killed_switches
 from agent_swarm.store.memory import MemoryEngine
 from agent_swarm.store.records import AgentRecord, AttemptReport, Edge, TaskSpec, TokenKind
@@ -86,10 +91,11 @@ _VERBS: dict[type, Verb] = {
 _BY_DEPENDENCY = {("Fail", "backlog", "changed"), ("Fail", "blocked", "changed")}
 
 
-class StoreHistories(RuleBasedStateMachine):
+class StoreHistories(RecordMoves):
     """Feeds two engines the same batches. `seen` counts, over all histories, what met which status and how it ended."""
 
     seen: ClassVar[Counter[Met]] = Counter()
+    woken: ClassVar[Counter[str]] = Counter()
 
     def __init__(self, other: Engine) -> None:
         super().__init__()
@@ -101,8 +107,11 @@ class StoreHistories(RuleBasedStateMachine):
         self.instances: dict[str, str] = {}
         self.fences: dict[str, int] = defaultdict(int)
         self.results: dict[str, Any] = {}
+        self.asked = []
+        self.outcomes = {}
         self.tasks: list[str] = []
         self.leases: list[tuple[ops.Held, ops.ClaimTask]] = []
+        self.said: list[str] = []
         self.ids = count(1)
         self.first_instances = {profile.id: self.fresh_id() for profile in AGENTS}
         for profile in AGENTS:
@@ -305,6 +314,20 @@ class StoreHistories(RuleBasedStateMachine):
             for move in (0, ending):
                 self.apply(self.report_of(claim.agent_id, held.task_id, held.fence, move))
 
+    def begin(self) -> tuple[ops.Held, ops.ClaimTask] | None:
+        """A task of its own, taken and started by an agent of its own; None where the kill switch is on."""
+        if self.is_stopped:
+            return None
+        guide = AgentProfile(id=self.fresh_id())
+        self.register_as(guide, self.fresh_id())
+        task_id = self.file_for(guide)
+        claim = self.credit_of(guide)
+        (reply,) = self.apply(claim)
+        held = ops.Held(task_id=task_id, fence=reply.task.state.fence)
+        self.leases.append((held, claim))
+        self.apply(self.report_of(guide.id, task_id, held.fence, 0))
+        return held, claim
+
     def credit(self, profile: AgentProfile) -> ops.ClaimTask:
         classes = self.memory.read(lambda q: q.classes())
         return ops.ClaimTask(
@@ -398,6 +421,84 @@ class StoreHistories(RuleBasedStateMachine):
         held = tuple(sorted({held for held, _ in chosen}, key=lambda held: (held.task_id, held.fence)))
         self.apply(ops.Heartbeat(agent_id=agent_id, instance_id=self.instances[agent_id], lease=LEASE, leases=held))
 
+    @rule(
+        data=st.data(),
+        number=st.integers(1, 3),
+        kind=st.sampled_from([MessageKind.DIRECT, MessageKind.DIRECT, MessageKind.CHANNEL, MessageKind.STEER]),
+        wakes=st.booleans(),
+        key=st.sampled_from([None, None, None, "one", "two"]),
+    )
+    def say(self, data: st.DataObject, number: int, kind: MessageKind, wakes: bool, key: str | None) -> None:
+        """People and agents in attempts write to agents, to a channel, which may not be there, and to tasks."""
+        operations = []
+        for _ in range(number):
+            of_task = data.draw(st.sampled_from([None, *self.tasks]), label="of task")
+            about = data.draw(st.sampled_from(self.tasks), label="about")
+            agents = [f"agent:{profile.id}" for profile in data.draw(_some_of(AGENTS, 1), label="to")]
+            reached = [f"task:{about}"] if kind is MessageKind.STEER else [*agents, "operator"]
+            message = Message(
+                id=self.fresh_id(),
+                kind=kind,
+                sender="operator" if of_task is None else agents[0],
+                sender_name="somebody",
+                channel="build" if kind is MessageKind.CHANNEL else None,
+                task_id=about if kind is MessageKind.STEER else of_task,
+                text="x" * data.draw(st.sampled_from([1, 1, DIGEST_BYTES // 2]), label="length"),
+            )
+            chosen = [Addressee(recipient=one, is_mention=wakes, wakes=wakes and one in agents) for one in reached]
+            body = message.id[-1] * 64
+            asked = key and ops.Idempotency(subject="operator", route="POST /api/messages", key=key, body_hash=body)
+            operations.append(
+                PostMessage(
+                    message=message, addressees=tuple(chosen), most_hops=1, of_task=of_task, idempotency=asked or None
+                )
+            )
+        for reply in self.apply(*operations):
+            if not isinstance(reply, SwarmError) and not reply.replayed:
+                self.said.append(reply.message.id)
+
+    @precondition(lambda self: self.said and self.leases)
+    @rule(data=st.data(), has_read=st.booleans())
+    def note_what_came(self, data: st.DataObject, has_read: bool) -> None:
+        """Workers say what they and their agents have, mostly of the latest attempts; or an agent says what it read."""
+        (held, claim), *_ = self.some_leases(data)
+        ids = [tuple(data.draw(_some_of(self.said[-8:], 0), label="ids")) for _ in range(2)]
+        noted = NoteDelivery(
+            agent_id=claim.agent_id, task_id=held.task_id, fence=held.fence, delivered=ids[0], acknowledged=ids[1]
+        )
+        recipient = data.draw(st.sampled_from([f"agent:{claim.agent_id}", "operator", f"task:{held.task_id}"]))
+        numbers = tuple(self.said.index(message_id) + 1 for message_id in ids[0])
+        read = MarkRead(recipient=recipient, numbers=numbers, task_id=held.task_id)
+        self.apply(*([noted, read] if has_read else [noted]))
+
+    @rule(profile=st.sampled_from(AGENTS), move=st.integers(0, 2))
+    def join_or_leave(self, profile: AgentProfile, move: int) -> None:
+        member = f"agent:{profile.id}"
+        if move == 0:
+            channel = Channel(name="build", id=self.fresh_id(), created_by="operator")
+            self.apply(CreateChannel(channel=channel, members=(member,)))
+        else:
+            self.apply(SetMember(channel="build", member=member, joins=move == 1, actor="operator"))
+
+    @rule(agents=st.lists(st.sampled_from(AGENTS), min_size=1, max_size=3, unique=True))
+    def wake(self, agents: list[AgentProfile]) -> None:
+        """Conversations with those who are called and idle; all others stay as they are."""
+        operations = [
+            ops.OpenConversation(
+                agent_id=profile.id,
+                task=ops.NewTask(
+                    spec=TaskSpec(id=self.fresh_id(), title="t", prompt="p", requires=Requirements(agent_id=profile.id))
+                ),
+            )
+            for profile in agents
+        ]
+        held = {record.state.agent_id for record in self.memory.records.values() if record.state.is_held}
+        for operation, task_id in zip(operations, self.apply(*operations), strict=True):
+            if task_id:
+                assert operation.agent_id not in held
+                self.woken[operation.agent_id] += 1
+                self.tasks.append(task_id)
+
     @rule(data=st.data(), move=st.sampled_from([0, 1, 1, 2, 2, 3, 4, 4, 5]))
     def order(self, data: st.DataObject, move: int) -> None:
         chosen = self.some_tasks(data)
@@ -475,11 +576,15 @@ class StoreHistories(RuleBasedStateMachine):
         return fence
 
     def take(self, guide: AgentProfile) -> int:
-        classes = self.memory.read(lambda q: q.classes())
-        own = tuple(number for number, needs in classes.items() if needs.agent_id == guide.id)
-        (reply,) = self.apply(replace(self.credit(guide), class_ids=own))
+        (reply,) = self.apply(self.credit_of(guide))
         fence: int = reply.task.state.fence
         return fence
+
+    def credit_of(self, guide: AgentProfile) -> ops.ClaimTask:
+        """A credit for what only this agent may take."""
+        classes = self.memory.read(lambda q: q.classes())
+        own = tuple(number for number, needs in classes.items() if needs.agent_id == guide.id)
+        return replace(self.credit(guide), class_ids=own)
 
     # --- invariants ---------------------------------------------------------------------------------------------------
 
@@ -588,6 +693,7 @@ def test_given_any_history_when_memory_and_sqlite_follow_it_then_they_agree(fold
         examples=EXAMPLES,
     )
     meet_the_rest(SqliteEngine(folder / "rest.sqlite", synchronous="off"))
+    assert StoreHistories.came >= {"paused", "answered", "denied", "expired", "closed"}
 
 
 def meet_the_rest(other: Engine) -> None:

@@ -10,6 +10,7 @@ from agent_swarm.cli.output import print_json, print_table, say
 from agent_swarm.cli.text import age, one_line, printable, short_id
 from agent_swarm.domain.approvals import ApprovalStatus, QuestionKind
 
+WAIT_SECONDS = 20  # below the server's long poll of 25 s
 _YES = {"yes": True, "y": True, "true": True, "no": False, "n": False, "false": False}
 
 approval_argument = click.argument("approval_id", metavar="ID")
@@ -65,16 +66,21 @@ def list_(client: Client, *, status: str, as_json: bool) -> None:
 
 @approval.command("show")
 @approval_argument
+@click.option("--wait", is_flag=True, help="Wait until it is answered, denied or over, and show that.")
 @json_option
 @with_client
-def show(client: Client, *, approval_id: str, as_json: bool) -> None:
+def show(client: Client, *, approval_id: str, wait: bool, as_json: bool) -> None:
     """Show what is asked, and how to answer.
 
     \b
-    Example:
+    Examples:
       agent-swarm approval show 0190f3c2-7d51-7a3e-9d55-3f2a91bc0d17
+      agent-swarm approval show 0190f3c2-7d51-7a3e-9d55-3f2a91bc0d17 --wait --json
     """
-    found = client.get(f"/api/approvals/{approval_id}")
+    path = f"/api/approvals/{approval_id}"
+    found = client.get(path, {"waitSeconds": WAIT_SECONDS} if wait else None)
+    while wait and found["status"] == ApprovalStatus.OPEN:
+        found = client.get(path, {"waitSeconds": WAIT_SECONDS})
     if as_json:
         print_json(found)
         return

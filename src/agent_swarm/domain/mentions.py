@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 ALL = "all"
 MOST = 50  # words of one message; later ones are text
@@ -40,26 +41,42 @@ class Mentions:
     ambiguous: tuple[str, ...] = ()
 
 
+class Directory(Protocol):
+    """Who is called how."""
+
+    def named(self, word: str) -> Sequence[str]:
+        """The agents that have this name, by id; where they are many, some of them."""
+        ...
+
+    def in_role(self, word: str) -> Sequence[str]:
+        """The agents that have this role."""
+        ...
+
+
 @dataclass(slots=True)
-class Directory:
-    """Agents by the words that name them."""
+class Register:
+    """A directory of agents that are at hand."""
 
     names: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     roles: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     @classmethod
-    def of(cls, agents: Iterable[Named]) -> "Directory":
+    def of(cls, agents: Iterable[Named]) -> "Register":
         """The directory of these agents."""
-        directory = cls()
+        register = cls()
         for agent in agents:
-            directory.names[word_of(agent.name)].append(agent.id)
+            register.names[word_of(agent.name)].append(agent.id)
             for role in {word_of(role) for role in agent.roles if role.strip()}:
-                directory.roles[role].append(agent.id)
-        return directory
+                register.roles[role].append(agent.id)
+        return register
 
     def named(self, word: str) -> Sequence[str]:
         """The agents that have this name."""
         return self.names.get(word_of(word), ())
+
+    def in_role(self, word: str) -> Sequence[str]:
+        """The agents that have this role."""
+        return self.roles.get(word_of(word), ())
 
 
 def word_of(name: str) -> str:
@@ -90,8 +107,8 @@ def resolve(words: Iterable[str], directory: Directory) -> Mentions:
             agents.update(named)
         elif named:
             ambiguous.append(word)
-        elif word in directory.roles:
-            agents.update(directory.roles[word])
+        elif of_role := directory.in_role(word):
+            agents.update(of_role)
         else:
             unknown.append(word)
     return Mentions(agents=frozenset(agents), is_all=is_all, unknown=tuple(unknown), ambiguous=tuple(ambiguous))

@@ -1,6 +1,7 @@
 """Messages: what kinds there are, how far one has come, and what may be written. Pure."""
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 
 from agent_swarm.domain.errors import InvalidInput, TooLarge
@@ -11,6 +12,7 @@ MEMBERS = 1_000  # of one channel
 CHANNELS = 1_000
 NAME_CHARS = 64
 AT_ONCE = 50  # that an agent is told together, and that are taken to it together
+DIGEST_BYTES = 256 * 1024  # of texts that an agent is told together
 HOPS = 4  # so many times agents that were woken may wake others in turn
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.\-]{0,63}")
@@ -36,6 +38,17 @@ class DeliveryStatus(StrEnum):
 def of_task(task_id: str) -> str:
     """The recipient that stands for whoever works on a task."""
     return f"task:{task_id}"
+
+
+def fitting(sizes: Iterable[int]) -> int:
+    """How many messages whose texts have these sizes in bytes, oldest first, an agent is told at once: one at least."""
+    room, number = DIGEST_BYTES, 0
+    for size in sizes:
+        room -= size
+        if number and (room < 0 or number == AT_ONCE):
+            break
+        number += 1
+    return number
 
 
 def require_text(text: str) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -40,6 +40,11 @@ class NotePlace:
         return f"={self.scope.value}={self.id}"
 
 
+# Pieces of words with a blank around each, of which one has to be there. One that ends in a blank is a whole word,
+# another the beginning of one.
+Needle = tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteSearch:
     """Notes in one of these places (None: anywhere) that have every term, and the tag."""
@@ -48,14 +53,20 @@ class NoteSearch:
     terms: tuple[Term, ...] = ()
     tag: str = ""
 
-    def finds(self, indexed: Iterable[str]) -> bool:
+    @property
+    def needles(self) -> tuple[Needle, ...]:
+        """Each has to be in a note."""
+        places = tuple(f" {place.mark} " for place in self.places or ())
+        tag = (f" {mark_of(self.tag)} ",) if self.tag else ()
+        terms = ((f" {term.word}" if term.is_prefix else f" {term.word} ",) for term in self.terms)
+        return tuple(needle for needle in (places, tag, *terms) if needle)
+
+    def finds(self, words: str) -> bool:
         """Whether a note with these words is one; what each database asks its index."""
-        words = frozenset(indexed)
-        return (
-            (self.places is None or any(place.mark in words for place in self.places))
-            and (not self.tag or mark_of(self.tag) in words)
-            and all(term.finds(words) for term in self.terms)
-        )
+        if self.places == ():
+            return False
+        padded = f" {words} "
+        return all(any(one in padded for one in needle) for needle in self.needles)
 
 
 def mark_of(tag: str) -> str:

@@ -147,10 +147,11 @@ class Session(Protocol):
         """Follow the agent until it has nothing more to do. Where its process is kept, `send` and `run` again."""
         ...
 
-    async def send(self, text: str, *, interrupt: bool = False) -> None:
+    async def send(self, text: str, *, interrupt: bool = False, message_id: str = "") -> None:
         """Give the agent a further message; returns when the agent has it.
 
-        It is read when the agent comes to it, or at once where `interrupt` ends what it is doing. Raises NotDelivered.
+        It is read when the agent comes to it, or at once where `interrupt` ends what it is doing. A message that comes
+        again under its `message_id`, a UUID, is given to a process once. Raises NotDelivered.
         """
         ...
 

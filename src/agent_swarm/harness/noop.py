@@ -31,7 +31,7 @@ class NoopSession:
         await emit(AgentEvent(EventKind.ENDED, {"exit": "no process"}))
         return Outcome(ok=True)
 
-    async def send(self, text: str, *, interrupt: bool = False) -> None:
+    async def send(self, text: str, *, interrupt: bool = False, message_id: str = "") -> None:
         """There is nobody to read it."""
         raise NotDelivered("harness 'noop' runs no agent that could be told something")
 

@@ -72,9 +72,9 @@ class ScriptSession(StreamSession):
             for receipt in self._unheard.values():
                 receipt.cancel()
 
-    async def send(self, text: str, *, interrupt: bool = False) -> None:
+    async def send(self, text: str, *, interrupt: bool = False, message_id: str = "") -> None:
         """Give it a further line; returns when it has read that. Raises NotDelivered."""
-        message_id, receipt = str(uuid.uuid4()), asyncio.get_running_loop().create_future()
+        message_id, receipt = message_id or str(uuid.uuid4()), asyncio.get_running_loop().create_future()
         if not self._is_over:
             self._unheard[message_id] = receipt
             await self.process.write(_line({"id": message_id, "text": text, "interrupt": interrupt}))

@@ -1,7 +1,8 @@
 """What the script agent is told while it works: lines on its standard input, read by a thread of their own.
 
 The first line is `{"script": TEXT, "messages": TEXT}`; each further one `{"id", "text", "interrupt"}` is a message. It
-is answered at once, on standard output, by `{"type": "received", "id"}`. An interrupt ends the step that runs.
+is answered at once, on standard output, by `{"type": "received", "id"}`, and one that comes again is passed over. An
+interrupt ends the step that runs.
 """
 
 import json
@@ -22,6 +23,7 @@ class Inbox:
         self._stream = stream
         self._tell = tell
         self._waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._had: set[str] = set()
         self.script = ""
 
     def open(self) -> None:
@@ -43,9 +45,11 @@ class Inbox:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, STEER})  # they are for the thread that works
         for line in self._stream:
             message = json.loads(line)
-            self._waiting.put(str(message["text"]))
-            if message.get("interrupt"):
-                signal.pthread_kill(threading.main_thread().ident or 0, STEER)
+            if message["id"] not in self._had:
+                self._had.add(message["id"])
+                self._waiting.put(str(message["text"]))
+                if message.get("interrupt"):
+                    signal.pthread_kill(threading.main_thread().ident or 0, STEER)
             self._tell("received", {"id": message["id"]})
 
 

@@ -29,6 +29,7 @@ _MESSAGE_ID = re.compile(r'<message id="([0-9a-f-]{36})"')
 _POLL_SECONDS = 0.02
 _KILL_AFTER_SECONDS = 1.0  # between SIGTERM and SIGKILL to an interrupted command
 _HTTP_SECONDS = 30.0
+_ANSWER_WAIT_SECONDS = 20  # of one request for an answer
 _ASK_AGAIN_SECONDS = 0.2
 _PAGE = 100
 
@@ -205,7 +206,8 @@ class Steps:
             asked = json.loads(_send(self._request("POST", "/api/approvals", body=body, key=key)))
             while asked["status"] == "open":
                 time.sleep(_ASK_AGAIN_SECONDS)
-                asked = json.loads(_send(self._request("GET", f"/api/approvals/{asked['id']}")))
+                path_of_it = f"/api/approvals/{asked['id']}?waitSeconds={_ANSWER_WAIT_SECONDS}"
+                asked = json.loads(_send(self._request("GET", path_of_it)))
             answer(json.dumps({"status": asked["status"], "answers": asked["answers"], "comment": asked["comment"]}))
         if target is not None:
             self._put(path, json.dumps(asked, indent=2) + "\n", "w")

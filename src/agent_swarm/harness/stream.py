@@ -123,7 +123,7 @@ class StreamSession:
         await emit(AgentEvent(EventKind.ENDED, {"exit": ended.describe()}))
         return outcome
 
-    async def send(self, text: str, *, interrupt: bool = False) -> None:
+    async def send(self, text: str, *, interrupt: bool = False, message_id: str = "") -> None:
         """These agents read nothing once they have begun."""
         raise NotDelivered("this agent takes no messages while it runs", hint="tell the task's next attempt")
 

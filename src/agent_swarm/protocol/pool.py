@@ -366,7 +366,7 @@ class Claimed(Wire):
     dependencies: tuple[Dependency, ...] = ()
     previous: PreviousAttempt | None = None
     below: tuple[Dependency, ...] = ()  # what the tasks below it delivered, for an attempt that is not the first
-    answers: str = ""  # of what it asked people, and of the tasks below it, since its last attempt began
+    answers: str = ""  # what became of everything that the task asked people, and of the tasks below it
     environment: tuple[Variable, ...] = Field(default=(), repr=False)
     permissions: Permissions | None = None
     messages: tuple[MessageText, ...] = ()  # what waited for the agent, or for this task, oldest first

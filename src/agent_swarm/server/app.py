@@ -207,7 +207,7 @@ async def running(parts: Parts) -> AsyncIterator[None]:
 
 
 def _followers_of(context: Context) -> Any:
-    """Tell streams and transcripts what was committed."""
+    """Tell streams, and whoever waits for transcripts and answers, what was committed."""
 
     def told(committed: Committed) -> None:
         context.ring.publish(committed)
@@ -218,5 +218,7 @@ def _followers_of(context: Context) -> Any:
         for event in committed.events:
             if event.task_id is not None and event.attempt is not None:
                 context.transcripts.notify(event.task_id, event.attempt)
+            if event.subject_kind == "approval":
+                context.approvals.notify(event.subject_id)
 
     return told

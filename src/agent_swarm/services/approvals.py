@@ -3,6 +3,7 @@
 An attempt asks for its own task and sees what that task has asked. Only people answer, by a scope that no agent has.
 """
 
+import asyncio
 import hashlib
 import uuid
 from collections.abc import Mapping
@@ -34,6 +35,20 @@ class Approvals:
         self._store = store
         self._redactor = redactor
         self._expiry = expiry
+        self._waiting: dict[str, asyncio.Future[None]] = {}
+
+    def news(self, approval_id: str) -> "asyncio.Future[None]":
+        """A future that is done as soon as something becomes of this approval; shared by all who wait for it."""
+        waiting = self._waiting.get(approval_id)
+        if waiting is None or waiting.cancelled():
+            waiting = self._waiting[approval_id] = asyncio.get_running_loop().create_future()
+        return waiting
+
+    def notify(self, approval_id: str) -> None:
+        """Wake those who wait for this approval."""
+        waiting = self._waiting.pop(approval_id, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
 
     async def ask(self, wanted: rest.ApprovalInput, *, key: str | None, by: Identity) -> rest.Approval:
         """Ask people; the same under the same key is asked once per task, over all of its attempts.
@@ -88,17 +103,24 @@ class Approvals:
     ) -> rest.ApprovalList:
         """Approvals of one status; or of one task, where `task_id` is given or an attempt asks, of any status."""
         own = by.task_id if by.kind is TokenKind.ATTEMPT else task_id
-        if own is not None:
-            if cursor is not None:
-                raise InvalidInput("the list of a task has one page", details={"field": "cursor"})
-            found = await self._store.read(lambda queries: of_task(queries, own))
-            chosen = [one for one in reversed(found) if status in (None, one.status)]
-            return rest.ApprovalList(approvals=[_shown(one) for one in chosen[:limit]], next_cursor=None)
-        return await self._page_of(status or ApprovalStatus.OPEN, cursor=cursor, limit=limit)
-
-    async def _page_of(self, status: ApprovalStatus, *, cursor: str | None, limit: int) -> rest.ApprovalList:
         after = _read_place(cursor)
+        if own is not None:
+            return await self._page_of_task(own, status, after=after, limit=limit)
+        return await self._page_of(status or ApprovalStatus.OPEN, after=after, limit=limit)
 
+    async def _page_of_task(
+        self, task_id: str, status: ApprovalStatus | None, *, after: tuple[int, str] | None, limit: int
+    ) -> rest.ApprovalList:
+        """The latest first."""
+        found = await self._store.read(lambda queries: of_task(queries, task_id))
+        placed = sorted((-one.asked_at, one.id, one) for one in found if status in (None, one.status))
+        following = [place for place in placed if after is None or place[:2] > after]
+        shown, cursor = cursors.page(
+            following[: limit + 1], limit, lambda place: cursors.after_words(str(place[0]), place[1])
+        )
+        return rest.ApprovalList(approvals=[_shown(one) for _, _, one in shown], next_cursor=cursor)
+
+    async def _page_of(self, status: ApprovalStatus, *, after: tuple[int, str] | None, limit: int) -> rest.ApprovalList:
         def reading(queries: Queries) -> tuple[list[Approval], str | None]:
             places = queries.scan(APPROVAL_PLACES, status, after=after, limit=limit + 1)
             shown, following = cursors.page(places, limit, lambda one: cursors.after_words(str(one.rank), one.id))
@@ -109,11 +131,20 @@ class Approvals:
         return rest.ApprovalList(approvals=[_shown(one) for one in found], next_cursor=following)
 
 
-def answers_since(queries: Queries, task_id: str, instant: int) -> str:
-    """What became of a task's questions since then, for the agent that goes on with it; empty where nothing did."""
-    settled = [one for one in of_task(queries, task_id) if one.settled_at is not None and one.settled_at >= instant]
-    settled.sort(key=lambda one: (one.settled_at or 0, one.id))
-    return "\n\n".join(one.account for one in settled)[:HANDED_CHARS]
+def answers_to(queries: Queries, task_id: str) -> str:
+    """What became of everything that a task asked, for the agent that goes on with it; the latest, where it is much.
+
+    All of it, every time: the attempt that was to be told may have been lost before it began.
+    """
+    settled = [one for one in of_task(queries, task_id) if one.settled_at is not None]
+    settled.sort(key=lambda one: (one.settled_at or 0, one.id), reverse=True)
+    told, room = list[str](), HANDED_CHARS
+    for one in settled:
+        if room <= 0:
+            break
+        told.append(one.account[:room])
+        room -= len(one.account)
+    return "\n\n".join(reversed(told))
 
 
 def _questions(wanted: rest.ApprovalInput) -> tuple[Question, ...]:

@@ -5,8 +5,7 @@ from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.messages import channel_name
 from agent_swarm.domain.time import to_wire
 from agent_swarm.protocol import rest_messages as rest
-from agent_swarm.services import cursors, mail_views
-from agent_swarm.services.messages import require_member
+from agent_swarm.services import cursors, mail_access, mail_views
 from agent_swarm.services.recipients import People
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.tokens import Identity
@@ -61,7 +60,7 @@ class Channels:
         channel, after = channel_name(name), cursors.read_words(cursor, 1)
 
         def reading(queries: Queries) -> rest.MemberPage:
-            require_member(queries, channel, by)
+            mail_access.require_member(queries, channel, by)
             found = queries.scan(MEMBERSHIPS, channel, after=after, limit=limit + 1)
             shown, following = cursors.page(found, limit, lambda one: cursors.after_words(one.member))
             return rest.MemberPage(
@@ -82,7 +81,7 @@ class Channels:
             if by.agent_id is not None and member != by.actor:
                 if not joins:
                     raise Denied("an agent leaves channels, it has no other leave", hint="leave that to a person")
-                require_member(queries, channel, by)
+                mail_access.require_member(queries, channel, by)
             return member
 
         member = await self._store.read(reading)

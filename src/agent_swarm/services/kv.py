@@ -74,20 +74,21 @@ class KeyValues:
         kept, now = namespace_of(namespace, by), self._store.now()
         after = cursors.read_words(cursor, 1)
 
-        def reading(queries: Queries) -> tuple[list[KvEntry], bool]:
+        def reading(queries: Queries) -> tuple[list[KvEntry], str | None]:
             there: list[KvEntry] = []
             place = after
             for _ in range(_MORE):
                 found = queries.scan(KV, kept, after=place, limit=limit + 1)
                 there += [entry for entry in found if entry.is_there(now)]
-                if len(found) <= limit or len(there) > limit:
-                    return there, len(there) > limit
+                if len(there) > limit:
+                    return there[:limit], there[limit - 1].key
+                if len(found) <= limit:
+                    return there, None
                 place = (found[-1].key,)
-            return there, bool(there)
+            return there, found[-1].key  # what has run out is not removed yet, and there is much of it
 
-        there, has_more = await self._store.read(reading)
-        shown = there[:limit]
-        following = cursors.after_words(shown[-1].key) if has_more and shown else None
+        shown, last = await self._store.read(reading)
+        following = None if last is None else cursors.after_words(last)
         return rest.KvList(values=[_shown(entry) for entry in shown], next_cursor=following)
 
 

@@ -19,6 +19,6 @@ def require_below(queries: Queries, task_id: str, *, by: Identity) -> None:
         task = queries.task(task.spec.parent_id)
     raise Denied(
         f"task {task_id!r} is not below task {by.task_id!r} of this token",
-        hint="a running agent has a say in the tasks that it filed, and in those below them",
+        hint="a running agent has a say in tasks below its own; to others it can write: POST /api/messages",
         details={"taskId": task_id},
     )

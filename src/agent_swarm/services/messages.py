@@ -3,19 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agent_swarm.domain.errors import Denied, IllegalTransition, InvalidInput, NotFound, UnknownReference, UnknownTask
+from agent_swarm.domain.errors import Denied, IllegalTransition, InvalidInput, UnknownReference, UnknownTask
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.messages import HOPS, MessageKind, channel_name, of_task, require_text
 from agent_swarm.domain.tasks import verbs_of
 from agent_swarm.domain.time import from_wire
 from agent_swarm.protocol import rest_messages as rest
-from agent_swarm.services import cursors, mail_views, recipients
+from agent_swarm.services import cursors, lineage, mail_access, mail_views, recipients
 from agent_swarm.services.recipients import People
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.base import Queries, Store
-from agent_swarm.store.families.channels import unknown_channel
-from agent_swarm.store.families.mail import CHANNELS, DELIVERIES, MEMBERSHIPS, MESSAGES, Message
+from agent_swarm.store.families.mail import Message
 from agent_swarm.store.families.mailing import MarkRead
 from agent_swarm.store.families.posting import Addressee, PostMessage
 from agent_swarm.store.operations import Idempotency
@@ -64,7 +63,11 @@ class Messages:
     async def steer(
         self, task_id: str, wanted: rest.SteerInput, *, by: Identity, idempotency: Idempotency | None = None
     ) -> tuple[rest.PostedMessage, bool]:
-        """Tell whoever works on a task; who takes it up next, where nobody does. Raises where the task has ended."""
+        """Tell whoever works on a task; who takes it up next, where nobody does.
+
+        A lead agent's attempt may with tasks below its own. Raises Denied, UnknownTask, IllegalTransition for a task
+        that has ended.
+        """
         require_text(wanted.message)
         self._count(by)
 
@@ -72,6 +75,7 @@ class Messages:
             task = queries.task(task_id)
             if task is None:
                 raise UnknownTask(task_id)
+            lineage.require_below(queries, task_id, by=by)
             state = task.state
             if state.is_terminal:
                 raise IllegalTransition(task_id, status=state.status, command="steer", allowed=verbs_of(state.status))
@@ -113,7 +117,7 @@ class Messages:
         after = cursors.read_words(cursor, 1)
 
         def reading(queries: Queries) -> rest.MessageDetail:
-            message = _visible(queries, message_id, by)
+            message = mail_access.visible(queries, message_id, by)
             found = queries.deliveries_of(message_id, after=after[0] if after else "", limit=limit + 1)
             shown, following = cursors.page(found, limit, lambda one: cursors.after_words(one.recipient))
             return mail_views.detail(message, shown, following)
@@ -122,7 +126,7 @@ class Messages:
 
     async def mark_read(self, message_ids: list[str], *, by: Identity) -> int:
         """Whoever asks has read these; answers how many were unread. Raises NotFound."""
-        found = await self._store.read(lambda queries: [_visible(queries, one, by) for one in message_ids])
+        found = await self._store.read(lambda queries: [mail_access.visible(queries, one, by) for one in message_ids])
         numbers = tuple(message.number for message in found)
         told = await self._store.apply(MarkRead(recipient=by.actor, numbers=numbers, task_id=by.task_id))
         if by.task_id is not None and any(message.kind is MessageKind.STEER for message in found):
@@ -145,7 +149,7 @@ class Messages:
         self, queries: Queries, wanted: rest.MessageInput, text: str, by: Identity
     ) -> tuple[tuple[Message, tuple[Addressee, ...]], list[rest.Unresolved]]:
         people = People(queries)
-        answered = _visible(queries, wanted.reply_to, by, field="replyTo") if wanted.reply_to else None
+        answered = mail_access.visible(queries, wanted.reply_to, by, field="replyTo") if wanted.reply_to else None
         if wanted.task_id is not None and queries.task(wanted.task_id) is None:
             raise UnknownReference(
                 f"taskId names task {wanted.task_id!r}, which does not exist",
@@ -154,7 +158,7 @@ class Messages:
             )
         kind, channel, to = _way(queries, people, wanted, answered, by)
         meant = people.meant_by(text)
-        reached = recipients.everybody(people) if kind is MessageKind.BROADCAST else to
+        reached = people.everybody() if kind is MessageKind.BROADCAST else to
         if channel is not None:
             reached = recipients.members_of(queries, channel)
         chosen = recipients.addressees(people, reached, meant, direct=kind is MessageKind.DIRECT, sender=by.actor)
@@ -202,24 +206,12 @@ def _way(
             return MessageKind.DIRECT, None, [one for one in back if not one.startswith("task:")]
         channel = answered.channel
     if channel is not None:
-        require_member(queries, channel, by)
+        mail_access.require_member(queries, channel, by)
         return MessageKind.CHANNEL, channel, []
     if wanted.broadcast:
         return MessageKind.BROADCAST, None, []
     named = [people.actor_of(who, f"to[{index}]") for index, who in enumerate(wanted.to or ())]
     return MessageKind.DIRECT, None, list(dict.fromkeys(named))
-
-
-def require_member(queries: Queries, channel: str, by: Identity) -> None:
-    """People are everywhere; agents write and read in channels that they have joined. Raises NotFound, Denied."""
-    if queries.record(CHANNELS, channel) is None:
-        raise unknown_channel(channel)
-    if by.agent_id is not None and queries.record(MEMBERSHIPS, channel, by.actor) is None:
-        raise Denied(
-            f"this agent is no member of channel {channel!r}",
-            hint=f"join it first: PUT /api/channels/{channel}/members/{by.agent_id}",
-            details={"channel": channel},
-        )
 
 
 def _filter(queries: Queries, wanted: Wanted, by: Identity) -> MessageFilter:
@@ -233,7 +225,7 @@ def _filter(queries: Queries, wanted: Wanted, by: Identity) -> MessageFilter:
         )
     if wanted.channel is not None:
         channel = channel_name(wanted.channel)
-        require_member(queries, channel, by)
+        mail_access.require_member(queries, channel, by)
         return MessageFilter(channel=channel, since=since)
     if wanted.task_id is not None:
         if not by.may(Scope.MESSAGES_READ) and wanted.task_id != by.task_id:
@@ -262,27 +254,6 @@ def _since(text: str | None) -> int | None:
             "query.since is not a time, expected RFC 3339 such as 2026-11-20T18:44:35Z",
             details={"field": "query.since"},
         ) from None
-
-
-def _visible(queries: Queries, message_id: str, by: Identity, *, field: str = "") -> Message:
-    """The message, where whoever asks has a part in it."""
-    message = queries.record(MESSAGES, message_id)
-    if message is not None and (by.agent_id is None or _has_part(queries, message, by)):
-        return message
-    said = f"there is no message {message_id!r}"
-    if field:
-        raise UnknownReference(
-            f"{field}: {said}, or it is not for this agent", details={"field": field, "value": message_id}
-        )
-    raise NotFound(said, hint="list messages with: agent-swarm chat read", details={"messageId": message_id})
-
-
-def _has_part(queries: Queries, message: Message, by: Identity) -> bool:
-    if message.sender == by.actor or queries.record(DELIVERIES, by.actor, message.number) is not None:
-        return True
-    if message.channel is not None and queries.record(MEMBERSHIPS, message.channel, by.actor) is not None:
-        return True
-    return by.task_id is not None and queries.record(DELIVERIES, of_task(by.task_id), message.number) is not None
 
 
 def _name_of(queries: Queries, by: Identity) -> str:

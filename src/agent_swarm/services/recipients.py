@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from agent_swarm.domain import mentions
 from agent_swarm.domain.errors import InvalidInput, TooLarge, UnknownReference
 from agent_swarm.domain.ids import normalize_id
-from agent_swarm.domain.mentions import Directory, Mentions, Named
+from agent_swarm.domain.mentions import Mentions
 from agent_swarm.domain.messages import MEMBERS, RECIPIENTS
 from agent_swarm.services.harnesses import COMMANDED
 from agent_swarm.store.base import Queries
@@ -19,31 +19,39 @@ _USER = "user:"
 _AGENT = "agent:"
 
 
+NAMESAKES = 21  # of one name that are looked at: that they are several is enough
+
+
 @dataclass(slots=True)
 class People:
-    """The agents there are, read once and only where a name, a mention or a broadcast needs them."""
+    """The agents there are; each look is bounded, however many they are. A `domain.mentions.Directory`."""
 
     queries: Queries
-    _agents: dict[str, AgentRecord] | None = field(default=None, init=False)
-    _directory: Directory | None = field(default=None, init=False)
-
-    @property
-    def agents(self) -> dict[str, AgentRecord]:
-        """All agents, by id."""
-        if self._agents is None:
-            self._agents = {agent.profile.id: agent for agent in self.queries.agents()}
-        return self._agents
-
-    @property
-    def directory(self) -> Directory:
-        """The same, by the words that name them."""
-        if self._directory is None:
-            self._directory = Directory.of(_named(agent) for agent in self.agents.values())
-        return self._directory
+    _seen: dict[str, AgentRecord] = field(default_factory=dict, init=False)
 
     def one(self, agent_id: str) -> AgentRecord | None:
         """An agent by its id."""
-        return self._agents.get(agent_id) if self._agents is not None else self.queries.agent(agent_id)
+        agent = self._seen.get(agent_id) or self.queries.agent(agent_id)
+        return None if agent is None else self._noted([agent])[0]
+
+    def named(self, word: str) -> Sequence[str]:
+        """The agents that have this name, by id; where they are many, some of them."""
+        found = self.queries.agents_named(mentions.word_of(word), limit=NAMESAKES)
+        return [agent.profile.id for agent in self._noted(found)]
+
+    def in_role(self, word: str) -> Sequence[str]:
+        """The agents that have this role; more than a message may have recipients where they are that many."""
+        found = self.queries.agents_of_role(mentions.word_of(word), limit=RECIPIENTS + 2)
+        return [agent.profile.id for agent in self._noted(found)]
+
+    def everybody(self) -> Sequence[str]:
+        """All agents, as recipients; more than a message may have where they are that many."""
+        found = self._noted(self.queries.agents(limit=RECIPIENTS + 2))
+        return [f"{_AGENT}{agent.profile.id}" for agent in found]
+
+    def _noted(self, agents: Sequence[AgentRecord]) -> Sequence[AgentRecord]:
+        self._seen.update((agent.profile.id, agent) for agent in agents)
+        return agents
 
     def actor_of(self, who: str, where: str) -> str:
         """The actor that `who` names: an agent's id or name, `user:<name>`, `operator`."""
@@ -62,21 +70,22 @@ class People:
         return f"{_AGENT}{self._by_name(text, where)}"
 
     def _by_name(self, text: str, where: str) -> str:
-        found = self.directory.named(text.removeprefix("@"))
+        found = self.named(text.removeprefix("@"))
         if not found:
             raise _unknown(where, "agent", text)
         if len(found) > 1:
+            several = f"{NAMESAKES - 1} and more" if len(found) == NAMESAKES else len(found)
             raise InvalidInput(
-                f"{where} names {text!r}, which {len(found)} agents are called",
+                f"{where} names {text!r}, which {several} agents are called",
                 hint="name the one you mean by its AGENT_ID",
-                details={"field": where, "value": text, "agents": sorted(found)[:20]},
+                details={"field": where, "value": text, "agents": found[: NAMESAKES - 1]},
             )
         return found[0]
 
     def meant_by(self, text: str) -> Mentions:
         """Whom the mentions of a text mean."""
         words = mentions.words_in(text)
-        return mentions.resolve(words, self.directory) if words else Mentions()
+        return mentions.resolve(words, self) if words else Mentions()
 
     def can_converse(self, actor: str) -> bool:
         """Whether it is an agent that can be talked to by a task of its own."""
@@ -111,21 +120,11 @@ def addressees(
     ]
     if len(chosen) > RECIPIENTS:
         raise TooLarge(
-            f"this message would have {len(chosen):,} recipients, at most {RECIPIENTS:,} are reached at once",
+            f"this message would have more than {RECIPIENTS:,} recipients, which is the most that are reached at once",
             hint="write to a channel, or to fewer",
-            details={"recipients": len(chosen), "limit": RECIPIENTS},
+            details={"limit": RECIPIENTS},
         )
     return tuple(chosen)
-
-
-def everybody(people: People) -> Sequence[str]:
-    """All agents."""
-    return [f"{_AGENT}{agent_id}" for agent_id in people.agents]
-
-
-def _named(agent: AgentRecord) -> Named:
-    profile = agent.profile
-    return Named(id=profile.id, name=agent.name, roles=(profile.role, profile.agent_role.value))
 
 
 def _unknown(where: str, kind: str, value: str) -> UnknownReference:

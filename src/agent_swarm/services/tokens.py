@@ -50,6 +50,7 @@ class Scope(StrEnum):
     OWN_TASK_PROGRESS = "ownTask:progress"
     OWN_MESSAGES = "ownMessages:use"  # write as its agent, and read what that gets
     CHILDREN_CREATE = "children:create"  # tasks below its own one
+    CHILDREN_STEER = "children:steer"  # tell those who work on them something
     OWN_SESSION = "ownSession:use"  # look at what one is and has open, and end it
     MEMORY_READ = "memory:read"
     MEMORY_WRITE = "memory:write"
@@ -64,11 +65,12 @@ class Scope(StrEnum):
 
 
 _COORDINATING = frozenset({Scope.OWN_MESSAGES, Scope.OWN_MEMORY, Scope.OWN_KV, Scope.OWN_QUESTIONS})
-_ATTEMPTS_ONLY = _COORDINATING | {Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS, Scope.CHILDREN_CREATE}
+_LEADING = frozenset({Scope.CHILDREN_CREATE, Scope.CHILDREN_STEER})
+_ATTEMPTS_ONLY = _COORDINATING | _LEADING | {Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS}
 _OPERATOR = frozenset(Scope) - _ATTEMPTS_ONLY
 _AGENT = frozenset({Scope.POOL_WORK})
 _WORKER_ATTEMPT = _COORDINATING | {Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS}
-_LEAD_ATTEMPT = _WORKER_ATTEMPT | {Scope.TASKS_READ, Scope.AGENTS_READ, Scope.PROJECTS_READ, Scope.CHILDREN_CREATE}
+_LEAD_ATTEMPT = _WORKER_ATTEMPT | _LEADING | {Scope.TASKS_READ, Scope.AGENTS_READ, Scope.PROJECTS_READ}
 
 
 @lru_cache

@@ -7,8 +7,7 @@ from agent_swarm.domain.matching import Requirements
 from agent_swarm.protocol.limits import TITLE_CHARS
 from agent_swarm.store.base import Queries
 from agent_swarm.store.events import SYSTEM
-from agent_swarm.store.families.mail import CALLS, TRAYS, Call
-from agent_swarm.store.families.mailing import TRAY
+from agent_swarm.store.families.mail import CALLS, TRAY, TRAYS, Call
 from agent_swarm.store.operations import NewTask, OpenConversation
 from agent_swarm.store.records import AgentRecord, TaskSpec
 
@@ -38,7 +37,7 @@ def called(queries: Queries, *, after: str | None = None) -> Called:
     tasks = {task.spec.id: task.state for task in queries.tasks([one.task_id for one in calls if one.task_id])}
     idle = [one for one in calls if one.task_id not in tasks or tasks[one.task_id].is_terminal]
     new = [
-        one for one in idle if any(w.is_waking for w in queries.scan(TRAYS, _tray(one), after=(one.up_to,), limit=TRAY))
+        one for one in idle if not one.is_answered_by(queries.scan(TRAYS, _tray(one), after=(one.up_to,), limit=TRAY))
     ]
     agents = [agent for one in new if (agent := queries.agent(one.agent_id)) and not queries.held_tasks(one.agent_id)]
     return Called(idle=agents, following=calls[-1].agent_id if len(calls) == PAGE else None, has_any=bool(calls))

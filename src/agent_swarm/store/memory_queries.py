@@ -1,13 +1,14 @@
 """Reads of the store in memory."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.matching import Requirements
+from agent_swarm.domain.mentions import word_of
 from agent_swarm.domain.notes import NoteSearch
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.store.events import GENESIS, stored
@@ -95,6 +96,17 @@ class MemoryQueries:
         placed = [(NameCursor(agent.name, agent.profile.id), agent) for agent in self._engine.agents.values()]
         return _following(placed, after)[:limit]
 
+    def agents_named(self, word: str, *, limit: int) -> list[AgentRecord]:
+        """The first agents of this name, by id."""
+        return self._agents_by_id(lambda agent: word_of(agent.name) == word)[:limit]
+
+    def agents_of_role(self, word: str, *, limit: int) -> list[AgentRecord]:
+        """The first agents of this role, by id."""
+        return self._agents_by_id(lambda agent: word in (word_of(agent.profile.role), agent.profile.agent_role))[:limit]
+
+    def _agents_by_id(self, fits: Callable[[AgentRecord], bool]) -> list[AgentRecord]:
+        return sorted(filter(fits, self._engine.agents.values()), key=lambda agent: agent.profile.id)
+
     def held_tasks(self, agent_id: str | None = None) -> list[TaskRecord]:
         """The tasks under a lease, of one agent or of all, by id; prompts are cut."""
         held = [_preview(record) for record in self._engine.records.values() if record.state.is_held]
@@ -174,7 +186,7 @@ class MemoryQueries:
     def search_notes(self, wanted: NoteSearch, *, limit: int) -> list[FoundNote]:
         """The newest notes that `wanted` finds, newest first."""
         newest = sorted(self._engine.kept(NOTES).values(), key=lambda note: note.number, reverse=True)
-        found = (note for note in newest if wanted.finds(note.words.split(" ")))
+        found = (note for note in newest if wanted.finds(note.words))
         return [
             FoundNote(number=note.number, name=note.name, tags=note.tags, words=note.words, updated_at=note.updated_at)
             for note in islice(found, limit)

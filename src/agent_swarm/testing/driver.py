@@ -13,12 +13,22 @@ from agent_swarm.domain.tasks import FailureClass, PauseReason, TaskState
 from agent_swarm.domain.time import SECOND
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import BatchResult, Engine, Queries
+from agent_swarm.store.families.mail import (
+    CALLS,
+    CHANNELS,
+    CONVERSATIONS,
+    DELIVERIES,
+    MEMBERSHIPS,
+    MESSAGES,
+    TRAYS,
+)
 from agent_swarm.store.families.switches import all_switches
 from agent_swarm.store.records import (
     AgentRecord,
     AttemptReport,
     ClaimedTask,
     Edge,
+    MessageFilter,
     NameCursor,
     TaskFilter,
     TaskRecord,
@@ -240,6 +250,32 @@ def snapshot(queries: Queries) -> dict[str, Any]:
         "head": queries.head(),
         "epoch": queries.epoch(),
         "switches": all_switches(queries),
+        **_mail(queries),
         "timer": queries.next_timer(),
         "timer_but_leases": queries.next_timer(leases=False),
+    }
+
+
+def _mail(queries: Queries) -> dict[str, Any]:
+    """What was said, how far it has come, and the lists of it."""
+    families = (MESSAGES, DELIVERIES, TRAYS, CHANNELS, MEMBERSHIPS, CALLS, CONVERSATIONS)
+    kept = {family.name: queries.scan(family, limit=100_000) for family in families}
+    told = kept[MESSAGES.name]
+    recipients = sorted({one.recipient for one in kept[DELIVERIES.name]})[:5]
+    about = sorted({one.task_id for one in told if one.task_id})
+    lists = [
+        MessageFilter(),
+        *(MessageFilter(recipient=one) for one in recipients),
+        *(MessageFilter(recipient=one, unread=True) for one in recipients),
+        *(MessageFilter(recipient=one, mentions=True) for one in recipients),
+        *(MessageFilter(channel=one) for one in sorted({one.channel for one in told if one.channel})),
+        *(MessageFilter(task_id=one) for one in about[:2]),
+        *(MessageFilter(sender=one) for one in sorted({one.sender for one in told})),
+        *(MessageFilter(since=one) for one in sorted({one.posted_at for one in told})[-2:]),
+    ]
+    return {
+        **kept,
+        "pages": [queries.messages(wanted, before=None, limit=100) for wanted in lists],
+        "later_pages": [queries.messages(wanted, before=len(told) // 2 + 1, limit=3) for wanted in lists],
+        "deliveries": [queries.deliveries_of(one.id, after="agent:4", limit=100) for one in told],
     }

@@ -26,10 +26,11 @@ from agent_swarm.domain.errors import (
     UnknownTask,
 )
 from agent_swarm.domain.ids import new_id
-from agent_swarm.domain.tasks import AttemptOutcome, TaskState, TaskStatus
+from agent_swarm.domain.tasks import TaskState, TaskStatus
 from agent_swarm.protocol import pool
 from agent_swarm.protocol.errors import TranscriptGap, error_body
 from agent_swarm.protocol.pool import Frame, FrameType
+from agent_swarm.testing.fake_pool_records import FakeAttempt, FakeTask
 from agent_swarm.testing.fake_pool_reports import parsed
 from agent_swarm.testing.fake_pool_wire import Client, Drop, Wire
 
@@ -46,48 +47,6 @@ class Fault(Enum):
     LOSE_REPLY = "it is applied, and the answer is lost"
     DOUBLE_REPLY = "it is applied, and the answer comes twice"
     BUSY = "it is refused: try again later"
-
-
-@dataclass
-class FakeAttempt:
-    """One try at a task, and what the worker told about it."""
-
-    number: int
-    fence: int
-    claim_id: str
-    agent_id: str
-    outcome: AttemptOutcome | None = None
-    where: dict[str, str] = field(default_factory=dict)  # session, branch, commit, snapshot
-    message: str = ""
-    code: str = ""
-    progress: list[str] = field(default_factory=list)
-    lines: list[dict[str, Any]] = field(default_factory=list)
-    usage: dict[int, pool.Usage] = field(default_factory=dict)
-
-    def texts(self) -> list[str]:
-        """What its transcript says, line by line."""
-        return [str(line["data"]["text"]) for line in self.lines if "text" in line["data"]]
-
-
-@dataclass
-class FakeTask:
-    """A task, as the worker sees it in a claim, with its state."""
-
-    claim: dict[str, Any]
-    state: TaskState
-    attempts: list[FakeAttempt] = field(default_factory=list)
-    result: pool.Complete | None = None
-    results: int = 0  # accepted ones; more than one is a bug
-
-    @property
-    def attempt(self) -> FakeAttempt:
-        """The latest one."""
-        return self.attempts[-1]
-
-    @property
-    def status(self) -> TaskStatus:
-        """Where it stands."""
-        return self.state.status
 
 
 @dataclass
@@ -218,6 +177,12 @@ class FakePool:
         """Lift it: tokens from before count no more, connections are closed."""
         self.activation = ""
         self.forget_tokens()
+
+    def tell(self, task_id: str, *messages: pool.MessageText) -> None:
+        """Push messages to the attempt that runs; the same ones again where they are sent again."""
+        task = self._task(task_id)
+        frame = pool.Message(task_id=task_id, fence=task.state.fence, messages=messages)
+        self._push(task.state.agent_id, FrameType.MESSAGE, frame)
 
     def pause(self, task_id: str, *, by_command: bool = True) -> None:
         """Ask for a pause, by a command or with the next heartbeat."""
@@ -350,6 +315,10 @@ class FakePool:
                 progress = pool.Progress.model_validate(frame.body)
                 self._held(progress).attempt.progress.append(progress.text)
                 return {}
+            case FrameType.RECEIVED:
+                noted = pool.Received.model_validate(frame.body)
+                self._task(noted.task_id).received.append(noted)
+                return {"noted": len(noted.delivered) + len(noted.acknowledged)}
             case FrameType.KILLED:
                 self.confirmed.append(pool.Killed.model_validate(frame.body))
                 return {}

@@ -14,6 +14,7 @@ from agent_swarm.services import views
 from agent_swarm.store.base import Queries
 from agent_swarm.store.events import GENESIS, Draft, chain
 from agent_swarm.store.records import AttemptRecord, Event, TaskFilter, TaskRecord
+from agent_swarm.testing import mail_rules
 
 GAPLESS = "events are numbered without a gap"
 CHAINED = "every event is chained to the one before"
@@ -94,7 +95,7 @@ def violations(events: Sequence[Told], *, upstreams: Mapping[str, Sequence[str]]
     stories: dict[str, _Story] = {}
     found = [Violation(rule, _said(event)) for rule, event in _in_order(events)]
     for event in events:
-        if _is_told_of_its_task(event):
+        if _is_of_task(event):
             rules = _told(stories, event, upstreams or {})
             found.extend(Violation(rule, _said(event)) for rule in rules)
     return found
@@ -102,6 +103,11 @@ def violations(events: Sequence[Told], *, upstreams: Mapping[str, Sequence[str]]
 
 def audit(queries: Queries) -> list[Violation]:
     """Every rule that a store's content breaks."""
+    return [*audit_tasks(queries), *(Violation(rule, about) for rule, about in mail_rules.broken(queries))]
+
+
+def audit_tasks(queries: Queries) -> list[Violation]:
+    """Those of them that are about the life of tasks, and the chain of events."""
     records = _all_events(queries)
     events = [views.event(record).model_dump(by_alias=True) for record in records]
     tasks = queries.list_tasks(TaskFilter(), after=None, limit=1_000_000)
@@ -114,7 +120,7 @@ def audit(queries: Queries) -> list[Violation]:
     found += violations(events, upstreams=upstreams)
     stories: dict[str, _Story] = {}
     for event in events:
-        if _is_told_of_its_task(event):
+        if _is_of_task(event):
             list(_told(stories, event, {}))
     for task in tasks:
         found.extend(
@@ -122,6 +128,11 @@ def audit(queries: Queries) -> list[Violation]:
             for what in _disagreements(task, queries.attempts(task.spec.id), stories.get(task.spec.id))
         )
     return found
+
+
+def _is_of_task(event: Told) -> bool:
+    """Whether it is a step of a task's life; what is said about a task, and what it asked, is none."""
+    return event["taskId"] is not None and not event["type"].startswith(("message.", "approval."))
 
 
 def _in_order(events: Sequence[Told]) -> Iterator[tuple[str, Told]]:
@@ -134,11 +145,6 @@ def _in_order(events: Sequence[Told]) -> Iterator[tuple[str, Told]]:
         if event["type"] not in EVENT_TYPES:
             yield KNOWN, event
         at = event["at"]
-
-
-def _is_told_of_its_task(event: Told) -> bool:
-    """What a task has asked is settled by rules of its own, also after its end."""
-    return event["taskId"] is not None and not event["type"].startswith("approval.")
 
 
 def _told(stories: dict[str, _Story], event: Told, upstreams: Mapping[str, Sequence[str]]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import structlog
 
 from agent_swarm.domain.errors import SwarmError
+from agent_swarm.faults import crash_point
 from agent_swarm.harness.base import AgentEvent, Emit, EventKind, Session
 from agent_swarm.protocol.pool import Claimed, MessageText
 from agent_swarm.worker import mail_text
@@ -65,6 +66,7 @@ class Mailbox:
         if not self._reads:
             self._refuse()
             return
+        crash_point("mailbox.coming")
         self._seen.update(message.id for message in new)
         self._note(delivered=new)
         for message in new:
@@ -86,12 +88,13 @@ class Mailbox:
 
     async def _give(self, message: MessageText, session: Session, emit: Emit) -> None:
         try:
-            await session.send(mail_text.spoken(message), interrupt=message.interrupt)
+            await session.send(mail_text.spoken(message), interrupt=message.interrupt, message_id=message.id)
         except SwarmError as exc:
             log.info("message_not_taken", message_id=message.id, reason=exc.message)
             self._seen.discard(message.id)
             self._refuse()
             return
+        crash_point("mailbox.given")
         self._note(acknowledged=[message])
         await emit(_shown(message))
 

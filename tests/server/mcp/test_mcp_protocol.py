@@ -134,7 +134,7 @@ async def test_given_every_role_when_tools_are_listed_then_each_sees_what_it_may
     everybody = looking | talking | keeping | {"get-human-input"}
     expected = {
         (await world.take(worker)).token: everybody | own,
-        (await world.take(lead)).token: everybody | own | delegating | {"cancel-task", "wait-for-tasks"},
+        (await world.take(lead)).token: everybody | own | delegating | {"cancel-task", "wait-for-tasks", "steer-task"},
         API_KEY: everybody | delegating | acting | {"steer-task"},
     }
     for token, names in expected.items():

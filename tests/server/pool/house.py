@@ -296,6 +296,7 @@ class Peer:
         self.claims: asyncio.Queue[protocol.Claimed] = asyncio.Queue()
         self.commands: asyncio.Queue[protocol.Command] = asyncio.Queue()
         self.kills: asyncio.Queue[protocol.Kill] = asyncio.Queue()
+        self.mail: asyncio.Queue[protocol.Message] = asyncio.Queue()
         self.order: list[str] = []  # the types of frames, as they came
         self.strays: asyncio.Queue[protocol.Frame] = asyncio.Queue()  # errors that answer no frame
         self.answered: list[str] = []  # frame ids, in the order their answers came
@@ -375,6 +376,8 @@ class Peer:
                 self.commands.put_nowait(protocol.Command.model_validate(frame.body))
             case protocol.FrameType.KILL:
                 self.kills.put_nowait(protocol.Kill.model_validate(frame.body))
+            case protocol.FrameType.MESSAGE:
+                self.mail.put_nowait(protocol.Message.model_validate(frame.body))
             case _ if frame.id in self._answers and not self._answers[frame.id].done():
                 self.answered.append(frame.id)
                 self._answers[frame.id].set_result(frame)

@@ -87,7 +87,8 @@ def watch(client: Client, *, agent: str | None, channel: str | None, task: str |
     for event in stream:
         if event["type"] != "message.posted":
             continue
-        message = client.get(f"/api/messages/{event['subject']['id']}", {"limit": 200})
+        pages = list(client.pages(f"/api/messages/{event['subject']['id']}"))
+        message = {**pages[0], "deliveries": [one for page in pages for one in page["deliveries"]]}
         if _is_chosen(message, chosen):
             if as_json:
                 print_json({key: value for key, value in message.items() if key != "nextCursor"}, on_one_line=True)

@@ -9,6 +9,7 @@ from agent_swarm.cli.client import Client, Json
 from agent_swarm.cli.options import json_option, with_client
 from agent_swarm.cli.output import print_json, say
 from agent_swarm.cli.text import printable, short_id
+from agent_swarm.domain.ids import normalize_id
 from agent_swarm.domain.messages import TEXT_BYTES
 
 ALL = ("all", "@all")
@@ -59,9 +60,11 @@ def show_posted(posted: Json, *, as_json: bool) -> None:
 
 
 def message_id(client: Client, text: str) -> str:
-    """The id of a recent message, by its beginning or its last characters."""
+    """The id of a message: as it is, or of a recent one by its beginning or its last characters."""
     from agent_swarm.cli.task.ids import Named, matching
 
+    if (whole := normalize_id(text)) is not None:
+        return whole
     recent = client.get("/api/messages", {"limit": 200})["messages"]
     return matching(text, [Named(one["id"], one["text"][:40]) for one in recent], kind="message")
 

@@ -24,7 +24,7 @@ class Conversation:
         self.process = process
         self.reading = Reading(meter)
         self._heard: asyncio.Queue[Heard | None] = asyncio.Queue(AHEAD)
-        self._undelivered: dict[str, asyncio.Future[None]] = {}
+        self._receipts: dict[str, asyncio.Future[None]] = {}
         self._unread: set[str] = set()
         self._writing = asyncio.Lock()
         self._has_ended = False
@@ -41,15 +41,21 @@ class Conversation:
         """What is heard next; None once the process's output has ended."""
         return None if self._has_ended and self._heard.empty() else await self._heard.get()
 
-    async def post(self, text: str, *, interrupt: bool = False) -> "asyncio.Future[None]":
-        """Write a message; the future is done when the agent has it, or fails with NotDelivered."""
-        message_id = str(uuid.uuid4())
+    async def post(self, text: str, *, interrupt: bool = False, message_id: str = "") -> "asyncio.Future[None]":
+        """Write a message; the future is done when the agent has it, or fails with NotDelivered.
+
+        One that is on its way under this id, or that it has, is not written again. The CLI does not look for it among
+        what an earlier process of the conversation had.
+        """
+        message_id = message_id or str(uuid.uuid4())
+        if (earlier := self._receipts.get(message_id)) is not None:
+            return earlier
         receipt: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         receipt.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody has to look at it
+        self._receipts[message_id] = receipt
         if self._has_ended:
             receipt.set_exception(_undelivered())
             return receipt
-        self._undelivered[message_id] = receipt
         self._unread.add(message_id)
         message = {
             "type": "user",
@@ -108,7 +114,7 @@ class Conversation:
 
     def _note(self, heard: Heard) -> None:
         if heard.delivered is not None:
-            receipt = self._undelivered.pop(heard.delivered, None)
+            receipt = self._receipts.get(heard.delivered)
             if receipt is not None and not receipt.done():
                 receipt.set_result(None)
         if heard.begun is not None:
@@ -116,8 +122,7 @@ class Conversation:
 
     def _over(self) -> None:
         self._has_ended = True
-        receipts, self._undelivered = self._undelivered, {}
-        for receipt in receipts.values():
+        for receipt in self._receipts.values():
             if not receipt.done():
                 receipt.set_exception(_undelivered())
 

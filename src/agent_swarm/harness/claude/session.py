@@ -73,13 +73,13 @@ class ClaudeSession:
         finally:
             self._run_over.set()
 
-    async def send(self, text: str, *, interrupt: bool = False) -> None:
+    async def send(self, text: str, *, interrupt: bool = False, message_id: str = "") -> None:
         """Give the agent a further message; returns when the agent has it. Raises NotDelivered."""
         if not self._runs or self._is_leaving:
             raise NotDelivered("the agent has not begun, or is leaving", hint="send it to the next run")
         self._keep_alive()
         live = await self._running()
-        await (await live.post(text, interrupt=interrupt))
+        await asyncio.shield(await live.post(text, interrupt=interrupt, message_id=message_id))
         if self._run_over.is_set():
             self._keep_for_a_while()
 

@@ -16,12 +16,12 @@ from agent_swarm.domain.messages import of_task
 from agent_swarm.domain.permissions import Granted
 from agent_swarm.domain.time import SECOND
 from agent_swarm.server.pool.reports import Reports
-from agent_swarm.server.pool.trays import Trays, digest_of, message_body
-from agent_swarm.services.approvals import answers_since
+from agent_swarm.server.pool.trays import Look, Trays, digest_of, message_body
+from agent_swarm.services.approvals import answers_to
 from agent_swarm.services.environments import Environments, Variable, VariablesMissing
 from agent_swarm.services.handover import context_of
 from agent_swarm.services.transcripts import Transcripts
-from agent_swarm.services.waits import account_since, delivered_below
+from agent_swarm.services.waits import account_of, delivered_below
 from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.families.mail import Message
 from agent_swarm.store.records import AttemptRecord, ClaimedTask, DependencyRecord, ProjectRecord, TaskRecord
@@ -40,7 +40,7 @@ class Background:
     dependencies: Sequence[DependencyRecord] = ()
     previous: AttemptRecord | None = None
     context: str = ""  # what the previous attempt's agent did
-    answers: str = ""  # what became of what the task asked people, and of the tasks below it, since then
+    answers: str = ""  # what became of what the task asked people, and of the tasks below it
     below: Sequence[TaskRecord] = ()  # the tasks below it that delivered something
     environment: Sequence[Variable] = ()
     messages: Sequence[Message] = ()
@@ -116,24 +116,30 @@ class Briefings:
 
     async def _backgrounds(self, tasks: list[TaskRecord]) -> Sequence[Background | None]:
         try:
-            found = await self.store.read(lambda queries: [self._background(queries, task) for task in tasks])
+            read = await self.store.read(lambda queries: [self._background(queries, task) for task in tasks])
+            for _, look in read:
+                if look is not None:
+                    self.trays.emptied(look.empty, look.seq)
+            found = [background for background, _ in read]
             return [await self._with_context(background, task) for background, task in zip(found, tasks, strict=True)]
         except Exception:  # the claims stand; their workers ask for them again
             log.exception("briefing_failed", tasks=len(tasks))
             return [None] * len(tasks)
 
-    def _background(self, queries: Queries, task: TaskRecord) -> Background:
+    def _background(self, queries: Queries, task: TaskRecord) -> tuple[Background, Look | None]:
         spec, state = task.spec, task.state
+        look = digest_of(queries, task) if self._may_have_mail(task) else None
         previous = queries.attempt(spec.id, state.attempt - 1) if state.attempt > 1 else None
-        return Background(
+        background = Background(
             project=None if spec.project_id is None else queries.project(spec.project_id),
             dependencies=queries.upstreams(spec.id) if task.has_upstreams else (),
             previous=previous,
-            answers="" if previous is None else _answers(queries, spec.id, previous.claimed_at),
+            answers="" if previous is None else _answers(queries, spec.id),
             below=() if previous is None else delivered_below(queries, spec.id),
             environment=self.environments.of(queries, task),
-            messages=digest_of(queries, task) if self._may_have_mail(task) else (),
+            messages=() if look is None else look.messages,
         )
+        return background, look
 
     async def _with_context(self, background: Background, task: TaskRecord) -> Background:
         """Add what an agent that held a conversation did; others begin anew with every attempt."""
@@ -143,8 +149,8 @@ class Briefings:
         return replace(background, context=await context_of(self.transcripts, task.spec.id, previous.number))
 
 
-def _answers(queries: Queries, task_id: str, instant: int) -> str:
-    told = (answers_since(queries, task_id, instant), account_since(queries, task_id, instant))
+def _answers(queries: Queries, task_id: str) -> str:
+    told = (answers_to(queries, task_id), account_of(queries, task_id))
     return "\n\n".join(part for part in told if part)
 
 

@@ -62,7 +62,7 @@ class PoolContext:
 
         def entered(presence: Presence) -> None:
             on_enter(presence)
-            postman.came_in(presence.agent.id, presence.instance_id)
+            postman.came_in(presence.agent.id)
 
         roster = Roster(store, board, entered)
         postman = Postman(store, roster)

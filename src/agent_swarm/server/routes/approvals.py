@@ -1,5 +1,6 @@
 """`/api/approvals`: what agents ask people, and what those answer."""
 
+import time
 from typing import Annotated
 
 from fastapi import Query
@@ -13,10 +14,20 @@ from agent_swarm.server.access import attempts, identity_of, operators, operator
 from agent_swarm.server.context import Context
 from agent_swarm.server.fastroute import route
 from agent_swarm.server.problems import shown
+from agent_swarm.server.stopping import HeldRequest
 from agent_swarm.services.approvals import Approvals
 from agent_swarm.services.tokens import Scope
 
 StatusQuery = Annotated[ApprovalStatus | None, Query()]
+Wait = Annotated[
+    float,
+    Query(
+        alias="waitSeconds",
+        ge=0,
+        le=limits.LONG_POLL_SECONDS,
+        description="how long to wait for what becomes of it, where it is open",
+    ),
+]
 
 
 class ApprovalRoutes:
@@ -24,6 +35,7 @@ class ApprovalRoutes:
 
     def __init__(self, context: Context) -> None:
         self._approvals: Approvals = context.approvals
+        self._stopping = context.stopping
 
     async def ask_approval(
         self, request: Request, body: rest_approvals.ApprovalInput, idempotency_key: params.IdempotencyKey = None
@@ -43,9 +55,23 @@ class ApprovalRoutes:
         wanted = None if task_id is None else params.task_id(task_id)
         return await self._approvals.page(status, task_id=wanted, cursor=cursor, limit=limit, by=identity_of(request))
 
-    async def get_approval(self, request: Request, id: params.PathId) -> rest_approvals.Approval:
-        """One approval, with its answers."""
-        return await self._approvals.get(shown(id, limit=64), by=identity_of(request))
+    async def get_approval(
+        self, request: Request, id: params.PathId, wait_seconds: Wait = 0
+    ) -> rest_approvals.Approval:
+        """One approval, with its answers; where it is open, after a wait for them."""
+        by, name = identity_of(request), shown(id, limit=64)
+        found = await self._approvals.get(name, by=by)
+        give_up_at = time.monotonic() + wait_seconds
+        if wait_seconds <= 0 or found.status is not ApprovalStatus.OPEN:
+            return found
+        async with HeldRequest(request.receive, self._stopping) as held:
+            while True:
+                news = self._approvals.news(found.id)  # before looking, so that nothing is missed
+                found = await self._approvals.get(name, by=by)
+                left = give_up_at - time.monotonic()
+                if found.status is not ApprovalStatus.OPEN or left <= 0 or held.is_over:
+                    return found
+                await held.sleep_until(news, left)
 
     async def answer_approval(
         self, request: Request, id: params.PathId, body: rest_approvals.AnswerInput

@@ -12,7 +12,7 @@ from agent_swarm.domain.messages import NAME_CHARS
 from agent_swarm.protocol import limits, rest
 from agent_swarm.protocol import rest_messages as shapes
 from agent_swarm.server import params
-from agent_swarm.server.access import identity_of, operators, operators_and_attempts
+from agent_swarm.server.access import identity_of, operators_and_attempts
 from agent_swarm.server.context import Context
 from agent_swarm.server.fastroute import Reply, route
 from agent_swarm.server.problems import shown
@@ -49,7 +49,10 @@ class MessageRoutes:
         body: shapes.SteerInput,
         idempotency_key: params.IdempotencyKey = None,
     ) -> Reply[shapes.PostedMessage]:
-        """Tell the agent that works on a task something; where none does, the one that takes it up next."""
+        """Tell the agent that works on a task something; where none does, the one that takes it up next.
+
+        A lead agent does that with the tasks below its own.
+        """
         by = identity_of(request)
         asked = await idempotency_of(request, by, idempotency_key)
         posted, replayed = await self._messages.steer(params.task_id(id), body, by=by, idempotency=asked)
@@ -137,7 +140,7 @@ def routes(context: Context) -> list[BaseRoute]:
             face.steer_task,
             answers=posted,
             status=201,
-            access=operators(Scope.MESSAGES_WRITE),
+            access=operators_and_attempts(Scope.MESSAGES_WRITE, Scope.CHILDREN_STEER),
             conflicts=True,
             body_limit=BODY_BYTES,
         ),

@@ -5,12 +5,14 @@ message an entry in its tray, which goes. Trays are short, so what waits for som
 messages there are.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent_swarm.domain.messages import DeliveryStatus, MessageKind
 from agent_swarm.store.families.family import Family
 
 HEAD = "messages"
+TRAY = 500  # entries of a tray that are looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,13 +121,19 @@ class Call:
     """An agent has messages for which it is to be woken.
 
     `task_id` is the latest conversation task that was made for it, for messages up to that number: whatever became of
-    it, the agent is not woken again for those.
+    it, the agent is not woken again for those. `last` is the number of the last message that is to wake it.
     """
 
     agent_id: str
     task_id: str = ""
     up_to: int = 0
+    last: int = 0
     since: int = 0
+
+    def is_answered_by(self, tray: Sequence[Waiting]) -> bool:
+        """Whether it has been woken for all that wakes it, given what waits after `up_to`, TRAY entries at most."""
+        is_cut = len(tray) >= TRAY  # what wakes it may come later
+        return not any(one.is_waking for one in tray) and not (is_cut and self.last > self.up_to)
 
 
 CALLS = Family("wake_call", Call, key=("agent_id",))

@@ -11,14 +11,13 @@ from agent_swarm.store.families.mail import (
     CONVERSATIONS,
     DELIVERIES,
     MESSAGES,
+    TRAY,
     TRAYS,
     Delivery,
-    Waiting,
 )
 from agent_swarm.store.operations import Desk, RecordOperation
 
 MOST = 200  # messages of one operation
-TRAY = 500  # entries of a tray that are looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +50,8 @@ class NoteDelivery(RecordOperation[int]):
         had = [one for one in self._found(desk, self.acknowledged) if one.acknowledged_at is None]
         for one in had:
             acknowledge(desk, self._handed(one, desk.now))
-        _raise_hops(desk, self.task_id, had or handed)
+        _end_calls(desk, had)
+        _raise_hops(desk, self.task_id, [*handed, *had])
         self._tell(desk, "message.delivered", handed)
         self._tell(desk, "message.acknowledged", had)
         return len(handed) + len(had)
@@ -108,6 +108,7 @@ class MarkRead(RecordOperation[int]):
         _raise_hops(desk, self.task_id, had)
         for one in unread:
             acknowledge(desk, replace(one, read_at=desk.now))
+        _end_calls(desk, had)
         if had:
             desk.say(_told("message.acknowledged", self.recipient, self.recipient, self.task_id, had))
         return len(unread)
@@ -121,17 +122,18 @@ def acknowledge(desk: Desk, one: Delivery) -> None:
         DELIVERIES,
         replace(one, status=DeliveryStatus.ACKNOWLEDGED, delivered_at=delivered_at, acknowledged_at=at),
     )
-    if desk.remove(TRAYS, one.recipient, one.number) and one.recipient.startswith("agent:"):
-        _end_call(desk, one.recipient)
+    desk.remove(TRAYS, one.recipient, one.number)
 
 
-def _end_call(desk: Desk, recipient: str) -> None:
-    """The agent need not be woken any more, where nothing is left for which it was to be."""
-    agent_id = recipient.removeprefix("agent:")
-    if desk.get(CALLS, agent_id) is None:
-        return
-    if not any(one.is_waking for one in desk.scan(TRAYS, recipient, limit=TRAY)):
-        desk.remove(CALLS, agent_id)
+def _end_calls(desk: Desk, had: Iterable[Delivery]) -> None:
+    """Agents need not be woken any more, where nothing is left for which they were to be."""
+    for recipient in dict.fromkeys(one.recipient for one in had if one.recipient.startswith("agent:")):
+        call = desk.get(CALLS, recipient.removeprefix("agent:"))
+        if call is None:
+            continue
+        left = desk.scan(TRAYS, recipient, limit=TRAY)
+        if len(left) < TRAY and not any(one.is_waking for one in left):
+            desk.remove(CALLS, call.agent_id)
 
 
 def _hand(desk: Desk, one: Delivery, task_id: str, fence: int) -> None:
@@ -145,9 +147,8 @@ def _raise_hops(desk: Desk, task_id: str | None, got: Iterable[Delivery]) -> Non
     conversation = desk.get(CONVERSATIONS, task_id) if task_id else None
     if conversation is None:
         return
-    waiting: list[Waiting | None] = [desk.get(TRAYS, one.recipient, one.number) for one in got]
     messages = [desk.get(MESSAGES, one.message_id) for one in got]
-    hops = max([conversation.hops, *(one.hops for one in (*waiting, *messages) if one is not None)])
+    hops = max([conversation.hops, *(one.hops for one in messages if one is not None)])
     if hops > conversation.hops:
         desk.put(CONVERSATIONS, replace(conversation, hops=hops))
 

@@ -88,7 +88,7 @@ class PostMessage(RecordOperation[Posted]):
         desk.add(TRAYS, [_waiting(message, one, wakes=wakes) for one in self.addressees])
         for one in self.addressees:
             if one.wakes and wakes:
-                _call(desk, one.recipient.removeprefix("agent:"))
+                _call(desk, one.recipient.removeprefix("agent:"), message.number)
         desk.remember(self.idempotency, (message.id,))
         desk.say(_told(message, self.addressees))
         return Posted(message=message)
@@ -119,9 +119,9 @@ def _waiting(message: Message, to: Addressee, *, wakes: bool) -> Waiting:
     )
 
 
-def _call(desk: Desk, agent_id: str) -> None:
-    if desk.get(CALLS, agent_id) is None:
-        desk.add(CALLS, [Call(agent_id=agent_id, since=desk.now)])
+def _call(desk: Desk, agent_id: str, number: int) -> None:
+    call = desk.get(CALLS, agent_id) or Call(agent_id=agent_id, since=desk.now)
+    desk.put(CALLS, replace(call, last=number))
 
 
 def _told(message: Message, addressees: tuple[Addressee, ...]) -> Draft:

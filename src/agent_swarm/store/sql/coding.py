@@ -11,6 +11,7 @@ import orjson
 import sqlalchemy as sa
 
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
+from agent_swarm.domain.mentions import word_of
 from agent_swarm.domain.tasks import AttemptOutcome, PauseReason, TaskState, TaskStatus
 from agent_swarm.domain.values import changed
 from agent_swarm.store.records import (
@@ -207,8 +208,10 @@ def agent_row(agent: AgentRecord) -> dict[str, Any]:
     return {
         "id": agent.profile.id,
         "name": agent.name,
+        "name_word": word_of(agent.name),
         "agent_role": agent.profile.agent_role.value,
         "role": agent.profile.role,
+        "role_word": word_of(agent.profile.role),
         "tags": dump(sorted(agent.profile.tags)),
         "capabilities": dump(sorted(agent.profile.capabilities)),
         "skills": dump(sorted(agent.profile.skills)),

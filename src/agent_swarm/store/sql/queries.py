@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from agent_swarm.domain.dependencies import OnFailure
-from agent_swarm.domain.matching import Requirements
+from agent_swarm.domain.matching import AgentRole, Requirements
 from agent_swarm.domain.notes import NoteSearch
 from agent_swarm.domain.tasks import HELD, TaskStatus
 from agent_swarm.store.families.family import Family, Key
@@ -33,6 +33,8 @@ from agent_swarm.store.sql.classes import ClassCache
 
 R = TypeVar("R")
 
+_AGENT_ROLES = frozenset(AgentRole)
+
 task, dependency, attempt = tables.task, tables.dependency, tables.attempt
 
 _previews = sa.select(
@@ -46,6 +48,7 @@ class SqlQueries:
     def __init__(self, connection: sa.Connection, classes: ClassCache) -> None:
         self._connection = connection
         self._classes = classes
+        self._searching = searching.Searching(connection)
 
     def task(self, task_id: str) -> TaskRecord | None:
         """One task."""
@@ -118,6 +121,23 @@ class SqlQueries:
     def agents(self, *, after: NameCursor | None = None, limit: int | None = None) -> list[AgentRecord]:
         """Agents by name, from the one that follows `after`; all of them where nothing is said."""
         statement = _by_name(tables.agent, after, limit)
+        return [coding.agent_of(row._mapping) for row in self._connection.execute(statement)]
+
+    def agents_named(self, word: str, *, limit: int) -> list[AgentRecord]:
+        """The first agents of this name, by id."""
+        return self._agents_called(tables.agent.c.name_word, word, limit)
+
+    def agents_of_role(self, word: str, *, limit: int) -> list[AgentRecord]:
+        """The first agents of this role, by id."""
+        found = self._agents_called(tables.agent.c.role_word, word, limit)
+        if word in _AGENT_ROLES:
+            found += self._agents_called(tables.agent.c.agent_role, word, limit)
+        by_id = {agent.profile.id: agent for agent in found}
+        return [by_id[agent_id] for agent_id in sorted(by_id)[:limit]]
+
+    def _agents_called(self, column: "sa.Column[str]", word: str, limit: int) -> list[AgentRecord]:
+        """One look into an index, however many agents there are."""
+        statement = sa.select(tables.agent).where(column == word).order_by(tables.agent.c.id).limit(limit)
         return [coding.agent_of(row._mapping) for row in self._connection.execute(statement)]
 
     def held_tasks(self, agent_id: str | None = None) -> list[TaskRecord]:
@@ -235,7 +255,7 @@ class SqlQueries:
                 words=row.words,
                 updated_at=row.updated_at,
             )
-            for row in searching.found(self._connection, wanted, limit=limit)
+            for row in self._searching.found(wanted, limit=limit)
         ]
 
     def head(self) -> tuple[int, str]:

@@ -14,13 +14,14 @@ import sqlalchemy as sa
 
 from agent_swarm.faults import crash_point
 from agent_swarm.store.events import GENESIS
+from agent_swarm.store.families.mail import HEAD
 from agent_swarm.store.sql import schema_lock, searching, tables, unfinished
 from agent_swarm.store.sql.foreign import UnknownSchemaError, not_ours
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD_REVISION = "0012"
+HEAD_REVISION = "0013"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _version = sa.table("alembic_version", sa.column("version_num", sa.String))
@@ -55,7 +56,7 @@ def bring_to_head(connection: sa.Connection) -> None:
         tables.metadata.create_all(connection)
         searching.make(connection)
         crash_point("schema.creating")
-        insert_head(connection)
+        insert_heads(connection)
         stamp(connection)
     elif revision != HEAD_REVISION:
         _migrate(connection, revision)
@@ -79,9 +80,10 @@ def stamp(connection: sa.Connection) -> None:
     connection.execute(sa.insert(_version), {"version_num": HEAD_REVISION})
 
 
-def insert_head(connection: sa.Connection) -> None:
-    """The one row from which the chain of events starts."""
+def insert_heads(connection: sa.Connection) -> None:
+    """The rows from which the chain of events and the numbers of messages start: whoever goes on locks them."""
     connection.execute(sa.insert(tables.event_head), {"id": 1, "seq": 0, "hash": GENESIS, "at": 0, "epoch": 0})
+    connection.execute(sa.insert(tables.message_head), {"name": HEAD, "number": 0})
 
 
 def steps_from(revision: str) -> tuple[Step, ...]:

@@ -109,7 +109,7 @@ class PuppetSession:
             return _failed("stageFright")
         return Outcome(ok=True, result=result_of(turn.task_id, turn.attempt))
 
-    async def send(self, text: str, *, interrupt: bool = False) -> None:
+    async def send(self, text: str, *, interrupt: bool = False, message_id: str = "") -> None:
         """There is nobody to read it."""
         raise NotDelivered("a puppet cannot be told something")
 

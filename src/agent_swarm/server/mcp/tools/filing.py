@@ -55,7 +55,7 @@ class FilingTools:
         if await self._store.read(lambda queries: waits.waits_for_some(queries, task_id)):
             await self._store.apply(operation)
             return _paused()
-        return {"ended": await self._store.read(lambda queries: waits.account_since(queries, task_id, 0))}
+        return {"ended": await self._store.read(lambda queries: waits.account_of(queries, task_id))}
 
 
 def _paused() -> dict[str, Any]:

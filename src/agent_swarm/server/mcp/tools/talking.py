@@ -6,7 +6,7 @@ from pydantic import Field
 
 from agent_swarm.protocol import limits, rest
 from agent_swarm.protocol import rest_messages as shapes
-from agent_swarm.server.access import operators, operators_and_attempts
+from agent_swarm.server.access import operators_and_attempts
 from agent_swarm.server.context import Context
 from agent_swarm.server.mcp.catalogue import Caller, Tool
 from agent_swarm.server.mcp.tools.arguments import Cursor, Limit, Nothing, OnceOnly
@@ -181,7 +181,7 @@ def tools(context: Context) -> list[Tool]:
                 "Tell the agent that works on a task something; with `interrupt` it stops what it does to read it."
             ),
             takes=SteerTask,
-            access=operators(Scope.MESSAGES_WRITE),
+            access=operators_and_attempts(Scope.MESSAGES_WRITE, Scope.CHILDREN_STEER),
             call=face.steer,
         ),
     ]

@@ -23,6 +23,12 @@ agent = sa.Table(
     instant("last_seen_at", nullable=False),
     instant("offline_at"),
     sa.Column("permissions", sa.String(64), nullable=False, server_default=""),
+    # As they are written behind an @, which no database could tell from the name.
+    sa.Column("name_word", sa.Text, nullable=False, server_default=""),
+    sa.Column("role_word", sa.Text, nullable=False, server_default=""),
+    sa.Index("ix_agent_name_word", "name_word", "id"),
+    sa.Index("ix_agent_role_word", "role_word", "id"),
+    sa.Index("ix_agent_agent_role", "agent_role", "id"),
     postgresql_with=ROOM,
 )
 

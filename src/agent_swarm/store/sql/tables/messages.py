@@ -97,6 +97,7 @@ wake_call = sa.Table(
     sa.Column("task_id", sa.Text, nullable=False),
     sa.Column("up_to", sa.BigInteger, nullable=False),
     instant("since", nullable=False),
+    sa.Column("last", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 conversation = sa.Table(
