@@ -20,6 +20,7 @@ BENCHMARKS = {
     "store": "life cycles on the store alone, and by bare statements",
     "audit": "the chain of events and its checkpoints, and their check",
     "requests": "requests beside a bare echo",
+    "mcp": "tools for agents: processor time of a call, size of the list",
     "claims": "a claim among a million tasks against one among a thousand",
     "pages": "list page and cancel with 100,000 tasks",
     "messages": "a message to a running, an idle and a busy agent; a page of a channel",

@@ -41,6 +41,7 @@ A route that does not declare who may call it is closed to everyone.
 TOLD = {
     "GET /docs": "The API, described for people.",
     "GET /openapi.json": "The API, described for programs: OpenAPI 3.1.",
+    "POST /mcp": "Tools for agents, by the Model Context Protocol: [MCP](../mcp.md).",
     "WebSocket /v1/pool/socket": "The worker's connection: frames in both directions.",
 }
 POOL = "/v1/pool/"

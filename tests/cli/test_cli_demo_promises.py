@@ -15,7 +15,6 @@ Event = tuple[str, str]
 
 HISTORY: Sequence[Event] = (
     (PLAN, "task.claimed"),
-    (PLAN, "task.completed"),
     (plan.DESIGN, "task.claimed"),
     (plan.DESIGN, "task.completed"),
     (plan.SLUGIFY, "task.claimed"),
@@ -29,6 +28,8 @@ HISTORY: Sequence[Event] = (
     (plan.TESTS, "task.completed"),
     (plan.MERGE, "task.claimed"),
     (plan.MERGE, "task.completed"),
+    (PLAN, "task.resumed"),
+    (PLAN, "task.completed"),
 )
 
 
@@ -70,13 +71,19 @@ def _written(ref: str) -> str:
 
 
 def _record(history: Sequence[Event], commits: dict[str, str]) -> Record:
-    tasks = {ref: _task(ref, commits.get(ref)) for ref in (PLAN, *plan.WAITS_FOR)}
+    tasks = {ref: _task(ref, commits.get(ref)) for ref in plan.WAITS_FOR}
+    tasks = {PLAN: _task(PLAN, commits.get(plan.MERGE)), **tasks}
     attempts = {ref: [_attempt("completed", "ada" if ref != plan.COUNT else "bob")] for ref in tasks}
     attempts[plan.FAILS_ONCE].insert(0, _attempt("failed", "ada"))
+    attempts[PLAN].insert(0, _attempt("paused", "lead"))
     events = [
         {"seq": seq, "type": event_type, "taskId": tasks[ref]["id"]} for seq, (ref, event_type) in enumerate(history, 1)
     ]
-    return Record(tasks=tasks, attempts=attempts, events=events, agents={})
+    messages: list[dict[str, Any]] = [
+        {"id": "1", "sender": "agent:ada", "replyTo": None},
+        {"id": "2", "sender": "agent:bob", "replyTo": "1"},
+    ]
+    return Record(tasks=tasks, attempts=attempts, events=events, agents={}, messages=messages)
 
 
 def _task(ref: str, commit: str | None) -> dict[str, Any]:
@@ -120,6 +127,11 @@ def test_given_a_swarm_that_did_well_then_every_promise_holds(
             ],
             "the two implementations ran at the same time",
         ),
+        (without(HISTORY, (PLAN, "task.resumed")), "the lead waited without a slot, and went on once"),
+        (
+            [(PLAN, "task.resumed"), *without(HISTORY, (PLAN, "task.resumed"))],
+            "the lead waited without a slot, and went on once",
+        ),
     ],
 )
 def test_given_a_history_that_went_wrong_then_its_promise_is_broken(
@@ -147,8 +159,12 @@ def _one_missing(record: Record) -> Record:
 
 
 def _foreign_commit(record: Record) -> Record:
-    merged = {**record.tasks[plan.MERGE], "result": {"branch": BRANCH, "commit": "x"}}
-    return replace(record, tasks={**record.tasks, plan.MERGE: merged})
+    merged = {**record.tasks[PLAN], "result": {"branch": BRANCH, "commit": "x"}}
+    return replace(record, tasks={**record.tasks, PLAN: merged})
+
+
+def _nothing_said(record: Record) -> Record:
+    return replace(record, messages=record.messages[:1])
 
 
 @pytest.mark.parametrize(
@@ -157,6 +173,7 @@ def _foreign_commit(record: Record) -> Record:
         (_two_failures, "the task that failed was tried again, once, and no other was"),
         (_one_agent, "the two implementations ran at the same time"),
         (_one_failed, "the lead filed 6 tasks, and each of them completed"),
+        (_nothing_said, "the two who wrote the functions talked to each other"),
         (_one_missing, "the final branch holds the work of every task"),
         (_foreign_commit, "the unit tests failed at first and pass on the final tree"),
     ],

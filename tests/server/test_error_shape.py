@@ -45,7 +45,7 @@ async def test_given_every_route_when_it_is_called_wrongly_then_the_refusal_has_
         check(await world.call("BREW", path), "methodNotAllowed")
         check(await world.call("GET", f"{path}/nothing/here/at/all"), "notFound")
         for method in route.methods or ():
-            if method in ("POST", "PATCH"):
+            if method in ("POST", "PATCH") and path != "/mcp":  # its protocol has errors of its own
                 check(await world.call(method, path, content=b"{not json", headers=JSON))
                 check(await world.call(method, path, content=b'{"surprise": 1}', headers=JSON))
                 check(await world.call(method, path, content=b"[]", headers=JSON))

@@ -107,6 +107,7 @@ def spec_of(
         environ=environ,
         abilities=frozenset(),
         mcp_servers={},
+        mcp_path=str,
     )
     run = workers / "runs" / "task" / "1"
     workspace = Workspace(

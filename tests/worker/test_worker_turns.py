@@ -9,7 +9,7 @@ import pytest
 from agent_swarm.config import SettingError
 from agent_swarm.harness.base import Outcome, PermissionMode
 from agent_swarm.sandbox.base import SandboxCapability
-from agent_swarm.worker.mcp_servers import read_servers, secrets_of
+from agent_swarm.worker.mcp_servers import OWN, read_servers, secrets_of, servers_of_run
 from agent_swarm.worker.settings import WorkerSettings, load_settings
 from agent_swarm.worker.stops import Stop, Whereabouts, unfinished
 from agent_swarm.worker.turns import permissions_of
@@ -87,3 +87,27 @@ def test_given_a_limit_that_ends_when_the_attempt_fails_for_it_then_the_server_h
     ending = unfinished(Stop.NONE, outcome, Whereabouts(), timeout=None, now=1000.0)
     told: Any = ending.body.get("retry_after_seconds")
     assert told == seconds
+
+
+def test_given_a_server_with_tools_when_an_attempt_gets_its_servers_then_the_swarms_own_has_its_token() -> None:
+    given = {"docs": {"type": "http", "url": "http://docs.example"}}
+    got = servers_of_run(given, server_url="http://swarm.example/", path="/mcp", token="asw_attempt_1")
+    assert got["docs"] == given["docs"]
+    assert got[OWN] == {
+        "type": "http",
+        "url": "http://swarm.example/mcp",
+        "headers": {"Authorization": "Bearer asw_attempt_1"},
+    }
+
+
+def test_given_a_server_without_tools_when_an_attempt_gets_its_servers_then_only_the_operators_are_there() -> None:
+    given = {"docs": {"type": "http", "url": "http://docs.example"}}
+    assert servers_of_run(given, server_url="http://swarm.example", path="", token="asw_attempt_1") == given
+
+
+def test_given_a_server_of_the_operator_under_the_swarms_name_when_it_is_read_then_it_is_refused(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": {OWN: {"type": "http", "url": "http://x"}}}))
+    with pytest.raises(SettingError, match="the name of the swarm's own"):
+        read_servers(tmp_path / "mcp.json")

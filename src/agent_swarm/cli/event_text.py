@@ -53,6 +53,8 @@ def _told(event_type: str, data: Mapping[str, Any], agent: str, *, attempt: int 
             return f"{agent} started" if agent else "started"
         case "task.progressed":
             return str(data.get("text", ""))
+        case "task.outcomeStated":
+            return f"{data.get('outcome', '')}: {data.get('text', '')}"
         case "task.usageBooked":
             return usage(data)
         case "task.completed":

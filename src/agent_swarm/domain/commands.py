@@ -113,7 +113,10 @@ class ConfirmKill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestPause:
-    """A person wants the run interrupted, or it waits for an answer; the worker does it and answers with `Pause`."""
+    """A person wants the run interrupted, or the run itself waits for an answer or for other tasks.
+
+    The worker does it and answers with `Pause`.
+    """
 
     task_id: str
     reason: PauseReason = PauseReason.PERSON
@@ -197,7 +200,7 @@ def decide(task: TaskState, command: Command, *, now: int) -> Change | Repeat:
         case ConfirmKill():
             return _confirm_kill(task, command.agent_id)
         case RequestPause():
-            return _pause_for_answer(task) if command.reason is PauseReason.APPROVAL else _request_pause(task)
+            return _request_pause(task) if command.reason is PauseReason.PERSON else _pause_itself(task, command.reason)
         case Resume():
             return _resume(task, command.agent_id, now)
         case Shelve():
@@ -416,14 +419,14 @@ def _request_pause(task: TaskState) -> Change | Repeat:
     return Change(wanted, None, "task.pauseRequested", detail={"agentId": task.agent_id, "fence": task.fence})
 
 
-def _pause_for_answer(task: TaskState) -> Change | Repeat:
-    """Rule T6: the run asked people, and waits. What a person has asked for meanwhile stays."""
+def _pause_itself(task: TaskState, reason: PauseReason) -> Change | Repeat:
+    """Rule T6: the run asked people, or waits for other tasks. What a person has asked for meanwhile stays."""
     if task.pause_wanted is not None:
         return Repeat(task)
     if not task.is_held:
         raise IllegalTransition(task.id, status=task.status, command=Verb.PAUSE, allowed=verbs_of(task.status))
-    detail = {"agentId": task.agent_id, "fence": task.fence, "reason": PauseReason.APPROVAL.value}
-    wanted = changed(task, pause_wanted=PauseReason.APPROVAL)
+    detail = {"agentId": task.agent_id, "fence": task.fence, "reason": reason.value}
+    wanted = changed(task, pause_wanted=reason)
     return Change(wanted, None, "task.pauseRequested", detail=detail)
 
 

@@ -310,6 +310,12 @@ def _paused_for(facts: Facts) -> Reason:
         )
     if task.pause_reason is PauseReason.APPROVAL:
         return Reason("answered", "what it asked is answered", "nothing: the server lets it go on within seconds")
+    if task.pause_reason is PauseReason.TASKS:
+        return Reason(
+            "waitsForTasks",
+            "its agent waits for the end of the tasks below it",
+            f"their end: agent-swarm task list --parent {task.id}; or resume it now: agent-swarm task resume",
+        )
     if task.pause_reason is PauseReason.KILL:
         return Reason(
             "pausedByKill",

@@ -96,11 +96,15 @@ def waits_for_answer(question: OpenQuestion) -> Reason:
     )
 
 
+_PAUSED_FOR = {PauseReason.APPROVAL: "an answer", PauseReason.TASKS: "the tasks below it"}
+
+
 def _pause_wanted(facts: Facts) -> Reason:
-    if facts.task.pause_wanted is PauseReason.APPROVAL:
+    if facts.task.pause_wanted in _PAUSED_FOR:
+        waits_for = _PAUSED_FOR[facts.task.pause_wanted]
         return Reason(
             "pauseWanted",
-            "it pauses for an answer, and the worker has not said yet that the run has stopped",
+            f"it pauses for {waits_for}, and the worker has not said yet that the run stopped",
             "the worker's word, with its next heartbeat at the latest; or the end of its lease, if it is gone",
             {"agentId": facts.task.agent_id},
         )

@@ -123,6 +123,7 @@ class PauseReason(StrEnum):
     SHUTDOWN = "shutdown"  # by the same agent, or by anyone once the pin is over
     PERSON = "person"  # by a person
     APPROVAL = "approval"  # by the answer to what it asked, or by its expiry
+    TASKS = "tasks"  # by the end of the tasks below it
     KILL = "kill"  # by a person, once the kill switch is lifted
 
 

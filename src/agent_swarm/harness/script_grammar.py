@@ -18,6 +18,7 @@ ends the script.
     fail-until-attempt N MESSAGE     fail while AGENT_SWARM_ATTEMPT is below N
     create-task JSON                 POST the object to /api/tasks       (JSON may be <<END)
     create-tasks JSON                POST the array to /api/tasks/batch  (JSON may be <<END)
+    wait-tasks [into PATH]           stop until the tasks below have ended, and say what came of them; `into`: as JSON
     message TO TEXT                  POST to /api/messages; TO: an agent, #channel, all, or - for an answer
     wait-message [SECONDS]           wait for a message and say it; without one the task fails
     read-messages [N]                say what is unread, N at most, and mark it as read
@@ -208,6 +209,13 @@ def _question(rest: str, body: str | None) -> Mapping[str, Any]:
     return {"question": _object(json.loads(_text(rest.strip(), body)["text"])), "path": path}
 
 
+def _into(rest: str, body: str | None) -> Mapping[str, Any]:
+    word, _, path = rest.partition(" ")
+    if rest and (word != "into" or not path.strip()):
+        raise ValueError("nothing, or into and a path")
+    return {"path": path.strip()}
+
+
 def _object(value: object) -> object:
     if not isinstance(value, dict):
         raise ValueError(f"{value!r} is not a JSON object")
@@ -229,6 +237,7 @@ FORMS: Mapping[str, Form] = {
     "fail-until-attempt": Form("fail-until-attempt N MESSAGE", _failure_until),
     "create-task": Form("create-task JSON, or create-task <<END", _task),
     "create-tasks": Form("create-tasks JSON, or create-tasks <<END", _tasks),
+    "wait-tasks": Form("wait-tasks [into PATH]", _into),
     "message": Form("message TO TEXT, or message TO <<END", _message),
     "wait-message": Form("wait-message [SECONDS]", _patience),
     "read-messages": Form("read-messages [N]", _at_most),

@@ -31,6 +31,7 @@ _KILL_AFTER_SECONDS = 1.0  # between SIGTERM and SIGKILL to an interrupted comma
 _HTTP_SECONDS = 30.0
 _ANSWER_WAIT_SECONDS = 20  # of one request for an answer
 _ASK_AGAIN_SECONDS = 0.2
+_PAGE = 100
 
 Tell = Callable[[str, Mapping[str, Any]], None]
 
@@ -214,6 +215,28 @@ class Steps:
             message = f"{asked['title']!r} is {asked['status']}" + (f": {asked['comment']}" if asked["comment"] else "")
             raise StepFailed(message, code="denied", failure="policy")
 
+    def _wait_tasks(self, path: str) -> None:
+        """Wait for the tasks below. Where the task is paused for that, this attempt or a later one does it again."""
+        target = self._inside(path) if path else None
+        own = self.env.get("AGENT_SWARM_TASK_ID", "")
+        with self._tool("wait-tasks", {}) as answer:
+            while (below := self._below(own)) and any(task["finishedAt"] is None for task in below):
+                _send(self._request("POST", f"/api/tasks/{own}/wait"))
+                time.sleep(_ASK_AGAIN_SECONDS)
+            told = [_came_to(task) for task in reversed(below)]
+            answer("\n".join(f"{one['status']}: {one['title']}: {one['text']}" for one in told))
+        if target is not None:
+            self._put(path, json.dumps(told, indent=2) + "\n", "w")
+
+    def _below(self, task_id: str) -> list[dict[str, Any]]:
+        """The tasks directly below, the latest first."""
+        path, found, cursor = f"/api/tasks?parent={task_id}&limit={_PAGE}", [], ""
+        while cursor is not None:
+            page = json.loads(_send(self._request("GET", path + (f"&cursor={cursor}" if cursor else ""))))
+            found += page["tasks"]
+            cursor = page["nextCursor"]
+        return found
+
     def _post(self, tool: str, path: str, body: Mapping[str, Any]) -> None:
         self._call(tool, "POST", path, body)
 
@@ -287,6 +310,19 @@ class Steps:
             raise
         finally:
             self.tell("toolResult", {"id": call, **said})
+
+
+def _came_to(task: Mapping[str, Any]) -> dict[str, str]:
+    """What a script needs of a task that has ended."""
+    told = task["result"] or task["failure"] or {}
+    return {
+        "id": task["id"],
+        "title": task["title"],
+        "status": task["status"],
+        "branch": told.get("branch") or "",
+        "commit": told.get("commit") or "",
+        "text": told.get("text") or told.get("message") or "",
+    }
 
 
 def describe(exit_code: int) -> str:

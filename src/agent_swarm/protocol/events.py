@@ -26,6 +26,7 @@ EVENT_TYPES: dict[str, str] = {
     "task.claimed": "An agent took the task: {agentId, fence}",
     "task.started": "The run began: {agentId, branch?}",
     "task.progressed": "The agent told how far it is: {text}",
+    "task.outcomeStated": "The agent said what came of its task; it counts when the run ends: {outcome, text}",
     "task.completed": "The task has its result: {agentId, branch?, commit?}",
     "task.failed": (
         "The task failed for good: "

@@ -110,7 +110,8 @@ class Timing(Wire):
 class RegisterReply(Wire):
     """The agent's own token, shown once.
 
-    `fenced` are leases of this agent that are over, `resumed` paused tasks now queued for it.
+    `fenced` are leases of this agent that are over, `resumed` paused tasks now queued for it. `mcp` is the path of the
+    MCP endpoint for its agents; servers that have none do not send it.
     """
 
     agent_id: str
@@ -119,6 +120,7 @@ class RegisterReply(Wire):
     timing: Timing = Timing()
     fenced: tuple[LeaseRef, ...] = ()
     resumed: tuple[str, ...] = ()
+    mcp: str = Field(default="", max_length=512)
 
 
 # --- worker to server --------------------------------------------------------------------------------------------
@@ -275,7 +277,7 @@ class Project(Wire):
 
 
 class Dependency(Wire):
-    """An upstream task and its accepted result."""
+    """Another task and its accepted result."""
 
     task_id: str
     title: str
@@ -363,7 +365,8 @@ class Claimed(Wire):
     project: Project | None = None
     dependencies: tuple[Dependency, ...] = ()
     previous: PreviousAttempt | None = None
-    answers: str = ""  # what became of everything that the task asked people
+    below: tuple[Dependency, ...] = ()  # what the tasks below it delivered, for an attempt that is not the first
+    answers: str = ""  # what became of everything that the task asked people, and of the tasks below it
     environment: tuple[Variable, ...] = Field(default=(), repr=False)
     permissions: Permissions | None = None
     messages: tuple[MessageText, ...] = ()  # what waited for the agent, or for this task, oldest first

@@ -20,6 +20,7 @@ from agent_swarm.server.boundary import Boundary
 from agent_swarm.server.context import Context
 from agent_swarm.server.cors import Cors
 from agent_swarm.server.killing.watch import FlagWatch
+from agent_swarm.server.mcp import endpoint as mcp
 from agent_swarm.server.methods import Methods
 from agent_swarm.server.node import Node
 from agent_swarm.server.parts import Ground, Parts, make_parts
@@ -94,6 +95,7 @@ class ControlPlane(FastAPI):
 
     context: Context
     pool: PoolContext
+    mcp: mcp.Endpoint
     cors_origins: Sequence[str] = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -162,15 +164,17 @@ def build_app(
     )
     app.context = parts.context
     app.pool = parts.pool
+    app.mcp = parts.mcp
     app.cors_origins = settings.origins
-    app.router.routes.extend(all_routes(app, parts.context, parts.pool))
+    app.router.routes.extend(all_routes(app, parts))
     guard_routes(app.router.routes, parts.context.door)
     return app
 
 
-def all_routes(app: ControlPlane, context: Context, pool: PoolContext) -> list[BaseRoute]:
+def all_routes(app: ControlPlane, parts: Parts) -> list[BaseRoute]:
     """Every route there is."""
-    return [*(route for face in FACES for route in face.routes(context)), *pool_routes(pool), *docs.routes(app)]
+    faces = (route for face in FACES for route in face.routes(parts.context))
+    return [*faces, *pool_routes(parts.pool), mcp.route_of(parts.mcp), *docs.routes(app)]
 
 
 @asynccontextmanager
@@ -185,7 +189,7 @@ async def running(parts: Parts) -> AsyncIterator[None]:
     for watch in services:
         if isinstance(watch, FlagWatch) and watch.is_quick:
             await watch.run_once()  # a server that starts beside the flag serves nobody before it has seen it
-    async with parts.checkpointer.running(), parts.pool.running(), parts.following.running():
+    async with parts.checkpointer.running(), parts.pool.running(), parts.following.running(), parts.mcp.running():
         for service in services:
             await service.start()
         try:

@@ -25,7 +25,15 @@ MEMORY_SECONDS = 30.0  # re-registering the same process replaces its token with
 EVERYTHING = "*"
 # Events of a task that leave its attempt, if any, as it was.
 _HARMLESS = frozenset(
-    {"task.created", "task.ready", "task.started", "task.progressed", "task.usageBooked", "task.reprioritized"}
+    {
+        "task.created",
+        "task.ready",
+        "task.started",
+        "task.progressed",
+        "task.outcomeStated",
+        "task.usageBooked",
+        "task.reprioritized",
+    }
 )
 _BY_ID = frozenset({"agent", "user", "session"})
 _HARMLESS_KINDS = frozenset({"project", "auth", "audit"})

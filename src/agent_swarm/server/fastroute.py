@@ -124,9 +124,9 @@ class _Handler:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         arguments = self._arguments(scope)
         if self._body is not None:
-            content = await _whole(receive)
+            content = await whole(receive)
             arguments[self._body.name] = self._body.parse(content, _header(scope, b"content-type"))
-            receive = _again(content, receive)
+            receive = again(content, receive)
         if self._request_name is not None:
             arguments[self._request_name] = Request(scope, receive, send)
         answer = await self._endpoint(**arguments)
@@ -204,7 +204,7 @@ def _header(scope: Scope, wanted: bytes) -> str | None:
     return next((str(value, "latin-1") for name, value in scope["headers"] if name == wanted), None)
 
 
-async def _whole(receive: Receive) -> bytes:
+async def whole(receive: Receive) -> bytes:
     """The body of a request; raises ClientDisconnect where it does not come to an end."""
     message = await receive()
     parts = [message.get("body", b"")]
@@ -216,7 +216,7 @@ async def _whole(receive: Receive) -> bytes:
     return b"".join(parts)
 
 
-def _again(content: bytes, receive: Receive) -> Receive:
+def again(content: bytes, receive: Receive) -> Receive:
     """`receive` for those who want to read the body once more."""
     unread = [content]
 

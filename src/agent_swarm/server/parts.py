@@ -20,6 +20,9 @@ from agent_swarm.server.keeping_keys import KeepingKeys
 from agent_swarm.server.killing.board import SwitchBoard
 from agent_swarm.server.killing.watch import flag_watches
 from agent_swarm.server.logins import LogIns
+from agent_swarm.server.mcp.endpoint import Endpoint
+from agent_swarm.server.mcp.protocol_tasks import ProtocolTasks
+from agent_swarm.server.mcp.tools import all_tools
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.node import Ears, Following, Node
 from agent_swarm.server.peers import Peers
@@ -32,6 +35,7 @@ from agent_swarm.server.settings import ServerSettings, stored_settings
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.server.timers import TimerService
 from agent_swarm.server.unserved import UnservedWatch
+from agent_swarm.server.waits import TaskWaits
 from agent_swarm.server.waking import Waking
 from agent_swarm.services.approvals import Approvals
 from agent_swarm.services.channels import Channels
@@ -70,10 +74,11 @@ class Ground:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """A server's parts: what routes work with, what workers talk to, and what goes on in the background."""
+    """A server's parts: what routes work with, who talks to workers and agents, and what goes on in the background."""
 
     context: Context
     pool: PoolContext
+    mcp: Endpoint
     following: Following
     services: tuple[Service, ...]
     checkpointer: Checkpointer
@@ -89,10 +94,12 @@ def make_parts(ground: Ground) -> Parts:
     return Parts(
         context=context,
         pool=pool,
+        mcp=Endpoint(all_tools(context), ProtocolTasks(context), settings.origins),
         following=Following(ground.node, Ears(store=store, pool=pool, transcripts=context.transcripts, timers=timers)),
         services=(
             timers,
             ApprovalTimer(store),
+            TaskWaits(store),
             Housekeeping(store),
             SessionKeeping(store),
             Waking(store),

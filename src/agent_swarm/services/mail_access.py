@@ -6,7 +6,6 @@ from agent_swarm.services.tokens import Identity
 from agent_swarm.store.base import Queries
 from agent_swarm.store.families.channels import unknown_channel
 from agent_swarm.store.families.mail import CHANNELS, DELIVERIES, MEMBERSHIPS, MESSAGES, Message
-from agent_swarm.store.records import TaskSpec
 
 
 def require_member(queries: Queries, channel: str, by: Identity) -> None:
@@ -19,24 +18,6 @@ def require_member(queries: Queries, channel: str, by: Identity) -> None:
             hint=f"join it first: PUT /api/channels/{channel}/members/{by.agent_id}",
             details={"channel": channel},
         )
-
-
-def require_above(queries: Queries, below: TaskSpec, by: Identity) -> None:
-    """People steer every task, a lead agent those below its own. Raises Denied."""
-    if by.agent_id is None:
-        return
-    own = queries.task(by.task_id) if by.task_id is not None else None
-    above: TaskSpec | None = below
-    while own is not None and above is not None and above.depth > own.spec.depth and above.parent_id is not None:
-        if above.parent_id == own.spec.id:
-            return
-        parent = queries.task(above.parent_id)
-        above = None if parent is None else parent.spec
-    raise Denied(
-        "an agent steers the tasks below its own, and this is none of them",
-        hint="write to the agent that works on it: POST /api/messages",
-        details={"taskId": below.id},
-    )
 
 
 def visible(queries: Queries, message_id: str, by: Identity, *, field: str = "") -> Message:

@@ -9,7 +9,7 @@ from agent_swarm.domain.messages import HOPS, MessageKind, channel_name, of_task
 from agent_swarm.domain.tasks import verbs_of
 from agent_swarm.domain.time import from_wire
 from agent_swarm.protocol import rest_messages as rest
-from agent_swarm.services import cursors, mail_access, mail_views, recipients
+from agent_swarm.services import cursors, lineage, mail_access, mail_views, recipients
 from agent_swarm.services.recipients import People
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.tokens import Identity, Scope
@@ -75,7 +75,7 @@ class Messages:
             task = queries.task(task_id)
             if task is None:
                 raise UnknownTask(task_id)
-            mail_access.require_above(queries, task.spec, by)
+            lineage.require_below(queries, task_id, by=by)
             state = task.state
             if state.is_terminal:
                 raise IllegalTransition(task_id, status=state.status, command="steer", allowed=verbs_of(state.status))

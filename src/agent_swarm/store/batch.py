@@ -22,6 +22,7 @@ from agent_swarm.store.applying import (
     tasks,
     tokens,
     upkeep,
+    waits,
 )
 from agent_swarm.store.applying.claims import Numbered
 from agent_swarm.store.applying.work import Work
@@ -84,8 +85,10 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
     """What operations of a phase name, to be fetched at once."""
     if phase is ops.TaskCommand:
         return {"tasks": {op.command.task_id for op in operations}}
-    if phase in (ops.Reprioritize, ops.ReportProgress):
+    if phase in (ops.Reprioritize, ops.ReportProgress, ops.WaitForTasks, ops.EndWait):
         return {"tasks": {op.task_id for op in operations}}
+    if phase is ops.StateOutcome:
+        return {"tasks": {op.outcome.task_id for op in operations}}
     if phase is ops.ApprovalOperation:
         return {"tasks": {task_id for op in operations for task_id in op.task_ids}}
     if phase is ops.Heartbeat:
@@ -131,6 +134,9 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.RunTimers: tasks.run_timers,
     ops.Heartbeat: leases.heartbeat,
     ops.ReportProgress: leases.report_progress,
+    ops.StateOutcome: leases.state_outcome,
+    ops.WaitForTasks: waits.wait_for_tasks,
+    ops.EndWait: waits.end_wait,
     ops.BookUsage: leases.book_usage,
     ops.FindUnserved: upkeep.find_unserved,
     ops.Prune: upkeep.prune,

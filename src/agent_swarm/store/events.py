@@ -229,6 +229,13 @@ def progressed(op: ops.ReportProgress, state: TaskState) -> Draft:
     return of_task("task.progressed", state, actor=op.actor, data={"text": op.text[:MESSAGE_CHARS]})
 
 
+def outcome_stated(op: ops.StateOutcome, state: TaskState) -> Draft:
+    """An agent said what came of its task."""
+    outcome = "failure" if op.outcome.is_failure else "result"
+    data = {"outcome": outcome, "text": op.outcome.text[:MESSAGE_CHARS]}
+    return of_task("task.outcomeStated", state, actor=op.actor, data=data)
+
+
 def claimed(op: ops.ClaimTask, state: TaskState) -> Draft:
     """An agent took a task."""
     data = {"agentId": op.agent_id, "fence": state.fence}

@@ -8,6 +8,7 @@ from agent_swarm.domain.errors import (
     IdempotencyMismatch,
     IllegalTransition,
     NotFound,
+    ResultConflict,
     Superseded,
     UnknownReference,
 )
@@ -102,6 +103,15 @@ def unknown_attempt(task_id: str, number: int) -> NotFound:
         f"task {task_id!r} has no attempt {number}",
         hint="attempts are counted from 1",
         details={"taskId": task_id, "attempt": number},
+    )
+
+
+def another_outcome(task_id: str, fence: int) -> ResultConflict:
+    """The attempt's agent has already said something else."""
+    return ResultConflict(
+        f"this attempt of task {task_id!r} has already stated another outcome",
+        hint="the first one counts; end the run, or say more with progress",
+        details={"taskId": task_id, "fence": fence},
     )
 
 

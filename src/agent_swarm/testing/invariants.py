@@ -37,7 +37,9 @@ _ENDS_ATTEMPT = frozenset(
     {"task.completed", "task.failed", "task.requeued", "task.paused", "task.cancelled", "task.killed"}
 )
 _ENDS_TASK = frozenset({"task.completed", "task.failed", "task.cancelled"})
-_WITHIN_ATTEMPT = frozenset({"task.started", "task.progressed", "task.pauseRequested", "task.completed"})
+_WITHIN_ATTEMPT = frozenset(
+    {"task.started", "task.progressed", "task.outcomeStated", "task.pauseRequested", "task.completed"}
+)
 _PUTS = {
     "task.unblocked": "pending",
     "task.promoted": "pending",

@@ -1,11 +1,12 @@
 """What a claim means for the workspace: which repository, which results, whose unfinished work. Pure."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 from agent_swarm.domain.tasks import AttemptOutcome
-from agent_swarm.protocol.pool import Claimed
+from agent_swarm.protocol.pool import Claimed, Dependency
 from agent_swarm.worker import workspace
 from agent_swarm.worker.stops import Whereabouts
 from agent_swarm.worker.workspace import DependencyResult, PreviousAttempt, Project
@@ -74,9 +75,18 @@ def secrets_of(claim: Claimed) -> tuple[str, ...]:
 
 def results_of(claim: Claimed) -> tuple[DependencyResult, ...]:
     """The results to merge: those of dependencies that delivered a commit."""
+    return _delivered(claim.dependencies)
+
+
+def below_of(claim: Claimed) -> tuple[DependencyResult, ...]:
+    """The results to have at hand: those of tasks below this one."""
+    return _delivered(claim.below)
+
+
+def _delivered(tasks: Iterable[Dependency]) -> tuple[DependencyResult, ...]:
     return tuple(
         DependencyResult(task_id=one.task_id, title=one.title, branch=one.branch, commit=one.commit)
-        for one in claim.dependencies
+        for one in tasks
         if one.branch and one.commit
     )
 

@@ -25,6 +25,7 @@ class Registrar:
         self._was_registered = False
         self.token: str | None = None
         self.timing = Timing()
+        self.mcp_path = ""  # empty until registered, and at servers that have no tools for agents
 
     def forget(self) -> None:
         """The server no longer takes the token: register again before the next connection."""
@@ -59,4 +60,5 @@ class Registrar:
             lane.close()
         crash_point("worker.registered")
         self.token, self.timing, self._was_registered = reply.token, reply.timing, True
+        self.mcp_path = reply.mcp
         return reply

@@ -13,22 +13,22 @@ import structlog
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.tasks import FailureClass, PauseReason
 from agent_swarm.faults import crash_point
-from agent_swarm.harness.base import Grants, Harness, Outcome, Session
+from agent_swarm.harness.base import Harness, Outcome, Session
 from agent_swarm.protocol.pool import Claimed, MessageText
 from agent_swarm.redaction import Redactor
-from agent_swarm.sandbox.base import Sandbox, SandboxProvider
+from agent_swarm.sandbox.base import Sandbox, SandboxProvider, SandboxSpec
 from agent_swarm.worker import claims, confinement, stops
 from agent_swarm.worker.agent import StopSignal, follow
 from agent_swarm.worker.heartbeats import Heartbeats
 from agent_swarm.worker.mailbox import Mailbox
-from agent_swarm.worker.permissions import Confinement, confinement_of
+from agent_swarm.worker.permissions import confinement_of
 from agent_swarm.worker.recording import Recorder
 from agent_swarm.worker.settings import WorkerSettings
 from agent_swarm.worker.spool import Kind, Spool
 from agent_swarm.worker.stops import Ending, Stop, Whereabouts
 from agent_swarm.worker.turns import Employer, turn_for
 from agent_swarm.worker.work import Work
-from agent_swarm.worker.workspace import AttemptResult, Workspace, Workspaces
+from agent_swarm.worker.workspace import AttemptResult, Workspaces
 from agent_swarm.worker.workspace.errors import GitTimedOut, MirrorBusy, RepositoryUnreachable
 
 log = structlog.get_logger(__name__)
@@ -166,7 +166,15 @@ class Run:
         crash_point("run.prepared")
         self._where = Whereabouts(branch=workspace.branch or "", session=self._where.session)
         await self._until_may_act()
-        async with self._opened(workspace, harness.grants, held_to) as sandbox:
+        spec = confinement.sandbox_spec(
+            f"{self.claim.task_id}-{self.claim.attempt}",
+            workspace,
+            self._site.employer,
+            harness.grants,
+            held_to,
+            records=self._site.sandboxes,
+        )
+        async with self._opened(spec) as sandbox:
             enforced = "yes" if held_to.is_enforced else "no"
             self._spool.append(Kind.START, {"branch": self._where.branch, "enforced": enforced})
             self._is_started = True
@@ -178,6 +186,7 @@ class Run:
                 harness.grants,
                 held_to,
                 session=self._work.session,
+                network=spec.network.mode,
                 messages=mailbox.digest,
             )
             session = await self._unless_stopped(harness.open(sandbox, turn))
@@ -204,11 +213,7 @@ class Run:
             await asyncio.gather(handing, return_exceptions=True)
 
     @asynccontextmanager
-    async def _opened(self, workspace: Workspace, grants: Grants, held_to: Confinement) -> AsyncIterator[Sandbox]:
-        run_id = f"{self.claim.task_id}-{self.claim.attempt}"
-        spec = confinement.sandbox_spec(
-            run_id, workspace, self._site.employer, grants, held_to, records=self._site.sandboxes
-        )
+    async def _opened(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
         sandbox = self._sandbox = await self._unless_stopped(self._site.provider.open(spec))
         try:
             yield sandbox

@@ -291,6 +291,7 @@ class Service:
                 environ=bench.environ,
                 abilities=bench.provider.capabilities,
                 mcp_servers=bench.mcp_servers,
+                mcp_path=lambda: self._registrar.mcp_path,
             ),
             workspaces=bench.workspaces,
             provider=bench.provider,

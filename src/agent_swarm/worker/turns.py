@@ -1,15 +1,15 @@
 """What an agent is asked and told: the turn of one attempt, with everything its harness needs to know."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from agent_swarm.harness.base import Bounds, Grants, PermissionMode, Permissions, Turn, agent_part
 from agent_swarm.protocol.pool import Claimed
-from agent_swarm.sandbox.base import SandboxCapability
+from agent_swarm.sandbox.base import NetworkMode, SandboxCapability
 from agent_swarm.worker import claims
 from agent_swarm.worker.environment import RunFacts, agent_environment
+from agent_swarm.worker.mcp_servers import Servers, servers_of_run
 from agent_swarm.worker.permissions import Confinement, tools_within
 from agent_swarm.worker.settings import WorkerSettings
 from agent_swarm.worker.workspace import Folders, Workspace
@@ -24,7 +24,8 @@ class Employer:
     folders: Folders
     environ: Mapping[str, str]
     abilities: frozenset[SandboxCapability]  # of the sandbox that runs live in
-    mcp_servers: Mapping[str, Mapping[str, Any]]
+    mcp_servers: Servers  # of the operator
+    mcp_path: Callable[[], str]  # of the swarm's own, at the server; empty where it has none
 
 
 def turn_for(
@@ -35,26 +36,17 @@ def turn_for(
     held_to: Confinement,
     *,
     session: str,
+    network: NetworkMode,
     messages: str = "",
 ) -> Turn:
-    """The turn of a claim; `session` is the conversation that the agent goes on with, if any."""
-    tmp = agent_part(workspace.state_dir) / "tmp"
-    tmp.mkdir(parents=True, exist_ok=True, mode=0o700)
-    facts = RunFacts(
-        agent_id=employer.agent_id,
-        task_id=claim.task_id,
-        attempt=claim.attempt,
-        token=claim.token,
-        workspace=workspace.path,
-        tmp=tmp,
-        shared_dir=employer.folders.shared,
-        personal_dir=employer.folders.personal,
-        dependencies=_dependencies_file(claim, workspace),
-    )
+    """The turn of a claim; `session` is the conversation that the agent goes on with, if any.
+
+    Without a network the server is out of reach, and its tools are left out rather than found broken.
+    """
     settings = employer.settings
     environment = agent_environment(
         settings,
-        facts,
+        _facts(claim, workspace, employer),
         worker=employer.environ,
         git=workspace.env,
         granted=grants.variables,
@@ -77,7 +69,29 @@ def turn_for(
         bounds=Bounds(
             turns=settings.max_turns or None, cost_usd=settings.max_cost_usd or None, silence=settings.stall_timeout
         ),
-        mcp_servers=employer.mcp_servers,
+        mcp_servers=servers_of_run(
+            employer.mcp_servers,
+            server_url=settings.server_url,
+            path="" if network is NetworkMode.OFF else employer.mcp_path(),
+            token=claim.token,
+        ),
+    )
+
+
+def _facts(claim: Claimed, workspace: Workspace, employer: Employer) -> RunFacts:
+    """What the agent's environment says of its run."""
+    tmp = agent_part(workspace.state_dir) / "tmp"
+    tmp.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return RunFacts(
+        agent_id=employer.agent_id,
+        task_id=claim.task_id,
+        attempt=claim.attempt,
+        token=claim.token,
+        workspace=workspace.path,
+        tmp=tmp,
+        shared_dir=employer.folders.shared,
+        personal_dir=employer.folders.personal,
+        dependencies=_dependencies_file(claim, workspace),
     )
 
 

@@ -37,6 +37,7 @@ class Work:
         project = claims.project_of(self._claim, self._github_token)
         self.workspace = await self._prepared(project)
         if project is not None:  # its repository has just answered
+            await self._show_results(self.workspace)
             await self._push_pending(project)
         return self.workspace
 
@@ -51,6 +52,17 @@ class Work:
             except PreviousWorkMissing as exc:  # paused on a host that could not push it and has not come back
                 self._log.warning("starts_over", reason=exc.message)
         return await self._workspaces.prepare(*attempt, dependencies=dependencies)
+
+    async def _show_results(self, workspace: Workspace) -> None:
+        """Have what the tasks below this one delivered at hand; an agent that needs what is missing will say so."""
+        below = claims.below_of(self._claim)
+        try:
+            missing = await self._workspaces.show(workspace, below) if below else []
+        except (SwarmError, OSError) as exc:
+            self._log.warning("results_not_shown", reason=str(exc))
+            return
+        if missing:
+            self._log.warning("results_missing", branches=[one.branch for one in missing])
 
     async def _push_pending(self, project: Project) -> None:
         try:

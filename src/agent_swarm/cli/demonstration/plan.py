@@ -64,6 +64,12 @@ def graph(coder: str = SCRIPT) -> list[dict[str, Any]]:
     ]
 
 
+_BRANCH_OF_MERGE = (
+    "import json; tasks = json.load(open('came.json')); "
+    f"print(next(task['branch'] for task in tasks if task['title'] == '{TITLES[MERGE]}'))"
+)
+
+
 def _plan(coder: str) -> str:
     return f"""\
 progress Reading the repository
@@ -74,7 +80,17 @@ progress Filing {len(WAITS_FOR)} tasks
 create-tasks <<TASKS
 {json.dumps(graph(coder), indent=1)}
 TASKS
-result Filed {len(WAITS_FOR)} tasks: a note, two implementations side by side, documentation, tests, merge
+say Filed {len(WAITS_FOR)} tasks: a note, two implementations side by side, documentation, tests, merge
+progress 50% Waiting for all of them, without a slot
+wait-tasks into came.json
+progress 90% Taking over the merged work
+run <<INTEGRATE
+branch=$({PYTHON} -c "{_BRANCH_OF_MERGE}")
+rm came.json
+git merge --quiet --ff-only "origin/$branch"
+{PYTHON} -m unittest discover
+INTEGRATE
+result textkit is built: {len(WAITS_FOR)} tasks done, their work on one branch, all unit tests pass
 """
 
 
@@ -128,6 +144,8 @@ result docs/design.md: two functions, no shared state
     SLUGIFY: f"""\
 progress 10% Waiting for the colleague on count_words
 {_meet(SLUGIFY, COUNT)}
+message all I write textkit/slugs.py; who writes textkit/words.py?
+wait-message {MEET_SECONDS}
 progress 40% Writing textkit/slugs.py
 sleep 0.4
 write textkit/slugs.py <<END
@@ -151,6 +169,8 @@ result slugify passes its 3 tests
     COUNT: f"""\
 progress 10% Waiting for the colleague on slugify
 {_meet(COUNT, SLUGIFY)}
+wait-message {MEET_SECONDS}
+message - I do. It shares no code with yours.
 progress 40% Writing textkit/words.py
 sleep 0.6
 write textkit/words.py <<END

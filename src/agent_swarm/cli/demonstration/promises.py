@@ -26,6 +26,8 @@ def check(record: Record, repository: Repository, *, first_commit: str) -> list[
         "no task began before those it waits for had completed": lambda: _order(record),
         "the two implementations ran at the same time": lambda: _overlap(record),
         "the task that failed was tried again, once, and no other was": lambda: _retry(record),
+        "the lead waited without a slot, and went on once": lambda: _waited(record),
+        "the two who wrote the functions talked to each other": lambda: _talked(record),
         "the final branch holds the work of every task": lambda: _contains_all(record, repository),
         "the unit tests failed at first and pass on the final tree": lambda: _tests(record, repository, first_commit),
         f"the branch {BRANCH} is as it was": lambda: _untouched(repository, first_commit),
@@ -40,10 +42,10 @@ def nothing_left(pids: set[int]) -> Promise:
 
 
 def final_branch(record: Record) -> str:
-    """The branch with everything; raises CommandFailed where the merging task has no result."""
-    result = record.tasks.get(plan.MERGE, {}).get("result") or {}
+    """The branch with everything; raises CommandFailed where the lead's task has no result."""
+    result = record.tasks.get(PLAN, {}).get("result") or {}
     if not result.get("branch"):
-        raise CommandFailed("the merging task left no branch", hint="see its attempts in the summary")
+        raise CommandFailed("the lead's task left no branch", hint="see its attempts in the summary")
     return str(result["branch"])
 
 
@@ -94,8 +96,27 @@ def _retry(record: Record) -> Iterator[str]:
         expected = [AttemptOutcome.COMPLETED]
         if ref == plan.FAILS_ONCE:
             expected = [AttemptOutcome.FAILED, AttemptOutcome.COMPLETED]
+        if ref == PLAN:
+            expected = [AttemptOutcome.PAUSED, AttemptOutcome.COMPLETED]
         if outcomes != expected:
             yield f"the attempts of {ref} ended as {', '.join(map(str, outcomes)) or 'nothing'}"
+
+
+def _waited(record: Record) -> Iterator[str]:
+    resumed = record.seqs(PLAN, "task.resumed")
+    last_end = max(max(record.seqs(ref, "task.completed"), default=0) for ref in plan.WAITS_FOR)
+    if len(resumed) != 1 or not last_end < resumed[0]:
+        yield f"it went on as event {', '.join(map(str, resumed)) or 'none'}, the last task ended as event {last_end}"
+
+
+def _talked(record: Record) -> Iterator[str]:
+    writers = {f"agent:{record.attempts[ref][-1]['agentId']}" for ref in plan.IMPLEMENTATIONS}
+    senders = {message["sender"] for message in record.messages}
+    if not writers <= senders:
+        yield f"of {len(writers)}, {len(writers & senders)} said something"
+    asked = {message["id"] for message in record.messages}
+    if not any(message["replyTo"] in asked for message in record.messages):
+        yield "nobody answered"
 
 
 def _contains_all(record: Record, repository: Repository) -> Iterator[str]:

@@ -13,12 +13,13 @@ PLAN = "plan"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Tasks by their ref in the plan, with their attempts; every event in order; the agents' names by id."""
+    """Tasks by their ref in the plan, with their attempts; every event and message; the agents' names by id."""
 
     tasks: Mapping[str, Json]
     attempts: Mapping[str, Sequence[Json]]
     events: Sequence[Mapping[str, Any]]
     agents: Mapping[str, str]
+    messages: Sequence[Json] = ()
 
     def seqs(self, ref: str, event_type: str) -> list[int]:
         """The places of a task's events of one type in the log."""
@@ -37,6 +38,7 @@ def read_record(client: Client, planning_task_id: str) -> Record:
         attempts={ref: client.items(f"/api/tasks/{task['id']}/attempts", "attempts") for ref, task in in_order.items()},
         events=list(_events(client)),
         agents=agent_names(client),
+        messages=client.items("/api/messages", "messages"),
     )
 
 

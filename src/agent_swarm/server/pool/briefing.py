@@ -21,6 +21,7 @@ from agent_swarm.services.approvals import answers_to
 from agent_swarm.services.environments import Environments, Variable, VariablesMissing
 from agent_swarm.services.handover import context_of
 from agent_swarm.services.transcripts import Transcripts
+from agent_swarm.services.waits import account_of, delivered_below
 from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.families.mail import Message
 from agent_swarm.store.records import AttemptRecord, ClaimedTask, DependencyRecord, ProjectRecord, TaskRecord
@@ -39,7 +40,8 @@ class Background:
     dependencies: Sequence[DependencyRecord] = ()
     previous: AttemptRecord | None = None
     context: str = ""  # what the previous attempt's agent did
-    answers: str = ""  # what became of what the task asked people
+    answers: str = ""  # what became of what the task asked people, and of the tasks below it
+    below: Sequence[TaskRecord] = ()  # the tasks below it that delivered something
     environment: Sequence[Variable] = ()
     messages: Sequence[Message] = ()
 
@@ -132,7 +134,8 @@ class Briefings:
             project=None if spec.project_id is None else queries.project(spec.project_id),
             dependencies=queries.upstreams(spec.id) if task.has_upstreams else (),
             previous=previous,
-            answers="" if previous is None else answers_to(queries, spec.id),
+            answers="" if previous is None else _answers(queries, spec.id),
+            below=() if previous is None else delivered_below(queries, spec.id),
             environment=self.environments.of(queries, task),
             messages=() if look is None else look.messages,
         )
@@ -144,6 +147,11 @@ class Briefings:
         if previous is None or not previous.report.session:
             return background
         return replace(background, context=await context_of(self.transcripts, task.spec.id, previous.number))
+
+
+def _answers(queries: Queries, task_id: str) -> str:
+    told = (answers_to(queries, task_id), account_of(queries, task_id))
+    return "\n\n".join(part for part in told if part)
 
 
 def _tell(task: TaskRecord, deliver: Deliver, answer: Answer) -> None:
@@ -174,6 +182,7 @@ def claimed_body(claimed: ClaimedTask, background: Background, *, token: str, le
         "project": None if background.project is None else _project(background.project),
         "dependencies": _dependencies(background.dependencies),
         "previous": None if background.previous is None else _previous(background.previous, background.context),
+        "below": [_below(record) for record in background.below],
         "answers": background.answers,
         "environment": [
             {"name": one.name, "value": one.value, "is_secret": one.is_secret} for one in background.environment
@@ -217,6 +226,17 @@ def _dependencies(upstreams: Sequence[DependencyRecord]) -> list[dict[str, Any]]
         }
         for upstream, result in delivered
     ]
+
+
+def _below(record: TaskRecord) -> dict[str, Any]:
+    """Where its work is; what it says is told as an answer."""
+    result = record.result or {}
+    return {
+        "task_id": record.spec.id,
+        "title": record.spec.title,
+        "branch": result.get("branch", ""),
+        "commit": result.get("commit", ""),
+    }
 
 
 def _cut(text: str, chars: int) -> str:

@@ -10,6 +10,7 @@ from agent_swarm.domain.matching import AgentProfile, AgentRole
 from agent_swarm.faults import crash_point
 from agent_swarm.protocol.pool import LeaseRef, RegisterReply, RegisterRequest
 from agent_swarm.server.access import identity_of
+from agent_swarm.server.mcp.endpoint import PATH as MCP_PATH
 from agent_swarm.server.pool import wire
 from agent_swarm.server.pool.cleaning import clean_text
 from agent_swarm.server.pool.context import PoolContext
@@ -56,6 +57,7 @@ class RegisterFace:
             token=minted.text,
             fenced=tuple(LeaseRef(task_id=lease.task_id, fence=lease.fence) for lease in registration.fenced),
             resumed=registration.resumed,
+            mcp=MCP_PATH,
         )
 
 

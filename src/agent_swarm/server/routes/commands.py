@@ -9,7 +9,7 @@ from agent_swarm.server.access import attempts, identity_of, operators
 from agent_swarm.server.auth import bearer_token
 from agent_swarm.server.context import Context
 from agent_swarm.server.fastroute import Endpoint, route
-from agent_swarm.services import commands
+from agent_swarm.services import commands, waits
 from agent_swarm.services.tokens import Scope
 from agent_swarm.store.operations import CommandReply, Operation
 
@@ -61,6 +61,14 @@ class CommandRoutes:
         operation = commands.report_progress(task_id, body.text, redactor, by=identity_of(request))
         return await self._carry_out(task_id, operation)
 
+    async def wait_for_tasks(self, request: Request, id: params.PathId, body: Empty = None) -> rest.Task:
+        """Pause the attempt of this token until the tasks below its own have ended; it goes on where none is open."""
+        task_id, by = params.task_id(id), identity_of(request)
+        operation = waits.wait_for_tasks(task_id, by=by)
+        if await self._store.read(lambda queries: waits.waits_for_some(queries, task_id)):
+            return await self._carry_out(task_id, operation)
+        return await self._tasks.get(task_id)
+
     async def _carry_out(self, task_id: str, operation: Operation[CommandReply]) -> rest.Task:
         await self._store.apply(operation)
         return await self._tasks.get(task_id)
@@ -82,6 +90,14 @@ def routes(context: Context) -> list[BaseRoute]:
         *(
             route("POST", f"/api/tasks/{{id}}/{verb}", call, answers=rest.Task, access=people, conflicts=True)
             for verb, call in posted.items()
+        ),
+        route(
+            "POST",
+            "/api/tasks/{id}/wait",
+            face.wait_for_tasks,
+            answers=rest.Task,
+            access=attempts(Scope.CHILDREN_CREATE),
+            conflicts=True,
         ),
         route(
             "POST",

@@ -1,11 +1,14 @@
 """What a worker tells of the attempts it holds (rule T3)."""
 
+from dataclasses import replace
+
 from agent_swarm.domain.commands import require_lease
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.domain.values import changed
 from agent_swarm.store import events, refusals
 from agent_swarm.store import operations as ops
 from agent_swarm.store.applying.work import Work
+from agent_swarm.store.families.stated_outcomes import STATED_OUTCOMES
 
 
 def heartbeat(work: Work, op: ops.Heartbeat) -> tuple[ops.LeaseVerdict, ...]:
@@ -43,6 +46,21 @@ def report_progress(work: Work, op: ops.ReportProgress) -> ops.CommandReply:
     work.rows.save(entry)
     work.drafts.append(events.progressed(op, entry.state))
     return ops.CommandReply(state=entry.state)
+
+
+def state_outcome(work: Work, op: ops.StateOutcome) -> ops.CommandReply:
+    """Keep the first word of a running attempt's agent about its outcome (rule T5)."""
+    outcome = op.outcome
+    state = work.must(outcome.task_id).state
+    require_lease(state, outcome.fence, "state the outcome of")
+    known = work.get(STATED_OUTCOMES, outcome.task_id)
+    if known is not None and known.fence == outcome.fence:
+        if known.digest != outcome.digest:
+            raise refusals.another_outcome(outcome.task_id, outcome.fence)
+        return ops.CommandReply(state=state, repeated=True)
+    work.put(STATED_OUTCOMES, replace(outcome, stated_at=work.now))
+    work.drafts.append(events.outcome_stated(op, state))
+    return ops.CommandReply(state=state)
 
 
 def book_usage(work: Work, op: ops.BookUsage) -> bool:

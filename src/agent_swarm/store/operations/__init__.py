@@ -39,8 +39,16 @@ from agent_swarm.store.operations.tasks import (
     Reprioritize,
     TaskCommand,
 )
-from agent_swarm.store.operations.upkeep import DropArchived, FindUnserved, Prune, RunTimers
-from agent_swarm.store.operations.work import BookUsage, ClaimTask, Heartbeat, LeaseVerdict, ReportProgress
+from agent_swarm.store.operations.upkeep import DropArchived, EndWait, FindUnserved, Prune, RunTimers
+from agent_swarm.store.operations.work import (
+    BookUsage,
+    ClaimTask,
+    Heartbeat,
+    LeaseVerdict,
+    ReportProgress,
+    StateOutcome,
+    WaitForTasks,
+)
 
 __all__ = [
     "PHASES",
@@ -56,6 +64,7 @@ __all__ = [
     "Created",
     "Desk",
     "DropArchived",
+    "EndWait",
     "FindUnserved",
     "Heartbeat",
     "Held",
@@ -77,8 +86,10 @@ __all__ = [
     "RunTimers",
     "SetAgentPermissions",
     "SignOff",
+    "StateOutcome",
     "SwitchOperation",
     "SwitchReply",
     "TaskCommand",
+    "WaitForTasks",
     "phase_of",
 ]

@@ -14,8 +14,15 @@ from agent_swarm.store.operations.approvals import ApprovalOperation
 from agent_swarm.store.operations.base import Operation, RecordOperation
 from agent_swarm.store.operations.switches import AcknowledgeKill, ActivateKillSwitch, LiftKillSwitch
 from agent_swarm.store.operations.tasks import CreateProject, CreateTasks, OpenConversation, Reprioritize, TaskCommand
-from agent_swarm.store.operations.upkeep import DropArchived, FindUnserved, Prune, RunTimers
-from agent_swarm.store.operations.work import BookUsage, ClaimTask, Heartbeat, ReportProgress
+from agent_swarm.store.operations.upkeep import DropArchived, EndWait, FindUnserved, Prune, RunTimers
+from agent_swarm.store.operations.work import (
+    BookUsage,
+    ClaimTask,
+    Heartbeat,
+    ReportProgress,
+    StateOutcome,
+    WaitForTasks,
+)
 
 PHASES: tuple[type[Operation[Any]], ...] = (
     ActivateKillSwitch,
@@ -37,6 +44,9 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     RunTimers,
     Heartbeat,
     ReportProgress,
+    StateOutcome,
+    WaitForTasks,
+    EndWait,
     BookUsage,
     ClaimTask,
     FindUnserved,

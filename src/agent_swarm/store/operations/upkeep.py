@@ -19,6 +19,17 @@ class RunTimers(Operation[int]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndWait(Operation[bool]):
+    """Let a task go on that waits for the tasks below it; answers whether it still did."""
+
+    task_id: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"task:{self.task_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prune(Operation[int]):
     """Remove what can no longer matter: idempotency keys over their day, tokens of attempts that ended a day ago.
 

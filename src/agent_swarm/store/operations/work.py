@@ -1,12 +1,16 @@
 """Operations of workers: claims, leases, and what is told of an attempt."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agent_swarm.domain.permissions import STANDARD, Profiles
 from agent_swarm.store.operations.base import Operation
 from agent_swarm.store.operations.switches import Held
 from agent_swarm.store.operations.tasks import CommandReply
 from agent_swarm.store.records import ClaimedTask, TokenRecord
+
+if TYPE_CHECKING:
+    from agent_swarm.store.families.stated_outcomes import StatedOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,31 @@ class ReportProgress(Operation[CommandReply]):
     task_id: str
     fence: int
     text: str
+    actor: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"task:{self.task_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateOutcome(Operation[CommandReply]):
+    """Keep what a running agent says came of its task, until its run ends; changes no status (rules T3 and T5)."""
+
+    outcome: "StatedOutcome"
+    actor: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"task:{self.outcome.task_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitForTasks(Operation[CommandReply]):
+    """Pause a running attempt until all tasks directly below its own have ended."""
+
+    task_id: str
+    fence: int
     actor: str
 
     @property

@@ -129,6 +129,11 @@ def branch_anew(paths: RunPaths, branch: str, head: str) -> None:
         replace_file(paths.git_dir / "HEAD", f"ref: {ref}\n".encode() if is_branched else f"{head}\n".encode())
 
 
+def name_result(paths: RunPaths, branch: str, commit: str) -> bool:
+    """Let `origin/<branch>` be this commit; whether nothing of the agent's is in the way of the name."""
+    return _write_ref(paths.git_dir, f"refs/remotes/origin/{branch}", commit)
+
+
 def _write_ref(git_dir: Path, ref: str, commit: str) -> bool:
     """Written by hand: git would follow a symbolic link that the agent may have put there to somewhere outside."""
     *parents, name = ref.split("/")

@@ -19,9 +19,10 @@ from agent_swarm.worker.workspace.prepare import prepare_run
 from agent_swarm.worker.workspace.records import RunRecord
 from agent_swarm.worker.workspace.rescue import drop_older_runs, rescue_runs
 from agent_swarm.worker.workspace.resume import held_run, hold, successor, take_over
-from agent_swarm.worker.workspace.run_repository import RunPaths
+from agent_swarm.worker.workspace.run_repository import RunPaths, name_result
 from agent_swarm.worker.workspace.snapshot import push_pending, save_work
 from agent_swarm.worker.workspace.steps import Reached, go_on
+from agent_swarm.worker.workspace.urls import Remote
 from agent_swarm.worker.workspace.values import (
     AttemptResult,
     DependencyResult,
@@ -121,6 +122,22 @@ class Workspaces:
             finally:
                 await self._host.layout.empty_trash()
             return self._workspace(self._host.layout.run(key), record, project)
+
+    async def show(self, workspace: Workspace, results: Sequence[DependencyResult]) -> list[DependencyResult]:
+        """Name results of other tasks in the repository of a workspace, as `origin/<branch>`; those that are not there.
+
+        Only while no agent works in it.
+        """
+        if workspace.project is None:
+            return list(results)
+        mirror, remote = self._host.mirrors.of(workspace.project.id), Remote.parse(workspace.project.url)
+        paths = RunPaths(_run_dir(workspace))
+        return [
+            result
+            for result in results
+            if not await mirror.obtain(remote, result.commit, (f"refs/heads/{result.branch}",))
+            or not name_result(paths, result.branch, result.commit)
+        ]
 
     async def collect(self, workspace: Workspace, *, message: str) -> AttemptResult:
         """The result of an attempt, pushed to `refs/heads/swarm/<task>/<attempt>` of the project's repository.

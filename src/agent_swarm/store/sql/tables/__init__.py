@@ -24,7 +24,17 @@ from agent_swarm.store.sql.tables.people import (
     user_account,
     user_session,
 )
-from agent_swarm.store.sql.tables.work import attempt, dependency, prompt, requirement_class, task, task_label, usage
+from agent_swarm.store.sql.tables.work import (
+    attempt,
+    dependency,
+    prompt,
+    requirement_class,
+    stated_outcome,
+    task,
+    task_label,
+    task_wait,
+    usage,
+)
 
 __all__ = [
     "agent",
@@ -59,8 +69,10 @@ __all__ = [
     "requirement_class",
     "session_epoch",
     "signing_key",
+    "stated_outcome",
     "task",
     "task_label",
+    "task_wait",
     "token",
     "usage",
     "user_account",

@@ -204,3 +204,25 @@ usage = sa.Table(
     sa.Column("model", sa.Text, nullable=False),
     instant("booked_at", nullable=False),
 )
+
+# What running agents have said came of their tasks; it counts when their run ends.
+stated_outcome = sa.Table(
+    "stated_outcome",
+    metadata,
+    sa.Column("task_id", ID, primary_key=True),
+    sa.Column("fence", sa.BigInteger, nullable=False),
+    sa.Column("is_failure", sa.Integer, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("data", sa.Text, nullable=True),
+    sa.Column("digest", sa.String(64), nullable=False),
+    instant("stated_at", nullable=False),
+)
+
+# Tasks that wait, or are about to, for the tasks below them; few, and none for long.
+task_wait = sa.Table(
+    "task_wait",
+    metadata,
+    sa.Column("task_id", ID, primary_key=True),
+    sa.Column("fence", sa.BigInteger, nullable=False),
+    instant("asked_at", nullable=False),
+)

@@ -1,0 +1,121 @@
+"""What people tell tasks to do; lead agents may cancel the tasks below their own."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from agent_swarm.domain.errors import InvalidInput
+from agent_swarm.protocol import limits, rest
+from agent_swarm.server.access import operators, operators_and_attempts
+from agent_swarm.server.context import Context
+from agent_swarm.server.mcp.catalogue import Caller, Tool
+from agent_swarm.server.mcp.tools.arguments import OfTask
+from agent_swarm.server.mcp.tools.looking import in_short
+from agent_swarm.services import commands, lineage, readings, tasks, views
+from agent_swarm.services.tokens import Identity, Scope
+from agent_swarm.store.operations import CommandReply, Operation
+
+Command = Callable[[str, Identity], Operation[CommandReply]]
+
+_COMMANDS: dict[str, Command] = {
+    "to-backlog": lambda task_id, by: commands.shelve(task_id, by=by),
+    "from-backlog": lambda task_id, by: commands.promote(task_id, by=by),
+}
+
+
+class TaskAction(OfTask):
+    """Arguments of task-action."""
+
+    action: Literal["to-backlog", "from-backlog", "retry", "set-priority"]
+    priority: rest.Priority | None = None
+
+
+class CancelTask(OfTask):
+    """Arguments of cancel-task."""
+
+    reason: Annotated[rest.Text, Field(max_length=limits.PROGRESS_CHARS)] = ""
+
+
+class ActingTools:
+    """Parses, calls `services.commands`, renders."""
+
+    def __init__(self, context: Context) -> None:
+        self._store = context.store
+        self._tasks = context.tasks
+
+    async def act(self, asked: TaskAction, caller: Caller) -> dict[str, Any]:
+        """One of the actions that need no word of their own."""
+        by, task_id = caller.identity, asked.task_id
+        if (asked.priority is None) == (asked.action == "set-priority"):
+            wants = "is missing" if asked.priority is None else f"says nothing to {asked.action}; leave it out"
+            raise InvalidInput(f"priority {wants}", details={"field": "priority"})
+        if asked.action == "retry":
+            return await self._retry(task_id, by)
+        if asked.priority is not None:
+            return await self._carry_out(task_id, commands.reprioritize(task_id, asked.priority, by=by))
+        return await self._carry_out(task_id, _COMMANDS[asked.action](task_id, by))
+
+    async def cancel(self, asked: CancelTask, caller: Caller) -> dict[str, Any]:
+        """End it for good."""
+        by = caller.identity
+        await self._store.read(lambda queries: lineage.require_below(queries, asked.task_id, by=by))
+        return await self._carry_out(asked.task_id, commands.cancel(asked.task_id, asked.reason, by=by))
+
+    async def pause(self, asked: OfTask, caller: Caller) -> dict[str, Any]:
+        """Have the run interrupted."""
+        return await self._carry_out(asked.task_id, commands.request_pause(asked.task_id, by=caller.identity))
+
+    async def resume(self, asked: OfTask, caller: Caller) -> dict[str, Any]:
+        """Let it go on."""
+        return await self._carry_out(asked.task_id, commands.resume(asked.task_id, by=caller.identity))
+
+    async def _carry_out(self, task_id: str, operation: Operation[CommandReply]) -> dict[str, Any]:
+        await self._store.apply(operation)
+        return in_short(await self._tasks.get(task_id))
+
+    async def _retry(self, task_id: str, by: Identity) -> dict[str, Any]:
+        ended, upstreams = await self._store.read(
+            lambda queries: (readings.require_task(queries, task_id), queries.upstreams(task_id))
+        )
+        created = await self._store.apply(tasks.retry(ended, upstreams, by=by))
+        return in_short(views.task(created.records[0]))
+
+
+def tools(context: Context) -> list[Tool]:
+    """The table."""
+    face = ActingTools(context)
+    people = operators(Scope.TASKS_WRITE)
+    return [
+        Tool(
+            name="task-action",
+            description=(
+                "Put a task into the backlog or back into the queue, file one that has ended once more (retry answers "
+                "the new task), or give it another priority (0 to 100)."
+            ),
+            takes=TaskAction,
+            access=people,
+            call=face.act,
+        ),
+        Tool(
+            name="cancel-task",
+            description="End a task for good, whatever it is doing.",
+            takes=CancelTask,
+            access=operators_and_attempts(Scope.TASKS_WRITE, Scope.CHILDREN_CREATE),
+            call=face.cancel,
+        ),
+        Tool(
+            name="pause-task",
+            description="Interrupt a running task in good order; it keeps its conversation and its files.",
+            takes=OfTask,
+            access=people,
+            call=face.pause,
+        ),
+        Tool(
+            name="resume-task",
+            description="Put a paused task back into the queue; it goes on where it stopped.",
+            takes=OfTask,
+            access=people,
+            call=face.resume,
+        ),
+    ]

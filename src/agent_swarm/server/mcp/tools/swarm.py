@@ -1,0 +1,104 @@
+"""Who one is, and who else is there."""
+
+from typing import Any
+
+from agent_swarm.protocol import limits
+from agent_swarm.server.access import operators_and_attempts
+from agent_swarm.server.context import Context
+from agent_swarm.server.mcp.catalogue import Caller, Tool
+from agent_swarm.server.mcp.tools.arguments import Cursor, Nothing
+from agent_swarm.services import agents, projects, readings
+from agent_swarm.services.tokens import Identity, Scope
+
+SWARM = "default"  # there is one
+_RULES = (
+    "Work on your own task only: get-task-details without arguments shows it.",
+    "Say how far you are with store-progress, and once, at the end, what came of it.",
+    "What you commit in your workspace is pushed for you when you end.",
+)
+_LEAD_RULES = ("Hand work to others with send-task; wait-for-tasks stops you until all of them have ended.",)
+
+
+class GetSwarm(Nothing):
+    """Arguments of get-swarm."""
+
+    cursor: Cursor | None = None
+
+
+class SwarmTools:
+    """Parses, calls `services`, renders."""
+
+    def __init__(self, context: Context) -> None:
+        self._store = context.store
+
+    async def join(self, _: Nothing, caller: Caller) -> dict[str, Any]:
+        """Whoever has a token is in; this says what that means."""
+        identity = caller.identity
+        rules = _RULES + (_LEAD_RULES if identity.may(Scope.CHILDREN_CREATE) else ()) if identity.task_id else ()
+        return {"swarm": SWARM, **await self._about(identity), "rules": rules}
+
+    async def my_info(self, _: Nothing, caller: Caller) -> dict[str, Any]:
+        """The caller's own record, task and scopes."""
+        return {**await self._about(caller.identity), "scopes": sorted(caller.identity.scopes)}
+
+    async def get(self, asked: GetSwarm, _: Caller) -> dict[str, Any]:
+        """Agents by name, and what they may work on."""
+        listed = await self._store.read(
+            agents.list_agents(cursor=asked.cursor, limit=limits.PAGE_DEFAULT, now=self._store.now())
+        )
+        known = await self._store.read(projects.list_projects(cursor=None, limit=limits.PAGE_DEFAULT))
+        return {
+            "swarm": SWARM,
+            "agents": [_short(agent.model_dump(mode="json", by_alias=True)) for agent in listed.agents],
+            "nextCursor": listed.next_cursor,
+            "projects": [{"name": project.name, "id": project.id} for project in known.projects],
+        }
+
+    async def _about(self, identity: Identity) -> dict[str, Any]:
+        if identity.agent_id is None or identity.task_id is None:
+            return {"you": {"actor": identity.actor, "kind": identity.kind.value}}
+        agent = await self._store.read(agents.get_agent(identity.agent_id, now=self._store.now()))
+        task = await self._store.read(readings.task_detail(identity.task_id, by=identity))
+        return {
+            "you": _short(agent.model_dump(mode="json", by_alias=True)),
+            "task": {"id": task.id, "title": task.title, "status": task.status, "attempt": task.attempt},
+        }
+
+
+_SHOWN = ("id", "name", "status", "agentRole", "role", "description", "harness", "skills", "tags", "currentTasks")
+
+
+def _short(agent: dict[str, Any]) -> dict[str, Any]:
+    return {name: agent[name] for name in _SHOWN}
+
+
+def tools(context: Context) -> list[Tool]:
+    """The table."""
+    face = SwarmTools(context)
+    everyone = operators_and_attempts(Scope.TASKS_READ, Scope.OWN_TASK_READ)
+    return [
+        Tool(
+            name="join-swarm",
+            description="Say hello: who you are here, your task, and how to work. Changes nothing.",
+            takes=Nothing,
+            access=everyone,
+            call=face.join,
+            is_reading=True,
+        ),
+        Tool(
+            name="my-agent-info",
+            description="Your agent record, the task you work on, and what your token may do.",
+            takes=Nothing,
+            access=everyone,
+            call=face.my_info,
+            is_reading=True,
+        ),
+        Tool(
+            name="get-swarm",
+            description="The agents (idle, busy, offline; skills, current tasks) and the projects.",
+            takes=GetSwarm,
+            access=operators_and_attempts(Scope.AGENTS_READ),
+            call=face.get,
+            is_reading=True,
+        ),
+    ]
