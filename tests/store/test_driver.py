@@ -53,7 +53,7 @@ def sample(column: "sa.Column[Any]", number: int) -> Any:
         return None
     for kind, biggest in BIGGEST.items():
         if type(column.type) is kind:
-            return [number, -biggest, biggest - number][number % 3]
+            return [number, number - biggest, biggest - number][number % 3]
     text = TEXTS[number % len(TEXTS)]
     length = getattr(column.type, "length", None)
     return f"{number}{text}"[: length or 1000] if column.primary_key or column.unique else text[: length or 1000]
