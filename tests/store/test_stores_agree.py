@@ -25,6 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from tests.store.record_moves import RecordMoves
+from tests.store.wait_moves import WaitMoves
 
 from agent_swarm.domain import commands
 from agent_swarm.domain.caps import Caps
@@ -91,7 +92,7 @@ _VERBS: dict[type, Verb] = {
 _BY_DEPENDENCY = {("Fail", "backlog", "changed"), ("Fail", "blocked", "changed")}
 
 
-class StoreHistories(RecordMoves):
+class StoreHistories(RecordMoves, WaitMoves):
     """Feeds two engines the same batches. `seen` counts, over all histories, what met which status and how it ended."""
 
     seen: ClassVar[Counter[Met]] = Counter()
@@ -694,6 +695,7 @@ def test_given_any_history_when_memory_and_sqlite_follow_it_then_they_agree(fold
     )
     meet_the_rest(SqliteEngine(folder / "rest.sqlite", synchronous="off"))
     assert StoreHistories.came >= {"paused", "answered", "denied", "expired", "closed"}
+    assert StoreHistories.waited >= {"waited", "went on", "refused"}
 
 
 def meet_the_rest(other: Engine) -> None:
