@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from tests.server.mcp.speaking import HANDSHAKE, MODERN, body_of, headers_of, refuses, says
 from tests.server.mcp.test_mcp_tools import at_work
+from tests.server.sessions import add_user, session_of
 from tests.server.world import API_KEY, World
 
 from agent_swarm.domain.ids import new_id
@@ -202,3 +203,18 @@ async def test_given_a_request_for_approval_when_a_person_declines_then_that_is_
     asked = await says(world, "request-human-input", {"title": "Deploy?"}, token=claim.token)
     await result(world, "tasks/update", {"taskId": task_id, "inputResponses": {asked["id"]: {"action": "decline"}}})
     assert (await world.get(f"/api/approvals/{asked['id']}"))["status"] == "denied"
+
+
+async def test_given_a_viewer_when_it_follows_a_task_then_it_looks_and_does_nothing(world: World) -> None:
+    viewer = (await session_of(world, await add_user(world, "eve"))).access
+    agent = await world.register("ada")
+    task_id = (await begun(world, "deploy"))["taskId"]
+    claim = await world.take(agent)
+    asked = await says(world, "request-human-input", {"title": "Deploy?"}, token=claim.token)
+    assert (await result(world, "tasks/get", {"taskId": task_id}, token=viewer))["status"] == "working"
+    answer = {"taskId": task_id, "inputResponses": {asked["id"]: {"action": "accept", "content": {}}}}
+    await result(world, "tasks/update", answer, token=viewer)
+    refused = await error(world, "tasks/cancel", {"taskId": task_id}, token=viewer)
+    assert refused["data"]["code"] == "denied"
+    assert (await world.get(f"/api/approvals/{asked['id']}"))["status"] == "open"
+    assert (await world.get(f"/api/tasks/{task_id}"))["status"] == "running"
