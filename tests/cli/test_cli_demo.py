@@ -52,7 +52,7 @@ def test_given_the_demo_then_every_promise_holds_and_nothing_is_left_of_it(
     ended = run("demo", env=demo_environment)
     assert ended.code == 0, ended.out + ended.err
     promises = [line for line in ended.out.splitlines() if line.startswith(("✓", "✗"))]
-    assert len(promises) == 9
+    assert len(promises) == 11
     assert all(line.startswith("✓") for line in promises)
     assert "Release 1.0" in ended.out
     assert "http://127.0.0.1:" in ended.out

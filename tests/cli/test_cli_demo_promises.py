@@ -88,7 +88,13 @@ def _record(history: Sequence[Event], commits: dict[str, str]) -> Record:
 
 def _task(ref: str, commit: str | None) -> dict[str, Any]:
     result = {"branch": "final", "commit": commit} if commit else {}
-    return {"id": f"id-of-{ref}", "title": plan.TITLES.get(ref, ref), "status": "completed", "result": result}
+    return {
+        "id": f"id-of-{ref}",
+        "title": plan.TITLES.get(ref, ref),
+        "status": "completed",
+        "harness": "script",
+        "result": result,
+    }
 
 
 def _attempt(outcome: str, agent: str) -> dict[str, str]:

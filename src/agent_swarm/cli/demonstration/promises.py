@@ -27,11 +27,12 @@ def check(record: Record, repository: Repository, *, first_commit: str) -> list[
         "the two implementations ran at the same time": lambda: _overlap(record),
         "the task that failed was tried again, once, and no other was": lambda: _retry(record),
         "the lead waited without a slot, and went on once": lambda: _waited(record),
-        "the two who wrote the functions talked to each other": lambda: _talked(record),
         "the final branch holds the work of every task": lambda: _contains_all(record, repository),
         "the unit tests failed at first and pass on the final tree": lambda: _tests(record, repository, first_commit),
         f"the branch {BRANCH} is as it was": lambda: _untouched(repository, first_commit),
     }
+    if all(record.tasks.get(ref, {}).get("harness") == plan.SCRIPT for ref in plan.IMPLEMENTATIONS):
+        checks["the two who wrote the functions talked to each other"] = lambda: _talked(record)  # no model is told to
     return [Promise(sentence, "; ".join(_contradictions(find))) for sentence, find in checks.items()]
 
 
