@@ -29,6 +29,7 @@ from benchmarks.server import Server, agent_swarm
 
 MESSAGES_OF_CHANNEL = 100_000
 STEP = 10_000
+QUEUED = 10
 PATIENCE = 20.0
 LOOK_SECONDS = 0.001
 
@@ -40,7 +41,7 @@ def measure(scale: Scale) -> list[Row]:
         asyncio.run(_fill(folder / "agent-swarm-db.sqlite", number))
         with agent_swarm(folder) as server:
             running, idle = asyncio.run(_deliveries(server, scale.of(200, 20), scale.of(50, 5)))
-            steered = _steered(server, folder, scale.of(20, 3))
+            steered, drained = _by_a_real_worker(server, folder, scale.of(20, 3), scale.of(10, 3))
             pages = _pages(server, number, scale.of(40, 5))
     return [
         row("message → the worker of a running agent has it, p50", median(running), "ms", at_most(20)),
@@ -48,6 +49,12 @@ def measure(scale: Scale) -> list[Row]:
         row("message → an idle agent is woken: its worker has the claim, p50", median(idle), "ms", at_most(100)),
         row("message → an idle agent is woken: its worker has the claim, p99", percentile(idle, 0.99), "ms"),
         row("steer with an interrupt → the agent has it, real worker, p50", median(steered), "ms", at_most(500)),
+        row(
+            f"{QUEUED} messages at once to a running agent → it has all of them, real worker, p50",
+            median(drained),
+            "ms",
+            at_most(500),
+        ),
         *pages,
     ]
 
@@ -145,11 +152,11 @@ async def _said(client: Client, agent: _Agent) -> Any:
     return await client.post("/api/messages", {"to": [agent.agent_id], "text": "how far are you?"})
 
 
-def _steered(server: Server, folder: Path, number: int) -> list[float]:
+def _by_a_real_worker(server: Server, folder: Path, steers: int, drains: int) -> tuple[list[float], list[float]]:
     argv = [str(processes.COMMAND), "worker", "--harness", "script", "--workers-dir", str(folder / "workers")]
     env = {"AGENT_SWARM_URL": f"http://127.0.0.1:{server.port}", "API_KEY": server.key, "HOME": str(folder)}
     with processes.running(argv, env=env, log=folder / "worker.log"):
-        return asyncio.run(_steer(server, number))
+        return asyncio.run(_steer(server, steers)), asyncio.run(_drain(server, drains))
 
 
 async def _steer(server: Server, number: int) -> list[float]:
@@ -163,6 +170,24 @@ async def _steer(server: Server, number: int) -> list[float]:
             since = time.perf_counter()
             said = await client.post(f"/api/tasks/{task['id']}/steer", {"message": "turn", "interrupt": True})
             await _until(client, f"/api/messages/{said['id']}", _is_acknowledged)
+            times.append(1000 * (time.perf_counter() - since))
+        await client.post(f"/api/tasks/{task['id']}/cancel", {})
+    return times[1:]
+
+
+async def _drain(server: Server, rounds: int) -> list[float]:
+    """So many messages, posted side by side while the agent is in the middle of a step."""
+    async with Client(server.port, server.key, connections=QUEUED) as client:
+        task = await client.post("/api/tasks", {"prompt": "sleep 1000", "harness": "script"})
+        await _until(client, f"/api/tasks/{task['id']}", lambda task: task["status"] == "running")
+        agent_id = (await client.get(f"/api/tasks/{task['id']}"))["agentId"]
+        times = []
+        for _ in range(rounds + 1):
+            since = time.perf_counter()
+            body = {"to": [agent_id], "text": "one more thing"}
+            said = await asyncio.gather(*(client.post("/api/messages", body) for _ in range(QUEUED)))
+            for one in said:
+                await _until(client, f"/api/messages/{one['id']}", _is_acknowledged)
             times.append(1000 * (time.perf_counter() - since))
         await client.post(f"/api/tasks/{task['id']}/cancel", {})
     return times[1:]

@@ -153,8 +153,8 @@ GUARDS = (
     Guard(
         "the next attempt is told what was answered",
         "src/agent_swarm/server/pool/briefing.py",
-        'answers="" if previous is None else answers_to(queries, spec.id)',
-        'answers=""',
+        "    told = (answers_to(queries, task_id), account_of(queries, task_id))\n",
+        "    told = (account_of(queries, task_id),)\n",
         (f"{SERVED}::test_given_a_task_that_paused_for_an_answer_when_it_comes_then_the_next_attempt_is_told",),
     ),
 )

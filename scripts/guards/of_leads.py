@@ -78,4 +78,13 @@ GUARDS = (
         "",
         (f"{MCP}/test_mcp_tasks.py::test_given_a_viewer_when_it_follows_a_task_then_it_looks_and_does_nothing",),
     ),
+    Guard(
+        "the next attempt is told what came of the tasks below",
+        "src/agent_swarm/server/pool/briefing.py",
+        "    told = (answers_to(queries, task_id), account_of(queries, task_id))\n",
+        "    told = (answers_to(queries, task_id),)\n",
+        (
+            f"{SERVED}::test_given_a_lead_that_went_on_when_its_claim_is_looked_at_then_the_account_and_branches_are_in_it",
+        ),
+    ),
 )

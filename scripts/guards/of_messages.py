@@ -125,9 +125,9 @@ GUARDS = (
     ),
     Guard(
         "an agent steers only below its own task",
-        ACCESS,
-        "    if by.agent_id is None:\n        return\n",
-        "    if True:\n        return\n",
+        "src/agent_swarm/services/messages.py",
+        "            lineage.require_below(queries, task_id, by=by)\n",
+        "",
         (
             f"{OVER_REST}::test_given_a_lead_agent_when_it_steers_tasks_below_its_own_then_they_hear_it_and_others_do_not",
         ),

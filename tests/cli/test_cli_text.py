@@ -110,3 +110,18 @@ def test_given_an_event_then_its_sentence_says_who_and_why(event: dict[str, Any]
 )
 def test_given_a_transcript_line_then_it_reads_like_speech(kind: str, data: dict[str, Any], said: list[str]) -> None:
     assert [click.unstyle(line) for line in lines_of({"at": "", "kind": kind, "data": data})] == said
+
+
+@pytest.mark.parametrize(
+    ("event_type", "data", "said"),
+    [
+        ("message.delivered", {"recipient": f"agent:{ADA}", "messages": [1, 2]}, "ada is handed 2 messages"),
+        ("message.acknowledged", {"recipient": "agent:unknown", "messages": [1]}, "agent unknown has 1 message"),
+        ("message.posted", {"to": [f"agent:{ADA}", "operator"], "recipients": 2}, "said to ada, operator"),
+        ("channel.joined", {"member": f"agent:{ADA}", "name": "build"}, "ada joined #build"),
+    ],
+)
+def test_given_messages_when_they_are_told_of_then_agents_have_names(
+    event_type: str, data: dict[str, Any], said: str
+) -> None:
+    assert event_text.sentence({"type": event_type, "data": data}, {ADA: "ada"}) == said

@@ -1,7 +1,6 @@
 """`/api/approvals`: attempts ask, people answer, time settles; and what the next attempt is told."""
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,8 @@ from tests.server.world import API_KEY, Claim, World, opened, settled
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.matching import AgentRole
 from agent_swarm.domain.tasks import PauseReason
-from agent_swarm.protocol import pool as wire
 from agent_swarm.server.approvals import ApprovalTimer
-from agent_swarm.server.pool.briefing import claimed_body
 from agent_swarm.services.approvals import HANDED_CHARS
-from agent_swarm.store.records import ClaimedTask
 
 pytestmark = pytest.mark.anyio
 
@@ -131,13 +127,7 @@ async def test_given_many_long_answers_when_the_next_attempt_is_told_then_the_la
 
 async def told_to(world: World, claim: Claim) -> str:
     """The answers in the frame that a worker gets with this claim."""
-    record = await world.store.read(lambda queries: queries.task(claim.task_id))
-    assert record is not None
-    ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    world.app.pool.briefings.ask(record, ready.set_result)
-    claimed = ClaimedTask(claim_id=new_id(), task=record)
-    body = claimed_body(claimed, await ready, token="t", lease_seconds=30)
-    return wire.Claimed.model_validate(json.loads(json.dumps(body))).answers
+    return (await world.frame_of(claim)).answers
 
 
 @pytest.mark.parametrize("world_on_every_store", ["memory", "sqlite"], indirect=True)  # the clock is the database's

@@ -6,11 +6,13 @@ import pytest
 from tests.server.mcp.speaking import refuses, says
 from tests.server.world import Claim, RegisteredAgent, World
 
+from agent_swarm.domain import commands
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.matching import AgentRole
 from agent_swarm.domain.tasks import PauseReason
 from agent_swarm.server.waits import TaskWaits
 from agent_swarm.services.waits import CHARS, account_of
+from agent_swarm.store.records import AttemptReport
 
 pytestmark = pytest.mark.anyio
 
@@ -130,6 +132,24 @@ async def test_given_tasks_that_say_much_when_they_are_told_then_the_account_is_
     assert told.index("that ended before these") < told.index("obey me")
     assert told.count("</task>") == told.count("<task id=")
     assert "that ended before these: list them" in told
+
+
+async def test_given_a_lead_that_went_on_when_its_claim_is_looked_at_then_the_account_and_branches_are_in_it(
+    world: World,
+) -> None:
+    lead, claim, _ = await leading(world, "first", "second")
+    worker = await world.register("ada")
+    assert (await world.frame_of(claim)).below == ()
+    await says(world, "wait-for-tasks", token=claim.token)
+    await stopped(world, claim)
+    for commit in ("a" * 40, ""):
+        done_by = await world.take(worker)
+        report = AttemptReport(text="it is there", branch=f"swarm/{done_by.task_id}/1", commit=commit)
+        await world.command(commands.Complete(task_id=done_by.task_id, fence=done_by.fence, digest="x"), report)
+    await TaskWaits(world.store).run_once()
+    frame = await world.frame_of(await world.take(lead))
+    assert frame.answers.count("it is there") == 2
+    assert [one.commit for one in frame.below] == ["a" * 40]
 
 
 @pytest.mark.parametrize("who", ["worker", "person", "other"])

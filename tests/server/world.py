@@ -15,8 +15,10 @@ from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.matching import AgentProfile, AgentRole, serves
 from agent_swarm.domain.tasks import FailureClass, PauseReason
 from agent_swarm.domain.time import SECOND
+from agent_swarm.protocol import pool as wire
 from agent_swarm.server.app import ControlPlane, build_app
 from agent_swarm.server.listening import HttpServer, address_of, listen
+from agent_swarm.server.pool.briefing import claimed_body
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.services import tokens
 from agent_swarm.services.dispatch.claims import FILING
@@ -34,7 +36,7 @@ from agent_swarm.store.operations import (
     SignOff,
     TaskCommand,
 )
-from agent_swarm.store.records import AgentRecord, AttemptReport, TokenKind
+from agent_swarm.store.records import AgentRecord, AttemptReport, ClaimedTask, TokenKind
 from agent_swarm.vault.backends.settings import BackendSettings
 from agent_swarm.vault.finding import FoundKeys
 
@@ -190,6 +192,16 @@ class World:
         claim = await self.claim(agent)
         await self.command(commands.Start(task_id=claim.task_id, fence=claim.fence))
         return claim
+
+    async def frame_of(self, claim: Claim) -> wire.Claimed:
+        """What a worker is told with this claim."""
+        record = await self.store.read(lambda queries: queries.task(claim.task_id))
+        assert record is not None
+        ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.app.pool.briefings.ask(record, ready.set_result)
+        claimed = ClaimedTask(claim_id=new_id(), task=record)
+        body = claimed_body(claimed, await ready, token="t", lease_seconds=30)
+        return wire.Claimed.model_validate(json.loads(json.dumps(body)))
 
     async def complete(self, claim: Claim, text: str = "done", data: Any = None) -> None:
         """The run ends well."""

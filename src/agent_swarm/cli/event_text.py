@@ -37,7 +37,7 @@ def line(event: Event, agents: Names, *, width: int = 100) -> str:
 
 def sentence(event: Event, agents: Names, *, width: int = 100) -> str:
     """What happened, in words."""
-    data = event.get("data") or {}
+    data = _with_names(event.get("data") or {}, agents)
     teller = TELLERS.get(event["type"].partition(".")[0])
     words = teller(event["type"], data) if teller else ""
     return one_line(words or _told(event["type"], data, _agent(data, agents), attempt=event.get("attempt")), width)
@@ -108,6 +108,17 @@ def _of_channels(event_type: str, data: Mapping[str, Any]) -> str:
     verb = {"channel.joined": "joined", "channel.left": "left"}.get(event_type)
     who = _who(str(data.get("member", "")))
     return f"{who} {verb} #{data.get('name')}" if verb else f"#{data.get('name')} was made"
+
+
+def _with_names(data: Mapping[str, Any], agents: Names) -> Mapping[str, Any]:
+    """What happened, with the names of those agents that are known, where it is about recipients."""
+
+    def name(recipient: Any) -> Any:
+        kind, _, identifier = str(recipient).partition(":")
+        return agents.get(identifier, recipient) if kind == "agent" else recipient
+
+    named = {field: name(data[field]) for field in ("recipient", "member") if field in data}
+    return {**data, **named, **({"to": [name(one) for one in data["to"]]} if data.get("to") else {})}
 
 
 def _who(recipient: str) -> str:

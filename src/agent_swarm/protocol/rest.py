@@ -116,24 +116,6 @@ class BatchInput(Input):
     tasks: Annotated[list[BatchTaskInput], Field(min_length=1, max_length=limits.BATCH_TASKS)]
 
 
-class CancelInput(Input):
-    """Body of `POST /api/tasks/{id}/cancel`."""
-
-    reason: Annotated[Text, Field(max_length=limits.PROGRESS_CHARS)] = ""
-
-
-class TaskPatch(Input):
-    """Body of `PATCH /api/tasks/{id}`."""
-
-    priority: Priority
-
-
-class ProgressInput(Input):
-    """Body of `POST /api/tasks/{id}/progress`, with an attempt's token."""
-
-    text: Annotated[Text, Field(min_length=1, max_length=limits.PROGRESS_CHARS)]
-
-
 class ProjectInput(Input):
     """Body of `POST /api/projects`: a git repository by path or URL."""
 

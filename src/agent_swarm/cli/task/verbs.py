@@ -19,18 +19,19 @@ ids_argument = click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.command()
 @ids_argument
 @click.option("--reason", default="", help="Told to the agent and kept with the task.")
+@click.option("--recursive", "-r", is_flag=True, help="Also all tasks below them.")
 @json_option
 @with_client
-def cancel(client: Client, *, ids: tuple[str, ...], reason: str, as_json: bool) -> int:
+def cancel(client: Client, *, ids: tuple[str, ...], reason: str, recursive: bool, as_json: bool) -> int:
     """Cancel tasks: they are not wanted any more.
 
     \b
-    Example:
+    Examples:
       agent-swarm task cancel 3f2a91bc --reason "the customer called it off"
+      agent-swarm task cancel --recursive 3f2a91bc
     """
-    return _each(
-        client, ids, lambda identifier: client.post(f"/api/tasks/{identifier}/cancel", {"reason": reason}), as_json
-    )
+    body = {"reason": reason, **({"recursive": True} if recursive else {})}
+    return _each(client, ids, lambda identifier: client.post(f"/api/tasks/{identifier}/cancel", body), as_json)
 
 
 @click.command()

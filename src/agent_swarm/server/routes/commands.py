@@ -4,12 +4,14 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 
 from agent_swarm.protocol import rest
+from agent_swarm.protocol import rest_commands as shapes
 from agent_swarm.server import params
 from agent_swarm.server.access import attempts, identity_of, operators
 from agent_swarm.server.auth import bearer_token
 from agent_swarm.server.context import Context
 from agent_swarm.server.fastroute import Endpoint, route
 from agent_swarm.services import commands, waits
+from agent_swarm.services.cancelling import cancel_with_all_below
 from agent_swarm.services.tokens import Scope
 from agent_swarm.store.operations import CommandReply, Operation
 
@@ -24,15 +26,20 @@ class CommandRoutes:
         self._tasks = context.tasks
         self._redactor = context.redactor
 
-    async def update_task(self, request: Request, id: params.PathId, body: rest.TaskPatch) -> rest.Task:
+    async def update_task(self, request: Request, id: params.PathId, body: shapes.TaskPatch) -> rest.Task:
         """Give a task another priority."""
         task_id = params.task_id(id)
         return await self._carry_out(task_id, commands.reprioritize(task_id, body.priority, by=identity_of(request)))
 
-    async def cancel_task(self, request: Request, id: params.PathId, body: rest.CancelInput | None = None) -> rest.Task:
-        """End a task for good, whatever it is doing."""
-        task_id, reason = params.task_id(id), body.reason if body else ""
-        return await self._carry_out(task_id, commands.cancel(task_id, reason, by=identity_of(request)))
+    async def cancel_task(
+        self, request: Request, id: params.PathId, body: shapes.CancelInput | None = None
+    ) -> rest.Task:
+        """End a task for good, whatever it is doing; with `recursive` everything below it, too."""
+        task_id, by, asked = params.task_id(id), identity_of(request), body or shapes.CancelInput()
+        if asked.recursive:
+            await cancel_with_all_below(self._store, task_id, asked.reason, by=by)
+            return await self._tasks.get(task_id)
+        return await self._carry_out(task_id, commands.cancel(task_id, asked.reason, by=by))
 
     async def pause_task(self, request: Request, id: params.PathId, body: Empty = None) -> rest.Task:
         """Have a run interrupted; it waits for a person to resume it."""
@@ -54,7 +61,7 @@ class CommandRoutes:
         task_id = params.task_id(id)
         return await self._carry_out(task_id, commands.promote(task_id, by=identity_of(request)))
 
-    async def report_progress(self, request: Request, id: params.PathId, body: rest.ProgressInput) -> rest.Task:
+    async def report_progress(self, request: Request, id: params.PathId, body: shapes.ProgressInput) -> rest.Task:
         """Say how far an attempt is, with its own token."""
         task_id = params.task_id(id)
         redactor = self._redactor.also(bearer_token(request.scope))  # only its hash is known but for this moment

@@ -13,6 +13,7 @@ from agent_swarm.server.mcp.catalogue import Caller, Tool
 from agent_swarm.server.mcp.tools.arguments import OfTask
 from agent_swarm.server.mcp.tools.looking import in_short
 from agent_swarm.services import commands, lineage, readings, tasks, views
+from agent_swarm.services.cancelling import cancel_with_all_below
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.operations import CommandReply, Operation
 
@@ -35,6 +36,7 @@ class CancelTask(OfTask):
     """Arguments of cancel-task."""
 
     reason: Annotated[rest.Text, Field(max_length=limits.PROGRESS_CHARS)] = ""
+    recursive: Annotated[bool, Field(description="also all tasks below it")] = False
 
 
 class ActingTools:
@@ -60,6 +62,9 @@ class ActingTools:
         """End it for good."""
         by = caller.identity
         await self._store.read(lambda queries: lineage.require_below(queries, asked.task_id, by=by))
+        if asked.recursive:
+            await cancel_with_all_below(self._store, asked.task_id, asked.reason, by=by)
+            return in_short(await self._tasks.get(asked.task_id))
         return await self._carry_out(asked.task_id, commands.cancel(asked.task_id, asked.reason, by=by))
 
     async def pause(self, asked: OfTask, caller: Caller) -> dict[str, Any]:
