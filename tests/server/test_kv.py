@@ -89,6 +89,7 @@ async def test_given_many_values_when_they_are_listed_then_pages_have_each_once(
     assert await listed(world, limit=2) == ["k0", "k4", "k5", "k6"]
 
 
+@pytest.mark.parametrize("world_on_every_store", ["memory", "sqlite"], indirect=True)  # the clock is the database's
 async def test_given_many_values_that_ran_out_before_one_that_did_not_when_they_are_listed_then_that_is_found(
     world: World,
 ) -> None:
