@@ -88,7 +88,7 @@ def routes(context: Context) -> list[BaseRoute]:
     one, page = rest_approvals.Approval, rest_approvals.ApprovalList
     return [
         route("POST", "/api/approvals", face.ask_approval, answers=one, access=asking, status=201, conflicts=True),
-        route("GET", "/api/approvals", face.list_approvals, answers=page, access=reading),
+        route("GET", "/api/approvals", face.list_approvals, answers=page, access=reading, refuses=(404,)),
         route("GET", "/api/approvals/{id}", face.get_approval, answers=one, access=reading),
         route(
             "POST",
