@@ -36,6 +36,7 @@ UBUNTU: Final = "https://cloud-images.ubuntu.com/releases/noble/release"
 ROOM_BYTES: Final = 6 << 30
 _FIRST_BOOT_SECONDS: Final = 1800.0  # translated, cloud-init takes minutes, and it may have to fetch a compiler
 _POLL_SECONDS: Final = 0.5
+_SILENCE_SECONDS: Final = 20.0
 _FINISH: Final = Path(__file__).with_name("cloud-finish.sh")
 _BUILDS: Final = Size()
 
@@ -151,7 +152,9 @@ def _prepared(running: RunningVm, paths: VmPaths, token: str) -> Channel:
             time.sleep(_POLL_SECONDS)
             continue
         try:
+            guest.bear_silence(_SILENCE_SECONDS)  # an agent that is replaced while it is asked never answers
             if _is_prepared(guest, token):
+                guest.bear_silence(None)
                 return guest
         except VmError:  # the agent is just being replaced
             pass

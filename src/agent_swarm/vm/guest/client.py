@@ -94,6 +94,10 @@ class Channel:
         """Hang up; the guest ends what it was doing for this channel."""
         self._connection.close()
 
+    def bear_silence(self, seconds: float | None) -> None:
+        """Take a guest that says nothing for so long as gone; None: never, as a command may think for hours."""
+        self._connection.settimeout(seconds)
+
     def detach(self) -> tuple[socket.socket, bytes]:
         """The connection, greeted, and what came behind the greeting; this channel is of no use any more."""
         return self._connection, self._unread
