@@ -5,10 +5,9 @@ from collections.abc import Iterable, Sequence
 from agent_swarm.cli.client import Client, Json
 from agent_swarm.cli.feed import Event
 from agent_swarm.cli.following import agent_names, has_ended
-from agent_swarm.domain.tasks import TERMINAL, TaskStatus
+from agent_swarm.domain.tasks import OPEN
 from agent_swarm.protocol.limits import PAGE_MAX
 
-OPEN = tuple(status for status in TaskStatus if status not in TERMINAL)
 SINGLE_READS = 20  # more changes than this at once are read as a list
 
 

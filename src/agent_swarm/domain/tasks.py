@@ -26,6 +26,7 @@ class TaskStatus(StrEnum):
 
 HELD = frozenset({TaskStatus.CLAIMED, TaskStatus.RUNNING})
 TERMINAL = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})
+OPEN = tuple(status for status in TaskStatus if status not in TERMINAL)
 _UNTIMED = frozenset({TaskStatus.BACKLOG, TaskStatus.BLOCKED, TaskStatus.OFFERED, *TERMINAL})
 
 

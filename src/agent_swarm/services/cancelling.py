@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 
 from agent_swarm.domain.errors import IllegalTransition
-from agent_swarm.domain.tasks import TERMINAL, TaskStatus
+from agent_swarm.domain.tasks import OPEN
 from agent_swarm.services import commands
 from agent_swarm.services.readings import require_task
 from agent_swarm.services.tokens import Identity
@@ -12,7 +12,6 @@ from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.records import Cursor, TaskFilter, TaskRecord
 
 PAGE = 200
-_OPEN = tuple(status for status in TaskStatus if status not in TERMINAL)
 
 
 async def cancel_with_all_below(store: Store, task_id: str, reason: str, *, by: Identity) -> None:
@@ -43,7 +42,7 @@ async def _cancel(store: Store, task_id: str, reason: str, by: Identity) -> None
 def _open_of(queries: Queries, root_id: str) -> list[TaskRecord]:
     records: list[TaskRecord] = []
     after: Cursor | None = None
-    while page := queries.list_tasks(TaskFilter(statuses=_OPEN, root_id=root_id), after=after, limit=PAGE):
+    while page := queries.list_tasks(TaskFilter(statuses=OPEN, root_id=root_id), after=after, limit=PAGE):
         records += page
         after = Cursor(page[-1].spec.created_at, page[-1].spec.id)
     return records
