@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _PLUGINS = ("-p", "no:cacheprovider", "-p", "pytest_timeout", "-p", "anyio", "-p", "_hypothesis_pytestplugin")
+_EXAMPLES = 400  # of a property that does not say how many it wants
 _IMPORTED = (
     "alembic",
     "anyio.pytest_plugin",
@@ -60,5 +61,10 @@ def _be_pytest(folder: str, arguments: list[str], says: str) -> None:
         raise AssertionError(f"{name} is imported, and not from the copy")
     sys.path[:0] = [f"{folder}/src", folder]
     import pytest
+    from hypothesis import Phase, settings
 
+    # So many made-up cases that none which tells is left out by chance; which one is the smallest does not matter.
+    phases = (Phase.explicit, Phase.reuse, Phase.generate)
+    settings.register_profile("trial", max_examples=_EXAMPLES, phases=phases, database=None)
+    settings.load_profile("trial")
     os._exit(pytest.main(["-x", "-q", *_PLUGINS, *arguments]))

@@ -15,7 +15,16 @@ from agent_swarm.testing.vm_contract import said_by
 from agent_swarm.vm import images
 from agent_swarm.vm.errors import GuestRefused
 from agent_swarm.vm.guest.client import Channel, GuestExit
-from agent_swarm.vm.guest.frames import Command, Ending, FrameType, Identity, WindowSize
+from agent_swarm.vm.guest.frames import (
+    NONCE_BYTES,
+    SYNC_MAGIC,
+    Command,
+    Ending,
+    FrameType,
+    Identity,
+    WindowSize,
+    after_hello,
+)
 from agent_swarm.vm.layers import put_on_top
 from agent_swarm.vm.layout import Layout
 from agent_swarm.vm.names import task_ref
@@ -85,7 +94,7 @@ def test_given_a_terminal_then_the_command_has_one_of_that_size_of_its_own_and_s
 
     def hear(data: bytes) -> None:
         out.extend(data)
-        if b"asked" in out:
+        if b"asked\r\n" in out:
             asked.set()
 
     with opened(guest) as channel:
@@ -97,12 +106,13 @@ def test_given_a_terminal_then_the_command_has_one_of_that_size_of_its_own_and_s
             yield b"last words\n"
 
         ended = channel.run(command, stdin=typed(), stdout=hear, stderr=hear)
-    lines = out.decode().replace("\r", "").splitlines()
+    said = out.decode().replace("\r", "")
+    lines = said.splitlines()
     assert lines[0].startswith("/dev/pts/")
     assert lines[1:3] == ["33 77", "asked"]
-    assert "10 20" in lines
-    assert "got an answer" in lines
-    assert lines.count("last words") == 2  # typed, and said by cat
+    assert "10 20" in said  # what is typed stands in between, wherever it came
+    assert "got an answer" in said
+    assert said.count("last words") == 2  # typed, and said by cat
     assert ended.code == 4
 
 
@@ -224,6 +234,24 @@ def test_given_a_host_that_dies_in_the_middle_of_a_frame_then_the_next_command_i
         with opened(guest) as channel:
             channel._connection.sendall(b"\x00\x10\x00\x00E\x00\x00\x00" + b"half of it")
         assert run(guest, "echo", "understood")[1] == b"understood\n"
+
+
+def test_given_a_call_that_was_repeated_when_it_comes_late_then_it_disturbs_nothing(guest: RunningVm) -> None:
+    nonce = os.urandom(NONCE_BYTES)
+    connection = guest.endpoints.channels[0].connect(BOOT_SECONDS)
+    connection.sendall(SYNC_MAGIC + nonce)
+    heard = b""
+    while (unread := after_hello(heard, nonce)) is None:
+        heard += connection.recv(1000)
+    with Channel(connection, unread) as channel:
+        again = threading.Thread(target=connection.sendall, args=(SYNC_MAGIC + nonce,))
+        ended = channel.run(
+            Command(argv=["sh", "-c", "echo up; sleep 1; echo still here"], env={}),
+            stdout=lambda said: again.start() if b"up" in said else None,
+            stderr=print,
+        )
+        again.join()
+    assert ended == GuestExit(Ending.EXITED, 0)
 
 
 def test_given_two_commands_at_once_then_neither_waits_for_the_other(guest: RunningVm) -> None:

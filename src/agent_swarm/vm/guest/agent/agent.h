@@ -32,7 +32,7 @@ enum ending { EXITED = 0, SIGNALLED = 1, TIMED_OUT = 2 };
 
 struct frame { uint8_t type; uint32_t length; unsigned char *payload; };
 struct buffer { unsigned char *bytes; size_t start, end, size; };
-struct port { int fd; struct buffer in, out; };
+struct port { int fd; struct buffer in, out; unsigned char nonce[NONCE_BYTES]; /* of the host that was greeted last */ };
 
 /* wire.c: bytes to frames and back. Functions answer -1 where the host has hung up. */
 int port_open(struct port *port, const char *path);

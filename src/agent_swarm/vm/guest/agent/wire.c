@@ -93,6 +93,7 @@ static unsigned char *find_sync(struct buffer *in) {
 static void greet(struct port *port, const unsigned char *nonce) {
     unsigned char hello[NONCE_BYTES + 4] = {0};
     memcpy(hello, nonce, NONCE_BYTES);
+    memcpy(port->nonce, nonce, NONCE_BYTES);
     hello[NONCE_BYTES] = VERSION;
     port->in.start += MAGIC_BYTES + NONCE_BYTES;
     port_put(port, HELLO, hello, sizeof hello);
@@ -117,10 +118,22 @@ int port_wait_host(struct port *port) {
     }
 }
 
+static int call_is_next(const struct port *port) {
+    return port->in.end - port->in.start >= MAGIC_BYTES + NONCE_BYTES
+        && memcmp(port->in.bytes + port->in.start, SYNC_MAGIC, MAGIC_BYTES) == 0;
+}
+
+/* A host that was not answered at once calls again; what it is answered to the first call is enough. */
+static void skip_repeated_calls(struct port *port) {
+    while (call_is_next(port) && memcmp(port->in.bytes + port->in.start + MAGIC_BYTES, port->nonce, NONCE_BYTES) == 0)
+        port->in.start += MAGIC_BYTES + NONCE_BYTES;
+}
+
 int port_next(struct port *port, struct frame *frame) {
+    skip_repeated_calls(port);
+    if (call_is_next(port)) return -1; /* another command */
     unsigned char *at = port->in.bytes + port->in.start;
     size_t here = port->in.end - port->in.start;
-    if (here >= MAGIC_BYTES + NONCE_BYTES && memcmp(at, SYNC_MAGIC, MAGIC_BYTES) == 0) return -1; /* another command */
     if (here < HEADER_BYTES) return 0;
     frame->length = little32(at);
     frame->type = at[4];
