@@ -33,7 +33,7 @@ fences = st.integers(1, 4)
 
 
 @st.composite
-def states(draw: st.DrawFn, among: Collection[TaskStatus] = TaskStatus) -> TaskState:
+def states(draw: st.DrawFn, among: Collection[TaskStatus] = tuple(TaskStatus)) -> TaskState:
     """Any state that can come about, with a status `among` those: the fields agree with the status."""
     status = draw(st.sampled_from(sorted(among)))
     held = status in HELD

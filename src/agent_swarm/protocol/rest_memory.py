@@ -51,11 +51,13 @@ class FoundNote(NoteHead):
 
 
 class NoteList(Output):
-    """Some notes. `matched` says whether they have `all` words of the query, or only some (`any`).
+    """Some notes. `matched` says whether they have `all` words of the query, some of them (`any`), or no word of it.
+
+    The last is `meaning`: an embedding model found them alike, as it may have found some of the others.
 
     What a query finds is best first and has no further page; without one the list runs by place and name.
     """
 
     notes: Annotated[list[FoundNote], at_most(limits.PAGE_MAX)]
-    matched: Literal["all", "any"]
+    matched: Literal["all", "any", "meaning"]
     next_cursor: str | None

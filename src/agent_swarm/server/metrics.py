@@ -71,7 +71,14 @@ class Metrics:
             ("flag", "found"),
             registry=self.registry,
         )
+        self._embeddings = Counter(
+            "agent_swarm_embedding_requests", "Questions to the embedding model.", ("outcome",), registry=self.registry
+        )
         self._cells: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def count_embedding(self, is_answered: bool) -> None:
+        """Count one question to the embedding model."""
+        self._embeddings.labels("answered" if is_answered else "failed").inc()
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""

@@ -14,6 +14,7 @@ from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.checkpoints import Checkpointer, Publishing
 from agent_swarm.server.context import Context
 from agent_swarm.server.denials import Denials
+from agent_swarm.server.embedding import NoteEmbedding
 from agent_swarm.server.hashing import Hashing
 from agent_swarm.server.housekeeping import Housekeeping, SessionKeeping, ValueKeeping
 from agent_swarm.server.keeping_keys import KeepingKeys
@@ -40,6 +41,8 @@ from agent_swarm.server.waking import Waking
 from agent_swarm.services.approvals import Approvals
 from agent_swarm.services.channels import Channels
 from agent_swarm.services.configuration import Configuration
+from agent_swarm.services.embedding.endpoint import EmbeddingModel
+from agent_swarm.services.embedding.meaning import Meaning
 from agent_swarm.services.environments import Environments
 from agent_swarm.services.gathered import GatheredTasks
 from agent_swarm.services.kv import KeyValues
@@ -109,6 +112,7 @@ def make_parts(ground: Ground) -> Parts:
             context.keeping_keys,
             *flag_watches(settings, store, metrics, context.redactor),
             *_publishing(context, settings),
+            *([NoteEmbedding(store, context.memory.meaning)] if context.memory.meaning else []),
         ),
         checkpointer=Checkpointer(
             store,
@@ -146,7 +150,7 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
         configuration=Configuration(store, vault, redactor, stored_settings(), check_reference=backends.require_usable),
         environments=Environments(store, vault, redactor, secrets),
         approvals=Approvals(store, redactor, expiry=settings.approval_seconds),
-        memory=Memory(store, redactor),
+        memory=Memory(store, redactor, _meaning(settings, metrics)),
         key_values=KeyValues(store, redactor),
         key_changes=KeyChanges(store, vault, settings.key_sources.own_file, is_shared=settings.is_shared),
         keeping_keys=KeepingKeys(store, vault, redactor, ground.stopping),
@@ -192,6 +196,15 @@ def _publishing(context: Context, settings: ServerSettings) -> tuple[Service, ..
     publishing = Publishing(Publisher(notary.ledger, Place(settings.audit_url, settings.audit_url_token).send))
     notary.on_growth = publishing.hurry
     return (publishing,)
+
+
+def _meaning(settings: ServerSettings, metrics: Metrics) -> Meaning | None:
+    """What notes mean, where there is a model that says so."""
+    if settings.embedding is None:
+        return None
+    return Meaning(
+        EmbeddingModel(settings.embedding), floor=settings.embeddings_likeness, on_asked=metrics.count_embedding
+    )
 
 
 def _pool(context: Context, store: BatchingStore, node: Node) -> PoolContext:

@@ -10,18 +10,22 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agent_swarm.domain import commands
+from agent_swarm.domain.approvals import ApprovalStatus
 from agent_swarm.domain.errors import StaleLease, SwarmError
 from agent_swarm.domain.kill_switch import Activation, Switch, SwitchScope
 from agent_swarm.domain.matching import AgentProfile
 from agent_swarm.domain.tasks import AttemptOutcome, FailureClass, PauseReason, TaskState, TaskStatus
 from agent_swarm.domain.time import SECOND
+from agent_swarm.store import asking
 from agent_swarm.store import operations as ops
+from agent_swarm.store.families.approvals import APPROVALS, Approval
 from agent_swarm.store.families.switches import SWITCHES
 from agent_swarm.store.memory import MemoryEngine
 from agent_swarm.store.records import AgentRecord, TaskSpec, TokenKind, TokenRecord
 from agent_swarm.testing.model_search.messages import AGENTS, TASKS, Lease, Message
 
 LEASE_SECONDS = 30
+ASKED_SECONDS = 15  # how long people may think
 _START = 1_800_000_000
 _TAKEN_AWAY = (AttemptOutcome.LOST, AttemptOutcome.CANCELLED, AttemptOutcome.KILLED)
 
@@ -37,6 +41,21 @@ class Tried:
     outcome: AttemptOutcome | None
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a task asks people, as the store knows it."""
+
+    task: str
+    status: ApprovalStatus
+    expires_at: int
+    id: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits for an answer."""
+        return self.status is ApprovalStatus.OPEN
+
+
 @dataclass(eq=False, slots=True)
 class Server:
     """One content of the store. Equal ones are the same object."""
@@ -44,6 +63,7 @@ class Server:
     engine: MemoryEngine
     tasks: tuple[TaskState, ...]
     attempts: tuple[Tried, ...]
+    asked: tuple[Asked, ...] = ()
     killed: str = ""  # the activation of the kill switch, while it is on
     broken: str | None = None  # a rule that this content breaks
 
@@ -53,8 +73,13 @@ class Server:
 
     @property
     def has_ended(self) -> bool:
-        """Every task has."""
-        return all(state.is_terminal for state in self.tasks)
+        """Every task has, and nobody is asked about it any more."""
+        return all(state.is_terminal for state in self.tasks) and not any(one.is_open for one in self.asked)
+
+    def unsettled(self, now: int) -> tuple[Asked, ...]:
+        """What waits for answers, and will get none: its time is over, or its task."""
+        ended = {state.id for state in self.tasks if state.is_terminal}
+        return tuple(one for one in self.asked if one.is_open and (one.task in ended or one.expires_at <= instant(now)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +160,16 @@ class ServerModel:
         operation = ops.LiftKillSwitch(scope=SwitchScope.ALL, by="operator", resume=resume)
         return self._once(("lift", server, resume, now), server, operation, now)
 
+    def reply(self, server: Server, asked: Asked, now: int, *, denies: bool) -> Moved:
+        """A person answers, or says no."""
+        answered = asking.AnswerApproval(approval_id=asked.id, task_id=asked.task, actor="operator", denies=denies)
+        return self._once(("reply", server, asked, denies, now), server, answered, now)
+
+    def settle(self, server: Server, now: int) -> Moved:
+        """What nobody answers any more is settled."""
+        unsettled = tuple((one.id, one.task) for one in server.unsettled(now))
+        return self._once(("settle", server, now), server, asking.SettleApprovals(asked=unsettled), now)
+
     def timers(self, server: Server, now: int, *, leases: bool) -> Moved:
         """What is due is carried out."""
         return self._once(("timers", server, leases, now), server, ops.RunTimers(jitter=0.0, leases=leases), now)
@@ -163,6 +198,8 @@ class ServerModel:
         if message.kind == "beat":
             held = tuple(map(_held, message.leases))
             return ops.Heartbeat(agent_id=agent_id, instance_id=instance, lease=lease, leases=held)
+        if message.kind == "ask":
+            return _question(message)
         if message.kind == "confirm":
             return ops.AcknowledgeKill(activation=message.detail, agent_id=agent_id, runs=1)
         return ops.TaskCommand(command=_report(message), actor=f"agent:{agent_id}")
@@ -194,12 +231,14 @@ class ServerModel:
             Tried(one.task_id, one.fence, one.claim_id, one.agent_id, one.outcome) for one in engine.attempts.values()
         )
         processes = tuple(sorted((id_, one.instance_id, one.offline_at is None) for id_, one in engine.agents.items()))
+        asked = tuple(Asked(a.task_id, a.status, a.expires_at, a.id) for a in engine.kept(APPROVALS).values())
         switch = engine.kept(SWITCHES).get((SwitchScope.ALL, ""), Switch())
-        key = (tasks, attempts, processes, switch.status, switch.id, tuple(switch.awaited.items()), switch.paused)
+        killing = (switch.status, switch.id, tuple(switch.awaited.items()), switch.paused)
+        key = (tasks, attempts, processes, asked, killing)
         known = self._known.get(key)
         if known is None:
             killed = switch.id if switch.is_killed else ""
-            known = self._known[key] = Server(engine, tasks, attempts, killed)
+            known = self._known[key] = Server(engine, tasks, attempts, asked, killed)
             known.broken = _content_breaks(known)
         return known
 
@@ -208,6 +247,9 @@ def _content_breaks(server: Server) -> str | None:
     if server.killed and any(task.is_held for task in server.tasks):
         return "nothing runs while the kill switch is on"
     for task in server.tasks:
+        waits = task.status is TaskStatus.PAUSED and task.pause_reason is PauseReason.APPROVAL
+        if waits and not any(one.is_open for one in server.asked if one.task == task.id):
+            return "what waits for an answer has asked for one"
         mine = [attempt for attempt in server.attempts if attempt.task == task.id]
         going_on = [attempt.fence for attempt in mine if attempt.outcome is None]
         if going_on != ([task.fence] if task.is_held else []):
@@ -221,6 +263,8 @@ def _content_breaks(server: Server) -> str | None:
 
 
 def _move_breaks(before: Server, after: Server) -> str | None:
+    if _settles_again(before, after):
+        return "the first answer stands"
     ended = {(one.task, one.fence): one.outcome for one in before.attempts}
     for was, now in zip(before.tasks, after.tasks, strict=True):
         if was.is_terminal and now.status is not was.status:
@@ -236,6 +280,12 @@ def _move_breaks(before: Server, after: Server) -> str | None:
         if taken_away and now.fence == was.fence:
             return "a lease that is taken away moves the fence"
     return None
+
+
+def _settles_again(before: Server, after: Server) -> bool:
+    """An approval is settled once, and none is forgotten."""
+    now = {one.id: one.status for one in after.asked}
+    return any(not was.is_open and now.get(was.id) is not was.status for was in before.asked)
 
 
 def _decides(before: Server, after: Server) -> str:
@@ -263,6 +313,27 @@ def _report(message: Message) -> commands.Command:
         case "release":
             return commands.Release(task_id=task_id, fence=fence)
     raise AssertionError(message.kind)
+
+
+def _question(message: Message) -> asking.AskApproval:
+    """The one question of a task: whichever attempt asks, and however often."""
+    question = Approval(
+        id=f"question of {message.lease.task}",
+        task_id=message.lease.task,
+        attempt=0,
+        agent_id=AGENTS[message.worker],
+        title="may I?",
+        details="",
+        questions=(),
+        pauses=True,
+        asked_digest="may I?",
+        status=ApprovalStatus.OPEN,
+        asked_at=0,
+        expires_at=0,
+        answers={},
+    )
+    lasts = ASKED_SECONDS * SECOND
+    return asking.AskApproval(approval=question, fence=message.lease.fence, lasts=lasts, actor="agent")
 
 
 def answer(message: Message, reply: Any) -> Message | None:

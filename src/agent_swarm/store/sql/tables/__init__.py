@@ -14,7 +14,7 @@ from agent_swarm.store.sql.tables.messages import (
     waiting_message,
     wake_call,
 )
-from agent_swarm.store.sql.tables.notes import kv_entry, kv_expiry, note, note_name
+from agent_swarm.store.sql.tables.notes import kv_entry, kv_expiry, note, note_name, note_vector
 from agent_swarm.store.sql.tables.people import (
     config_entry,
     data_key,
@@ -64,6 +64,7 @@ __all__ = [
     "metadata",
     "note",
     "note_name",
+    "note_vector",
     "project",
     "prompt",
     "requirement_class",
