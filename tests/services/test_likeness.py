@@ -35,7 +35,7 @@ def test_given_vectors_when_the_nearest_are_looked_for_then_they_are_those_of_th
 
 @pytest.mark.parametrize("vector", [[], [0.0, 0.0], [float("nan"), 1.0], [float("inf"), 1.0]])
 def test_given_a_vector_without_a_direction_then_it_is_like_nothing(vector: list[float]) -> None:
-    assert packed(vector) == b""
+    assert packed(vector) == ""
     assert nearest(packed(vector), [(1, packed([1.0, 0.0]))], floor=-1, limit=5) == []
     assert nearest(packed([1.0, 0.0]), [(1, packed(vector))], floor=-1, limit=5) == []
 

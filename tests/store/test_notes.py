@@ -312,7 +312,7 @@ def test_given_notes_that_came_and_went_when_sqlite_checks_its_index_then_it_is_
     database.dispose()
 
 
-def vectors(swarm: Driver) -> list[tuple[int, str, bytes]]:
+def vectors(swarm: Driver) -> list[tuple[int, str, str]]:
     kept = swarm.engine.read(lambda queries: queries.scan(NOTE_VECTORS, limit=100))
     return [(-one.rank, one.model, one.vector) for one in kept]
 
@@ -325,21 +325,21 @@ def test_given_vectors_of_notes_when_they_are_kept_then_only_of_those_that_are_s
     swarm.do(note("another text", name=anew.name))
     swarm.do(RemoveNote(note=removed, actor="operator"))
 
-    stored = StoreVectors(model="m", notes=(kept, anew, removed), vectors=(b"1111", b"2222", b"3333"))
+    stored = StoreVectors(model="m", notes=(kept, anew, removed), vectors=("1111", "2222", "3333"))
 
     assert swarm.do(stored) == 1
-    assert vectors(swarm) == [(kept.number, "m", b"1111")]
+    assert vectors(swarm) == [(kept.number, "m", "1111")]
 
 
 def test_given_a_note_with_a_vector_when_it_is_written_anew_or_removed_then_the_vector_goes_with_the_old_text(
     swarm: Driver,
 ) -> None:
     one, two = swarm.do(note("text", name="one")), swarm.do(note("text", name="two"))
-    swarm.do(StoreVectors(model="m", notes=(one, two), vectors=(b"1111", b"2222")))
-    both = {(one.number, "m", b"1111"), (two.number, "m", b"2222")}
+    swarm.do(StoreVectors(model="m", notes=(one, two), vectors=("1111", "2222")))
+    both = {(one.number, "m", "1111"), (two.number, "m", "2222")}
     assert vectors(swarm) == sorted(both, reverse=True)  # the newest first
 
     swarm.do(note("another", name="one"))
-    assert vectors(swarm) == [(two.number, "m", b"2222")]
+    assert vectors(swarm) == [(two.number, "m", "2222")]
     swarm.do(RemoveNote(note=two, actor="operator"))
     assert vectors(swarm) == []

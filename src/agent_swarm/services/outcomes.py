@@ -7,7 +7,7 @@ word of an attempt counts (rule T5).
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -17,8 +17,7 @@ from agent_swarm.domain.tasks import FailureClass
 from agent_swarm.protocol import pool as wire
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.tokens import Identity
-from agent_swarm.store.base import Queries
-from agent_swarm.store.families.stated_outcomes import STATED_OUTCOMES, StatedOutcome
+from agent_swarm.store.families.stated_outcomes import StatedOutcome
 from agent_swarm.store.operations import StateOutcome
 
 AGENT_REPORTED = "agentReported"  # the code of a failure that the agent itself has stated
@@ -33,16 +32,6 @@ def state_result(text: str, data: Mapping[str, Any] | None, redactor: Redactor, 
 def state_failure(message: str, redactor: Redactor, *, by: Identity) -> StateOutcome:
     """Say that the task cannot be done, and why."""
     return _stated(redactor.text(message), None, is_failure=True, by=by)
-
-
-def stated_outcome(task_id: str, fence: int) -> Callable[[Queries], StatedOutcome | None]:
-    """A reading: what the agent of this attempt has stated."""
-
-    def reading(queries: Queries) -> StatedOutcome | None:
-        found = queries.record(STATED_OUTCOMES, task_id)
-        return found if found is not None and found.fence == fence else None
-
-    return reading
 
 
 def as_stated(told: wire.Complete | wire.Fail, stated: StatedOutcome) -> wire.Complete | wire.Fail:

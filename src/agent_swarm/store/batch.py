@@ -84,7 +84,8 @@ class Batch:
 def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
     """What operations of a phase name, to be fetched at once."""
     if phase is ops.TaskCommand:
-        return {"tasks": {op.command.task_id for op in operations}}
+        ending = {op.command.task_id for op in operations if op.restated is not None}
+        return {"tasks": {op.command.task_id for op in operations}, "stated": ending}
     if phase in (ops.Reprioritize, ops.ReportProgress, ops.WaitForTasks, ops.EndWait):
         return {"tasks": {op.task_id for op in operations}}
     if phase is ops.StateOutcome:

@@ -19,6 +19,7 @@ from agent_swarm.store import operations as ops
 from agent_swarm.store.base import BatchResult, Decided, Queries
 from agent_swarm.store.batch import Batch
 from agent_swarm.store.families.family import Family, Key
+from agent_swarm.store.families.stated_outcomes import STATED_OUTCOMES, StatedOutcome
 from agent_swarm.store.families.switches import SWITCHES
 from agent_swarm.store.memory_queries import MemoryQueries
 from agent_swarm.store.records import (
@@ -110,8 +111,13 @@ class MemoryRows:
         tasks: Iterable[str] = (),
         agents: Iterable[str] = (),
         asked: Iterable[ops.Idempotency] = (),
+        stated: Iterable[str] = (),
     ) -> None:
         """Everything is at hand."""
+
+    def stated(self, task_id: str) -> StatedOutcome | None:
+        """What an agent of the task has stated."""
+        return self.record(STATED_OUTCOMES, (task_id,))
 
     def entry(self, task_id: str) -> Entry | None:
         """The task as it stands."""

@@ -24,6 +24,7 @@ from agent_swarm.domain.unserved import Wait
 from agent_swarm.domain.values import changed
 from agent_swarm.store.events import SYSTEM, Draft, of_task
 from agent_swarm.store.families.family import Family, Key
+from agent_swarm.store.families.stated_outcomes import StatedOutcome
 from agent_swarm.store.operations import BookUsage, ClaimTask, Idempotency, NewTask
 from agent_swarm.store.records import (
     AgentRecord,
@@ -105,16 +106,22 @@ class Rows(Protocol):
     """One batch's view of the storage. What was saved is visible to every later call."""
 
     def prefetch(
-        self, *, tasks: Iterable[str] = (), agents: Iterable[str] = (), asked: Iterable[Idempotency] = ()
+        self,
+        *,
+        tasks: Iterable[str] = (),
+        agents: Iterable[str] = (),
+        asked: Iterable[Idempotency] = (),
+        stated: Iterable[str] = (),
     ) -> None:
         """Get these rows in one go, tasks locked in id order where others could write them; what does not exist is
         passed over.
 
-        `entry`, `agent` and `remembered` answer from what was fetched or written in this batch.
+        `entry`, `agent`, `remembered` and `stated` answer from what was fetched or written in this batch.
         """
         ...
 
     def entry(self, task_id: str) -> Entry | None: ...
+    def stated(self, task_id: str) -> StatedOutcome | None: ...
     def save(self, entry: Entry) -> None: ...
     def add_task(self, record: TaskRecord, edges: Sequence[Edge], entry: Entry) -> None:
         """Put a new task in: `record` is all of it, `entry` what the batch works on."""

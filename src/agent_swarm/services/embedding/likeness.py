@@ -1,5 +1,6 @@
-"""How alike vectors are, by the cosine between them. They are kept as little-endian float32 of length one."""
+"""How alike vectors are, by the cosine between them. They are kept as base64 of little-endian float32, length one."""
 
+import base64
 import importlib.util
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -16,16 +17,18 @@ def is_installed() -> bool:
     return importlib.util.find_spec("numpy") is not None
 
 
-def packed(vector: Sequence[float]) -> bytes:
+def packed(vector: Sequence[float]) -> str:
     """As it is kept; empty where it has no direction, or is no vector of numbers."""
     import numpy as np
 
     values = np.asarray(vector, dtype="<f4")
     length = float(np.linalg.norm(values))
-    return (values / length).astype("<f4").tobytes() if np.isfinite(length) and length > 0 else b""
+    if not np.isfinite(length) or length == 0:
+        return ""
+    return base64.b64encode((values / length).astype("<f4").tobytes()).decode("ascii")
 
 
-def nearest(wanted: bytes, kept: Sequence[tuple[int, bytes]], *, floor: float, limit: int) -> list[int]:
+def nearest(wanted: str, kept: Sequence[tuple[int, str]], *, floor: float, limit: int) -> list[int]:
     """The numbers of those that are most like `wanted` and at least `floor` alike (-1 to 1), best first."""
     fitting = [(number, vector) for number, vector in kept if len(vector) == len(wanted)]
     if not wanted or not fitting:
@@ -35,11 +38,13 @@ def nearest(wanted: bytes, kept: Sequence[tuple[int, bytes]], *, floor: float, l
     return [fitting[place][0] for place in order if likenesses[place] >= floor]
 
 
-def _matrix(kept: Sequence[tuple[int, bytes]]) -> "NDArray[np.float32]":
-    return _row(b"".join(vector for _, vector in kept)).reshape(len(kept), -1)
-
-
-def _row(vector: bytes) -> "NDArray[np.float32]":
+def _matrix(kept: Sequence[tuple[int, str]]) -> "NDArray[np.float32]":
     import numpy as np
 
-    return np.frombuffer(vector, dtype="<f4")
+    return np.stack([_row(vector) for _, vector in kept])
+
+
+def _row(vector: str) -> "NDArray[np.float32]":
+    import numpy as np
+
+    return np.frombuffer(base64.b64decode(vector), dtype="<f4")

@@ -26,7 +26,7 @@ class Wanted:
     """What a query means, to one model."""
 
     model: str
-    vector: bytes
+    vector: str
 
 
 class Meaning:
@@ -36,9 +36,9 @@ class Meaning:
         self.model = model
         self._floor = floor
         self._on_asked = on_asked
-        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._kept: OrderedDict[str, str] = OrderedDict()
 
-    async def vectors(self, texts: Sequence[str]) -> list[bytes]:
+    async def vectors(self, texts: Sequence[str]) -> list[str]:
         """As they are kept, one for each text. Raises ModelUnreachable."""
         try:
             vectors = await self.model.vectors([text[:TEXT_CHARS] for text in texts])

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from agent_swarm.domain.commands import Change, tick
+from agent_swarm.domain.commands import Change, Complete, Fail, tick
 from agent_swarm.domain.kill_switch import SwitchScope, refusal
 from agent_swarm.domain.values import changed
 from agent_swarm.store import events, refusals, rows
@@ -78,7 +78,11 @@ def create_task(work: Work, new: ops.NewTask, actor: str) -> TaskRecord:
 
 
 def command(work: Work, op: ops.TaskCommand) -> ops.CommandReply:
-    """Carry out one of `domain.commands`."""
+    """Carry out one of `domain.commands`; where the agent that ran the task has spoken, by its word."""
+    if op.restated is not None:
+        stated = work.rows.stated(op.command.task_id)
+        if stated is not None and isinstance(op.command, Complete | Fail) and stated.fence == op.command.fence:
+            op = op.restated(stated)
     return work.decide(op.command, actor=op.actor, report=op.report, note=op.note)
 
 

@@ -12,7 +12,7 @@ class StoreVectors(RecordOperation[int]):
 
     model: str
     notes: tuple[Note, ...]
-    vectors: tuple[bytes, ...]
+    vectors: tuple[str, ...]
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -71,7 +71,7 @@ class NoteVector:
     scope_id: str
     rank: int
     model: str
-    vector: bytes  # empty where the model found no direction in the text
+    vector: str  # base64; empty where the model found no direction in the text
 
 
 NOTES = Family("note", Note, key=("number",))

@@ -1,14 +1,17 @@
 """Operations on projects and tasks: what people and lead agents ask for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent_swarm.domain.caps import Caps
 from agent_swarm.domain.commands import Command
 from agent_swarm.domain.tasks import TaskState
 from agent_swarm.store.operations.base import Idempotency, Operation
 from agent_swarm.store.records import AttemptReport, Edge, ProjectRecord, TaskRecord, TaskSpec
+
+if TYPE_CHECKING:
+    from agent_swarm.store.families.stated_outcomes import StatedOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,12 +108,16 @@ class CommandReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskCommand(Operation[CommandReply]):
-    """Carry out one of `domain.commands` on one task. `note` goes into the event, `report` onto the attempt."""
+    """Carry out one of `domain.commands` on one task. `note` goes into the event, `report` onto the attempt.
+
+    `restated`, pure, says what is to be carried out instead where the attempt's agent has stated an outcome.
+    """
 
     command: Command
     actor: str
     report: AttemptReport = AttemptReport()
     note: Mapping[str, Any] = field(default_factory=dict)
+    restated: "Callable[[StatedOutcome], TaskCommand] | None" = None
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
 from agent_swarm.domain.unserved import Wait
 from agent_swarm.store.families.family import Family, Key
+from agent_swarm.store.families.stated_outcomes import STATED_OUTCOMES, StatedOutcome
 from agent_swarm.store.families.switches import SWITCHES
 from agent_swarm.store.operations import BookUsage, Idempotency
 from agent_swarm.store.records import (
@@ -62,6 +63,7 @@ class SqlRows:
         self._patience = patience
         self._staging = Staging()
         self._remembered: dict[tuple[str, str, str], Remembered] = {}
+        self._stated: dict[str, StatedOutcome] = {}
         self._edges: dict[str, list[tuple[str, Edge]]] = {}  # from tasks that are locked, and end in this batch
         self.entries: dict[str, Entry] = {}
         self.agents: dict[str, AgentRecord] = {}
@@ -74,14 +76,22 @@ class SqlRows:
         tasks: Iterable[str] = (),
         agents: Iterable[str] = (),
         asked: Iterable[Idempotency] = (),
+        stated: Iterable[str] = (),
     ) -> None:
-        """Read and lock what is not at hand yet."""
+        """Read and lock what is not at hand yet; what agents stated is under the lock of its task."""
         if missing := {task_id for task_id in tasks if task_id not in self.entries}:
             self._prefetch_tasks(missing)
         if missing := {agent_id for agent_id in agents if agent_id not in self.agents}:
             self._prefetch_agents(missing)
         if keys := {request.key for request in asked}:
             self._prefetch_asked(keys)
+        if ids := sorted(stated):
+            found = self._driver.rows(families.many_of(STATED_OUTCOMES), {"ids": ids})
+            self._stated = {row["task_id"]: families.record_of(STATED_OUTCOMES, row) for row in found}
+
+    def stated(self, task_id: str) -> StatedOutcome | None:
+        """What an agent of the task has stated."""
+        return self._stated.get(task_id)
 
     def _prefetch_tasks(self, missing: set[str]) -> None:
         if self._memory is not None:

@@ -91,10 +91,8 @@ def _unfit_in(connection: sa.Connection, table: sa.Table, limit: int) -> Iterato
 
 def _conditions(column: "sa.Column[Any]") -> Iterator[tuple["sa.ColumnElement[bool]", str]]:
     stored, declared = sa.func.typeof(column), column.type
-    fits = "text" if isinstance(declared, sa.String) else "blob" if isinstance(declared, sa.LargeBinary) else "integer"
-    yield stored.not_in([fits, *(["null"] if column.nullable else [])]), _OTHER_TYPE
-    if isinstance(declared, sa.LargeBinary):
-        return
+    is_text = isinstance(declared, sa.String)
+    yield stored.not_in(["text" if is_text else "integer", *(["null"] if column.nullable else [])]), _OTHER_TYPE
     if isinstance(declared, sa.String):
         yield sa.func.instr(column, sa.func.char(0)) > 0, _NUL
         if declared.length is not None:

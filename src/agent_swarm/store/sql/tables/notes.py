@@ -39,7 +39,7 @@ note_vector = sa.Table(
     sa.Column("scope_id", sa.String(128), primary_key=True),
     sa.Column("rank", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("model", sa.Text, nullable=False),
-    sa.Column("vector", sa.LargeBinary, nullable=False),
+    sa.Column("vector", sa.Text, nullable=False),
 )
 
 # Values that agents keep under keys, and when those run out that do.

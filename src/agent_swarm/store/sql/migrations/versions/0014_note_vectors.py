@@ -16,6 +16,6 @@ def upgrade() -> None:
         sa.Column("scope_id", sa.String(length=128), nullable=False),
         sa.Column("rank", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("model", sa.Text(), nullable=False),
-        sa.Column("vector", sa.LargeBinary(), nullable=False),
+        sa.Column("vector", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("scope", "scope_id", "rank", name=op.f("pk_note_vector")),
     )
