@@ -31,6 +31,8 @@ class Scope(StrEnum):
     TASKS_WRITE = "tasks:write"
     AGENTS_READ = "agents:read"
     AGENTS_ADMIN = "agents:admin"  # say what they may do
+    SWARMS_READ = "swarms:read"
+    SWARMS_WRITE = "swarms:write"
     PROJECTS_READ = "projects:read"
     PROJECTS_WRITE = "projects:write"
     EVENTS_READ = "events:read"
