@@ -29,7 +29,7 @@ STATUSES: list[tuple[TaskStatus, ...]] = [
     (TaskStatus.PENDING, TaskStatus.COMPLETED, TaskStatus.PENDING),
     tuple(TaskStatus),
 ]
-GIVEN = ("agent_id", "project_id", "root_id", "parent_id", "label")
+GIVEN = ("agent_id", "project_id", "swarm_id", "root_id", "parent_id", "label")
 COMBINATIONS = [names for size in range(len(GIVEN) + 1) for names in itertools.combinations(GIVEN, size)]
 
 

@@ -8,7 +8,6 @@ from agent_swarm.domain import swarms
 from agent_swarm.domain.errors import IllegalTransition, UnknownReference
 from agent_swarm.domain.ids import normalize_id
 from agent_swarm.domain.kill_switch import SwitchScope
-from agent_swarm.domain.notes import THE_SWARM
 from agent_swarm.domain.swarms import Swarm, SwarmChange
 from agent_swarm.domain.tasks import OPEN, TaskStatus
 from agent_swarm.domain.time import to_wire
@@ -18,7 +17,7 @@ from agent_swarm.services import commands, cursors, views
 from agent_swarm.services.agents import held_by_agent, require_agent
 from agent_swarm.services.tokens import Identity
 from agent_swarm.store.base import Queries, Store
-from agent_swarm.store.families.swarms import SWARM_NAMES, SWARMS, living_swarm, swarm_named, unknown_swarm
+from agent_swarm.store.families.swarms import SWARM_NAMES, SWARMS, swarm_named, unknown_swarm
 from agent_swarm.store.families.switches import killed_switches
 from agent_swarm.store.operations import ChangeSwarm, CreateSwarm, DeleteSwarm, SetSwarmMember
 from agent_swarm.store.records import TaskFilter
@@ -108,16 +107,6 @@ class Swarms:
                 details={"field": "project", "value": named},
             )
         return found.id
-
-
-def id_of(named: str) -> Callable[[Queries], str]:
-    """A reading: the id of the swarm with this id or name, that is there. Raises UnknownReference."""
-    return lambda queries: living_swarm(queries, named).id
-
-
-def place_of_swarm(queries: Queries, named: str | None, *, field: str = "scopeId") -> str:
-    """Where something is kept for a swarm: its id, or `default` for the server as a whole. Raises UnknownReference."""
-    return THE_SWARM if named in (None, THE_SWARM) else living_swarm(queries, str(named), field=field).id
 
 
 def view(swarm: Swarm) -> rest.Swarm:

@@ -181,6 +181,7 @@ class Identity:
     agent_id: str | None = None
     instance_id: str | None = None
     task_id: str | None = None
+    swarm_id: str | None = None  # of an attempt: the swarm of its task
     fence: int | None = None
     expires_at: int | None = None
     owner: str = "operator"  # of a session: `user:<name>`, or the operator whose API key began it
@@ -224,6 +225,7 @@ def authenticate(token_hash: str, *, now: int) -> Callable[[Queries], Identity]:
             agent_id=record.agent_id,
             instance_id=record.instance_id,
             task_id=record.task_id,
+            swarm_id=task.spec.swarm_id if task else None,
             fence=record.fence,
             expires_at=record.expires_at,
         )
