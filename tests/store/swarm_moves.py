@@ -15,7 +15,6 @@ from agent_swarm.store.memory import MemoryEngine
 from agent_swarm.store.records import TaskSpec
 
 NAMES = ("checkout", "search")
-_SELDOM = st.integers(0, 3)
 
 
 class SwarmMoves(RuleBasedStateMachine):
@@ -42,56 +41,47 @@ class SwarmMoves(RuleBasedStateMachine):
         swarm_id: str = made.id
         return swarm_id
 
-    @rule(
-        data=st.data(),
-        name=st.sampled_from(NAMES),
-        joins=st.sampled_from([True, True, True, False]),
-        number=st.integers(1, 3),
-    )
-    def join_or_leave(self, data: st.DataObject, name: str, joins: bool, number: int) -> None:
+    @rule(data=st.data(), name=st.sampled_from(NAMES), move=st.sampled_from(["join", "file", "leave"]))
+    def gather(self, data: st.DataObject, name: str, move: str) -> None:
+        """Agents join a swarm or leave it; tasks are filed in it."""
         swarm_id = self.the_swarm(name)
-        for _ in range(number):
-            agent_id = data.draw(st.sampled_from(sorted(self.memory.agents)))
-            asked = ops.SetSwarmMember(swarm_id=swarm_id, agent_id=agent_id, joins=joins, actor="operator")
-            (reply,) = self.apply(asked)
-            if not isinstance(reply, SwarmError):
-                assert (self.memory.agents[agent_id].profile.swarm_id == swarm_id) is joins
+        if move == "file":
+            self.file_in(swarm_id)
+            return
+        agent_id = data.draw(st.sampled_from(sorted(self.memory.agents)))
+        joins = move == "join"
+        asked = ops.SetSwarmMember(swarm_id=swarm_id, agent_id=agent_id, joins=joins, actor="operator")
+        (reply,) = self.apply(asked)
+        if not isinstance(reply, SwarmError):
+            assert (self.memory.agents[agent_id].profile.swarm_id == swarm_id) is joins
 
-    @rule(name=st.sampled_from(NAMES), number=st.integers(1, 3), priority=st.sampled_from([50, 100]))
-    def file_in_a_swarm(self, name: str, number: int, priority: int) -> None:
-        needs = Requirements(swarm_id=self.the_swarm(name))
-        new = tuple(
-            ops.NewTask(spec=TaskSpec(id=self.fresh_id(), title="t", prompt="p", requires=needs, priority=priority))
-            for _ in range(number)
-        )
+    def file_in(self, swarm_id: str) -> None:
+        """Two tasks of a swarm, before others in the queue."""
+        needs = Requirements(swarm_id=swarm_id)
+        specs = [TaskSpec(id=self.fresh_id(), title="t", prompt="p", requires=needs, priority=90) for _ in range(2)]
+        new = tuple(ops.NewTask(spec=spec) for spec in specs)
         (reply,) = self.apply(ops.CreateTasks(tasks=new, actor="operator"))
         if not isinstance(reply, SwarmError):
-            self.tasks.extend(one.spec.id for one in new)
+            self.tasks.extend(spec.id for spec in specs)
 
-    @rule(name=st.sampled_from(NAMES), paused=st.sampled_from([True, False, False]), seldom=_SELDOM)
-    def pause_or_go_on(self, name: str, paused: bool, seldom: int) -> None:
-        if paused and seldom:
-            return
-        change = SwarmChange(paused=paused)
-        self.apply(ops.ChangeSwarm(swarm_id=self.the_swarm(name), change=change, actor="operator"))
-
-    @rule(name=st.sampled_from(NAMES), seldom=_SELDOM)
-    def stop_a_swarm(self, name: str, seldom: int) -> None:
-        if seldom:
-            return
-        asked = Activation(id=self.fresh_id(), reason="enough", by="operator")
-        scope_id = self.the_swarm(name)
-        self.apply(ops.ActivateKillSwitch(scope=SwitchScope.SWARM, scope_id=scope_id, asked=asked))
-
-    @rule(name=st.sampled_from(NAMES), resume=st.booleans())
-    def lift_a_swarm(self, name: str, resume: bool) -> None:
-        scope_id = self.the_swarm(name)
-        self.apply(ops.LiftKillSwitch(scope=SwitchScope.SWARM, scope_id=scope_id, by="operator", resume=resume))
-
-    @rule(name=st.sampled_from(NAMES), seldom=_SELDOM)
-    def delete_a_swarm(self, name: str, seldom: int) -> None:
-        if not seldom:
-            self.apply(ops.DeleteSwarm(swarm_id=self.the_swarm(name), actor="operator"))
+    @rule(
+        name=st.sampled_from(NAMES),
+        move=st.sampled_from(["pause", "stop", "delete", "let go on", "let go on", "let go on"]),
+    )
+    def govern(self, name: str, move: str) -> None:
+        """A swarm is paused, stopped or deleted, and goes on."""
+        swarm_id = self.the_swarm(name)
+        switch: Any = {"scope": SwitchScope.SWARM, "scope_id": swarm_id}
+        if move == "delete":
+            self.apply(ops.DeleteSwarm(swarm_id=swarm_id, actor="operator"))
+        elif move == "stop":
+            asked = Activation(id=self.fresh_id(), reason="enough", by="operator")
+            self.apply(ops.ActivateKillSwitch(**switch, asked=asked))
+        else:
+            change = SwarmChange(paused=move == "pause")
+            self.apply(ops.ChangeSwarm(swarm_id=swarm_id, change=change, actor="operator"))
+            if move == "let go on":
+                self.apply(ops.LiftKillSwitch(**switch, by="operator", resume=True))
 
     @invariant()
     def whoever_works_for_a_swarm_is_in_there(self) -> None:
