@@ -47,7 +47,7 @@ def test_given_a_swarm_when_it_is_made_used_and_deleted_then_each_command_says_w
     assert "--cancel-tasks" in refused.err
     assert swarm("swarm", "rm", "checkout", "--cancel-tasks").out == "checkout is deleted\n"
     assert told(swarm("task", "show", task_id, "--json"))["status"] == "cancelled"
-    assert "no swarms" in swarm("swarm", "ls").out
+    assert "no swarms" in swarm("swarm", "ls").err
 
 
 def test_given_a_graph_when_it_is_filed_for_a_swarm_then_tasks_that_name_none_are_in_there(
