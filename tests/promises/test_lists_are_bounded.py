@@ -23,6 +23,7 @@ PAGED = {
     "/api/tasks": ("tasks", "id"),
     "/api/agents": ("agents", "id"),
     "/api/projects": ("projects", "id"),
+    "/api/swarms": ("swarms", "id"),
     "/api/users": ("users", "id"),
     "/api/auth/sessions": ("sessions", "id"),
     "/api/tasks/{id}/attempts": ("attempts", "number"),
@@ -50,6 +51,7 @@ DETAILS = {
     "/api/agents/{id}",
     "/api/permission-profiles",
     "/api/overview",
+    "/api/swarms/{idOrName}/status",
     "/api/kill-switch",
     "/api/audit/verify",
     "/api/config/resolved",
@@ -82,7 +84,9 @@ class Full:
             await world.post(
                 "/api/projects", {"name": f"p{number}", "repoUrl": f"https://example.com/{number // 2}.git"}
             )
-            await world.register(f"agent-{number % 100}")  # names are not unique
+            agent = await world.register(f"agent-{number % 100}")  # names are not unique
+            await world.post("/api/swarms", {"name": f"s{number}"})
+            await world.call("PUT", f"/api/swarms/s0/agents/{agent.id}")
             await world.post("/api/audit/checkpoint")
             entry = {
                 "scope": "project",
@@ -121,7 +125,7 @@ class Full:
         """The path of what there is much of."""
         identifier = self.agent.id if pattern.startswith("/api/agents") else self.tried
         identifier = self.said if pattern.startswith("/api/messages") else identifier
-        named = pattern.replace("{name}", "c0").replace("{namespace}", "swarm")
+        named = pattern.replace("{name}", "c0").replace("{namespace}", "swarm").replace("{idOrName}", "s0")
         return named.replace(ID, identifier).replace(NUMBER, str(MANY + 1))
 
 

@@ -25,6 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from tests.store.record_moves import RecordMoves
+from tests.store.swarm_moves import SwarmMoves
 from tests.store.wait_moves import WaitMoves
 
 from agent_swarm.domain import commands
@@ -92,7 +93,7 @@ _VERBS: dict[type, Verb] = {
 _BY_DEPENDENCY = {("Fail", "backlog", "changed"), ("Fail", "blocked", "changed")}
 
 
-class StoreHistories(RecordMoves, WaitMoves):
+class StoreHistories(RecordMoves, WaitMoves, SwarmMoves):
     """Feeds two engines the same batches. `seen` counts, over all histories, what met which status and how it ended."""
 
     seen: ClassVar[Counter[Met]] = Counter()
@@ -262,8 +263,9 @@ class StoreHistories(RecordMoves, WaitMoves):
     @invariant()
     def nothing_that_is_stopped_is_held(self) -> None:
         killed = self.memory.read(killed_switches)
-        held = [record.state for record in self.memory.records.values() if record.state.is_held]
-        assert not [state.id for state in held if stopping(killed, str(state.agent_id))]
+        for record in (one for one in self.memory.records.values() if one.state.is_held):
+            agent = self.memory.agents[str(record.state.agent_id)].profile
+            assert stopping(killed, agent.id, agent.swarm_id, record.spec.swarm_id) is None
 
     @rule(
         data=st.data(),
@@ -330,7 +332,8 @@ class StoreHistories(RecordMoves, WaitMoves):
         return held, claim
 
     def credit(self, profile: AgentProfile) -> ops.ClaimTask:
-        classes = self.memory.read(lambda q: q.classes())
+        """For all that the agent serves as it is now, in whichever swarm."""
+        classes, profile = self.memory.read(lambda q: q.classes()), self.memory.agents[profile.id].profile
         return ops.ClaimTask(
             claim_id=self.fresh_id(),
             agent_id=profile.id,
@@ -343,8 +346,7 @@ class StoreHistories(RecordMoves, WaitMoves):
     def check_claim(self, operation: ops.ClaimTask, task_id: str) -> None:
         """No task leases to a worker that lacks a hard requirement, and tokens only grow."""
         record = self.memory.records[task_id]
-        profile = next(agent for agent in AGENTS if agent.id == operation.agent_id)
-        assert serves(profile, record.spec.requires)
+        assert serves(self.memory.agents[operation.agent_id].profile, record.spec.requires)
         assert record.state.fence > self.fences[task_id]
         self.fences[task_id] = record.state.fence
 

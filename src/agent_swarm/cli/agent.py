@@ -26,9 +26,10 @@ def agent() -> None:
 
 
 @click.command()
+@click.option("--swarm", metavar="NAME", help="Only agents of this swarm.")
 @json_option
 @with_client
-def ls(client: Client, *, as_json: bool) -> None:
+def ls(client: Client, *, swarm: str | None, as_json: bool) -> None:
     """List the agents.
 
     \b
@@ -36,7 +37,7 @@ def ls(client: Client, *, as_json: bool) -> None:
       agent-swarm agent ls
       agent-swarm agent ls --json | jq '.agents[] | {name, status, isLead}'
     """
-    agents = client.items("/api/agents", "agents")
+    agents = [one for page in client.pages("/api/agents", {"swarm": swarm}) for one in page["agents"]]
     if as_json:
         print_json({"agents": agents, "nextCursor": None})
         return
@@ -87,6 +88,7 @@ def show(client: Client, *, agent: str, as_json: bool) -> None:
         "tags": ", ".join(found["tags"]),
         "can": ", ".join(found["capabilities"]),
         "may do": found["permissions"],
+        "swarm": found["swarmId"],
         "slots": f"{len(found['currentTasks'])} of {found['slots']} busy",
         "tasks": ", ".join(found["currentTasks"]),
         "registered": f"{found['registeredAt']} ({age(found['registeredAt'])} ago)",

@@ -118,6 +118,7 @@ def _with_names(data: Mapping[str, Any], agents: Names) -> Mapping[str, Any]:
         return agents.get(identifier, recipient) if kind == "agent" else recipient
 
     named = {field: name(data[field]) for field in ("recipient", "member") if field in data}
+    named |= {"agent": agents[data["agentId"]]} if data.get("agentId") in agents else {}
     return {**data, **named, **({"to": [name(one) for one in data["to"]]} if data.get("to") else {})}
 
 
@@ -126,8 +127,25 @@ def _who(recipient: str) -> str:
     return f"{kind} {short_id(name)}" if kind in ("agent", "task") else recipient
 
 
+def _of_swarms(event_type: str, data: Mapping[str, Any]) -> str:
+    name = f"swarm {data.get('name')}"
+    match event_type:
+        case "swarm.joined" | "swarm.left":
+            verb = "joined" if event_type == "swarm.joined" else "left"
+            return f"{data.get('agent') or 'agent ' + short_id(str(data.get('agentId')))} {verb} {name}"
+        case "swarm.changed":
+            return f"{name} has another project" if data.get("projectId") else f"{name} has no project any more"
+        case "swarm.created":
+            return f"{name} was made"
+        case "swarm.resumed":
+            return f"{name} goes on"
+    return f"{name} is {event_type.removeprefix('swarm.')}"
+
+
 def _of_the_switch(event_type: str, data: Mapping[str, Any]) -> str:
-    covered = "everything" if data.get("scope") == "all" else f"{data.get('scope')} {short_id(str(data.get('id')))}"
+    which = str(data.get("id"))
+    named = {"all": "everything", "swarm": f"swarm {which}"}
+    covered = named.get(str(data.get("scope")), f"{data.get('scope')} {short_id(which)}")
     if event_type == "killSwitch.activated":
         reason = f": {data['reason']}" if data.get("reason") else ""
         return f"KILLED {covered}{reason} ({data.get('attempts', 0)} attempts ended)"
@@ -219,6 +237,7 @@ TELLERS: Mapping[str, Callable[[str, Mapping[str, Any]], str]] = {
     "killSwitch": _of_the_switch,
     "message": _of_messages,
     "channel": _of_channels,
+    "swarm": _of_swarms,
     "kv": _of_values,
     "memory": _of_memory,
     **dict.fromkeys(("user", "session", "signingKey", "auth"), _of_people),

@@ -30,6 +30,7 @@ COMMANDS = {
     },
     "See what happens": {
         "overview": Lazy("agent_swarm.cli.overview:overview", "Show what runs, what waits and who works."),
+        "swarm": Lazy("agent_swarm.cli.swarm:swarm", "Group agents and tasks, under a name."),
         "agent": Lazy("agent_swarm.cli.agent:agent", "Show the agents."),
         "approval": Lazy("agent_swarm.cli.approval:approval", "Answer what agents ask."),
         "watch": Lazy("agent_swarm.cli.watch:watch", "Print events as they happen, one line each."),

@@ -16,6 +16,7 @@ OPTIONS = (
     click.option("--name", "agent_name", help="AGENT_NAME; default role and host name."),
     click.option("--template", "template_id", help="TEMPLATE_ID, such as official/coder."),
     click.option("--role", help="What it is, in a word, such as frontend."),
+    click.option("--swarm", metavar="NAME", help="AGENT_SWARM_SWARM: the swarm it joins, where it is in none."),
     click.option("--harness", help="HARNESS_PROVIDER: the agent CLI for tasks that name none."),
     click.option("--sandbox", help="Where runs live."),
     click.option(

@@ -12,11 +12,15 @@ from agent_swarm.domain.explain_attempt import cancel_not_heard, held, reasons_o
 from agent_swarm.domain.explanation import Candidate, Explanation, Facts, Reason, Upstream
 from agent_swarm.domain.kill_switch import Switch, SwitchScope
 from agent_swarm.domain.matching import Gap, Requirements, gap
+from agent_swarm.domain.swarms import SwarmStatus
 from agent_swarm.domain.tasks import AttemptOutcome, PauseReason, TaskStatus
 from agent_swarm.domain.time import SECOND, to_wire
 
 NAMED = 5  # agents or upstreams a message names before it only counts the rest
-NOBODY = frozenset({"noAgents", "agentUnknown", "agentUnsuitable", "noMatchingAgent", "onlyLeads", "agentsOffline"})
+NOBODY = frozenset({"noAgents", "agentUnknown", "agentUnsuitable", "noMatchingAgent", "onlyLeads", "agentsOffline"}) | {
+    "noAgentInSwarm",
+    "agentNotInSwarm",
+}
 HANDED_OUT = 15 * SECOND  # in so long a task in the queue meets a free agent, also where a wake-up was lost
 
 
@@ -31,7 +35,7 @@ def explain(facts: Facts) -> Explanation:
             reasons = [*_killed(facts), *map(_dependency, _open_edges(facts))]
             return _waiting("it waits for other tasks", reasons)
         case TaskStatus.PENDING:
-            reasons = [*_killed(facts), *_timed(facts), *_resume_pin(facts), *_agents(facts)]
+            reasons = [*_killed(facts), *_paused_swarm(facts), *_timed(facts), *_resume_pin(facts), *_agents(facts)]
             return _waiting("it waits in the queue", reasons)
         case TaskStatus.OFFERED:
             return _waiting("it is offered to an agent", [_offered()])
@@ -53,19 +57,35 @@ def _waiting(what: str, reasons: Sequence[Reason]) -> Explanation:
 
 
 def _killed(facts: Facts) -> list[Reason]:
-    """The switches that keep it from running, whoever could take it: the one for everything."""
-    return [_switched_off(facts, switch) for switch in facts.killed if switch.scope is SwitchScope.ALL]
+    """The switches that keep it from running, whoever could take it: the one for everything, and that of its swarm."""
+    in_the_way = {(SwitchScope.ALL, ""), (SwitchScope.SWARM, facts.requires.swarm_id or "")}
+    return [_switched_off(facts, switch) for switch in facts.killed if (switch.scope, switch.scope_id) in in_the_way]
+
+
+def _paused_swarm(facts: Facts) -> list[Reason]:
+    swarm = facts.swarm
+    if swarm is None or swarm.status is not SwarmStatus.PAUSED:
+        return []
+    return [
+        Reason(
+            "swarmPaused",
+            f"swarm {swarm.name} is paused, and nothing of it begins",
+            f"a person has to let it go on: agent-swarm swarm resume {swarm.name}",
+            {"swarmId": swarm.id, "name": swarm.name},
+        )
+    ]
 
 
 def _switched_off(facts: Facts, switch: Switch) -> Reason:
     whole = switch.scope is SwitchScope.ALL
-    whom = "" if whole else f" for agent {facts.name_of(switch.scope_id)}"
+    who = facts.name_of(switch.scope_id) if switch.scope is SwitchScope.AGENT else _swarm_name(facts)
+    whom = "" if whole else f" for {switch.scope} {who}"
     reason = f": {switch.reason}" if switch.reason else ""
     since = to_wire(switch.since)
     return Reason(
         "killSwitchOn",
         f"the kill switch is on{whom}{reason} (by {switch.by}, since {since})",
-        "a person has to lift it: agent-swarm lift" + ("" if whole else f" --agent {switch.scope_id}"),
+        "a person has to lift it: agent-swarm lift" + ("" if whole else f" --{switch.scope} {switch.scope_id}"),
         {"scope": switch.scope.value, "id": switch.scope_id, "reason": switch.reason, "by": switch.by, "since": since},
     )
 
@@ -179,7 +199,8 @@ def _of_agents(facts: Facts) -> list[Reason]:
         return _addressed(facts, needs, needs.agent_id)
     fitting = [agent for agent in facts.agents if not gap(agent.profile, needs)]
     if not fitting:
-        return [_no_match(facts.agents, needs)]
+        members = [agent for agent in facts.agents if needs.swarm_id in (None, agent.profile.swarm_id)]
+        return [_no_match(members, needs) if members else _nobody_in_swarm(facts)]
     return _when_free(facts, fitting)
 
 
@@ -195,9 +216,35 @@ def _addressed(facts: Facts, needs: Requirements, agent_id: str) -> list[Reason]
             )
         ]
     lacking = gap(agent.profile, needs)
+    if lacking.other_swarm:
+        return [_not_in_swarm(facts, agent)]
     if lacking:
         return [_lacks(agent, lacking, needs, "agentUnsuitable")]
     return _when_free(facts, [agent])
+
+
+def _not_in_swarm(facts: Facts, agent: Candidate) -> Reason:
+    name = _swarm_name(facts)
+    return Reason(
+        "agentNotInSwarm",
+        f"agent {agent.name}, which it is addressed to, is not in swarm {name}, to which it belongs",
+        f"have it join: agent-swarm swarm join {name} {agent.profile.id}",
+        {"agentId": agent.profile.id, "swarmId": facts.requires.swarm_id},
+    )
+
+
+def _nobody_in_swarm(facts: Facts) -> Reason:
+    name = _swarm_name(facts)
+    return Reason(
+        "noAgentInSwarm",
+        f"it belongs to swarm {name}, and no agent is in there",
+        f"have one join: agent-swarm swarm join {name} AGENT",
+        {"swarmId": facts.requires.swarm_id, "name": name},
+    )
+
+
+def _swarm_name(facts: Facts) -> str:
+    return facts.swarm.name if facts.swarm else str(facts.requires.swarm_id)
 
 
 def _when_free(facts: Facts, fitting: Sequence[Candidate]) -> list[Reason]:
@@ -217,7 +264,7 @@ def _when_there(facts: Facts, fitting: Sequence[Candidate]) -> list[Reason]:
     free = [agent for agent in online if agent.is_free]
     if not free:
         return [_all_busy(online)]
-    if not facts.task.ready or _killed(facts):
+    if not facts.task.ready or _killed(facts) or _paused_swarm(facts):
         return []  # what keeps it out of the queue has been named already
     names = _listed([agent.name for agent in free])
     details = {"agents": [agent.profile.id for agent in free[:NAMED]]}

@@ -7,6 +7,7 @@ from typing import Any
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import AgentProfile, Requirements
+from agent_swarm.domain.swarms import Swarm
 from agent_swarm.domain.tasks import TaskState, TaskStatus
 
 
@@ -79,6 +80,7 @@ class Facts:
     last_line_at: int | None = None
     agent_ended: bool = False
     killed: Sequence[Switch] = ()
+    swarm: Swarm | None = None  # the one it belongs to
     questions: Sequence[OpenQuestion] = ()
 
     def name_of(self, agent_id: str) -> str:

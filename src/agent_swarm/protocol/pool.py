@@ -97,6 +97,7 @@ class RegisterRequest(Wire):
     capabilities: Labels = ()
     slots: int = Field(default=1, ge=1, le=1000)
     held: tuple[LeaseRef, ...] = ()
+    swarm: str = Field(default="", max_length=limits.LABEL_CHARS)  # to join, where it is in none: its id or name
 
 
 class Timing(Wire):
@@ -111,7 +112,7 @@ class RegisterReply(Wire):
     """The agent's own token, shown once.
 
     `fenced` are leases of this agent that are over, `resumed` paused tasks now queued for it. `mcp` is the path of the
-    MCP endpoint for its agents; servers that have none do not send it.
+    MCP endpoint for its agents; servers that have none do not send it. `swarm_id` is the swarm that the agent is in.
     """
 
     agent_id: str
@@ -121,6 +122,7 @@ class RegisterReply(Wire):
     fenced: tuple[LeaseRef, ...] = ()
     resumed: tuple[str, ...] = ()
     mcp: str = Field(default="", max_length=512)
+    swarm_id: str = ""
 
 
 # --- worker to server --------------------------------------------------------------------------------------------

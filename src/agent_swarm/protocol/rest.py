@@ -89,7 +89,8 @@ class TaskInput(Input):
         default_factory=list
     )
     agent_id: Id | None = None  # only this agent may run it
-    project: Label | None = None  # id or name
+    project: Label | None = None  # id or name; default: its swarm's
+    swarm: Label | None = None  # id or name; only agents of that swarm may run it
     parent_task_id: Id | None = None
     timeout_seconds: Annotated[float, Field(gt=0, le=30 * 24 * 3600)] | None = None
     start_at: Text | None = None  # RFC 3339; not before
@@ -154,6 +155,7 @@ class Task(Output):
     harness: str | None
     model: str | None
     project_id: str | None
+    swarm_id: str | None
     agent_id: str | None
     attempt: int
     fence: int
@@ -291,6 +293,7 @@ class Agent(Output):
     capabilities: LabelList
     slots: int
     permissions: str | None  # the permission profile that an operator gave it
+    swarm_id: str | None
     current_tasks: Annotated[list[str], at_most(limits.PAGE_MAX)]  # the first ones, by id
     registered_at: str
     last_seen_at: str

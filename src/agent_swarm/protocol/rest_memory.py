@@ -21,7 +21,7 @@ class NoteInput(Input):
     name: Annotated[Text, Field(min_length=1, max_length=NAME_CHARS)] | None = None
     tags: Annotated[list[NoteTag], Field(default_factory=list, max_length=TAGS)]
     scope: NoteScope | None = None
-    scope_id: Label | None = None  # of a project the id or the name, of an agent its AGENT_ID
+    scope_id: Label | None = None  # of a project or a swarm the id or the name, of an agent its AGENT_ID
 
 
 class NoteHead(Output):

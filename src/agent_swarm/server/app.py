@@ -43,6 +43,7 @@ from agent_swarm.server.routes import (
     memory,
     messages,
     projects,
+    swarms,
     tasks,
     users,
 )
@@ -63,6 +64,7 @@ FACES = (
     messages,
     channels,
     agents,
+    swarms,
     projects,
     kill_switch,
     auth,

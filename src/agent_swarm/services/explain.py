@@ -14,6 +14,7 @@ from agent_swarm.services.readings import require_task
 from agent_swarm.services.transcripts import AGENT_ENDED, Transcripts
 from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.families.approvals import of_task
+from agent_swarm.store.families.swarms import SWARMS
 from agent_swarm.store.families.switches import killed_switches
 from agent_swarm.store.records import AgentRecord, TaskRecord
 
@@ -80,6 +81,7 @@ def _facts(queries: Queries, record: TaskRecord, now: int) -> Facts:
         timeout=spec.timeout,
         unserved_since=next((found.since for found in queries.unserved() if found.requires == needs), None),
         killed=killed_switches(queries),
+        swarm=queries.record(SWARMS, needs.swarm_id) if needs.swarm_id else None,
         questions=[
             OpenQuestion(id=one.id, title=one.title, expires_at=one.expires_at, pauses=bool(one.pauses))
             for one in of_task(queries, spec.id)

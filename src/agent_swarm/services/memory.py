@@ -1,7 +1,7 @@
 """Notes: stored, found again by their words, shown and removed.
 
-An attempt sees the notes of its agent, of its task's project and of the swarm; people see all. Secrets are taken out of
-what is stored, as out of transcripts.
+An attempt sees the notes of its agent, of its task's project and swarm, and everybody's; people see all. Secrets are
+taken out of what is stored, as out of transcripts.
 """
 
 from collections.abc import Sequence

@@ -31,6 +31,8 @@ class Scope(StrEnum):
     TASKS_WRITE = "tasks:write"
     AGENTS_READ = "agents:read"
     AGENTS_ADMIN = "agents:admin"  # say what they may do
+    SWARMS_READ = "swarms:read"
+    SWARMS_WRITE = "swarms:write"
     PROJECTS_READ = "projects:read"
     PROJECTS_WRITE = "projects:write"
     EVENTS_READ = "events:read"
@@ -179,6 +181,7 @@ class Identity:
     agent_id: str | None = None
     instance_id: str | None = None
     task_id: str | None = None
+    swarm_id: str | None = None  # of an attempt: the swarm of its task
     fence: int | None = None
     expires_at: int | None = None
     owner: str = "operator"  # of a session: `user:<name>`, or the operator whose API key began it
@@ -222,6 +225,7 @@ def authenticate(token_hash: str, *, now: int) -> Callable[[Queries], Identity]:
             agent_id=record.agent_id,
             instance_id=record.instance_id,
             task_id=record.task_id,
+            swarm_id=task.spec.swarm_id if task else None,
             fence=record.fence,
             expires_at=record.expires_at,
         )

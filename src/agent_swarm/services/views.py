@@ -8,6 +8,7 @@ from agent_swarm.domain.permissions import Profile
 from agent_swarm.domain.time import SECOND, to_wire
 from agent_swarm.protocol import limits, rest, rest_config
 from agent_swarm.services.secrets.rotation import KeyStatus, Verified
+from agent_swarm.store.events import SWARM
 from agent_swarm.store.records import (
     AgentRecord,
     AttemptRecord,
@@ -56,6 +57,7 @@ def _task(record: TaskRecord) -> dict[str, Any]:
         "harness": spec.harness,
         "model": spec.model,
         "project_id": spec.project_id,
+        "swarm_id": spec.swarm_id,
         "agent_id": state.agent_id or record.last_agent_id,
         "attempt": state.attempt,
         "fence": state.fence,
@@ -142,6 +144,7 @@ def agent(record: AgentRecord, held: Sequence[TaskRecord], *, now: int) -> rest.
         capabilities=sorted(profile.capabilities),
         slots=record.slots,
         permissions=record.permissions or None,
+        swarm_id=profile.swarm_id,
         current_tasks=[task.spec.id for task in held[: limits.PAGE_MAX]],
         registered_at=to_wire(record.registered_at),
         last_seen_at=to_wire(record.last_seen_at),
@@ -246,10 +249,10 @@ def _event_fields(record: Event) -> dict[str, Any]:
         "at": to_wire(record.at),
         "actor": record.actor,
         "subject": rest.Subject(kind=record.subject_kind, id=record.subject_id),
-        "swarm": None,
+        "swarm": record.data.get(SWARM),
         "task_id": record.task_id,
         "attempt": record.attempt,
-        "data": dict(record.data),
+        "data": {name: value for name, value in record.data.items() if name != SWARM},
         "v": record.v,
     }
 

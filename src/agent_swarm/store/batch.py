@@ -19,6 +19,7 @@ from agent_swarm.store.applying import (
     killing,
     leases,
     projects,
+    swarms,
     tasks,
     tokens,
     upkeep,
@@ -95,7 +96,7 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
     if phase is ops.Heartbeat:
         tasks = {held.task_id for op in operations for held in op.leases}
         return {"tasks": tasks, "agents": {op.agent_id for op in operations}}
-    if phase in (ops.SignOff, ops.SetAgentPermissions):
+    if phase in (ops.SignOff, ops.SetAgentPermissions, ops.SetSwarmMember):
         return {"agents": {op.agent_id for op in operations}}
     if phase in (ops.RegisterAgent, ops.IntroduceAgent):
         return {"agents": {op.agent.profile.id for op in operations}}
@@ -119,6 +120,10 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.ActivateKillSwitch: killing.activate,
     ops.LiftKillSwitch: killing.lift,
     ops.AcknowledgeKill: killing.acknowledge,
+    ops.CreateSwarm: swarms.create_swarm,
+    ops.ChangeSwarm: swarms.change_swarm,
+    ops.SetSwarmMember: swarms.set_member,
+    ops.DeleteSwarm: swarms.delete_swarm,
     ops.RecordOperation: lambda work, op: op.carry_out(work),
     ops.PutToken: tokens.put_token,
     ops.RevokeToken: tokens.revoke_token,

@@ -43,6 +43,11 @@ class TaskSpec:
     permissions: str | None = None  # the permission profile that its agent works under
     created_at: int = 0
 
+    @property
+    def swarm_id(self) -> str | None:
+        """The swarm it belongs to: who may run it has to be in there."""
+        return self.requires.swarm_id
+
 
 @dataclass(frozen=True, kw_only=True)  # without slots: `values.changed`
 class TaskRecord:
@@ -220,6 +225,7 @@ class TaskFilter:
     statuses: tuple[TaskStatus, ...] = ()
     agent_id: str | None = None
     project_id: str | None = None
+    swarm_id: str | None = None
     root_id: str | None = None
     parent_id: str | None = None
     label: str | None = None

@@ -13,6 +13,7 @@ from agent_swarm.domain.commands import Change
 from agent_swarm.domain.dependencies import Consequence, consequence
 from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import AgentProfile, Requirements
+from agent_swarm.domain.swarms import Swarm
 from agent_swarm.domain.tasks import (
     AttemptOutcome,
     FailureClass,
@@ -206,6 +207,22 @@ class Rows(Protocol):
 
     def killed(self) -> tuple[Switch, ...]:
         """The switches that are on; asked by every claim, so it costs nothing while none is."""
+        ...
+
+    def paused(self) -> frozenset[str]:
+        """The swarms that are paused; asked by claims, and as cheap as `killed`."""
+        ...
+
+    def swarm(self, swarm_id: str) -> Swarm | None:
+        """A swarm, not locked: who changes one is alone."""
+        ...
+
+    def agents_in(self, swarm_id: str) -> list[str]:
+        """The agents of a swarm, by id."""
+        ...
+
+    def open_in(self, swarm_id: str, limit: int) -> list[str]:
+        """Some tasks of a swarm that have not ended."""
         ...
 
     def record(self, family: Family[R], key: Key) -> R | None:

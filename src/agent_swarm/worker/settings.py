@@ -151,6 +151,7 @@ class WorkerSettings:
     role: str = setting("", env="AGENT_SWARM_ROLE", help="what this agent is, in a word, such as frontend")
     description: str = setting("", env="AGENT_SWARM_DESCRIPTION", help="what this agent is good for, in a sentence")
     template_id: str = setting("", env="TEMPLATE_ID", help="template of the agent's profile, such as official/coder")
+    swarm: str = setting("", env="AGENT_SWARM_SWARM", help="the swarm it joins, where it is in none: its name or id")
     harness: str = setting("shell", env="HARNESS_PROVIDER", help="agent CLI for tasks that name none")
     sandbox: str = setting(
         AUTO,

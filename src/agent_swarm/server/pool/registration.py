@@ -14,7 +14,8 @@ from agent_swarm.server.mcp.endpoint import PATH as MCP_PATH
 from agent_swarm.server.pool import wire
 from agent_swarm.server.pool.cleaning import clean_text
 from agent_swarm.server.pool.context import PoolContext
-from agent_swarm.services.tokens import Identity, mint
+from agent_swarm.services.tokens import Identity, Scope, mint
+from agent_swarm.store.families.swarms import living_swarm
 from agent_swarm.store.operations import Held, RegisterAgent
 from agent_swarm.store.records import AgentRecord, TokenKind
 
@@ -47,10 +48,13 @@ class RegisterFace:
             held=held,
             jitter=random.random(),  # noqa: S311  # spreads retries
             profiles=self._pool.profiles,
+            swarm_id=await self._swarm(body.swarm, identity_of(request)),
         )
         registration = await store.apply(operation)
         crash_point("pool.registered")
-        self._pool.dispatcher.describe(agent.profile)  # connections of this process, where it registers again
+        self._pool.dispatcher.describe(
+            registration.agent.profile
+        )  # connections of this process, where it registers again
         return RegisterReply(
             agent_id=agent.profile.id,
             instance_id=agent.instance_id,
@@ -58,7 +62,20 @@ class RegisterFace:
             fenced=tuple(LeaseRef(task_id=lease.task_id, fence=lease.fence) for lease in registration.fenced),
             resumed=registration.resumed,
             mcp=MCP_PATH,
+            swarm_id=registration.agent.profile.swarm_id or "",
         )
+
+    async def _swarm(self, named: str, by: Identity) -> str | None:
+        """The swarm that it would be in. Raises UnknownReference, and Denied for a token that may not say so."""
+        if not named:
+            return None
+        if not by.may(Scope.SWARMS_WRITE):
+            raise Denied(
+                f"swarm: to join one needs the scope {Scope.SWARMS_WRITE}, which the token does not have",
+                hint="register with the API key, or leave swarm out",
+                details={"field": "swarm"},
+            )
+        return (await self._pool.store.read(lambda queries: living_swarm(queries, clean_text(named)))).id
 
 
 def _agent(body: RegisterRequest) -> AgentRecord:

@@ -20,10 +20,14 @@ class AgentRoutes:
         self._profiles = context.rules.profiles
 
     async def list_agents(
-        self, limit: params.Limit = limits.PAGE_DEFAULT, cursor: params.Cursor = None
+        self,
+        swarm: params.TextQuery = None,
+        limit: params.Limit = limits.PAGE_DEFAULT,
+        cursor: params.Cursor = None,
     ) -> rest.AgentList:
-        """The agents, by name."""
-        return await self._store.read(agents.list_agents(cursor=cursor, limit=limit, now=self._store.now()))
+        """The agents, by name; with `swarm`, an id or a name, those in there."""
+        now = self._store.now()
+        return await self._store.read(agents.list_agents(swarm=swarm, cursor=cursor, limit=limit, now=now))
 
     async def get_agent(self, id: params.PathId) -> rest.Agent:
         """One agent."""

@@ -59,6 +59,7 @@ class TaskRoutes:
         status: params.StatusList = None,
         agent_id: AgentId = None,
         project: params.TextQuery = None,
+        swarm: params.TextQuery = None,
         root: params.IdQuery = None,
         parent: params.IdQuery = None,
         tag: params.TextQuery = None,
@@ -69,7 +70,9 @@ class TaskRoutes:
         filters = TaskFilter(
             statuses=params.statuses(status), agent_id=agent_id, root_id=root, parent_id=parent, label=tag
         )
-        return await self._store.read(readings.task_page(filters, project=project, cursor=cursor, limit=limit))
+        return await self._store.read(
+            readings.task_page(filters, project=project, swarm=swarm, cursor=cursor, limit=limit)
+        )
 
     async def get_task(self, request: Request, id: params.PathId) -> rest.TaskDetail:
         """A task, whole."""

@@ -212,7 +212,7 @@ class Dispatcher:
                 favourites += self._judge_loser(str(event.data.get("agentId")), event.at)
             elif event.type == "agent.registered":
                 self._supersede(event)
-            elif event.type == "killSwitch.lifted":
+            elif event.type in ("killSwitch.lifted", "swarm.resumed"):
                 self._sweep_soon()  # claims found nothing meanwhile
         # All news first: a claim started for one class has to look at the others, too.
         told = [

@@ -13,7 +13,7 @@ from agent_swarm.domain.values import changed
 from agent_swarm.store import events, rows
 from agent_swarm.store import operations as ops
 from agent_swarm.store.applying.work import Work
-from agent_swarm.store.records import ClaimedTask
+from agent_swarm.store.records import AgentRecord, ClaimedTask
 
 Numbered = list[tuple[int, Any]]
 
@@ -27,12 +27,12 @@ def claim_all(work: Work, chosen: Numbered, replies: list[Any]) -> None:
     groups: dict[tuple[int, ...], Numbered] = defaultdict(list)
     for index, op in chosen:
         try:
-            work.current_instance(op.agent_id, op.instance_id)
+            agent = work.current_instance(op.agent_id, op.instance_id)
             if op.claim_id in earlier:
                 attempt = earlier[op.claim_id]
                 replies[index] = _redeliver(work, op, attempt.task_id, attempt.fence)
-            elif stopping(work.rows.killed(), op.agent_id) is None:  # else the credit waits
-                groups[op.class_ids].append((index, op))
+            elif stopping(work.rows.killed(), op.agent_id, agent.profile.swarm_id) is None:  # else the credit waits
+                groups[_open_classes(work, op, agent)].append((index, op))
         except SwarmError as refusal:
             replies[index] = refusal
     for class_ids, members in groups.items():
@@ -42,6 +42,15 @@ def claim_all(work: Work, chosen: Numbered, replies: list[Any]) -> None:
         for (index, op), task_id in zip(members, free, strict=False):
             replies[index] = _claim(work, op, task_id)
     _fill_in(work, chosen, replies)
+
+
+def _open_classes(work: Work, op: ops.ClaimTask, agent: AgentRecord) -> tuple[int, ...]:
+    """Without those of swarms that are paused, or that the agent is not in any more."""
+    own = agent.profile.swarm_id
+    if own in work.rows.paused():
+        own = None
+    shut = {class_id for class_id in op.class_ids if work.rows.requirements(class_id).swarm_id not in (None, own)}
+    return tuple(class_id for class_id in op.class_ids if class_id not in shut) if shut else op.class_ids
 
 
 def _is_free(work: Work, task_id: str, class_ids: Sequence[int]) -> bool:
@@ -57,7 +66,7 @@ def _claim(work: Work, op: ops.ClaimTask, task_id: str) -> ops.Held:
     work.rows.add_attempt(rows.new_attempt(op, change.state, permissions=granted.profile.name, now=work.now))
     _add_attempt_token(work, op, change.state, granted)
     entry.columns |= {"progress": "", "last_agent_id": op.agent_id, "updated_at": work.now}
-    work.drafts.append(events.claimed(op, change.state))
+    work.tell(entry, events.claimed(op, change.state))
     work.save(entry, change.state)
     return ops.Held(task_id=task_id, fence=change.state.fence)
 

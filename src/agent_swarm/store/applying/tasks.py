@@ -9,6 +9,7 @@ from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
 from agent_swarm.store.applying import caps
 from agent_swarm.store.applying.work import Work
+from agent_swarm.store.families.swarms import unknown_swarm_in
 from agent_swarm.store.records import TaskRecord
 from agent_swarm.store.rows import Entry
 
@@ -18,7 +19,7 @@ def create_tasks(work: Work, op: ops.CreateTasks) -> ops.Created:
     earlier = work.earlier(op.idempotency)
     if earlier is not None:
         return ops.Created(task_ids=earlier, replayed=True)
-    _refuse_while_killed(work)
+    _refuse_while_killed(work, op)
     _check_references(work, op)
     caps.check_caps(work, op)
     records = tuple(create_task(work, new, op.actor) for new in op.tasks)
@@ -27,14 +28,19 @@ def create_tasks(work: Work, op: ops.CreateTasks) -> ops.Created:
     return ops.Created(task_ids=created, records=records)
 
 
-def _refuse_while_killed(work: Work) -> None:
+def _refuse_while_killed(work: Work, op: ops.CreateTasks) -> None:
     for switch in work.rows.killed():
-        if switch.scope is SwitchScope.ALL:
+        in_swarm = switch.scope is SwitchScope.SWARM and any(new.spec.swarm_id == switch.scope_id for new in op.tasks)
+        if in_swarm or switch.scope is SwitchScope.ALL:
             raise refusal(switch)
 
 
 def _check_references(work: Work, op: ops.CreateTasks) -> None:
     made: set[str] = set()
+    for swarm_id in sorted({new.spec.swarm_id for new in op.tasks if new.spec.swarm_id}):
+        swarm = work.rows.swarm(swarm_id)
+        if swarm is None or not swarm.is_there:
+            raise unknown_swarm_in("swarm", swarm_id)
     for new in op.tasks:
         spec = new.spec
         if spec.id in made:
@@ -72,7 +78,7 @@ def create_task(work: Work, new: ops.NewTask, actor: str) -> TaskRecord:
     )
     work.rows.add_task(record, new.edges, entry)
     caps.note_filed(work, new)
-    work.drafts.extend(created)
+    work.tell(entry, *created)
     work.note(None, state, entry)
     return record
 
@@ -95,7 +101,7 @@ def reprioritize(work: Work, op: ops.Reprioritize) -> ops.CommandReply:
     entry.priority = op.priority
     entry.columns |= {"priority": op.priority, "updated_at": work.now}
     work.rows.save(entry)
-    work.drafts.append(events.reprioritized(op, entry.state))
+    work.tell(entry, events.reprioritized(op, entry.state))
     return ops.CommandReply(state=entry.state)
 
 

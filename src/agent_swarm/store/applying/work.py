@@ -71,6 +71,15 @@ class Work:
             self.classes[class_id] = needs
         return class_id
 
+    def swarm_of(self, entry: Entry) -> str | None:
+        """The swarm that a task belongs to."""
+        return self.rows.requirements(entry.class_id).swarm_id
+
+    def tell(self, entry: Entry, *drafts: Draft) -> None:
+        """Have events of what was done to a task, as those of its swarm."""
+        swarm_id = self.swarm_of(entry)
+        self.drafts.extend(events.in_swarm(draft, swarm_id) for draft in drafts)
+
     def current_instance(self, agent_id: str, instance_id: str) -> AgentRecord:
         """The agent, whose process this is; raises UnknownAgent or Superseded."""
         agent = self.rows.agent(agent_id)
@@ -113,7 +122,7 @@ class Work:
             self.rows.update_attempt(before.id, before.attempt, attempt)
         draft = events.task_event(before, change, actor=actor, report=report, note=note)
         if draft is not None:
-            self.drafts.append(draft)
+            self.tell(entry, draft)
         self.save(entry, change.state)
         is_paused = change.state.pause_reason is PauseReason.APPROVAL and change.state.status is TaskStatus.PAUSED
         if is_paused and before.is_held:

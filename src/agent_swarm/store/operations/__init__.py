@@ -20,6 +20,13 @@ from agent_swarm.store.operations.agents import (
 from agent_swarm.store.operations.approvals import ApprovalOperation
 from agent_swarm.store.operations.base import Desk, Idempotency, Operation, RecordOperation
 from agent_swarm.store.operations.phases import PHASES, phase_of
+from agent_swarm.store.operations.swarms import (
+    ChangeSwarm,
+    CreateSwarm,
+    DeleteSwarm,
+    SetSwarmMember,
+    SwarmOperation,
+)
 from agent_swarm.store.operations.switches import (
     AcknowledgeKill,
     ActivateKillSwitch,
@@ -57,11 +64,14 @@ __all__ = [
     "ApprovalOperation",
     "BookUsage",
     "Capped",
+    "ChangeSwarm",
     "ClaimTask",
     "CommandReply",
     "CreateProject",
+    "CreateSwarm",
     "CreateTasks",
     "Created",
+    "DeleteSwarm",
     "Desk",
     "DropArchived",
     "EndWait",
@@ -85,8 +95,10 @@ __all__ = [
     "RevokeToken",
     "RunTimers",
     "SetAgentPermissions",
+    "SetSwarmMember",
     "SignOff",
     "StateOutcome",
+    "SwarmOperation",
     "SwitchOperation",
     "SwitchReply",
     "TaskCommand",

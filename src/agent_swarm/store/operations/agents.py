@@ -51,10 +51,13 @@ class RegisterAgent(Operation[Registration]):
     A new instance supersedes the old one, which is refused from then on: its token is revoked and every lease under
     this agent that is not in `held` is fenced. The same instance may register again. Tasks that a shutdown of this
     agent paused are queued for it (rule T6).
+
+    `swarm_id` is a swarm that it would be in; one that is in a swarm already stays there, whoever put it there.
     """
 
     agent: AgentRecord
     token: TokenRecord
+    swarm_id: str | None = None
     held: tuple[Held, ...] = ()
     jitter: float = 0.0
     profiles: Profiles = STANDARD

@@ -187,6 +187,7 @@ def agent_of(values: Row) -> AgentRecord:
         tags=frozenset(load(values["tags"])),
         capabilities=frozenset(load(values["capabilities"])),
         skills=frozenset(load(values["skills"])),
+        swarm_id=values["swarm_id"],
     )
     return AgentRecord(
         profile=profile,
@@ -224,6 +225,7 @@ def agent_row(agent: AgentRecord) -> dict[str, Any]:
         "registered_at": agent.registered_at,
         "last_seen_at": agent.last_seen_at,
         "offline_at": agent.offline_at,
+        "swarm_id": agent.profile.swarm_id,
     }
 
 

@@ -10,9 +10,11 @@ from agent_swarm.domain.caps import Cap
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
+from agent_swarm.domain.swarms import Swarm
 from agent_swarm.domain.unserved import Wait
 from agent_swarm.store.families.family import Family, Key
 from agent_swarm.store.families.stated_outcomes import STATED_OUTCOMES, StatedOutcome
+from agent_swarm.store.families.swarms import SWARMS
 from agent_swarm.store.families.switches import SWITCHES
 from agent_swarm.store.operations import BookUsage, Idempotency
 from agent_swarm.store.records import (
@@ -271,6 +273,7 @@ class SqlRows:
                 agent_role=AgentRole(row["agent_role"]),
                 tags=frozenset(coding.load(row["tags"])),
                 capabilities=frozenset(coding.load(row["capabilities"])),
+                swarm_id=row["swarm_id"],
             )
             for row in self._driver.rows(statements.kinds_online, {"since": since})
         ]
@@ -401,8 +404,28 @@ class SqlRows:
         if self.standing is None:
             rows = self._driver.rows(statements.killed_switches)
             killed = tuple(families.record_of(SWITCHES, row) for row in rows)
-            self.standing = Standing(self._driver.value(statements.the_epoch), killed)
+            paused = frozenset(self._driver.values(statements.paused_swarms, {}))
+            self.standing = Standing(self._driver.value(statements.the_epoch), killed, paused)
         return self.standing
+
+    # --- swarms -------------------------------------------------------------------------------------------------------
+
+    def paused(self) -> frozenset[str]:
+        """The swarms that are paused."""
+        return self._standing().paused
+
+    def swarm(self, swarm_id: str) -> Swarm | None:
+        """A swarm, not locked."""
+        rows = self._driver.rows(families.statements_of(SWARMS).one, {"id": swarm_id})
+        return families.record_of(SWARMS, rows[0]) if rows else None
+
+    def agents_in(self, swarm_id: str) -> list[str]:
+        """The agents of a swarm, by id."""
+        return self._ids(statements.agents_in, {"swarm_id": swarm_id})
+
+    def open_in(self, swarm_id: str, limit: int) -> list[str]:
+        """Some tasks of a swarm that have not ended."""
+        return self._ids(statements.open_in, {"swarm_id": swarm_id, "limit": limit})
 
     # --- requests that may come twice ---------------------------------------------------------------------------------
 
@@ -446,7 +469,7 @@ class SqlRows:
     def put_record(self, family: Family[R], record: R) -> None:
         """Add a small record, or replace the one under its key."""
         families.put(self._driver, family, record)
-        if family is SWITCHES:
+        if family in (SWITCHES, SWARMS):
             self.standing = None
 
     def add_records(self, family: Family[R], records: Sequence[R]) -> None:

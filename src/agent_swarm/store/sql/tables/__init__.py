@@ -1,6 +1,6 @@
 """The tables, by subject; all of them are in `metadata`."""
 
-from agent_swarm.store.sql.tables.agents import agent, idempotency, project, token
+from agent_swarm.store.sql.tables.agents import agent, idempotency, project, swarm, swarm_name, token
 from agent_swarm.store.sql.tables.approvals import approval, approval_of_task, approval_place
 from agent_swarm.store.sql.tables.base import metadata
 from agent_swarm.store.sql.tables.history import chain_state, checkpoint, event, event_head, fact, kill_switch
@@ -71,6 +71,8 @@ __all__ = [
     "session_epoch",
     "signing_key",
     "stated_outcome",
+    "swarm",
+    "swarm_name",
     "task",
     "task_label",
     "task_wait",
