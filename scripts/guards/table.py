@@ -5,7 +5,16 @@ which no test fails needs a test, not a smaller mutation. Those of several serve
 notes and of approvals are in the modules beside.
 """
 
-from scripts.guards import of_approvals, of_leads, of_messages, of_notes, of_references, of_secrets, of_servers
+from scripts.guards import (
+    of_approvals,
+    of_leads,
+    of_messages,
+    of_notes,
+    of_offers,
+    of_references,
+    of_secrets,
+    of_servers,
+)
 from scripts.guards.guard import Guard
 
 COMMANDS = "src/agent_swarm/domain/commands.py"
@@ -567,6 +576,7 @@ GUARDS = (
     *of_secrets.GUARDS,
     *of_references.GUARDS,
     *of_leads.GUARDS,
+    *of_offers.GUARDS,
     *of_messages.GUARDS,
     *of_approvals.GUARDS,
     *of_notes.GUARDS,

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_swarm.domain import commands
-from agent_swarm.domain.commands import Change, Repeat, decide
+from agent_swarm.domain import commands, offers
+from agent_swarm.domain.changes import Change, Repeat
+from agent_swarm.domain.commands import decide
 from agent_swarm.domain.errors import IllegalTransition, StaleLease, SwarmError
 from agent_swarm.domain.tasks import (
     HELD,
@@ -38,7 +39,8 @@ def states(draw: st.DrawFn, among: Collection[TaskStatus] = TaskStatus) -> TaskS
     status = draw(st.sampled_from(sorted(among)))
     held = status in HELD
     reason = draw(st.sampled_from(PauseReason)) if status is TaskStatus.PAUSED else None
-    pinned = reason is PauseReason.SHUTDOWN or (status is TaskStatus.PENDING and draw(st.booleans()))
+    is_offered = status is TaskStatus.OFFERED
+    pinned = is_offered or reason is PauseReason.SHUTDOWN or (status is TaskStatus.PENDING and draw(st.booleans()))
     not_before = draw(st.none() | st.integers(NOW - 10, NOW + 10))
     ready = status is TaskStatus.PENDING and (not_before is None or not_before <= NOW)
     return TaskState(
@@ -91,6 +93,9 @@ any_command = st.one_of(
     st.builds(commands.Resume, task_id=st.just("t"), agent_id=st.sampled_from([None, "ada", "bob"])),
     st.builds(commands.Shelve, task_id=st.just("t")),
     st.builds(commands.Promote, task_id=st.just("t")),
+    st.builds(offers.Offer, task_id=st.just("t"), agent_id=st.sampled_from(["ada", "bob"]), ttl=st.integers(1, 100)),
+    st.builds(offers.Accept, task_id=st.just("t"), agent_id=st.sampled_from(["ada", "bob"])),
+    st.builds(offers.Reject, task_id=st.just("t"), agent_id=st.sampled_from(["ada", "bob"])),
 )
 
 

@@ -24,6 +24,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from tests.store.offer_moves import OfferMoves
 from tests.store.record_moves import RecordMoves
 from tests.store.wait_moves import WaitMoves
 
@@ -92,9 +93,10 @@ _VERBS: dict[type, Verb] = {
 _BY_DEPENDENCY = {("Fail", "backlog", "changed"), ("Fail", "blocked", "changed")}
 
 
-class StoreHistories(RecordMoves, WaitMoves):
+class StoreHistories(RecordMoves, WaitMoves, OfferMoves):
     """Feeds two engines the same batches. `seen` counts, over all histories, what met which status and how it ended."""
 
+    profiles = AGENTS
     seen: ClassVar[Counter[Met]] = Counter()
     woken: ClassVar[Counter[str]] = Counter()
 
@@ -563,6 +565,9 @@ class StoreHistories(RecordMoves, WaitMoves):
         """The fence that a command about it should carry; with `is_stale` one that is over."""
         if status in ("backlog", "blocked") or (status == "pending" and not is_stale):
             return 0
+        if status == "offered":
+            self.apply(ops.OfferTask(task_id=task_id, agent_id=guide.id, ttl=SECOND, actor="operator"))
+            return 0
         fence = self.take(guide)
         if is_stale and status != "cancelled":
             self.now += LEASE
@@ -645,13 +650,8 @@ def _met(
 
 
 def _allowed() -> set[Met]:
-    """What the table of transitions lets happen, and the refusals of rules T3 and T5. Nothing offers tasks yet."""
-    changes = {
-        (kind.__name__, status.value, "changed")
-        for kind, verb in _VERBS.items()
-        for status in sources_of(verb)
-        if status is not TaskStatus.OFFERED
-    }
+    """What the table of transitions lets happen, and the refusals of rules T3 and T5."""
+    changes = {(kind.__name__, status.value, "changed") for kind, verb in _VERBS.items() for status in sources_of(verb)}
     held = ("claimed", "running")
     fenced = [kind.__name__ for kind in _VERBS if "fence" in kind.__dataclass_fields__]  # type: ignore[attr-defined]
     refusals = {(kind, status, "staleLease") for kind in fenced for status in ("pending", "running", "cancelled")}
@@ -696,6 +696,7 @@ def test_given_any_history_when_memory_and_sqlite_follow_it_then_they_agree(fold
     meet_the_rest(SqliteEngine(folder / "rest.sqlite", synchronous="off"))
     assert StoreHistories.came >= {"paused", "answered", "denied", "expired", "closed"}
     assert StoreHistories.waited >= {"waited", "went on", "refused"}
+    assert StoreHistories.answered >= {"open", "accepted", "rejected", "expired", "closed", "refused"}
 
 
 def meet_the_rest(other: Engine) -> None:

@@ -13,6 +13,8 @@
     │   ├── StaleLease
     │   ├── IllegalTransition
     │   ├── ResultConflict
+    │   ├── NotOnOffer       a task is not offered to this agent, or no more
+    │   ├── CannotTake       an agent could not run what it is offered
     │   ├── AlreadyExists
     │   ├── Superseded
     │   ├── SecretUnreadable
@@ -44,6 +46,9 @@ _FOR_PEOPLE = {
     "pause": "pause",
     "resume": "resume",
     "cancel": "cancel",
+    "offer": "offer",
+    "accept": "accept",
+    "reject": "reject",
 }
 
 
@@ -158,6 +163,18 @@ class ResultConflict(Conflict):
     """The task already has another result; the first one stands."""
 
     code = "resultConflict"
+
+
+class NotOnOffer(Conflict):
+    """The task is not offered to this agent, or no more; `details` say what became of the offer."""
+
+    code = "notOnOffer"
+
+
+class CannotTake(Conflict):
+    """The agent that is offered a task could not run it."""
+
+    code = "cannotTake"
 
 
 class AlreadyExists(Conflict):

@@ -58,7 +58,8 @@ class Facts:
 
     `unserved_since` is since when no agent that is online could take it, `cancelled_at` when the attempt that was
     current was cancelled, `last_line_at` when the agent last showed what it does, `agent_ended` that it has ended,
-    `killed` are the switches of the kill switch that are on.
+    `killed` are the switches of the kill switch that are on, `was_accepted` says that the agent it is pinned to has
+    accepted it.
     """
 
     task: TaskState
@@ -80,6 +81,7 @@ class Facts:
     agent_ended: bool = False
     killed: Sequence[Switch] = ()
     questions: Sequence[OpenQuestion] = ()
+    was_accepted: bool = False
 
     def name_of(self, agent_id: str) -> str:
         """The name of an agent, or its id where it is not known."""

@@ -71,6 +71,8 @@ REGISTRY: dict[str, ErrorSpec] = {
         ErrorSpec(domain.StaleLease, 409),
         ErrorSpec(domain.IllegalTransition, 409),
         ErrorSpec(domain.ResultConflict, 409),
+        ErrorSpec(domain.NotOnOffer, 409),
+        ErrorSpec(domain.CannotTake, 409),
         ErrorSpec(domain.AlreadyExists, 409),
         ErrorSpec(domain.CannotBeEnforced, 409),
         ErrorSpec(domain.CapReached, 409),

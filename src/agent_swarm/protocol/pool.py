@@ -96,6 +96,7 @@ class RegisterRequest(Wire):
     tags: Labels = ()
     capabilities: Labels = ()
     slots: int = Field(default=1, ge=1, le=1000)
+    offers: Literal["accept", "ask"] = "accept"  # who answers what it is offered: it takes it, or somebody is asked
     held: tuple[LeaseRef, ...] = ()
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from agent_swarm.protocol import limits
-from agent_swarm.protocol.rest import Input, Priority, Text
+from agent_swarm.protocol.rest import Id, Input, Priority, Text
 
 
 class CancelInput(Input):
@@ -13,6 +13,25 @@ class CancelInput(Input):
 
     reason: Annotated[Text, Field(max_length=limits.PROGRESS_CHARS)] = ""
     recursive: Annotated[bool, Field(strict=True)] = False
+
+
+class OfferInput(Input):
+    """Body of `POST /api/tasks/{id}/offer`: the agent has `ttlSeconds` to answer."""
+
+    agent_id: Id
+    ttl_seconds: Annotated[float, Field(ge=1, le=limits.OFFER_SECONDS_MAX)] = limits.OFFER_SECONDS
+
+
+class AcceptInput(Input):
+    """Body of `POST /api/tasks/{id}/accept`; people may leave out for which agent."""
+
+    agent_id: Id | None = None
+
+
+class RejectInput(AcceptInput):
+    """Body of `POST /api/tasks/{id}/reject`."""
+
+    reason: Annotated[Text, Field(max_length=limits.PROGRESS_CHARS)] = ""
 
 
 class TaskPatch(Input):

@@ -21,7 +21,7 @@ from agent_swarm.services.harnesses import capability_of
 from agent_swarm.services.permissions import profile_of
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.base import Queries
-from agent_swarm.store.operations import Capped, Created, CreateTasks, Idempotency, NewTask
+from agent_swarm.store.operations import Capped, Created, CreateTasks, Idempotency, NewTask, OfferedTo
 from agent_swarm.store.records import DependencyRecord, Edge, TaskRecord, TaskSpec
 
 DEEPEST = 32  # levels of tasks that file tasks; a loop of agents that delegate ends here
@@ -216,7 +216,20 @@ def _new_task(
         backlog=task.backlog,
         not_before=_start_at(task.start_at, where),
         max_attempts=task.max_attempts,
+        offer=_offer(task, where),
     )
+
+
+def _offer(task: TaskInput, where: str) -> OfferedTo | None:
+    """Whom it is shown to first. What waits for something else cannot be offered yet."""
+    if task.offer_to is None:
+        return None
+    if task.depends_on or task.backlog or task.start_at is not None or task.agent_id is not None:
+        raise _invalid(
+            f"{where}offerTo",
+            "goes with none of dependsOn, backlog, startAt and agentId: what waits is offered once it is in the queue",
+        )
+    return OfferedTo(agent_id=task.offer_to, ttl=int(task.offer_seconds * SECOND))
 
 
 def _prompt(prompt: str, where: str) -> str:

@@ -8,6 +8,7 @@ from agent_swarm.domain.permissions import Profile
 from agent_swarm.domain.time import SECOND, to_wire
 from agent_swarm.protocol import limits, rest, rest_config
 from agent_swarm.services.secrets.rotation import KeyStatus, Verified
+from agent_swarm.store.families.offers import TaskOffer
 from agent_swarm.store.records import (
     AgentRecord,
     AttemptRecord,
@@ -28,12 +29,17 @@ def task(record: TaskRecord) -> rest.Task:
 
 
 def task_detail(
-    record: TaskRecord, *, upstreams: Sequence[DependencyRecord], dependants: Sequence[DependencyRecord]
+    record: TaskRecord,
+    *,
+    upstreams: Sequence[DependencyRecord],
+    dependants: Sequence[DependencyRecord],
+    offers: Sequence[TaskOffer],
 ) -> rest.TaskDetail:
     """A task, whole."""
     return rest.TaskDetail(
         **_task(record),
         prompt=record.spec.prompt,
+        offers=[offer(one) for one in offers],
         depends_on=[dependency(edge) for edge in upstreams],
         dependants=[dependency(edge) for edge in dependants],
     )
@@ -80,6 +86,20 @@ def _task(record: TaskRecord) -> dict[str, Any]:
         "started_at": _at(record.started_at),
         "finished_at": _at(record.finished_at),
     }
+
+
+def offer(record: TaskOffer) -> rest.Offer:
+    """What became of showing a task to an agent."""
+    return rest.Offer(
+        agent_id=record.agent_id,
+        status=record.status.value,
+        offered_by=record.offered_by,
+        offered_at=to_wire(record.offered_at),
+        expires_at=to_wire(record.expires_at),
+        settled_by=record.settled_by or None,
+        settled_at=_at(record.settled_at),
+        reason=record.reason,
+    )
 
 
 def dependency(edge: DependencyRecord) -> rest.Dependency:
@@ -142,6 +162,7 @@ def agent(record: AgentRecord, held: Sequence[TaskRecord], *, now: int) -> rest.
         capabilities=sorted(profile.capabilities),
         slots=record.slots,
         permissions=record.permissions or None,
+        offers=record.offers.value,
         current_tasks=[task.spec.id for task in held[: limits.PAGE_MAX]],
         registered_at=to_wire(record.registered_at),
         last_seen_at=to_wire(record.last_seen_at),

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from agent_swarm.domain.commands import Change
+from agent_swarm.domain.changes import Change
 from agent_swarm.domain.kill_switch import Activation, Switch
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import TaskState, Verb

@@ -7,6 +7,7 @@ from typing import Any
 
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
+from agent_swarm.domain.offers import OfferPolicy
 from agent_swarm.domain.permissions import STANDARD, Granted
 from agent_swarm.domain.tasks import AttemptOutcome, TaskState, TaskStatus
 
@@ -127,6 +128,7 @@ class AgentRecord:
     slots: int = 1
     instance_id: str = ""
     permissions: str = ""  # the permission profile that an operator gave it
+    offers: OfferPolicy = OfferPolicy.ACCEPT
     registered_at: int = 0
     last_seen_at: int = 0
     offline_at: int | None = None  # it said goodbye

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from agent_swarm.domain.caps import Cap
-from agent_swarm.domain.commands import Change
+from agent_swarm.domain.changes import Change
 from agent_swarm.domain.dependencies import Consequence, consequence
 from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import AgentProfile, Requirements

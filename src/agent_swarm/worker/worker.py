@@ -188,6 +188,7 @@ class Worker:
                     settings, harnesses=self._harnesses, sandboxes=sandboxes, enforces=enforces
                 ),
                 slots=settings.slots,
+                offers=settings.offers,
             )
         except ValidationError as exc:
             first = exc.errors(include_input=False)[0]

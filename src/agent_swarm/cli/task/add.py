@@ -39,6 +39,8 @@ CAPABILITY_FAMILIES = ("harness.", "sandbox.", "role.", "host.", "tool.")
     help="Start after this task completed; if it does not: fail too (default), be skipped, or wait on.",
 )
 @click.option("--agent", metavar="AGENT", help="Only this agent may run it: name or id.")
+@click.option("--offer-to", metavar="AGENT", help="Ask this agent first; if it does not take it, all may.")
+@click.option("--offer-for", type=Duration(), metavar="SPAN", help="How long it may think about it; default 60s.")
 @click.option("--parent", metavar="ID", help="The task that this one is part of.")
 @click.option("--timeout", type=Duration(), metavar="SPAN", help="Longest time for one attempt, such as 30m.")
 @click.option("--start-at", type=Moment(), metavar="TIME", help="Not before: 2026-11-20T18:00:00Z, or 18:00 here.")
@@ -80,6 +82,7 @@ def task_input(
     file: str | None,
     depends_on: tuple[str, ...],
     agent: str | None,
+    offer_to: str | None,
     parent: str | None,
     needs: tuple[tuple[str, ...], ...],
     tags: tuple[tuple[str, ...], ...],
@@ -92,6 +95,8 @@ def task_input(
         "requires": requirements([label for labels in needs for label in labels]),
         "dependsOn": dependencies(client, depends_on),
         "agentId": _agent_id(client, agent),
+        "offerTo": _agent_id(client, offer_to),
+        "offerSeconds": others.pop("offer_for"),
         "parentTaskId": _task_id(client, parent),
         "timeoutSeconds": others.pop("timeout"),
         "startAt": others.pop("start_at"),

@@ -32,6 +32,7 @@ def show(client: Client, *, id: str, as_json: bool) -> None:
     for name, value in facts(task, names):
         say(f"{name + ':':<12} {value}")
     _show_edges(task)
+    _show_offers(task, names)
     _show_attempts(client, task, names)
     _show_reasons(client, task)
     say(f"\n{printable(task['prompt'])}")
@@ -77,6 +78,21 @@ def _show_edges(task: Json) -> None:
                 for edge in edges
             ]
             print_table(("ID", "STATUS", "POLICY", "TITLE"), rows, empty="")
+
+
+def _show_offers(task: Json, names: dict[str, str]) -> None:
+    if task.get("offers"):
+        say("\noffers:")
+        rows = [
+            (
+                names.get(one["agentId"], short_id(one["agentId"])),
+                one["status"],
+                one["settledAt"] or f"until {one['expiresAt']}",
+                one_line(one["reason"]),
+            )
+            for one in task["offers"]
+        ]
+        print_table(("AGENT", "STATUS", "WHEN", "REASON"), rows, empty="")
 
 
 def _show_attempts(client: Client, task: Json, names: dict[str, str]) -> None:

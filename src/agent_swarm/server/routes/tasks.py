@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 
 from agent_swarm.protocol import limits, rest
+from agent_swarm.protocol.rest_explain import Explanation
 from agent_swarm.server import params
 from agent_swarm.server.access import identity_of, operators, operators_and_attempts
 from agent_swarm.server.context import Context
@@ -75,7 +76,7 @@ class TaskRoutes:
         """A task, whole."""
         return await self._store.read(readings.task_detail(params.task_id(id), by=identity_of(request)))
 
-    async def explain_task(self, id: params.PathId) -> rest.Explanation:
+    async def explain_task(self, id: params.PathId) -> Explanation:
         """Why a task is not running, and what would unblock it."""
         return await explain.explain(self._store, self._transcripts, params.task_id(id))
 
@@ -130,7 +131,7 @@ def routes(context: Context) -> list[BaseRoute]:
             answers=rest.TaskDetail,
             access=operators_and_attempts(Scope.TASKS_READ, Scope.OWN_TASK_READ),
         ),
-        route("GET", "/api/tasks/{id}/explain", face.explain_task, answers=rest.Explanation, access=reading),
+        route("GET", "/api/tasks/{id}/explain", face.explain_task, answers=Explanation, access=reading),
         route(
             "POST",
             "/api/tasks/{id}/retry",

@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 
-from agent_swarm.domain.commands import Change, tick
+from agent_swarm.domain.changes import Change
+from agent_swarm.domain.commands import tick
 from agent_swarm.domain.kill_switch import SwitchScope, refusal
 from agent_swarm.domain.values import changed
 from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
-from agent_swarm.store.applying import caps
+from agent_swarm.store.applying import caps, offers
 from agent_swarm.store.applying.work import Work
+from agent_swarm.store.families import offers as kept
 from agent_swarm.store.records import TaskRecord
 from agent_swarm.store.rows import Entry
 
@@ -46,6 +48,8 @@ def _check_references(work: Work, op: ops.CreateTasks) -> None:
             raise refusals.unknown_reference("project", "project", spec.project_id)
         if spec.requires.agent_id is not None and work.rows.agent(spec.requires.agent_id) is None:
             raise refusals.unknown_reference("agentId", "agent", spec.requires.agent_id)
+        if new.offer is not None:
+            offers.require_fit(work, new.offer.agent_id, spec.requires, field="offerTo")
         made.add(spec.id)
 
 
@@ -57,10 +61,17 @@ def create_task(work: Work, new: ops.NewTask, actor: str) -> TaskRecord:
     upstream = {edge.upstream_id: work.must(edge.upstream_id).state.status for edge in new.edges}
     state, created = rows.new_state(new, upstream, actor=actor)
     class_id = work.intern(spec.requires)
+    offered = offers.offered_at_once(work, state, new)
+    claim_class = class_id
+    if offered is not None:
+        claim_class = work.intern(spec.requires.pinned_to(offered.state.pinned_agent))
+        created.append(events.of_task(offered.event, offered.state, actor=actor, data=offered.detail))
+        kept.keep(work, state, offered, actor=actor, reason="")
+        state = offered.state
     entry = Entry(
         state,
         class_id,
-        class_id,
+        claim_class,
         created_at=work.now,
         priority=spec.priority,
         labels=spec.labels,

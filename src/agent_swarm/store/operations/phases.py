@@ -12,6 +12,7 @@ from agent_swarm.store.operations.agents import (
 )
 from agent_swarm.store.operations.approvals import ApprovalOperation
 from agent_swarm.store.operations.base import Operation, RecordOperation
+from agent_swarm.store.operations.offers import AnswerOffer, OfferTask
 from agent_swarm.store.operations.switches import AcknowledgeKill, ActivateKillSwitch, LiftKillSwitch
 from agent_swarm.store.operations.tasks import CreateProject, CreateTasks, OpenConversation, Reprioritize, TaskCommand
 from agent_swarm.store.operations.upkeep import DropArchived, EndWait, FindUnserved, Prune, RunTimers
@@ -39,6 +40,8 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     CreateTasks,
     OpenConversation,
     TaskCommand,
+    OfferTask,
+    AnswerOffer,
     Reprioritize,
     ApprovalOperation,
     RunTimers,

@@ -24,6 +24,7 @@ from agent_swarm.store.sql.tables.people import (
     user_account,
     user_session,
 )
+from agent_swarm.store.sql.tables.steering import task_offer
 from agent_swarm.store.sql.tables.work import (
     attempt,
     dependency,
@@ -72,6 +73,7 @@ __all__ = [
     "stated_outcome",
     "task",
     "task_label",
+    "task_offer",
     "task_wait",
     "token",
     "usage",
