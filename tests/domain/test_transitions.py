@@ -69,6 +69,9 @@ def states(draw: st.DrawFn, among: Collection[TaskStatus] = TaskStatus) -> TaskS
         ended_fence=draw(st.integers(0, 4)),
         ended_as=draw(st.none() | st.sampled_from(AttemptOutcome)),
         ended_digest=draw(st.sampled_from(["", "d"])),
+        timeout=draw(st.none() | st.integers(1, 10**9)),
+        time_used=draw(st.integers(0, 10**9)),
+        overdue_at=draw(st.none() | st.integers(NOW - 10, NOW + 10)) if status is TaskStatus.RUNNING else None,
     )
 
 
@@ -227,7 +230,7 @@ def test_given_the_table_then_every_open_status_can_be_cancelled_and_reached() -
 def test_given_an_illegal_verb_when_it_is_tried_then_the_error_names_what_is_allowed() -> None:
     with pytest.raises(IllegalTransition, match="cannot start task 'x': it is pending") as refusal:
         after("x", TaskStatus.PENDING, Verb.START)
-    assert refusal.value.hint == "a pending task can be told to: backlog, cancel"
+    assert refusal.value.hint == "a pending task can be told to: backlog, offer, cancel"
     assert "claim" in refusal.value.details["allowed"]
 
 

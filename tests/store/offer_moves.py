@@ -86,9 +86,13 @@ class OfferMoves(RuleBasedStateMachine):
         pending = [one for one in self._states() if one.status is TaskStatus.PENDING and one.pinned_agent is None]
         if not pending:
             return
-        task_id, agent = pending[-1].id, data.draw(st.sampled_from(self.profiles))
+        self.offer_with(pending[-1].id, data.draw(st.sampled_from(self.profiles)), moves)
+
+    def offer_with(self, task_id: str, agent: AgentProfile, moves: list[str]) -> None:
+        """Offer a task, and then anything happens to it, in any order."""
         asked = ops.OfferTask(task_id=task_id, agent_id=agent.id, ttl=TTL, actor="operator")
         self.apply(asked)
+        self.an_open_offer_is_of_an_offered_task()
         for move in moves:
             match move:
                 case "accept" | "reject":

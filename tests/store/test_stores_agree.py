@@ -206,7 +206,13 @@ class StoreHistories(RecordMoves, WaitMoves, OfferMoves):
             waits_for = [*upstreams, *([made[-1].spec.id] if chained and made else [])]
             labels = ("ui", "db")[: priority // 50]
             spec = TaskSpec(
-                id=self.fresh_id(), title="t", prompt="p", requires=requires, priority=priority, labels=labels
+                id=self.fresh_id(),
+                title="t",
+                prompt="p",
+                requires=requires,
+                priority=priority,
+                labels=labels,
+                timeout=5 * SECOND if tries == 1 else None,
             )
             made.append(
                 ops.NewTask(
@@ -704,6 +710,13 @@ def meet_the_rest(other: Engine) -> None:
     machine = StoreHistories(other)
     for met in sorted(_allowed() - (+machine.seen).keys()):
         machine.meet(*met)
+    machine.apply(ops.LiftKillSwitch(scope=SwitchScope.ALL, by="operator"))
+    for moves in (["stop", "answer"], ["stop", "deny"], ["stop", "expire"], ["cancel"]):
+        machine.wait_for_an_answer(pauses=True, moves=moves)
+    for moves in (["stop", "end"], ["cancel", "ask"]):
+        machine.wait_for_tasks(moves=moves)
+    for moves in (["accept", "reject"], ["reject"], ["wait"], ["cancel"]):
+        machine.offer_with(machine.file_for(AGENTS[0]), AGENTS[0], moves)
     machine.stores_agree()
     machine.teardown()
     assert _allowed() <= {met for met, times in machine.seen.items() if times}

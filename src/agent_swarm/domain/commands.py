@@ -5,9 +5,9 @@ that was already carried out; it raises where the command is refused. The store 
 that names the fence and status decided on, so that a decision made on an old row changes nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from agent_swarm.domain import offers
+from agent_swarm.domain import deadlines, offers
 from agent_swarm.domain.backoff import AGENT_FAILURE, INFRASTRUCTURE_LOSS
 from agent_swarm.domain.changes import Change, Repeat, is_due, queued
 from agent_swarm.domain.errors import IllegalTransition, ResultConflict, StaleLease
@@ -178,7 +178,7 @@ def decide(task: TaskState, command: Command, *, now: int) -> Change | Repeat:
         case Cancel():
             return _cancel(task)
         case Kill():
-            return _kill(task)
+            return _kill(task, now)
         case ConfirmKill():
             return _confirm_kill(task, command.agent_id)
         case RequestPause():
@@ -199,7 +199,8 @@ def tick(task: TaskState, *, now: int, jitter: float = 0.0) -> Change | Repeat:
     if task.timer_at is None or task.timer_at > now:
         return Repeat(task)
     if task.is_held:
-        return _lose(task, now, jitter, "leaseExpired")
+        lapsed = task.lease_expires_at is not None and task.lease_expires_at <= now
+        return _lose(task, now, jitter, "leaseExpired") if lapsed else _time_out(task, now, jitter)
     if task.status is TaskStatus.PAUSED:
         return _resume(changed(task, pinned_agent=None, pinned_until=None), None, now)
     if task.status is TaskStatus.OFFERED:
@@ -276,7 +277,9 @@ def _fenced(task: TaskState, command: Fenced, now: int) -> Change | Repeat:
         raise StaleLease(task.id, presented=command.fence, current=task.fence)
     match command:
         case Start():
-            return Change(changed(task, status=after(task.id, task.status, Verb.START)), Verb.START, "task.started")
+            status = after(task.id, task.status, Verb.START)
+            running = changed(task, status=status, overdue_at=deadlines.overdue_at(task, now))
+            return Change(running, Verb.START, "task.started")
         case Complete():
             if task.status is TaskStatus.COMPLETED:
                 raise ResultConflict(
@@ -292,12 +295,13 @@ def _fenced(task: TaskState, command: Fenced, now: int) -> Change | Repeat:
         case Pause():
             after(task.id, task.status, Verb.PAUSE)
             reason = task.pause_wanted or command.reason  # what a person asked for meanwhile wins over a shutdown
-            paused = _pause(_ended(task, AttemptOutcome.PAUSED, ""), reason, task.agent_id, now)
+            ended = changed(_ended(task, AttemptOutcome.PAUSED, ""), time_used=deadlines.used(task, now))
+            paused = _pause(ended, reason, task.agent_id, now)
             detail = {"reason": reason.value}
             return Change(paused, Verb.PAUSE, "task.paused", AttemptOutcome.PAUSED, detail)
         case Release():
             after(task.id, task.status, Verb.REQUEUE)
-            free = queued(_ended(task, AttemptOutcome.RELEASED, ""), now)
+            free = queued(changed(_ended(task, AttemptOutcome.RELEASED, ""), time_used=task.time_used), now)
             return Change(free, Verb.REQUEUE, "task.requeued", AttemptOutcome.RELEASED, {"reason": "released"})
 
 
@@ -340,6 +344,13 @@ def _fail(task: TaskState, command: Fail, now: int) -> Change:
     return Change(again_later, Verb.REQUEUE, "task.requeued", AttemptOutcome.FAILED, told)
 
 
+def _time_out(task: TaskState, now: int, jitter: float) -> Change:
+    """A run took longer than it may, and its worker has not ended it: it fails, and nothing it still sends counts."""
+    told = Fail(task_id=task.id, fence=task.fence, failure=FailureClass.AGENT, digest="", jitter=jitter)
+    failed = _fail(task, told, now)
+    return replace(failed, state=changed(failed.state, fence=task.fence + 1))
+
+
 def _lose(task: TaskState, now: int, jitter: float, reason: str) -> Change:
     """Rule T4: the fence is bumped at once, so that nothing the old holder still sends can count."""
     lost = _ended(changed(task, losses=task.losses + 1), AttemptOutcome.LOST, "", fence=task.fence + 1)
@@ -366,7 +377,7 @@ def _cancel(task: TaskState) -> Change | Repeat:
     return Change(changed(cancelled, ready=False, pause_wanted=None), Verb.CANCEL, "task.cancelled", outcome, detail)
 
 
-def _kill(task: TaskState) -> Change | Repeat:
+def _kill(task: TaskState, now: int) -> Change | Repeat:
     """Rule T6: the fence is bumped at once, and the task waits for a person, whatever was asked of it before.
 
     Its worker may not hear of it. So that two never act for one task, nobody else gets it while that one may believe
@@ -377,7 +388,11 @@ def _kill(task: TaskState) -> Change | Repeat:
     status = after(task.id, task.status, Verb.KILL)
     ended = _ended(task, AttemptOutcome.KILLED, "", status=status, fence=task.fence + 1)
     killed = changed(
-        ended, pause_reason=PauseReason.KILL, preferred_agent=task.agent_id, not_before=task.lease_expires_at
+        ended,
+        pause_reason=PauseReason.KILL,
+        preferred_agent=task.agent_id,
+        not_before=task.lease_expires_at,
+        time_used=deadlines.used(task, now),
     )
     detail = {"agentId": task.agent_id, "endedFence": task.fence}
     return Change(killed, Verb.KILL, "task.killed", AttemptOutcome.KILLED, detail)
@@ -470,6 +485,8 @@ def _ended(
         lease_expires_at=None,
         pause_wanted=None,
         ready=False,
+        time_used=0,
+        overdue_at=None,
     )
 
 

@@ -6,6 +6,7 @@
     │   ├── DependencyCycle
     │   ├── TooLarge
     │   ├── IdempotencyMismatch
+    │   ├── ResultMismatch   a result is not what its task asks for
     │   └── InvalidAuditKey
     ├── NotFound
     │   └── UnknownTask
@@ -99,6 +100,12 @@ class IdempotencyMismatch(InvalidInput):
     """The same Idempotency-Key came with another body."""
 
     code = "idempotencyMismatch"
+
+
+class ResultMismatch(InvalidInput):
+    """A result does not match the JSON Schema of its task; `details.problems` say where."""
+
+    code = "resultMismatch"
 
 
 class InvalidAuditKey(InvalidInput):

@@ -74,7 +74,6 @@ class Facts:
     last_agent: str | None = None
     failure_message: str = ""
     updated_at: int = 0
-    timeout: int | None = None
     unserved_since: int | None = None
     cancelled_at: int | None = None
     last_line_at: int | None = None

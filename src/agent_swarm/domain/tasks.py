@@ -160,6 +160,9 @@ class TaskState:
     ended_fence: int = 0
     ended_as: AttemptOutcome | None = None
     ended_digest: str = ""
+    timeout: int | None = None  # how long a run may take, pauses left out
+    time_used: int = 0  # of it, by runs that were paused
+    overdue_at: int | None = None  # when the server ends the run that goes on
 
     @property
     def is_held(self) -> bool:
@@ -177,7 +180,7 @@ class TaskState:
         if self.status in _UNTIMED:
             return None
         if self.is_held:
-            return self.lease_expires_at
+            return min((at for at in (self.lease_expires_at, self.overdue_at) if at is not None), default=None)
         if self.status is TaskStatus.PENDING:
             waits = [] if self.ready or self.not_before is None else [self.not_before]
             return min([*waits, *([self.pinned_until] if self.pinned_until is not None else [])], default=None)

@@ -61,6 +61,7 @@ REGISTRY: dict[str, ErrorSpec] = {
         ErrorSpec(domain.DependencyCycle, 422),
         ErrorSpec(domain.TooLarge, 413),
         ErrorSpec(domain.IdempotencyMismatch, 422),
+        ErrorSpec(domain.ResultMismatch, 422),
         ErrorSpec(domain.InvalidAuditKey, 422),
         ErrorSpec(InvalidJson, 400),
         ErrorSpec(MethodNotAllowed, 405),

@@ -98,6 +98,8 @@ class TaskInput(Input):
     backlog: bool = False
     max_attempts: Annotated[int, Field(ge=1, le=100, strict=True)] = 3
     permissions: Label | None = None  # permission profile; default: its agent's, else that of the agent's role
+    result_schema: dict[str, Any] | None = None  # JSON Schema of draft 2020-12 that the result's data has to match
+    include_results: bool = False  # end the prompt with what the tasks that it depends on came to
 
 
 class AgentPermissionsInput(Input):
@@ -182,6 +184,7 @@ class Task(Output):
     failure: dict[str, Any] | None  # {class, code, message, attempt}
     pause_reason: str | None
     timeout_seconds: float | None
+    deadline_at: str | None  # when its timeout ends the run that goes on
     not_before: str | None
     created_by: str
     parent_task_id: str | None
@@ -198,6 +201,8 @@ class TaskDetail(Task):
     """A task, whole: `GET /api/tasks/{id}`."""
 
     prompt: str
+    result_schema: dict[str, Any] | None
+    include_results: bool
     offers: Annotated[list[Offer], at_most(limits.PAGE_MAX)]  # the latest one first
     depends_on: Annotated[list[Dependency], at_most(limits.DEPENDENCIES)]
     dependants: Annotated[list[Dependency], at_most(limits.PAGE_MAX)]  # the first ones, by id

@@ -80,7 +80,6 @@ def _facts(queries: Queries, record: TaskRecord, now: int) -> Facts:
         last_agent=record.last_agent_id,
         failure_message=str(failure.get("message", "")),
         updated_at=record.updated_at,
-        timeout=spec.timeout,
         unserved_since=next((found.since for found in queries.unserved() if found.requires == needs), None),
         killed=killed_switches(queries),
         questions=[

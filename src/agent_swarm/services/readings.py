@@ -12,6 +12,7 @@ from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.base import Queries
 from agent_swarm.store.families.offers import offers_of
 from agent_swarm.store.families.switches import killed_switches
+from agent_swarm.store.families.task_terms import TASK_TERMS
 from agent_swarm.store.records import AttemptRecord, TaskFilter, TaskRecord
 
 WAITING = (TaskStatus.PENDING, TaskStatus.OFFERED, TaskStatus.BLOCKED, TaskStatus.PAUSED)
@@ -59,6 +60,7 @@ def task_detail(task_id: str, *, by: Identity) -> Callable[[Queries], rest.TaskD
             upstreams=queries.upstreams(task_id),
             dependants=queries.dependants(task_id, limit=limits.PAGE_MAX),
             offers=offers_of(queries, task_id),
+            terms=queries.record(TASK_TERMS, task_id),
         )
 
     return reading

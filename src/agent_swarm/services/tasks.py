@@ -5,11 +5,11 @@ fault.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agent_swarm.domain.caps import Caps
 from agent_swarm.domain.dependencies import OnFailure, in_creation_order
-from agent_swarm.domain.errors import Denied, IllegalTransition, InvalidInput, TooLarge, UnknownReference
+from agent_swarm.domain.errors import Denied, IllegalTransition, InvalidInput, TooLarge, UnknownReference, UnknownTask
 from agent_swarm.domain.ids import new_id, normalize_id
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.permissions import STANDARD, Granted, Profile, Profiles
@@ -17,10 +17,12 @@ from agent_swarm.domain.tasks import TaskStatus, verbs_of
 from agent_swarm.domain.time import SECOND, from_wire, to_wire
 from agent_swarm.protocol import limits
 from agent_swarm.protocol.rest import BatchTaskInput, DependencyInput, TaskInput
+from agent_swarm.services import result_schemas
 from agent_swarm.services.harnesses import capability_of
 from agent_swarm.services.permissions import profile_of
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.base import Queries
+from agent_swarm.store.families.task_terms import TASK_TERMS, TaskTerms
 from agent_swarm.store.operations import Capped, Created, CreateTasks, Idempotency, NewTask, OfferedTo
 from agent_swarm.store.records import DependencyRecord, Edge, TaskRecord, TaskSpec
 
@@ -133,9 +135,18 @@ def create_graph(
     )
 
 
+def look_up_ended(queries: Queries, task_id: str) -> tuple[TaskRecord, Sequence[DependencyRecord], TaskTerms | None]:
+    """A task to be filed once more, what it depended on, and what was laid down about it. Raises UnknownTask."""
+    record = queries.task(task_id)
+    if record is None:
+        raise UnknownTask(task_id)
+    return record, queries.upstreams(task_id), queries.record(TASK_TERMS, task_id)
+
+
 def retry(
     task: TaskRecord,
     upstreams: Sequence[DependencyRecord],
+    terms: TaskTerms | None,
     *,
     by: Identity,
     idempotency: Idempotency | None = None,
@@ -165,6 +176,7 @@ def retry(
         depth=spec.depth,
         retry_of=spec.id,
         permissions=spec.permissions,
+        has_terms=terms is not None,
     )
     without_success = (TaskStatus.FAILED, TaskStatus.CANCELLED)
     edges = tuple(
@@ -172,7 +184,13 @@ def retry(
         for upstream in upstreams
         if upstream.other_status not in without_success
     )
-    new = NewTask(spec=again, edges=edges, max_attempts=state.max_attempts, max_losses=state.max_losses)
+    new = NewTask(
+        spec=again,
+        edges=edges,
+        max_attempts=state.max_attempts,
+        max_losses=state.max_losses,
+        terms=None if terms is None else replace(terms, task_id=again.id),
+    )
     return CreateTasks(tasks=(new,), actor=by.actor, idempotency=idempotency)
 
 
@@ -192,6 +210,7 @@ def _new_task(
 ) -> NewTask:
     prompt = _prompt(task.prompt, where)
     parent = _parent(task, where, known, by)
+    terms = _terms(task, where, task_id)
     profile = profile_of(task.permissions, f"{where}permissions", known.own, profiles)
     spec = TaskSpec(
         id=task_id,
@@ -209,6 +228,7 @@ def _new_task(
         root_id=parent.spec.root_id if parent else "",
         depth=parent.spec.depth + 1 if parent else 0,
         permissions=profile.name if profile else None,
+        has_terms=terms is not None,
     )
     return NewTask(
         spec=spec,
@@ -217,7 +237,17 @@ def _new_task(
         not_before=_start_at(task.start_at, where),
         max_attempts=task.max_attempts,
         offer=_offer(task, where),
+        terms=terms,
     )
+
+
+def _terms(task: TaskInput, where: str, task_id: str) -> TaskTerms | None:
+    """What is laid down about its result, and what it is told of others."""
+    if task.result_schema is not None:
+        result_schemas.require_usable(task.result_schema, field=f"{where}resultSchema")
+    elif not task.include_results:
+        return None
+    return TaskTerms(task_id=task_id, result_schema=task.result_schema, with_results=task.include_results)
 
 
 def _offer(task: TaskInput, where: str) -> OfferedTo | None:

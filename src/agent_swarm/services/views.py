@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from agent_swarm.domain import deadlines
 from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.permissions import Profile
 from agent_swarm.domain.time import SECOND, to_wire
 from agent_swarm.protocol import limits, rest, rest_config
 from agent_swarm.services.secrets.rotation import KeyStatus, Verified
 from agent_swarm.store.families.offers import TaskOffer
+from agent_swarm.store.families.task_terms import TaskTerms
 from agent_swarm.store.records import (
     AgentRecord,
     AttemptRecord,
@@ -34,11 +36,14 @@ def task_detail(
     upstreams: Sequence[DependencyRecord],
     dependants: Sequence[DependencyRecord],
     offers: Sequence[TaskOffer],
+    terms: TaskTerms | None,
 ) -> rest.TaskDetail:
     """A task, whole."""
     return rest.TaskDetail(
         **_task(record),
         prompt=record.spec.prompt,
+        result_schema=_plain(terms.result_schema) if terms else None,
+        include_results=terms is not None and terms.with_results,
         offers=[offer(one) for one in offers],
         depends_on=[dependency(edge) for edge in upstreams],
         dependants=[dependency(edge) for edge in dependants],
@@ -75,6 +80,7 @@ def _task(record: TaskRecord) -> dict[str, Any]:
         "failure": _plain(record.failure),
         "pause_reason": state.pause_reason.value if state.pause_reason else None,
         "timeout_seconds": None if spec.timeout is None else spec.timeout / SECOND,
+        "deadline_at": _at(deadlines.ends_at(state)),
         "not_before": _at(state.not_before),
         "created_by": spec.created_by,
         "parent_task_id": spec.parent_id,

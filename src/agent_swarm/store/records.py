@@ -42,6 +42,7 @@ class TaskSpec:
     depth: int = 0
     retry_of: str | None = None
     permissions: str | None = None  # the permission profile that its agent works under
+    has_terms: bool = False  # there is a record of `families.task_terms`
     created_at: int = 0
 
 

@@ -249,6 +249,7 @@ def new_state(new: NewTask, upstream: Mapping[str, TaskStatus], *, actor: str) -
         unmet=unmet,
         ready=status is TaskStatus.PENDING and new.not_before is None,
         not_before=new.not_before,
+        timeout=new.spec.timeout,
     )
     data: dict[str, Any] = {"title": new.spec.title, "status": status.value, "priority": new.spec.priority}
     if new.spec.parent_id:

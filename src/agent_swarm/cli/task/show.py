@@ -56,6 +56,7 @@ def facts(task: Json, names: dict[str, str]) -> list[tuple[str, str]]:
         ("agent", names.get(agent, agent) if agent else None),
         ("created", f"{task['createdAt']} ({age(task['createdAt'])} ago) by {task['createdBy']}"),
         ("not before", task.get("notBefore")),
+        ("timeout", _timeout(task)),
         ("ran for", lasted(task.get("startedAt"), task.get("finishedAt"))),
         ("part of", task.get("parentTaskId")),
         ("retry of", task.get("retryOf")),
@@ -67,6 +68,13 @@ def facts(task: Json, names: dict[str, str]) -> list[tuple[str, str]]:
     return [
         (name, str(value) if name == "status" else printable(value)) for name, value in known if value not in (None, "")
     ]
+
+
+def _timeout(task: Json) -> str:
+    if task.get("timeoutSeconds") is None:
+        return ""
+    ends = f", the run ends at {task['deadlineAt']}" if task.get("deadlineAt") else ""
+    return f"{task['timeoutSeconds']:g} s{ends}"
 
 
 def _show_edges(task: Json) -> None:

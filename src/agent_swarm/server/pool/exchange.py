@@ -197,9 +197,11 @@ class Exchange:
         return body, owner
 
     async def _as_stated(self, body: protocol.Complete | protocol.Fail) -> protocol.Complete | protocol.Fail:
-        """How the run ended, by the word of its agent where there is one."""
-        stated = await self._pool.store.read(outcomes.stated_outcome(body.task_id, body.fence))
-        return body if stated is None else outcomes.as_stated(body, stated)
+        """How the run ended, by the word of its agent where there is one, and by what its result has to be."""
+        stated, terms = await self._pool.store.read(outcomes.stated_outcome(body.task_id, body.fence))
+        if terms is not None and terms.result_schema is not None:
+            return await asyncio.to_thread(outcomes.ended, body, stated, terms)  # a check may take a while
+        return outcomes.ended(body, stated, terms)
 
     async def _require_number(self, owner: Owner | None, body: protocol.Events | protocol.Usage) -> None:
         """Usage and transcripts count whether or not the lease is over; the attempt has to be a real one."""

@@ -90,10 +90,8 @@ class TaskRoutes:
         """File a task that has ended once more, as a new one."""
         by, task_id = identity_of(request), params.task_id(id)
         asked = await idempotency_of(request, by, idempotency_key)
-        ended, upstreams = await self._store.read(
-            lambda queries: (readings.require_task(queries, task_id), queries.upstreams(task_id))
-        )
-        created = await self._store.apply(tasks.retry(ended, upstreams, by=by, idempotency=asked))
+        ended = await self._store.read(lambda queries: tasks.look_up_ended(queries, task_id))
+        created = await self._store.apply(tasks.retry(*ended, by=by, idempotency=asked))
         return await self._created(created)
 
     async def _created(self, created: Created) -> Reply[rest.Task]:

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent_swarm.domain.caps import Caps
 from agent_swarm.domain.commands import Command
 from agent_swarm.domain.tasks import TaskState
 from agent_swarm.store.operations.base import Idempotency, Operation
 from agent_swarm.store.records import AttemptReport, Edge, ProjectRecord, TaskRecord, TaskSpec
+
+if TYPE_CHECKING:
+    from agent_swarm.store.families.task_terms import TaskTerms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,7 @@ class NewTask:
     max_attempts: int = 3
     max_losses: int = 10
     offer: OfferedTo | None = None  # of one that waits for nothing
+    terms: "TaskTerms | None" = None  # where `spec.has_terms`
 
     @property
     def is_claimable(self) -> bool:

@@ -130,6 +130,7 @@ def task_of(values: Row, requires: Requirements) -> TaskRecord:
         depth=values["depth"],
         retry_of=values["retry_of"],
         permissions=values["permissions"],
+        has_terms=bool(values["has_terms"]),
         created_at=values["created_at"],
     )
     return TaskRecord(

@@ -24,7 +24,7 @@ from agent_swarm.store.sql.tables.people import (
     user_account,
     user_session,
 )
-from agent_swarm.store.sql.tables.steering import task_offer
+from agent_swarm.store.sql.tables.steering import task_offer, task_terms
 from agent_swarm.store.sql.tables.work import (
     attempt,
     dependency,
@@ -74,6 +74,7 @@ __all__ = [
     "task",
     "task_label",
     "task_offer",
+    "task_terms",
     "task_wait",
     "token",
     "usage",

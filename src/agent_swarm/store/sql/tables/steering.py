@@ -1,4 +1,4 @@
-"""Tables of what is laid down about tasks beside the work itself: to whom they were offered."""
+"""Tables of what is laid down about tasks beside the work: to whom they were offered, what their results have to be."""
 
 import sqlalchemy as sa
 
@@ -17,4 +17,13 @@ task_offer = sa.Table(
     instant("settled_at"),
     sa.Column("settled_by", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
+)
+
+# What the result of a task has to be, and what its prompt tells of others. Few tasks have a row.
+task_terms = sa.Table(
+    "task_terms",
+    metadata,
+    sa.Column("task_id", ID, primary_key=True),
+    sa.Column("result_schema", sa.Text),
+    sa.Column("with_results", sa.Integer, nullable=False),
 )

@@ -58,6 +58,9 @@ task = sa.Table(
     instant("started_at"),
     instant("finished_at"),
     sa.Column("permissions", sa.String(64)),
+    sa.Column("time_used", sa.BigInteger, nullable=False, server_default="0"),
+    instant("overdue_at"),
+    sa.Column("has_terms", sa.SmallInteger, nullable=False, server_default="0"),
     postgresql_with=ROOM,
 )
 
