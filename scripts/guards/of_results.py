@@ -41,7 +41,7 @@ GUARDS = (
     Guard(
         "a schema does not refer to itself",
         SCHEMAS,
-        "        if part is self._root:\n",
+        "        if reference in self._open:\n",
         "        if False:\n",
         (UNUSABLE,),
     ),

@@ -60,6 +60,7 @@ MAY_CALL = {
     "POST /api/tasks/{id}/accept": WRITERS | ATTEMPTS | WORKERS,
     "POST /api/tasks/{id}/reject": WRITERS | ATTEMPTS | WORKERS,
     "POST /api/tasks/{id}/progress": ATTEMPTS,
+    "POST /api/tasks/{id}/result/check": ATTEMPTS,
     "POST /api/tasks/{id}/wait": LEAD,
     "GET /api/tasks/{id}/explain": PEOPLE | LEAD,
     "GET /api/tasks/{id}/attempts": PEOPLE | LEAD,

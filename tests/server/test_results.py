@@ -116,3 +116,17 @@ async def test_given_a_task_that_is_filed_once_more_when_it_is_claimed_then_it_i
     await world.fail(await world.take(ada))
     await world.post(f"/api/tasks/{task_id}/retry")
     assert "# it broke" in (await world.frame_of(await world.take(ada))).prompt
+
+
+async def test_given_the_end_of_a_run_when_its_worker_asks_then_it_is_told_what_would_be_wrong(world: World) -> None:
+    ada = await world.register()
+    task_id = await world.file("count", resultSchema=SCHEMA)
+    claim = await world.take(ada)
+    assert (await world.frame_of(claim)).checks_result
+    path = f"/api/tasks/{task_id}/result/check"
+    assert (await world.post(path, {"text": "forty-two"}, token=claim.token))["problems"]
+    assert (await world.post(path, {"text": '{"answer": 42}'}, token=claim.token)) == {"problems": []}
+    await says(world, "store-progress", {"result": "counted", "data": {"answer": 42}}, token=claim.token)
+    assert (await world.post(path, {"text": "bye"}, token=claim.token)) == {"problems": []}
+    other = await world.call("POST", f"/api/tasks/{await world.file()}/result/check", token=claim.token, json={})
+    assert other.status_code == 403

@@ -83,7 +83,9 @@ def test_given_a_run_that_failed_when_it_is_tried_again_then_it_has_its_whole_ti
     ada, task_id = swarm.register("ada"), file(swarm)
     held = swarm.take(ada)
     pass_by(swarm, ada, held, 60 * SECOND)
-    swarm.fail(held)
+    swarm.pause(held, PauseReason.PERSON)
+    swarm.command(commands.Resume(task_id=task_id))
+    swarm.fail(swarm.take(ada))
     assert deadlines.left(swarm.state(task_id)) == TIMEOUT
 
 

@@ -371,6 +371,7 @@ class Claimed(Wire):
     environment: tuple[Variable, ...] = Field(default=(), repr=False)
     permissions: Permissions | None = None
     messages: tuple[MessageText, ...] = ()  # what waited for the agent, or for this task, oldest first
+    checks_result: bool = False  # the server says before the end of a run what is wrong with its result
 
 
 class Message(LeaseRef):

@@ -1,11 +1,11 @@
 """The REST shapes of what tasks are told to do."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from agent_swarm.protocol import limits
-from agent_swarm.protocol.rest import Id, Input, Priority, Text
+from agent_swarm.protocol.rest import Id, Input, Output, Priority, Text, at_most
 
 
 class CancelInput(Input):
@@ -38,6 +38,19 @@ class TaskPatch(Input):
     """Body of `PATCH /api/tasks/{id}`."""
 
     priority: Priority
+
+
+class ResultInput(Input):
+    """Body of `POST /api/tasks/{id}/result/check`, with an attempt's token: the end of a run, as it would be told."""
+
+    text: Annotated[Text, Field(max_length=limits.RESULT_CHARS)] = ""
+    data: dict[str, Any] | None = None
+
+
+class ResultCheck(Output):
+    """What would be wrong with it, first things first."""
+
+    problems: Annotated[list[str], at_most(limits.RESULT_PROBLEMS)]
 
 
 class ProgressInput(Input):

@@ -39,6 +39,12 @@ def below_prompt(queries: Queries, task: TaskRecord) -> Sequence[str]:
     return [part for part in (told, asked) if part]
 
 
+def wants_schema(queries: Queries, task_id: str) -> bool:
+    """Whether the result of a task has to match a schema."""
+    terms = queries.record(TASK_TERMS, task_id)
+    return terms is not None and terms.result_schema is not None
+
+
 def digest(tasks: Sequence[Told]) -> str:
     """What tasks came to, in lines of comment and at most 8 KiB; long texts share what short ones leave. Pure."""
     if not tasks:

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from agent_swarm.domain.errors import InvalidInput, ResultMismatch
 from agent_swarm.domain.tasks import FailureClass
+from agent_swarm.protocol import limits
 from agent_swarm.protocol import pool as wire
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ DEPTH = 32  # levels, with what is referred to in place
 PARTS = 2_000  # objects and lists, with what is referred to in place
 WORK = 5_000_000  # parts of the schema times values of the result: a check of a second or so
 PATTERN_BYTES = 1024 * 1024  # of a pattern when it is compiled
-PROBLEMS = 10  # that are told
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MISMATCH = "resultSchema"  # the code of the failure
 
@@ -63,7 +63,7 @@ def problems(schema: Schema, data: Any) -> list[str]:
     found: list[str] = []
     for error in _validator(json.dumps(schema)).iter_errors(dict(data)):
         found.append(f"{_place(error)}: {error.message}")
-        if len(found) == PROBLEMS:
+        if len(found) == limits.RESULT_PROBLEMS:
             break
     return found
 
@@ -157,8 +157,6 @@ class _Cost:
                 part = part[name]
             else:
                 raise _refused(self._field, where, f"{reference!r} names nothing in this schema")
-        if part is self._root:
-            raise _refused(self._field, where, f"{reference!r} refers to itself; write out how deep a result may go")
         return part
 
 

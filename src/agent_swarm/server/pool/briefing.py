@@ -20,7 +20,7 @@ from agent_swarm.server.pool.reports import Reports
 from agent_swarm.server.pool.trays import Look, Trays, digest_of, message_body
 from agent_swarm.services.approvals import answers_to
 from agent_swarm.services.environments import Environments, Variable, VariablesMissing
-from agent_swarm.services.followups import below_prompt
+from agent_swarm.services.followups import below_prompt, wants_schema
 from agent_swarm.services.handover import context_of
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.services.waits import account_of, delivered_below
@@ -47,6 +47,7 @@ class Background:
     environment: Sequence[Variable] = ()
     messages: Sequence[Message] = ()
     below_prompt: Sequence[str] = ()  # in lines of comment
+    checks_result: bool = False
 
 
 # About a claim: what is told; that its attempt was ended, as it lacks a variable; or that nothing can be read now.
@@ -142,6 +143,7 @@ class Briefings:
             environment=self.environments.of(queries, task),
             messages=() if look is None else look.messages,
             below_prompt=below_prompt(queries, task) if spec.has_terms else (),
+            checks_result=spec.has_terms and wants_schema(queries, spec.id),
         )
         return background, look
 
@@ -193,6 +195,7 @@ def claimed_body(claimed: ClaimedTask, background: Background, *, token: str, le
             {"name": one.name, "value": one.value, "is_secret": one.is_secret} for one in background.environment
         ],
         "messages": [message_body(one) for one in background.messages],
+        "checks_result": background.checks_result,
     }
 
 

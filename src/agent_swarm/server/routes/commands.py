@@ -10,7 +10,7 @@ from agent_swarm.server.access import attempts, identity_of, operators, people_a
 from agent_swarm.server.auth import bearer_token
 from agent_swarm.server.context import Context
 from agent_swarm.server.fastroute import Endpoint, route
-from agent_swarm.services import commands, offers, waits
+from agent_swarm.services import commands, offers, results, waits
 from agent_swarm.services.cancelling import cancel_with_all_below
 from agent_swarm.services.tokens import Scope
 from agent_swarm.store.operations import CommandReply, Operation
@@ -89,6 +89,12 @@ class CommandRoutes:
         operation = commands.report_progress(task_id, body.text, redactor, by=identity_of(request))
         return await self._carry_out(task_id, operation)
 
+    async def check_result(self, request: Request, id: params.PathId, body: shapes.ResultInput) -> shapes.ResultCheck:
+        """Say what would be wrong with the result of this attempt, where its task has a schema; changes nothing."""
+        task_id, by = params.task_id(id), identity_of(request)
+        found = await results.would_fail(self._store, task_id, body.text, body.data, by=by)
+        return shapes.ResultCheck(problems=found)
+
     async def wait_for_tasks(self, request: Request, id: params.PathId, body: Empty = None) -> rest.Task:
         """Pause the attempt of this token until the tasks below its own have ended; it goes on where none is open."""
         task_id, by = params.task_id(id), identity_of(request)
@@ -133,6 +139,13 @@ def routes(context: Context) -> list[BaseRoute]:
             answers=rest.Task,
             access=attempts(Scope.CHILDREN_CREATE),
             conflicts=True,
+        ),
+        route(
+            "POST",
+            "/api/tasks/{id}/result/check",
+            face.check_result,
+            answers=shapes.ResultCheck,
+            access=attempts(Scope.OWN_TASK_PROGRESS),
         ),
         route(
             "POST",
