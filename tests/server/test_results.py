@@ -112,9 +112,9 @@ async def test_given_a_task_that_is_filed_once_more_when_it_is_claimed_then_it_i
     world: World,
 ) -> None:
     ada = await world.register()
-    task_id = await world.file("try", includeResults=True)
+    task_id = await world.file("try")
     await world.fail(await world.take(ada))
-    await world.post(f"/api/tasks/{task_id}/retry")
+    await world.post(f"/api/tasks/{task_id}/retry", {"includeResults": True})
     assert "# it broke" in (await world.frame_of(await world.take(ada))).prompt
 
 

@@ -40,6 +40,12 @@ class TaskPatch(Input):
     priority: Priority
 
 
+class RetryInput(Input):
+    """Body of `POST /api/tasks/{id}/retry`; with `includeResults` the prompt ends with what the earlier try came to."""
+
+    include_results: Annotated[bool, Field(strict=True)] = False
+
+
 class ResultInput(Input):
     """Body of `POST /api/tasks/{id}/result/check`, with an attempt's token: the end of a run, as it would be told."""
 

@@ -149,9 +149,10 @@ def retry(
     terms: TaskTerms | None,
     *,
     by: Identity,
+    with_results: bool = False,
     idempotency: Idempotency | None = None,
 ) -> CreateTasks:
-    """The same again as a new task, from one that has ended.
+    """The same again as a new task, from one that has ended; `with_results` tells it what that one came to.
 
     It waits for the upstreams that can still be, or were, completed; those that ended without success are left out:
     whoever retries has decided that it can do without them.
@@ -159,8 +160,11 @@ def retry(
     state, spec = task.state, task.spec
     if not state.is_terminal:
         raise IllegalTransition(state.id, status=state.status, command="retry", allowed=verbs_of(state.status))
+    task_id = new_id()
+    if with_results:
+        terms = replace(terms or TaskTerms(task_id=task_id), with_results=True)
     again = TaskSpec(
-        id=new_id(),
+        id=task_id,
         title=spec.title,
         prompt=spec.prompt,
         requires=spec.requires,

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 
 from agent_swarm.protocol import limits, rest
+from agent_swarm.protocol.rest_commands import RetryInput
 from agent_swarm.protocol.rest_explain import Explanation
 from agent_swarm.server import params
 from agent_swarm.server.access import identity_of, operators, operators_and_attempts
@@ -84,14 +85,15 @@ class TaskRoutes:
         self,
         request: Request,
         id: params.PathId,
-        body: params.NoFields | None = None,
+        body: RetryInput | None = None,
         idempotency_key: params.IdempotencyKey = None,
     ) -> Reply[rest.Task]:
         """File a task that has ended once more, as a new one."""
         by, task_id = identity_of(request), params.task_id(id)
         asked = await idempotency_of(request, by, idempotency_key)
         ended = await self._store.read(lambda queries: tasks.look_up_ended(queries, task_id))
-        created = await self._store.apply(tasks.retry(*ended, by=by, idempotency=asked))
+        tells = body is not None and body.include_results
+        created = await self._store.apply(tasks.retry(*ended, by=by, with_results=tells, idempotency=asked))
         return await self._created(created)
 
     async def _created(self, created: Created) -> Reply[rest.Task]:
