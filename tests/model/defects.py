@@ -79,6 +79,9 @@ class AcceptedGoesToAnybody(ServerModel):
 class OffersNeverRunOut(_AfterMove):
     kind = ops.OfferTask
 
+    def __init__(self) -> None:
+        super().__init__(tells_pins_apart=True)
+
     def spoil(self, engine: MemoryEngine, was: TaskState, state: TaskState) -> None:
         put(engine, was.id, pinned_until=None)
 

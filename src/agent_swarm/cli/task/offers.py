@@ -50,7 +50,7 @@ def accept(client: Client, *, id: str, as_json: bool) -> None:
 @json_option
 @with_client
 def reject(client: Client, *, id: str, reason: str, as_json: bool) -> None:
-    """Put an offered task back into the queue, for the agent that was asked.
+    """Put an offered task back into the queue.
 
     \b
     Example:
