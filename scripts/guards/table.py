@@ -7,10 +7,13 @@ notes, of approvals and of swarms are in the modules beside.
 
 from scripts.guards import (
     of_approvals,
+    of_deadlines,
     of_leads,
     of_messages,
     of_notes,
+    of_offers,
     of_references,
+    of_results,
     of_secrets,
     of_servers,
     of_swarms,
@@ -576,6 +579,9 @@ GUARDS = (
     *of_secrets.GUARDS,
     *of_references.GUARDS,
     *of_leads.GUARDS,
+    *of_offers.GUARDS,
+    *of_deadlines.GUARDS,
+    *of_results.GUARDS,
     *of_messages.GUARDS,
     *of_approvals.GUARDS,
     *of_notes.GUARDS,

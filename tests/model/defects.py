@@ -75,6 +75,20 @@ class KillForgetsTheLease(_AfterMove):
         put(engine, was.id, not_before=None)
 
 
+class AcceptedGoesToAnybody(ServerModel):
+    """Claims do not look at whom a task waits for."""
+
+
+class OffersNeverRunOut(_AfterMove):
+    kind = ops.OfferTask
+
+    def __init__(self) -> None:
+        super().__init__(tells_pins_apart=True)
+
+    def spoil(self, engine: MemoryEngine, was: TaskState, state: TaskState) -> None:
+        put(engine, was.id, pinned_until=None)
+
+
 class KillLetsThemReturn(_AfterMove):
     kind = ops.Heartbeat
 

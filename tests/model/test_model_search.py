@@ -9,7 +9,7 @@ import pytest
 
 from agent_swarm.testing.model_search.ending import Endings
 from agent_swarm.testing.model_search.search import Search, Searched
-from agent_swarm.testing.model_search.server import ServerModel
+from agent_swarm.testing.model_search.server import KEPT_FOR_ONE, ServerModel
 from agent_swarm.testing.model_search.system import ACKNOWLEDGED, DEAD_END, NO_OVERLAP, SLOW, TICK, Bounds, System
 from agent_swarm.testing.model_search.worker import WorkerModel
 
@@ -56,6 +56,7 @@ SCOPES: dict[str, tuple[Bounds, int]] = {
     "a server is killed, an agent fails": (replace(CALM, server_crashes=1, failures=1), 105_000),
     "an agent asks people": (replace(CALM, questions=1), 55_000),
     "the kill switch is used": (replace(CALM, kills=1), 250_000),
+    "a person offers, and whoever is asked answers": (replace(CALM, offers=1), 43_000),
     "a worker and a person": (replace(CALM, ticks=1, worker_crashes=1, orders=1), 320_000),
 }
 DEEP: dict[str, tuple[Bounds, int]] = {
@@ -94,6 +95,7 @@ def test_given_what_may_go_wrong_when_all_histories_are_searched_then_every_rule
 
 STOPS = replace(CALM, kills=1)
 ASKS = replace(CALM, questions=1)
+OFFERS = replace(CALM, offers=1)
 KILLS, ORDERS = replace(CALM, worker_crashes=1), replace(CALM, orders=1)
 SERVER_DEFECTS: list[tuple[type[ServerModel], Bounds, str]] = [
     (defects.FenceIsNotChecked, CALM, "an accepted write carried the current fence"),
@@ -113,6 +115,8 @@ SERVER_DEFECTS: list[tuple[type[ServerModel], Bounds, str]] = [
     (defects.PausesForWhatIsAnswered, ASKS, DEAD_END),
     (defects.AnswerLeavesItPaused, ASKS, "what waits for an answer has asked for one"),
     (defects.TakesTheLastAnswer, ASKS, "the first answer stands"),
+    (defects.AcceptedGoesToAnybody, OFFERS, KEPT_FOR_ONE),
+    (defects.OffersNeverRunOut, OFFERS, DEAD_END),
     (defects.AnswersBeforeItCommits, replace(CALM, server_crashes=1), ACKNOWLEDGED),
 ]
 WORKER_DEFECTS: list[tuple[type[WorkerModel], str]] = [

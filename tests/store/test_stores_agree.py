@@ -24,6 +24,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from tests.store.offer_moves import OfferMoves
 from tests.store.record_moves import RecordMoves
 from tests.store.swarm_moves import SwarmMoves
 from tests.store.wait_moves import WaitMoves
@@ -93,9 +94,10 @@ _VERBS: dict[type, Verb] = {
 _BY_DEPENDENCY = {("Fail", "backlog", "changed"), ("Fail", "blocked", "changed")}
 
 
-class StoreHistories(RecordMoves, WaitMoves, SwarmMoves):
+class StoreHistories(RecordMoves, WaitMoves, SwarmMoves, OfferMoves):
     """Feeds two engines the same batches. `seen` counts, over all histories, what met which status and how it ended."""
 
+    profiles = AGENTS
     seen: ClassVar[Counter[Met]] = Counter()
     woken: ClassVar[Counter[str]] = Counter()
 
@@ -205,7 +207,13 @@ class StoreHistories(RecordMoves, WaitMoves, SwarmMoves):
             waits_for = [*upstreams, *([made[-1].spec.id] if chained and made else [])]
             labels = ("ui", "db")[: priority // 50]
             spec = TaskSpec(
-                id=self.fresh_id(), title="t", prompt="p", requires=requires, priority=priority, labels=labels
+                id=self.fresh_id(),
+                title="t",
+                prompt="p",
+                requires=requires,
+                priority=priority,
+                labels=labels,
+                timeout=5 * SECOND if tries == 1 else None,
             )
             made.append(
                 ops.NewTask(
@@ -565,6 +573,9 @@ class StoreHistories(RecordMoves, WaitMoves, SwarmMoves):
         """The fence that a command about it should carry; with `is_stale` one that is over."""
         if status in ("backlog", "blocked") or (status == "pending" and not is_stale):
             return 0
+        if status == "offered":
+            self.apply(ops.OfferTask(task_id=task_id, agent_id=guide.id, ttl=SECOND, actor="operator"))
+            return 0
         fence = self.take(guide)
         if is_stale and status != "cancelled":
             self.now += LEASE
@@ -647,13 +658,8 @@ def _met(
 
 
 def _allowed() -> set[Met]:
-    """What the table of transitions lets happen, and the refusals of rules T3 and T5. Nothing offers tasks yet."""
-    changes = {
-        (kind.__name__, status.value, "changed")
-        for kind, verb in _VERBS.items()
-        for status in sources_of(verb)
-        if status is not TaskStatus.OFFERED
-    }
+    """What the table of transitions lets happen, and the refusals of rules T3 and T5."""
+    changes = {(kind.__name__, status.value, "changed") for kind, verb in _VERBS.items() for status in sources_of(verb)}
     held = ("claimed", "running")
     fenced = [kind.__name__ for kind in _VERBS if "fence" in kind.__dataclass_fields__]  # type: ignore[attr-defined]
     refusals = {(kind, status, "staleLease") for kind in fenced for status in ("pending", "running", "cancelled")}
@@ -698,6 +704,7 @@ def test_given_any_history_when_memory_and_sqlite_follow_it_then_they_agree(fold
     meet_the_rest(SqliteEngine(folder / "rest.sqlite", synchronous="off"))
     assert StoreHistories.came >= {"paused", "answered", "denied", "expired", "closed"}
     assert StoreHistories.waited >= {"waited", "went on", "refused"}
+    assert StoreHistories.answered >= {"open", "accepted", "rejected", "expired", "closed", "refused"}
 
 
 def meet_the_rest(other: Engine) -> None:
@@ -705,6 +712,13 @@ def meet_the_rest(other: Engine) -> None:
     machine = StoreHistories(other)
     for met in sorted(_allowed() - (+machine.seen).keys()):
         machine.meet(*met)
+    machine.apply(ops.LiftKillSwitch(scope=SwitchScope.ALL, by="operator"))
+    for moves in (["stop", "answer"], ["stop", "deny"], ["stop", "expire"], ["cancel"]):
+        machine.wait_for_an_answer(pauses=True, moves=moves)
+    for moves in (["stop", "end"], ["cancel", "ask"]):
+        machine.wait_for_tasks(moves=moves)
+    for moves in (["accept", "reject"], ["reject"], ["wait"], ["cancel"]):
+        machine.offer_with(machine.file_for(AGENTS[0]), AGENTS[0], moves)
     machine.stores_agree()
     machine.teardown()
     assert _allowed() <= {met for met, times in machine.seen.items() if times}

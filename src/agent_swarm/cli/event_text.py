@@ -15,6 +15,12 @@ ENDINGS = {
     "task.cancelled": "cancelled",
     "task.killed": "killed, and paused",
 }
+OFFERS = {
+    "task.offered": "{agent} is asked whether it takes it",
+    "task.offerAccepted": "{agent} accepted it",
+    "task.offerRejected": "{agent} rejected it",
+    "task.offerExpired": "{agent} did not answer in time",
+}
 PLAIN = {
     "agent.updated": "is back, or has another profile",
     "agent.superseded": "a newer process of this agent took over",
@@ -49,6 +55,8 @@ def _told(event_type: str, data: Mapping[str, Any], agent: str, *, attempt: int 
             return f"{data.get('title', '')} ({data.get('status', '')})"
         case "task.claimed":
             return f"{agent} took it, attempt {attempt}"
+        case _ if event_type in OFFERS:
+            return _with_reason(OFFERS[event_type].format(agent=agent), data)
         case "task.started":
             return f"{agent} started" if agent else "started"
         case "task.progressed":

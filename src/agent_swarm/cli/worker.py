@@ -22,6 +22,11 @@ OPTIONS = (
     click.option(
         "--slots", type=click.IntRange(1, 1000), help="MAX_CONCURRENT_TASKS: how many tasks at the same time."
     ),
+    click.option(
+        "--offers",
+        type=click.Choice(["accept", "ask"]),
+        help="Tasks that it is offered: take them (default), or wait until its session or a person answers.",
+    ),
     click.option("--skills", metavar="A,B", help="What it is good at; ranks, never excludes."),
     click.option("--tags", metavar="A,B", help="Decide which tasks may land here."),
     click.option("--capabilities", metavar="A,B", help="Advertised besides those found by trying."),

@@ -38,7 +38,7 @@ def explain(facts: Facts) -> Explanation:
             reasons = [*_killed(facts), *_paused_swarm(facts), *_timed(facts), *_resume_pin(facts), *_agents(facts)]
             return _waiting("it waits in the queue", reasons)
         case TaskStatus.OFFERED:
-            return _waiting("it is offered to an agent", [_offered()])
+            return _waiting("it is offered to an agent", [*_killed(facts), _offered(facts)])
         case TaskStatus.PAUSED:
             return _waiting("it is paused", [*_killed(facts), *_paused(facts)])
         case TaskStatus.CLAIMED | TaskStatus.RUNNING:
@@ -94,9 +94,16 @@ def _backlog() -> Reason:
     return Reason("backlog", "nobody has promoted it yet", "promote it: agent-swarm task promote")
 
 
-def _offered() -> Reason:
+def _offered(facts: Facts) -> Reason:
+    task = facts.task
+    agent_id, until = task.pinned_agent or "", to_wire(task.pinned_until or facts.now)
+    agent = facts.agent(agent_id)
+    where = "" if agent is None or agent.is_online else ", which is offline"
     return Reason(
-        "offered", "an agent was asked whether it takes it", "it returns to the queue if the agent does not answer"
+        "offered",
+        f"agent {facts.name_of(agent_id)}{where} is asked until {until} whether it takes it",
+        f"its answer, or a person's for it: agent-swarm task accept; at {until} it returns to the queue",
+        {"agentId": agent_id, "until": until, "isOnline": agent is not None and agent.is_online},
     )
 
 
@@ -166,6 +173,15 @@ def _resume_pin(facts: Facts) -> list[Reason]:
     if task.pinned_agent is None or task.pinned_until is None:
         return []
     until = to_wire(task.pinned_until)
+    if facts.was_accepted:
+        return [
+            Reason(
+                "accepted",
+                f"agent {facts.name_of(task.pinned_agent)} has accepted it and gets it until {until}",
+                f"a free slot of that agent, or the time {until}, from when on any agent may take it",
+                {"agentId": task.pinned_agent, "until": until},
+            )
+        ]
     return [
         Reason(
             "pinnedToResume",

@@ -96,6 +96,7 @@ class RegisterRequest(Wire):
     tags: Labels = ()
     capabilities: Labels = ()
     slots: int = Field(default=1, ge=1, le=1000)
+    offers: Literal["accept", "ask"] = "accept"  # who answers what it is offered: it takes it, or somebody is asked
     held: tuple[LeaseRef, ...] = ()
     swarm: str = Field(default="", max_length=limits.LABEL_CHARS)  # to join, where it is in none: its id or name
 
@@ -372,6 +373,7 @@ class Claimed(Wire):
     environment: tuple[Variable, ...] = Field(default=(), repr=False)
     permissions: Permissions | None = None
     messages: tuple[MessageText, ...] = ()  # what waited for the agent, or for this task, oldest first
+    checks_result: bool = False  # the server says before the end of a run what is wrong with its result
 
 
 class Message(LeaseRef):

@@ -26,6 +26,7 @@ from agent_swarm.server.mcp.protocol_tasks import ProtocolTasks
 from agent_swarm.server.mcp.tools import all_tools
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.node import Ears, Following, Node
+from agent_swarm.server.offers import OfferTaking
 from agent_swarm.server.peers import Peers
 from agent_swarm.server.pool import PoolContext
 from agent_swarm.server.profiles import profiles_of
@@ -103,6 +104,7 @@ def make_parts(ground: Ground) -> Parts:
             timers,
             ApprovalTimer(store),
             TaskWaits(store),
+            OfferTaking(store),
             Housekeeping(store),
             SessionKeeping(store),
             Waking(store),

@@ -11,8 +11,10 @@ from agent_swarm.services import cursors, views
 from agent_swarm.services.agents import held_by_agent
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.base import Queries
+from agent_swarm.store.families.offers import offers_of
 from agent_swarm.store.families.swarms import swarm_named, unknown_swarm_in
 from agent_swarm.store.families.switches import killed_switches
+from agent_swarm.store.families.task_terms import TASK_TERMS
 from agent_swarm.store.records import AttemptRecord, TaskFilter, TaskRecord
 
 WAITING = (TaskStatus.PENDING, TaskStatus.OFFERED, TaskStatus.BLOCKED, TaskStatus.PAUSED)
@@ -59,6 +61,8 @@ def task_detail(task_id: str, *, by: Identity) -> Callable[[Queries], rest.TaskD
             require_task(queries, task_id),
             upstreams=queries.upstreams(task_id),
             dependants=queries.dependants(task_id, limit=limits.PAGE_MAX),
+            offers=offers_of(queries, task_id),
+            terms=queries.record(TASK_TERMS, task_id),
         )
 
     return reading

@@ -5,11 +5,11 @@ fault.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agent_swarm.domain.caps import Caps
 from agent_swarm.domain.dependencies import OnFailure, in_creation_order
-from agent_swarm.domain.errors import Denied, IllegalTransition, InvalidInput, TooLarge, UnknownReference
+from agent_swarm.domain.errors import Denied, IllegalTransition, InvalidInput, TooLarge, UnknownReference, UnknownTask
 from agent_swarm.domain.ids import new_id, normalize_id
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.permissions import STANDARD, Granted, Profile, Profiles
@@ -18,12 +18,14 @@ from agent_swarm.domain.tasks import TaskStatus, verbs_of
 from agent_swarm.domain.time import SECOND, from_wire, to_wire
 from agent_swarm.protocol import limits
 from agent_swarm.protocol.rest import BatchTaskInput, DependencyInput, TaskInput
+from agent_swarm.services import result_schemas
 from agent_swarm.services.harnesses import capability_of
 from agent_swarm.services.permissions import profile_of
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.base import Queries
 from agent_swarm.store.families.swarms import swarm_named, unknown_swarm_in
-from agent_swarm.store.operations import Capped, Created, CreateTasks, Idempotency, NewTask
+from agent_swarm.store.families.task_terms import TASK_TERMS, TaskTerms
+from agent_swarm.store.operations import Capped, Created, CreateTasks, Idempotency, NewTask, OfferedTo
 from agent_swarm.store.records import DependencyRecord, Edge, TaskRecord, TaskSpec
 
 DEEPEST = 32  # levels of tasks that file tasks; a loop of agents that delegate ends here
@@ -146,14 +148,24 @@ def create_graph(
     )
 
 
+def look_up_ended(queries: Queries, task_id: str) -> tuple[TaskRecord, Sequence[DependencyRecord], TaskTerms | None]:
+    """A task to be filed once more, what it depended on, and what was laid down about it. Raises UnknownTask."""
+    record = queries.task(task_id)
+    if record is None:
+        raise UnknownTask(task_id)
+    return record, queries.upstreams(task_id), queries.record(TASK_TERMS, task_id)
+
+
 def retry(
     task: TaskRecord,
     upstreams: Sequence[DependencyRecord],
+    terms: TaskTerms | None,
     *,
     by: Identity,
+    with_results: bool = False,
     idempotency: Idempotency | None = None,
 ) -> CreateTasks:
-    """The same again as a new task, from one that has ended.
+    """The same again as a new task, from one that has ended; `with_results` tells it what that one came to.
 
     It waits for the upstreams that can still be, or were, completed; those that ended without success are left out:
     whoever retries has decided that it can do without them.
@@ -161,8 +173,11 @@ def retry(
     state, spec = task.state, task.spec
     if not state.is_terminal:
         raise IllegalTransition(state.id, status=state.status, command="retry", allowed=verbs_of(state.status))
+    task_id = new_id()
+    if with_results:
+        terms = replace(terms or TaskTerms(task_id=task_id), with_results=True)
     again = TaskSpec(
-        id=new_id(),
+        id=task_id,
         title=spec.title,
         prompt=spec.prompt,
         requires=spec.requires,
@@ -178,6 +193,7 @@ def retry(
         depth=spec.depth,
         retry_of=spec.id,
         permissions=spec.permissions,
+        has_terms=terms is not None,
     )
     without_success = (TaskStatus.FAILED, TaskStatus.CANCELLED)
     edges = tuple(
@@ -185,7 +201,13 @@ def retry(
         for upstream in upstreams
         if upstream.other_status not in without_success
     )
-    new = NewTask(spec=again, edges=edges, max_attempts=state.max_attempts, max_losses=state.max_losses)
+    new = NewTask(
+        spec=again,
+        edges=edges,
+        max_attempts=state.max_attempts,
+        max_losses=state.max_losses,
+        terms=None if terms is None else replace(terms, task_id=again.id),
+    )
     return CreateTasks(tasks=(new,), actor=by.actor, idempotency=idempotency)
 
 
@@ -206,6 +228,7 @@ def _new_task(
     prompt = _prompt(task.prompt, where)
     parent = _parent(task, where, known, by)
     swarm = _swarm(task, where, known, by, parent)
+    terms = _terms(task, where, task_id)
     profile = profile_of(task.permissions, f"{where}permissions", known.own, profiles)
     spec = TaskSpec(
         id=task_id,
@@ -223,6 +246,7 @@ def _new_task(
         root_id=parent.spec.root_id if parent else "",
         depth=parent.spec.depth + 1 if parent else 0,
         permissions=profile.name if profile else None,
+        has_terms=terms is not None,
     )
     return NewTask(
         spec=spec,
@@ -230,7 +254,30 @@ def _new_task(
         backlog=task.backlog,
         not_before=_start_at(task.start_at, where),
         max_attempts=task.max_attempts,
+        offer=_offer(task, where),
+        terms=terms,
     )
+
+
+def _terms(task: TaskInput, where: str, task_id: str) -> TaskTerms | None:
+    """What is laid down about its result, and what it is told of others."""
+    if task.result_schema is not None:
+        result_schemas.require_usable(task.result_schema, field=f"{where}resultSchema")
+    elif not task.include_results:
+        return None
+    return TaskTerms(task_id=task_id, result_schema=task.result_schema, with_results=task.include_results)
+
+
+def _offer(task: TaskInput, where: str) -> OfferedTo | None:
+    """Whom it is shown to first. What waits for something else cannot be offered yet."""
+    if task.offer_to is None:
+        return None
+    if task.depends_on or task.backlog or task.start_at is not None or task.agent_id is not None:
+        raise _invalid(
+            f"{where}offerTo",
+            "goes with none of dependsOn, backlog, startAt and agentId: what waits is offered once it is in the queue",
+        )
+    return OfferedTo(agent_id=task.offer_to, ttl=int(task.offer_seconds * SECOND))
 
 
 def _prompt(prompt: str, where: str) -> str:

@@ -50,6 +50,7 @@ class Scope(StrEnum):
     POOL_WORK = "pool:work"  # register, claim, report
     OWN_TASK_READ = "ownTask:read"  # its own task, and the tasks that one depends on
     OWN_TASK_PROGRESS = "ownTask:progress"
+    OWN_OFFERS = "ownOffers:answer"  # accept or reject what its agent is offered
     OWN_MESSAGES = "ownMessages:use"  # write as its agent, and read what that gets
     CHILDREN_CREATE = "children:create"  # tasks below its own one
     CHILDREN_STEER = "children:steer"  # tell those who work on them something
@@ -66,11 +67,11 @@ class Scope(StrEnum):
     USERS_ADMIN = "users:admin"  # users, their sessions, and the keys that sign for them
 
 
-_COORDINATING = frozenset({Scope.OWN_MESSAGES, Scope.OWN_MEMORY, Scope.OWN_KV, Scope.OWN_QUESTIONS})
+_COORDINATING = frozenset({Scope.OWN_MESSAGES, Scope.OWN_OFFERS, Scope.OWN_MEMORY, Scope.OWN_KV, Scope.OWN_QUESTIONS})
 _LEADING = frozenset({Scope.CHILDREN_CREATE, Scope.CHILDREN_STEER})
 _ATTEMPTS_ONLY = _COORDINATING | _LEADING | {Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS}
 _OPERATOR = frozenset(Scope) - _ATTEMPTS_ONLY
-_AGENT = frozenset({Scope.POOL_WORK})
+_AGENT = frozenset({Scope.POOL_WORK, Scope.OWN_OFFERS})
 _WORKER_ATTEMPT = _COORDINATING | {Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS}
 _LEAD_ATTEMPT = _WORKER_ATTEMPT | _LEADING | {Scope.TASKS_READ, Scope.AGENTS_READ, Scope.PROJECTS_READ}
 

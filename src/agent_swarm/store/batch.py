@@ -18,6 +18,7 @@ from agent_swarm.store.applying import (
     conversations,
     killing,
     leases,
+    offers,
     projects,
     swarms,
     tasks,
@@ -87,7 +88,9 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
     if phase is ops.TaskCommand:
         ending = {op.command.task_id for op in operations if op.restated is not None}
         return {"tasks": {op.command.task_id for op in operations}, "stated": ending}
-    if phase in (ops.Reprioritize, ops.ReportProgress, ops.WaitForTasks, ops.EndWait):
+    if phase is ops.OfferTask:
+        return {"tasks": {op.task_id for op in operations}, "agents": {op.agent_id for op in operations}}
+    if phase in (ops.AnswerOffer, ops.Reprioritize, ops.ReportProgress, ops.WaitForTasks, ops.EndWait):
         return {"tasks": {op.task_id for op in operations}}
     if phase is ops.StateOutcome:
         return {"tasks": {op.outcome.task_id for op in operations}}
@@ -110,6 +113,7 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
         return {
             "tasks": {edge.upstream_id for task in new for edge in task.edges} | above,
             "agents": {task.spec.requires.agent_id for task in new if task.spec.requires.agent_id}
+            | {task.offer.agent_id for task in new if task.offer}
             | {op.capped.agent_id for op in capped},
             "asked": [op.idempotency for op in operations if op.idempotency],
         }
@@ -135,6 +139,8 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.CreateTasks: tasks.create_tasks,
     ops.OpenConversation: conversations.open_conversation,
     ops.TaskCommand: tasks.command,
+    ops.OfferTask: offers.offer_task,
+    ops.AnswerOffer: offers.answer_offer,
     ops.Reprioritize: tasks.reprioritize,
     ops.ApprovalOperation: approvals.carry_out,
     ops.RunTimers: tasks.run_timers,

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from agent_swarm.domain.commands import Change
+from agent_swarm.domain.changes import Change
 from agent_swarm.domain.kill_switch import Activation, Switch, SwitchScope
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.swarms import Swarm

@@ -7,6 +7,7 @@ from typing import Any
 
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
+from agent_swarm.domain.offers import OfferPolicy
 from agent_swarm.domain.permissions import STANDARD, Granted
 from agent_swarm.domain.tasks import AttemptOutcome, TaskState, TaskStatus
 
@@ -41,6 +42,7 @@ class TaskSpec:
     depth: int = 0
     retry_of: str | None = None
     permissions: str | None = None  # the permission profile that its agent works under
+    has_terms: bool = False  # there is a record of `families.task_terms`
     created_at: int = 0
 
     @property
@@ -132,6 +134,7 @@ class AgentRecord:
     slots: int = 1
     instance_id: str = ""
     permissions: str = ""  # the permission profile that an operator gave it
+    offers: OfferPolicy = OfferPolicy.ACCEPT
     registered_at: int = 0
     last_seen_at: int = 0
     offline_at: int | None = None  # it said goodbye

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from agent_swarm.domain.caps import Cap
-from agent_swarm.domain.commands import Change
+from agent_swarm.domain.changes import Change
 from agent_swarm.domain.dependencies import Consequence, consequence
 from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import AgentProfile, Requirements
@@ -273,6 +273,7 @@ def new_state(new: NewTask, upstream: Mapping[str, TaskStatus], *, actor: str) -
         unmet=unmet,
         ready=status is TaskStatus.PENDING and new.not_before is None,
         not_before=new.not_before,
+        timeout=new.spec.timeout,
     )
     data: dict[str, Any] = {"title": new.spec.title, "status": status.value, "priority": new.spec.priority}
     if new.spec.parent_id:

@@ -44,6 +44,16 @@ def _agent_role(text: str) -> Literal["lead", "worker"]:
             raise ValueError(text)
 
 
+def _offers(text: str) -> Literal["accept", "ask"]:
+    match text.lower():
+        case "accept":
+            return "accept"
+        case "ask":
+            return "ask"
+        case _:
+            raise ValueError(text)
+
+
 def _server_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
@@ -252,6 +262,13 @@ class WorkerSettings:
         parse=_slots,
         expected="a number from 1 to 1000",
         help="how many tasks run at the same time",
+    )
+    offers: Literal["accept", "ask"] = setting(
+        "accept",
+        env="AGENT_SWARM_OFFERS",
+        parse=_offers,
+        expected="accept or ask",
+        help="whether it takes tasks that it is offered, or its session or a person is asked",
     )
     skills: tuple[str, ...] = setting(
         (),

@@ -189,6 +189,7 @@ class Worker:
                 ),
                 slots=settings.slots,
                 swarm=settings.swarm,
+                offers=settings.offers,
             )
         except ValidationError as exc:
             first = exc.errors(include_input=False)[0]

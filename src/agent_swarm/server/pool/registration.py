@@ -7,6 +7,7 @@ from starlette.requests import Request
 from agent_swarm.domain.errors import Denied, InvalidInput
 from agent_swarm.domain.ids import normalize_id
 from agent_swarm.domain.matching import AgentProfile, AgentRole
+from agent_swarm.domain.offers import OfferPolicy
 from agent_swarm.faults import crash_point
 from agent_swarm.protocol.pool import LeaseRef, RegisterReply, RegisterRequest
 from agent_swarm.server.access import identity_of
@@ -94,6 +95,7 @@ def _agent(body: RegisterRequest) -> AgentRecord:
         template_id=clean_text(body.template_id),
         harness=clean_text(body.harness),
         slots=body.slots,
+        offers=OfferPolicy(body.offers),
         instance_id=_id(body.instance_id, "instance_id"),
     )
 

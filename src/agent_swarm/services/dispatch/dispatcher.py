@@ -210,6 +210,8 @@ class Dispatcher:
                     self._look_for_answers(event.data["agentId"])
             elif event.type == "task.requeued" and event.data.get("reason") in LOSSES:
                 favourites += self._judge_loser(str(event.data.get("agentId")), event.at)
+            elif event.type == "task.offerRejected":
+                self._room.put_last(str(event.data.get("agentId")))  # others first: it has just said no
             elif event.type == "agent.registered":
                 self._supersede(event)
             elif event.type in ("killSwitch.lifted", "swarm.resumed"):

@@ -9,10 +9,9 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from agent_swarm.domain.caps import Cap
+from agent_swarm.domain.changes import Change, Repeat
 from agent_swarm.domain.commands import (
-    Change,
     Command,
-    Repeat,
     Resume,
     decide,
     fail_by_dependency,
@@ -29,7 +28,7 @@ from agent_swarm.protocol.limits import IDEMPOTENCY_SECONDS
 from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
 from agent_swarm.store.events import Draft
-from agent_swarm.store.families import approvals
+from agent_swarm.store.families import approvals, offers
 from agent_swarm.store.families.family import Family
 from agent_swarm.store.records import AgentRecord, AttemptReport
 from agent_swarm.store.rows import Entry, Rows
@@ -123,6 +122,8 @@ class Work:
         draft = events.task_event(before, change, actor=actor, report=report, note=note)
         if draft is not None:
             self.tell(entry, draft)
+        if TaskStatus.OFFERED in (before.status, change.state.status):
+            offers.keep(self, before, change, actor=actor, reason=str(note.get("reason", "")))
         self.save(entry, change.state)
         is_paused = change.state.pause_reason is PauseReason.APPROVAL and change.state.status is TaskStatus.PAUSED
         if is_paused and before.is_held:

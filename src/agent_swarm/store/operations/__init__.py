@@ -19,6 +19,7 @@ from agent_swarm.store.operations.agents import (
 )
 from agent_swarm.store.operations.approvals import ApprovalOperation
 from agent_swarm.store.operations.base import Desk, Idempotency, Operation, RecordOperation
+from agent_swarm.store.operations.offers import AnswerOffer, OfferTask
 from agent_swarm.store.operations.phases import PHASES, phase_of
 from agent_swarm.store.operations.swarms import (
     ChangeSwarm,
@@ -42,6 +43,7 @@ from agent_swarm.store.operations.tasks import (
     CreateProject,
     CreateTasks,
     NewTask,
+    OfferedTo,
     OpenConversation,
     Reprioritize,
     TaskCommand,
@@ -61,6 +63,7 @@ __all__ = [
     "PHASES",
     "AcknowledgeKill",
     "ActivateKillSwitch",
+    "AnswerOffer",
     "ApprovalOperation",
     "BookUsage",
     "Capped",
@@ -83,6 +86,8 @@ __all__ = [
     "LeaseVerdict",
     "LiftKillSwitch",
     "NewTask",
+    "OfferTask",
+    "OfferedTo",
     "OpenConversation",
     "Operation",
     "Prune",

@@ -12,6 +12,7 @@ from agent_swarm.store.operations.agents import (
 )
 from agent_swarm.store.operations.approvals import ApprovalOperation
 from agent_swarm.store.operations.base import Operation, RecordOperation
+from agent_swarm.store.operations.offers import AnswerOffer, OfferTask
 from agent_swarm.store.operations.swarms import ChangeSwarm, CreateSwarm, DeleteSwarm, SetSwarmMember
 from agent_swarm.store.operations.switches import AcknowledgeKill, ActivateKillSwitch, LiftKillSwitch
 from agent_swarm.store.operations.tasks import CreateProject, CreateTasks, OpenConversation, Reprioritize, TaskCommand
@@ -44,6 +45,8 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     CreateTasks,
     OpenConversation,
     TaskCommand,
+    OfferTask,
+    AnswerOffer,
     Reprioritize,
     ApprovalOperation,
     RunTimers,

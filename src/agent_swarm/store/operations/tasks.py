@@ -12,6 +12,7 @@ from agent_swarm.store.records import AttemptReport, Edge, ProjectRecord, TaskRe
 
 if TYPE_CHECKING:
     from agent_swarm.store.families.stated_outcomes import StatedOutcome
+    from agent_swarm.store.families.task_terms import TaskTerms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,14 @@ class CreateProject(Operation[ProjectRecord]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedTo:
+    """The agent that a new task is shown to first, for `ttl` microseconds."""
+
+    agent_id: str
+    ttl: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
     """A task to create, with its edges. `backlog` keeps it out of the queue; `not_before` is its start time."""
 
@@ -36,11 +45,13 @@ class NewTask:
     not_before: int | None = None
     max_attempts: int = 3
     max_losses: int = 10
+    offer: OfferedTo | None = None  # of one that waits for nothing
+    terms: "TaskTerms | None" = None  # where `spec.has_terms`
 
     @property
     def is_claimable(self) -> bool:
         """It waits for nothing but a worker."""
-        return not self.edges and not self.backlog and self.not_before is None
+        return not self.edges and not self.backlog and self.not_before is None and self.offer is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,6 +167,7 @@ def task_row(record: TaskRecord, entry: Entry) -> dict[str, Any]:
         "retry_of": spec.retry_of,
         "permissions": spec.permissions,
         "swarm_id": spec.swarm_id,
+        "has_terms": int(spec.has_terms),
         "created_at": spec.created_at,
         "class_id": entry.class_id,
         "claim_class": entry.claim_class,

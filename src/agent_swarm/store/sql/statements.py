@@ -87,13 +87,18 @@ def _downstream() -> "sa.Select[Any]":
 
 downstream = _downstream()
 
+# The timer of a held task: the end of its lease, or of its time.
+_held_until = sa.case(
+    (task.c.overdue_at < task.c.lease_expires_at, task.c.overdue_at),
+    else_=task.c.lease_expires_at,
+)
 _renewed = (
     sa.select(task.c.id)
-    .where(task.c.timer_at <= sa.bindparam("now"), task.c.lease_expires_at > task.c.timer_at)
+    .where(task.c.timer_at <= sa.bindparam("now"), _held_until > task.c.timer_at)
     .with_for_update(skip_locked=True)
 )
 # Heartbeats leave `timer_at` alone; who looks for what is due sets those right that were renewed meanwhile.
-set_timers_right = sa.update(task).where(task.c.id.in_(_renewed)).values(timer_at=task.c.lease_expires_at)
+set_timers_right = sa.update(task).where(task.c.id.in_(_renewed)).values(timer_at=_held_until)
 
 due_timers = (
     sa.select(task.c.id)
@@ -109,7 +114,7 @@ next_timer_but_leases = (
     .order_by(task.c.timer_at)
     .limit(1)
 )
-next_lapse = sa.select(sa.func.min(task.c.lease_expires_at)).where(is_held)
+next_lapse = sa.select(sa.func.min(_held_until)).where(is_held)
 
 held_by = (  # who holds a task is the one who had it last, and that has an index
     sa.select(task.c.id)

@@ -13,12 +13,14 @@ from agent_swarm.domain import commands
 from agent_swarm.domain.approvals import ApprovalStatus
 from agent_swarm.domain.errors import StaleLease, SwarmError
 from agent_swarm.domain.kill_switch import Activation, Switch, SwitchScope
-from agent_swarm.domain.matching import AgentProfile
+from agent_swarm.domain.matching import AgentProfile, serves
+from agent_swarm.domain.offers import OfferStatus
 from agent_swarm.domain.tasks import AttemptOutcome, FailureClass, PauseReason, TaskState, TaskStatus
 from agent_swarm.domain.time import SECOND
 from agent_swarm.store import asking
 from agent_swarm.store import operations as ops
 from agent_swarm.store.families.approvals import APPROVALS, Approval
+from agent_swarm.store.families.offers import TASK_OFFERS
 from agent_swarm.store.families.switches import SWITCHES
 from agent_swarm.store.memory import MemoryEngine
 from agent_swarm.store.records import AgentRecord, TaskSpec, TokenKind, TokenRecord
@@ -26,6 +28,9 @@ from agent_swarm.testing.model_search.messages import AGENTS, TASKS, Lease, Mess
 
 LEASE_SECONDS = 30
 ASKED_SECONDS = 15  # how long people may think
+OFFER_SECONDS = 15
+UNCLAIMED = "nobody claims what is offered"
+KEPT_FOR_ONE = "what one agent accepted goes to no other"
 _START = 1_800_000_000
 _TAKEN_AWAY = (AttemptOutcome.LOST, AttemptOutcome.CANCELLED, AttemptOutcome.KILLED)
 
@@ -99,7 +104,9 @@ def instant(seconds: int) -> int:
 class ServerModel:
     """Moves servers. Its methods are the seams at which tests plant a defect."""
 
-    def __init__(self, tasks: int = 1) -> None:
+    def __init__(self, tasks: int = 1, *, tells_pins_apart: bool = False) -> None:
+        """`tells_pins_apart`: a worker claims nothing that waits for another one, as the dispatcher has it."""
+        self._tells_pins_apart = tells_pins_apart
         self._known: dict[Any, Server] = {}
         self._moved: dict[Any, Moved] = {}
         self._tasks = TASKS[:tasks]
@@ -149,6 +156,18 @@ class ServerModel:
         operation = ops.TaskCommand(command=kinds[what](task_id=task_id), actor="operator")
         return self._once((what, server, task_id, now), server, operation, now)
 
+    def offer(self, server: Server, task_id: str, worker: int, now: int) -> Moved:
+        """A person asks a worker whether it takes a task."""
+        operation = ops.OfferTask(
+            task_id=task_id, agent_id=AGENTS[worker], ttl=OFFER_SECONDS * SECOND, actor="operator"
+        )
+        return self._once(("offer", server, task_id, worker, now), server, operation, now)
+
+    def answer_offer(self, server: Server, task_id: str, now: int, *, accepts: bool) -> Moved:
+        """Whoever was asked answers."""
+        operation = ops.AnswerOffer(task_id=task_id, agent_id=None, accepts=accepts, actor="operator")
+        return self._once(("answer", server, task_id, accepts, now), server, operation, now)
+
     def kill(self, server: Server, activation: str, now: int) -> Moved:
         """The kill switch is used."""
         asked = Activation(id=activation, reason="", by="operator")
@@ -186,7 +205,7 @@ class ServerModel:
         agent_id, instance = AGENTS[message.worker], str(message.instance)
         lease = LEASE_SECONDS * SECOND
         if message.kind == "claim":
-            classes = tuple(sorted(server.engine.read(lambda queries: queries.classes())))
+            classes = self.classes_of(server, agent_id)
             return ops.ClaimTask(
                 claim_id=message.claim,
                 agent_id=agent_id,
@@ -203,6 +222,14 @@ class ServerModel:
         if message.kind == "confirm":
             return ops.AcknowledgeKill(activation=message.detail, agent_id=agent_id, runs=1)
         return ops.TaskCommand(command=_report(message), actor=f"agent:{agent_id}")
+
+    def classes_of(self, server: Server, agent_id: str) -> tuple[int, ...]:
+        """The classes that a worker claims from."""
+        classes = server.engine.read(lambda queries: queries.classes())
+        profile = AgentProfile(id=agent_id)
+        return tuple(
+            sorted(one for one, needs in classes.items() if not self._tells_pins_apart or serves(profile, needs))
+        )
 
     def apply(self, engine: MemoryEngine, operation: ops.Operation[Any], now: int) -> Any:
         """Carry an operation out on `engine`."""
@@ -234,7 +261,8 @@ class ServerModel:
         asked = tuple(Asked(a.task_id, a.status, a.expires_at, a.id) for a in engine.kept(APPROVALS).values())
         switch = engine.kept(SWITCHES).get((SwitchScope.ALL, ""), Switch())
         killing = (switch.status, switch.id, tuple(switch.awaited.items()), switch.paused)
-        key = (tasks, attempts, processes, asked, killing)
+        offers = tuple(engine.kept(TASK_OFFERS).values())
+        key = (tasks, attempts, processes, asked, offers, killing)
         known = self._known.get(key)
         if known is None:
             killed = switch.id if switch.is_killed else ""
@@ -272,6 +300,15 @@ def _move_breaks(before: Server, after: Server) -> str | None:
             return "after cancelled no success" if too_late else "terminal states stay terminal"
         if now.fence < was.fence:
             return "the fence only grows"
+        if was.status is TaskStatus.OFFERED and now.is_held:
+            return UNCLAIMED
+        if (
+            now.is_held
+            and not was.is_held
+            and was.pinned_agent not in (None, now.agent_id)
+            and _was_accepted(after, was)
+        ):
+            return KEPT_FOR_ONE
         taken_away = any(
             one.outcome in _TAKEN_AWAY and ended.get((one.task, one.fence)) is None
             for one in after.attempts
@@ -286,6 +323,11 @@ def _settles_again(before: Server, after: Server) -> bool:
     """An approval is settled once, and none is forgotten."""
     now = {one.id: one.status for one in after.asked}
     return any(not was.is_open and now.get(was.id) is not was.status for was in before.asked)
+
+
+def _was_accepted(server: Server, task: TaskState) -> bool:
+    offer = server.engine.kept(TASK_OFFERS).get((task.id, task.pinned_agent))
+    return offer is not None and offer.status is OfferStatus.ACCEPTED
 
 
 def _decides(before: Server, after: Server) -> str:

@@ -34,6 +34,7 @@ class Bounds:
     failures: int = 1
     kills: int = 0  # uses of the kill switch
     questions: int = 0  # of agents to people
+    offers: int = 0  # that a person makes
 
 
 class Left(NamedTuple):
@@ -46,6 +47,7 @@ class Left(NamedTuple):
     failures: int
     kills: int = 0
     questions: int = 0
+    offers: int = 0
 
 
 class State(NamedTuple):
@@ -68,7 +70,7 @@ class System:
 
     def __init__(self, bounds: Bounds, server: ServerModel | None = None, worker: WorkerModel | None = None) -> None:
         self.bounds = bounds
-        self.servers = server or ServerModel(bounds.tasks)
+        self.servers = server or ServerModel(bounds.tasks, tells_pins_apart=bounds.offers > 0)
         self.workers = worker or WorkerModel()
 
     def initial(self) -> Iterator[State]:
@@ -82,6 +84,7 @@ class System:
             bounds.failures,
             bounds.kills,
             bounds.questions,
+            bounds.offers,
         )
         hosts = tuple(Worker(number, 0, bounds.rates[number]) for number in range(bounds.workers))
         state = State(0, self.servers.initial(), 0, hosts, (), left)
@@ -224,12 +227,29 @@ class System:
             yield "a person: the kill switch, which nobody hears of", killed
             for message in told:
                 yield f"a person: the kill switch, and {message}", with_message(killed, message)
+        yield from self._offers(state)
         if not state.left.orders:
             return
         left = state.left._replace(orders=state.left.orders - 1)
         for task in state.server.tasks:
             for what in () if task.is_terminal else ("cancel", "requestPause"):
                 yield f"a person: {what} {task.id[-1]}", self.order(state._replace(left=left), what, task.id)
+
+    def _offers(self, state: State) -> Iterator[Move]:
+        """A person offers what is in the queue; whoever was asked answers."""
+        for task in state.server.tasks:
+            if task.status is TaskStatus.PENDING and task.pinned_agent is None and state.left.offers:
+                left = state.left._replace(offers=state.left.offers - 1)
+                for worker in state.workers:
+                    name = f"a person: offers {task.id[-1]} to worker {worker.number}"
+                    yield name, self._offered(state._replace(left=left), task.id, worker)
+            if task.status is TaskStatus.OFFERED:
+                for accepts in (True, False):
+                    moved = self.servers.answer_offer(state.server, task.id, state.now, accepts=accepts)
+                    yield f"{'accepted' if accepts else 'rejected'}: {task.id[-1]}", _moved(state, moved)
+
+    def _offered(self, state: State, task_id: str, worker: Worker) -> State:
+        return _moved(state, self.servers.offer(state.server, task_id, worker.number, state.now))
 
     def kill(self, state: State) -> tuple[State, list[Message]]:
         """The kill switch is used; what each worker that is up is told, if it hears of it."""

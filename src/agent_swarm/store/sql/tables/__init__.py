@@ -24,6 +24,7 @@ from agent_swarm.store.sql.tables.people import (
     user_account,
     user_session,
 )
+from agent_swarm.store.sql.tables.steering import task_offer, task_terms
 from agent_swarm.store.sql.tables.work import (
     attempt,
     dependency,
@@ -75,6 +76,8 @@ __all__ = [
     "swarm_name",
     "task",
     "task_label",
+    "task_offer",
+    "task_terms",
     "task_wait",
     "token",
     "usage",

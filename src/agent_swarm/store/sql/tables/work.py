@@ -59,6 +59,9 @@ task = sa.Table(
     instant("finished_at"),
     sa.Column("permissions", sa.String(64)),
     sa.Column("swarm_id", ID),  # the one that its requirements name, for lists
+    sa.Column("time_used", sa.BigInteger, nullable=False, server_default="0"),
+    instant("overdue_at"),
+    sa.Column("has_terms", sa.SmallInteger, nullable=False, server_default="0"),
     postgresql_with=ROOM,
 )
 
