@@ -200,8 +200,16 @@ def test_given_the_rarest_days_then_they_are_found_and_what_never_comes_is_refus
 
 @pytest.mark.parametrize(
     "expression",
-    ["", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "@often"]
-    + [
+    [
+        "",
+        "* * * *",
+        "* * * * * *",
+        "60 * * * *",
+        "* 24 * * *",
+        "* * 0 * *",
+        "* * * 13 *",
+        "* * * * 8",
+        "@often",
         "5-1 * * * *",
         "*/0 * * * *",
         "a * * * *",

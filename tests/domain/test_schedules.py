@@ -64,7 +64,8 @@ def test_given_any_time_away_when_it_is_over_then_each_instant_is_run_or_missed_
         return
     now = first + late
     run: list[int] = []
-    missed, at = 0, first
+    missed = 0
+    at: int | None = first
     while at is not None and at <= now:
         plan = plan_of(rule, policy, next_at=at, until=until, now=now)
         run += [] if plan.runs is None else [plan.runs]

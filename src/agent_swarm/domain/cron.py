@@ -8,7 +8,7 @@ time, and a search by halving finds the next and the last one.
 
 import calendar
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -31,8 +31,8 @@ NAMED = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-_MONTHS = {name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
-_WEEKDAYS = {name: number for number, name in enumerate("sun mon tue wed thu fri sat".split())}
+_MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_WEEKDAY_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ _FIELDS = (
     _Field("minute", 0, 59),
     _Field("hour", 0, 23),
     _Field("day of month", 1, 31),
-    _Field("month", 1, 12, tuple(_MONTHS.items())),
-    _Field("day of week", 0, 7, tuple(_WEEKDAYS.items())),  # 0 and 7 are Sunday
+    _Field("month", 1, 12, tuple(zip(_MONTH_NAMES, range(1, 13), strict=True))),
+    _Field("day of week", 0, 7, tuple(zip(_WEEKDAY_NAMES, range(7), strict=True))),  # 0 and 7 are Sunday
 )
 
 
@@ -141,7 +141,7 @@ def _values(word: str, field: _Field, text: str) -> frozenset[int]:
     return frozenset(found)
 
 
-def _range(part: str, field: _Field, text: str) -> Sequence[int] | set[int]:
+def _range(part: str, field: _Field, text: str) -> set[int]:
     span, slash, every = part.partition("/")
     step = _number(every, field, text) if slash else 1
     if step < 1:

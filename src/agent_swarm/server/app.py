@@ -43,6 +43,7 @@ from agent_swarm.server.routes import (
     memory,
     messages,
     projects,
+    schedules,
     tasks,
     users,
 )
@@ -73,6 +74,7 @@ FACES = (
     memory,
     kv,
     approvals,
+    schedules,
     health,
 )
 

@@ -41,6 +41,8 @@ class TaskSpec:
     depth: int = 0
     retry_of: str | None = None
     permissions: str | None = None  # the permission profile that its agent works under
+    schedule_id: str | None = None  # what started it by the clock, and for which instant
+    planned_at: int | None = None
     created_at: int = 0
 
 

@@ -20,6 +20,7 @@ from agent_swarm.store.operations.agents import (
 from agent_swarm.store.operations.approvals import ApprovalOperation
 from agent_swarm.store.operations.base import Desk, Idempotency, Operation, RecordOperation
 from agent_swarm.store.operations.phases import PHASES, phase_of
+from agent_swarm.store.operations.schedules import Asked, Fired, FireSchedule, Problem
 from agent_swarm.store.operations.switches import (
     AcknowledgeKill,
     ActivateKillSwitch,
@@ -55,6 +56,7 @@ __all__ = [
     "AcknowledgeKill",
     "ActivateKillSwitch",
     "ApprovalOperation",
+    "Asked",
     "BookUsage",
     "Capped",
     "ClaimTask",
@@ -66,6 +68,8 @@ __all__ = [
     "DropArchived",
     "EndWait",
     "FindUnserved",
+    "FireSchedule",
+    "Fired",
     "Heartbeat",
     "Held",
     "Idempotency",
@@ -75,6 +79,7 @@ __all__ = [
     "NewTask",
     "OpenConversation",
     "Operation",
+    "Problem",
     "Prune",
     "PutToken",
     "RecordOperation",

@@ -12,6 +12,7 @@ from agent_swarm.store.operations.agents import (
 )
 from agent_swarm.store.operations.approvals import ApprovalOperation
 from agent_swarm.store.operations.base import Operation, RecordOperation
+from agent_swarm.store.operations.schedules import FireSchedule
 from agent_swarm.store.operations.switches import AcknowledgeKill, ActivateKillSwitch, LiftKillSwitch
 from agent_swarm.store.operations.tasks import CreateProject, CreateTasks, OpenConversation, Reprioritize, TaskCommand
 from agent_swarm.store.operations.upkeep import DropArchived, EndWait, FindUnserved, Prune, RunTimers
@@ -37,6 +38,7 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     SignOff,
     CreateProject,
     CreateTasks,
+    FireSchedule,
     OpenConversation,
     TaskCommand,
     Reprioritize,

@@ -129,6 +129,8 @@ def task_of(values: Row, requires: Requirements) -> TaskRecord:
         depth=values["depth"],
         retry_of=values["retry_of"],
         permissions=values["permissions"],
+        schedule_id=values["schedule_id"],
+        planned_at=values["planned_at"],
         created_at=values["created_at"],
     )
     return TaskRecord(

@@ -166,6 +166,8 @@ def task_row(record: TaskRecord, entry: Entry) -> dict[str, Any]:
         "depth": spec.depth,
         "retry_of": spec.retry_of,
         "permissions": spec.permissions,
+        "schedule_id": spec.schedule_id,
+        "planned_at": spec.planned_at,
         "created_at": spec.created_at,
         "class_id": entry.class_id,
         "claim_class": entry.claim_class,

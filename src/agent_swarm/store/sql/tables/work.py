@@ -58,6 +58,9 @@ task = sa.Table(
     instant("started_at"),
     instant("finished_at"),
     sa.Column("permissions", sa.String(64)),
+    # by the clock
+    sa.Column("schedule_id", ID),
+    instant("planned_at"),
     postgresql_with=ROOM,
 )
 
