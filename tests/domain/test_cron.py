@@ -179,6 +179,15 @@ def test_given_ranges_steps_and_names_then_they_mean_the_numbers(written: str, p
     assert parse_cron(written) == parse_cron(plain)
 
 
+def test_given_a_time_that_comes_twice_or_never_then_it_stands_for_one_instant() -> None:
+    paris, cron = ZoneInfo("Europe/Paris"), parse_cron("30 2 * * *")
+    spring = cron.next_after(micros(datetime(2026, 3, 28, 12, tzinfo=UTC)), paris)
+    assert spring == micros(datetime(2026, 3, 29, 1, tzinfo=UTC))  # clocks go from two to three
+    autumn = cron.next_after(micros(datetime(2026, 10, 24, 12, tzinfo=UTC)), paris)
+    assert autumn == micros(datetime(2026, 10, 25, 0, 30, tzinfo=UTC))
+    assert cron.next_after(autumn, paris) == micros(datetime(2026, 10, 26, 1, 30, tzinfo=UTC))
+
+
 def test_given_both_kinds_of_days_then_either_fits_but_a_star_restricts_nothing() -> None:
     both, stepped = parse_cron("0 0 13 * 5"), parse_cron("0 0 */2 * 5")
     friday, thirteenth = datetime(2024, 9, 6), datetime(2024, 8, 13)

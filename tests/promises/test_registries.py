@@ -19,7 +19,7 @@ from agent_swarm.store.events import task_event
 from agent_swarm.store.records import AttemptReport
 
 EVENT = re.compile(
-    r"(?:agent|approval|audit|auth|channel|config|key|killSwitch|kv|memory|message|project|session|signingKey|task|token|user)\.(?!name|email|toml|json)[a-z][A-Za-z]+"
+    r"(?:agent|approval|audit|auth|channel|config|key|killSwitch|kv|memory|message|project|schedule|session|signingKey|task|token|user)\.(?!name|email|toml|json)[a-z][A-Za-z]+"
 )
 FAMILIES = (
     "kv",
@@ -40,6 +40,8 @@ EMITTERS = (
     "store/rows.py",
     "services/signed_history.py",
     "store/applying/approvals.py",
+    "store/applying/schedules.py",
+    "store/scheduling.py",
     *(f"store/families/{name}.py" for name in FAMILIES),
 )
 NOW = 1_800_000_000_000_000

@@ -63,7 +63,7 @@ class CreateSchedule(RecordOperation[Schedule]):
             desk.put(SCHEDULES_OF_AGENT, ScheduleOfAgent(agent_id=new.agent_id, id=new.id))
         new = put(desk, new, before=None)
         desk.remember(self.idempotency, (new.id,))
-        desk.say(told("created", new, actor=new.created_by, rule=new.when.words, **_next(new)))
+        desk.say(told("schedule.created", new, actor=new.created_by, rule=new.when.words, **_next(new)))
         return new
 
     def _require_room(self, desk: Desk) -> None:
@@ -143,7 +143,7 @@ class ChangeSchedule(_OnSchedule):
         if self.work is not None:
             desk.put(SCHEDULE_WORK, self.work)
         after = put(desk, after, before=found)
-        desk.say(told("changed", after, actor=self.actor, rule=after.when.words, **_next(after)))
+        desk.say(told("schedule.changed", after, actor=self.actor, rule=after.when.words, **_next(after)))
         return after
 
 
@@ -162,7 +162,7 @@ class PauseSchedule(_OnSchedule):
             put_run(desk, given_up(waiting, "the schedule was paused"), is_new=False)
         paused = replace(found, status=ScheduleStatus.PAUSED, pause_reason="person", waiting=0)
         paused = put(desk, paused, before=found)
-        desk.say(told("paused", paused, actor=self.actor, reason="person"))
+        desk.say(told("schedule.paused", paused, actor=self.actor, reason="person"))
         return paused
 
 
@@ -187,7 +187,7 @@ class ResumeSchedule(_OnSchedule):
             next_at=next_at,
         )
         resumed = put(desk, resumed, before=found)
-        desk.say(told("finished" if is_over else "resumed", resumed, actor=self.actor, **_next(resumed)))
+        desk.say(told("schedule.finished" if is_over else "resumed", resumed, actor=self.actor, **_next(resumed)))
         return resumed
 
 
@@ -199,7 +199,7 @@ class RemoveSchedule(_OnSchedule):
         """Its runs are forgotten, the events stay."""
         found = self._found(desk)
         remove(desk, found)
-        desk.say(told("removed", found, actor=self.actor, reason="person"))
+        desk.say(told("schedule.removed", found, actor=self.actor, reason="person"))
         return found
 
 

@@ -68,9 +68,9 @@ class _Desk:
         self.runs[run.number] = (run, is_new)
         return run
 
-    def say(self, verb: str, **data: object) -> None:
+    def say(self, event: str, **data: object) -> None:
         """Have an event."""
-        self.drafts.append(told(verb, self.now, actor=self.op.asked.by if self.op.asked else SYSTEM, **data))
+        self.drafts.append(told(event, self.now, actor=self.op.asked.by if self.op.asked else SYSTEM, **data))
 
     def write(self) -> None:
         """Write all of it."""
@@ -99,7 +99,7 @@ def fire(work: Work, op: FireSchedule) -> Fired:
         return Fired()
     if found.status is ScheduleStatus.FINISHED and op.asked is None:
         remove(work, found)
-        work.say(told("removed", found, actor=SYSTEM, reason="finished"))
+        work.say(told("schedule.removed", found, actor=SYSTEM, reason="finished"))
         return Fired()
     desk = _Desk(work, op, found, found)
     _settle(desk)
@@ -208,9 +208,9 @@ def _run(desk: _Desk, planned_at: int) -> ScheduleRun:
     about = {"run": run.number, "plannedAt": to_wire(planned_at)}
     if run.outcome is RunOutcome.QUEUED:
         desk.change(waiting=run.number)
-        desk.say("queued", **about)
+        desk.say("schedule.queued", **about)
         return desk.keep(run, is_new=True)
-    desk.say("skipped", **about, reason="overlap")
+    desk.say("schedule.skipped", **about, reason="overlap")
     why = "tasks of an earlier run are open" + (", and one waits already" if schedule.waiting else "")
     return desk.keep(replace(run, code="overlap", message=why), is_new=True)
 
@@ -232,7 +232,7 @@ def _start(desk: _Desk, run: ScheduleRun, *, is_new: bool) -> ScheduleRun:
         message = problem.message[:_MESSAGE_CHARS]
         desk.change(last_outcome=RunOutcome.FAILED.value)
         _count(desk, RunStatus.FAILED, message)
-        desk.say("failed", **about, code=problem.code, message=message)
+        desk.say("schedule.failed", **about, code=problem.code, message=message)
         return desk.keep(replace(run, outcome=RunOutcome.FAILED, code=problem.code, message=message), is_new=is_new)
     by_plan = 0 if run.asked_by else 1
     desk.change(
@@ -240,7 +240,7 @@ def _start(desk: _Desk, run: ScheduleRun, *, is_new: bool) -> ScheduleRun:
         open_runs=(*desk.now.open_runs, run.number)[-RUNS_KEPT:],
         last_outcome=RunOutcome.STARTED.value,
     )
-    desk.say("fired", **about, tasks=len(made), taskIds=list(made[:20]))
+    desk.say("schedule.fired", **about, tasks=len(made), taskIds=list(made[:20]))
     return desk.keep(replace(run, outcome=RunOutcome.STARTED, started_at=desk.work.now, task_ids=made), is_new=is_new)
 
 
@@ -272,7 +272,7 @@ def _pauses_itself(desk: _Desk) -> bool:
         if schedule.waiting and (run := desk.work.get(SCHEDULE_RUNS, schedule.id, -schedule.waiting)) is not None:
             desk.keep(given_up(run, "the schedule paused itself"), is_new=False)
         desk.change(status=ScheduleStatus.PAUSED, pause_reason="failures", waiting=0)
-        desk.say("paused", reason="failures", failures=schedule.failures, message=schedule.last_failure)
+        desk.say("schedule.paused", reason="failures", failures=schedule.failures, message=schedule.last_failure)
     return desk.now.status is ScheduleStatus.PAUSED
 
 
@@ -281,4 +281,4 @@ def _finish_if_over(desk: _Desk) -> None:
     is_over = schedule.next_at is None or (schedule.max_runs is not None and schedule.started >= schedule.max_runs)
     if is_over and not schedule.waiting and schedule.status is ScheduleStatus.ACTIVE:
         desk.change(status=ScheduleStatus.FINISHED, finished_at=desk.work.now, next_at=None)
-        desk.say("finished", runs=schedule.started)
+        desk.say("schedule.finished", runs=schedule.started)

@@ -181,10 +181,10 @@ def remove(desk: Desk, schedule: Schedule) -> None:
     desk.remove(SCHEDULES, schedule.id)
 
 
-def told(verb: str, schedule: Schedule, *, actor: str, **data: Any) -> Draft:
+def told(event: str, schedule: Schedule, *, actor: str, **data: Any) -> Draft:
     """An event about a schedule."""
     return Draft(
-        type=f"schedule.{verb}",
+        type=event,
         actor=actor,
         subject_kind="schedule",
         subject_id=schedule.id,
