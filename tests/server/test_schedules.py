@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from tests.server.mcp.speaking import refuses, says
 from tests.server.world import START, World
 
 from agent_swarm.domain.matching import AgentRole
@@ -272,3 +273,27 @@ async def test_given_a_request_to_add_that_comes_twice_then_one_schedule_is_ther
     removed = await world.call("DELETE", "/api/schedules/once")
     assert removed.status_code == 200
     assert (await world.get("/api/schedules"))["schedules"] == []
+
+
+async def test_given_a_lead_when_it_uses_the_tools_then_it_makes_sees_runs_and_removes_its_own(world: World) -> None:
+    lead = await world.register("lead", role=AgentRole.LEAD)
+    await world.file("lead it", agentId=lead.id)
+    claim = await world.take(lead)
+    await add(world, "of-a-person")
+    asked = {"name": "mine", "cron": "0 9 * * 1-5", "timeZone": "Europe/Paris", "tasks": [TASK], "overlap": "allow"}
+    made = await says(world, "create-schedule", {**asked, "idempotencyKey": "k"}, token=claim.token)
+    assert made["when"] == "0 9 * * 1-5 (Europe/Paris)"
+    again = await says(world, "create-schedule", {**asked, "idempotencyKey": "k"}, token=claim.token)
+    assert again == made
+    listed = await says(world, "get-schedules", token=claim.token)
+    assert [one["name"] for one in listed["schedules"]] == ["mine"]
+    ran = await says(world, "schedule-action", {"name": "mine", "action": "run"}, token=claim.token)
+    assert ran["run"]["outcome"] == "started"
+    shown = await says(world, "get-schedules", {"name": "mine"}, token=claim.token)
+    assert [run["number"] for run in shown["runs"]] == [1]
+    for action, status in (("pause", "paused"), ("resume", "active"), ("delete", "active")):
+        answer = await says(world, "schedule-action", {"name": "mine", "action": action}, token=claim.token)
+        assert answer["status"] == status
+    assert await says(world, "get-schedules", token=claim.token) == {}
+    escape = {**asked, "name": "escape", "everySeconds": 60}
+    assert (await refuses(world, "create-schedule", escape, token=claim.token))["code"] == "invalidInput"

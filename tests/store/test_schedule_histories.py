@@ -24,7 +24,7 @@ def test_given_any_history_with_schedules_when_memory_and_sqlite_follow_it_then_
     counter = iter(range(1_000_000))
     run_histories(
         lambda: ScheduleHistories(SqliteEngine(tmp_path / f"{next(counter)}.sqlite", synchronous="off")),
-        examples=EXAMPLES // 2,
+        examples=max(1, EXAMPLES // 5),
     )
 
 

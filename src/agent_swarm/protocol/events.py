@@ -82,10 +82,10 @@ EVENT_TYPES: dict[str, str] = {
     "schedule.resumed": "A schedule goes on: {name, nextAt?}",
     "schedule.finished": "A schedule has no run left: {name, runs?}",
     "schedule.removed": "A schedule is no more, by a person or a month after its last run: {name, reason}",
-    "schedule.fired": "A run began, with its first tasks by id: {name, run, plannedAt, tasks, taskIds}",
-    "schedule.skipped": "A run was left out, because an earlier one is open: {name, run, plannedAt, reason}",
-    "schedule.queued": "A run waits until the one before has ended: {name, run, plannedAt}",
-    "schedule.failed": "Nothing could be started: {name, run, plannedAt, code, message}",
+    "schedule.fired": "A run began, with its first tasks by id: {name, run, plannedAt?, tasks, taskIds}",
+    "schedule.skipped": "A run was left out, because an earlier one is open: {name, run, plannedAt?, reason}",
+    "schedule.queued": "A run waits until the one before has ended: {name, run, plannedAt?}",
+    "schedule.failed": "Nothing could be started: {name, run, plannedAt?, code, message}",
     "schedule.missed": (
         "Instants passed that nobody runs; `more` says that there were more than are counted: "
         "{name, count, more, first, last}"

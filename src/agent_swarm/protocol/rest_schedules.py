@@ -127,8 +127,8 @@ class ScheduleRun(Output):
     """What became of one instant. `status` says how its tasks stand, of which the first 20 are shown."""
 
     number: int
-    planned_at: str
-    asked_by: str | None  # who wanted it beside the plan
+    planned_at: str | None  # null for a run beside the plan
+    asked_by: str | None  # who wanted that
     noted_at: str
     outcome: RunOutcome
     code: str | None

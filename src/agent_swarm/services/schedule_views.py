@@ -64,7 +64,7 @@ def _run(one: ScheduleRun, tasks: dict[str, TaskRecord]) -> rest.ScheduleRun:
     known = [tasks[task_id] for task_id in one.task_ids if task_id in tasks]
     return rest.ScheduleRun(
         number=one.number,
-        planned_at=to_wire(one.planned_at),
+        planned_at=_at(one.planned_at),
         asked_by=one.asked_by or None,
         noted_at=to_wire(one.noted_at),
         outcome=one.outcome,

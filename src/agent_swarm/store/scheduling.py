@@ -98,7 +98,7 @@ class _OnSchedule(RecordOperation[Schedule]):
 class ChangeSchedule(_OnSchedule):
     """Put `changed` in the place of version `version`. Raises Conflict where somebody was faster, AlreadyExists.
 
-    `changed` says what people can say, and when it runs next; where it stands is kept.
+    `changed` says what people can say; where it stands is kept.
     """
 
     version: int
@@ -122,7 +122,8 @@ class ChangeSchedule(_OnSchedule):
             _require_free(desk, new.name)
             desk.remove(SCHEDULE_NAMES, found.name)
             desk.put(SCHEDULE_NAMES, ScheduleName(name=new.name, id=found.id))
-        is_over = new.next_at is None or (new.max_runs is not None and found.started >= new.max_runs)
+        next_at = self._next_at(found, desk.now)
+        is_over = next_at is None or (new.max_runs is not None and found.started >= new.max_runs)
         was_over = found.status is ScheduleStatus.FINISHED
         status = ScheduleStatus.FINISHED if is_over else ScheduleStatus.ACTIVE if was_over else found.status
         after = replace(
@@ -135,7 +136,7 @@ class ChangeSchedule(_OnSchedule):
             max_failures=new.max_failures,
             max_runs=new.max_runs,
             until=new.until,
-            next_at=new.next_at if status is not ScheduleStatus.FINISHED else None,
+            next_at=next_at if status is not ScheduleStatus.FINISHED else None,
             status=status,
             finished_at=desk.now if status is ScheduleStatus.FINISHED else None,
             version=found.version + 1,
@@ -145,6 +146,14 @@ class ChangeSchedule(_OnSchedule):
         after = put(desk, after, before=found)
         desk.say(told("schedule.changed", after, actor=self.actor, rule=after.when.words, **_next(after)))
         return after
+
+    def _next_at(self, found: Schedule, now: int) -> int | None:
+        """What is next stays, also where it is due; by another rule it is to come, so that nothing runs twice."""
+        new = self.changed
+        stays = new.rule == found.rule and found.next_at is not None
+        if stays and (new.until is None or (found.next_at or 0) <= new.until):
+            return found.next_at
+        return following(new.when, now, new.until)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +196,8 @@ class ResumeSchedule(_OnSchedule):
             next_at=next_at,
         )
         resumed = put(desk, resumed, before=found)
-        desk.say(told("schedule.finished" if is_over else "resumed", resumed, actor=self.actor, **_next(resumed)))
+        event = "schedule.finished" if is_over else "schedule.resumed"
+        desk.say(told(event, resumed, actor=self.actor, **_next(resumed)))
         return resumed
 
 

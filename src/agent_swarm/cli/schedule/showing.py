@@ -91,4 +91,9 @@ def _run(run: Json) -> tuple[str, ...]:
     tasks = ", ".join(short_id(task["id"]) for task in run["tasks"][:3])
     more = f" and {run['taskCount'] - 3} more" if run["taskCount"] > 3 else ""
     stands = run["message"] or f"{run['status'] or ''} {tasks}{more}".strip()
-    return str(run["number"]), run["plannedAt"], run["outcome"], one_line(stands, 70)
+    return (
+        str(run["number"]),
+        run["plannedAt"] or f"by {printable(run['askedBy'])}",
+        run["outcome"],
+        one_line(stands, 70),
+    )

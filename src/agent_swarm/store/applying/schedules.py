@@ -160,7 +160,7 @@ def _carry_on(desk: _Desk) -> Fired:
     _pauses_itself(desk)
     began = run is not None and run.outcome is RunOutcome.STARTED
     has_more = desk.now.status is ScheduleStatus.ACTIVE and desk.now.next_at is not None and desk.now.next_at <= now
-    return Fired(run=run, has_more=has_more, lateness=now - run.planned_at if began and run is not None else None)
+    return Fired(run=run, has_more=has_more, lateness=now - plan.runs if began and plan.runs is not None else None)
 
 
 def _start_waiting(desk: _Desk) -> Fired:
@@ -171,7 +171,8 @@ def _start_waiting(desk: _Desk) -> Fired:
     _finish_if_over(desk)
     _pauses_itself(desk)
     has_more = desk.now.status is ScheduleStatus.ACTIVE and desk.now.next_at is not None and desk.now.next_at <= now
-    return Fired(run=run, has_more=has_more, lateness=None if run is None else now - run.planned_at)
+    planned_at = None if run is None else run.planned_at
+    return Fired(run=run, has_more=has_more, lateness=None if planned_at is None else now - planned_at)
 
 
 def _start_asked(desk: _Desk) -> Fired:
@@ -185,13 +186,13 @@ def _start_asked(desk: _Desk) -> Fired:
             hint="let them end, cancel them, or set overlap to allow",
             details={"openRuns": list(schedule.open_runs)},
         )
-    run = _run(desk, max(desk.work.now, (schedule.last_run_at or 0) + 1))
+    run = _run(desk, None)
     desk.work.remember(desk.op.idempotency, (str(run.number),))
     return Fired(run=run)
 
 
-def _run(desk: _Desk, planned_at: int) -> ScheduleRun:
-    """What becomes of one instant."""
+def _run(desk: _Desk, planned_at: int | None) -> ScheduleRun:
+    """What becomes of one instant, or of a run that is asked for."""
     schedule = desk.now
     desk.change(runs=schedule.runs + 1)
     run = ScheduleRun(
@@ -205,7 +206,7 @@ def _run(desk: _Desk, planned_at: int) -> ScheduleRun:
     if run.outcome is RunOutcome.STARTED:
         return _start(desk, run, is_new=True)
     desk.change(last_run_at=desk.work.now, last_outcome=run.outcome.value)
-    about = {"run": run.number, "plannedAt": to_wire(planned_at)}
+    about = _about(run)
     if run.outcome is RunOutcome.QUEUED:
         desk.change(waiting=run.number)
         desk.say("schedule.queued", **about)
@@ -226,7 +227,7 @@ def _start(desk: _Desk, run: ScheduleRun, *, is_new: bool) -> ScheduleRun:
             if desk.op.asked:
                 raise
             problem = Problem(code=refused.code, message=refused.message)
-    about = {"run": run.number, "plannedAt": to_wire(run.planned_at)}
+    about = _about(run)
     desk.change(last_run_at=desk.work.now)
     if problem is not None:
         message = problem.message[:_MESSAGE_CHARS]
@@ -244,6 +245,11 @@ def _start(desk: _Desk, run: ScheduleRun, *, is_new: bool) -> ScheduleRun:
     return desk.keep(replace(run, outcome=RunOutcome.STARTED, started_at=desk.work.now, task_ids=made), is_new=is_new)
 
 
+def _about(run: ScheduleRun) -> dict[str, object]:
+    planned = {} if run.planned_at is None else {"plannedAt": to_wire(run.planned_at)}
+    return {"run": run.number, **planned}
+
+
 def _make(desk: _Desk, run: ScheduleRun) -> tuple[str, ...]:
     schedule = desk.now
     tasks = tuple(
@@ -257,7 +263,7 @@ def _make(desk: _Desk, run: ScheduleRun) -> tuple[str, ...]:
 def _note_missed(desk: _Desk, plan: Plan) -> None:
     if plan.missed and plan.first_missed is not None and plan.last_missed is not None:
         desk.say(
-            "missed",
+            "schedule.missed",
             count=min(plan.missed, MISSED_MAX),
             more=plan.missed > MISSED_MAX,
             first=to_wire(plan.first_missed),

@@ -107,7 +107,7 @@ class ScheduleRun:
 
     schedule_id: str
     rank: int
-    planned_at: int
+    planned_at: int | None  # None beside the plan
     asked_by: str = ""
     noted_at: int
     outcome: RunOutcome

@@ -81,7 +81,7 @@ def _runs() -> None:
         "schedule_run",
         sa.Column("schedule_id", sa.String(length=36), nullable=False),
         sa.Column("rank", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("planned_at", sa.BigInteger(), nullable=False),
+        sa.Column("planned_at", sa.BigInteger(), nullable=True),
         sa.Column("asked_by", sa.String(length=200), nullable=False),
         sa.Column("noted_at", sa.BigInteger(), nullable=False),
         sa.Column("outcome", sa.String(length=16), nullable=False),
@@ -91,7 +91,5 @@ def _runs() -> None:
         sa.Column("task_ids", sa.Text(), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.PrimaryKeyConstraint("schedule_id", "rank", name=op.f("pk_schedule_run")),
-        sa.UniqueConstraint(
-            "schedule_id", "planned_at", "asked_by", name=op.f("uq_schedule_run_schedule_id_planned_at_asked_by")
-        ),
+        sa.UniqueConstraint("schedule_id", "planned_at", name=op.f("uq_schedule_run_schedule_id_planned_at")),
     )
