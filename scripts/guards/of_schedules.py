@@ -11,11 +11,18 @@ CLOCKS, PLANS = "tests/domain/test_cron.py", "tests/domain/test_schedules.py"
 
 GUARDS = (
     Guard(
-        "an instant runs once",
+        "an instant runs when it has come",
+        APPLYING,
+        "    if schedule.next_at is None or schedule.next_at > now:\n",
+        "    if schedule.next_at is None:\n",
+        (f"{KEPT}::test_given_an_open_run_when_the_next_is_due_then_the_policy_says_whether_it_begins",),
+    ),
+    Guard(
+        "one that has no run left stays a month",
         APPLYING,
         "    if op.asked is None and (found.look_at is None or found.look_at > work.now):\n        return Fired()\n",
         "",
-        (f"{KEPT}::test_given_an_instant_that_is_due_when_two_servers_fire_it_then_one_task_is_made",),
+        (f"{KEPT}::test_given_an_end_when_it_is_reached_then_the_schedule_is_finished_and_goes_away_later",),
     ),
     Guard(
         "what is next moves with the run",

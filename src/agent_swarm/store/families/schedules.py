@@ -148,7 +148,7 @@ def put(desk: Desk, schedule: Schedule, *, before: Schedule | None) -> Schedule:
     if before is not None and before.look_at is not None and before.look_at != schedule.look_at:
         desk.remove(SCHEDULE_LOOKS, before.look_at, before.id)
     if schedule.look_at is not None and (before is None or before.look_at != schedule.look_at):
-        desk.put(SCHEDULE_LOOKS, ScheduleLook(at=schedule.look_at, id=schedule.id))
+        desk.add(SCHEDULE_LOOKS, [ScheduleLook(at=schedule.look_at, id=schedule.id)])
     desk.put(SCHEDULES, schedule)
     return schedule
 
