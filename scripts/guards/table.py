@@ -2,7 +2,7 @@
 
 `source` is the exact text and stands in its file once. A guard that was moved or rewritten is adapted here; one for
 which no test fails needs a test, not a smaller mutation. Those of several servers, of secrets, of messages, of
-notes, of approvals and of swarms are in the modules beside.
+notes, of approvals, of swarms and of schedules are in the modules beside.
 """
 
 from scripts.guards import (
@@ -14,6 +14,7 @@ from scripts.guards import (
     of_offers,
     of_references,
     of_results,
+    of_schedules,
     of_secrets,
     of_servers,
     of_swarms,
@@ -586,4 +587,5 @@ GUARDS = (
     *of_approvals.GUARDS,
     *of_notes.GUARDS,
     *of_swarms.GUARDS,
+    *of_schedules.GUARDS,
 )

@@ -11,7 +11,7 @@ from tests.server.world import RegisteredAgent, World, opened
 
 from agent_swarm.domain import commands
 from agent_swarm.domain.configuration import ENTRIES_PER_PLACE
-from agent_swarm.protocol.limits import DEPENDENCIES, PAGE_DEFAULT, PAGE_MAX
+from agent_swarm.protocol.limits import BATCH_TASKS, DEPENDENCIES, PAGE_DEFAULT, PAGE_MAX
 
 pytestmark = pytest.mark.anyio
 
@@ -37,6 +37,7 @@ PAGED = {
     "/api/memory": ("notes", "id"),
     "/api/kv/{namespace}": ("values", "key"),
     "/api/approvals": ("approvals", "id"),
+    "/api/schedules": ("schedules", "id"),
 }
 # Records that grow: they are read `after` a number, and the answer tells the next one.
 FEEDS = {
@@ -58,11 +59,17 @@ DETAILS = {
     "/api/keys",
     "/api/memory/{id}",
     "/api/approvals/{id}",
+    "/api/schedules/next",
+    "/api/schedules/{idOrName}",
+    "/api/schedules/{idOrName}/explain",
+    "/api/schedules/{idOrName}/next",
+    "/api/schedules/{idOrName}/runs",
 }
 # What is told whole, because it is asked for whole and was bounded when it was written.
 WHOLE = {
     **dict.fromkeys((("/api/tasks/{id}", ".dependsOn"), ("/api/tasks/{id}/explain", ".dependsOn")), DEPENDENCIES),
     ("/api/config/resolved", ".entries"): 4 * ENTRIES_PER_PLACE,
+    ("/api/schedules/{idOrName}", ".tasks"): BATCH_TASKS,
 }
 
 
@@ -98,6 +105,8 @@ class Full:
             assert (await world.call("PUT", "/api/config", json=entry)).status_code == 200
             await world.post("/api/memory", {"text": "x", "name": f"n{number}"})
             await world.call("PUT", f"/api/kv/swarm/k{number}", json={"value": number})
+            schedule = {"name": f"s{number}", "at": "2040-01-01T00:00:00Z", "task": {"prompt": "x"}}
+            await world.post("/api/schedules", schedule)
             await session_of(world, await add_user(world, f"user-{number}"))
             channel = {"name": f"c{number}", "members": [f"user:user-{n}" for n in range(number + 1)][-1:]}
             await world.post("/api/channels", channel)

@@ -20,7 +20,7 @@ from agent_swarm.store.events import task_event
 from agent_swarm.store.records import AttemptReport
 
 EVENT = re.compile(
-    r"(?:agent|approval|audit|auth|channel|config|key|killSwitch|kv|memory|message|project|session|signingKey|swarm|task|token|user)\.(?!name|email|toml|json|sqlite|example)[a-z][A-Za-z]+"
+    r"(?:agent|approval|audit|auth|channel|config|key|killSwitch|kv|memory|message|project|schedule|session|signingKey|swarm|task|token|user)\.(?!name|email|toml|json|sqlite|example)[a-z][A-Za-z]+"
 )
 FAMILIES = (
     "kv",
@@ -43,6 +43,8 @@ EMITTERS = (
     "services/signed_history.py",
     "store/applying/approvals.py",
     "store/applying/swarms.py",
+    "store/applying/schedules.py",
+    "store/scheduling.py",
     *(f"store/families/{name}.py" for name in FAMILIES),
 )
 NOW = 1_800_000_000_000_000

@@ -205,6 +205,38 @@ def _of_values(event_type: str, data: Mapping[str, Any]) -> str:
     return f"{where} was set"
 
 
+def _of_schedules(event_type: str, data: Mapping[str, Any]) -> str:
+    name, run = data.get("name", ""), f"run {data.get('run')} of {data.get('name', '')}"
+    match event_type:
+        case "schedule.created" | "schedule.changed":
+            done = "is started by the clock" if event_type == "schedule.created" else "was changed"
+            return f"{name} {done}: {data.get('rule', '')}"
+        case "schedule.paused":
+            message = f": {data['message']}" if data.get("message") else ""
+            itself = f" itself after {data.get('failures')} failures{message}"
+            return f"{name} was paused" if data.get("reason") == "person" else f"{name} paused{itself}"
+        case "schedule.fired":
+            tasks = data.get("tasks", 1)
+            return f"{run} began, with {tasks} task{'' if tasks == 1 else 's'}"
+        case "schedule.skipped":
+            return f"{run} was left out: tasks of an earlier one are open"
+        case "schedule.queued":
+            return f"{run} waits for the one before"
+        case "schedule.failed":
+            return f"{run} could not begin: {data.get('message', '')}"
+        case "schedule.missed":
+            more = "more than " if data.get("more") else ""
+            return f"{name} missed {more}{data.get('count')}, the last at {data.get('last', '')}"
+    return f"{name} {_SCHEDULES.get(event_type, '')}"
+
+
+_SCHEDULES = {
+    "schedule.resumed": "goes on",
+    "schedule.finished": "has no run left",
+    "schedule.removed": "is no more",
+}
+
+
 def _of_people(event_type: str, data: Mapping[str, Any]) -> str:
     match event_type:
         case "user.created":
@@ -248,5 +280,6 @@ TELLERS: Mapping[str, Callable[[str, Mapping[str, Any]], str]] = {
     "swarm": _of_swarms,
     "kv": _of_values,
     "memory": _of_memory,
+    "schedule": _of_schedules,
     **dict.fromkeys(("user", "session", "signingKey", "auth"), _of_people),
 }

@@ -85,6 +85,22 @@ EVENT_TYPES: dict[str, str] = {
     "memory.removed": "A note was removed: {scope, scopeId, name}",
     "kv.set": "A value was put under a key: {namespace, key, version, isNew}",
     "kv.removed": "A value was removed, or ran out: {namespace, key, reason}",
+    "schedule.created": "Work is to be started by the clock: {name, rule, nextAt?}",
+    "schedule.changed": "A schedule has another rule, other work or other policies: {name, rule, nextAt?}",
+    "schedule.paused": (
+        "A schedule starts nothing, by a person or after failures in a row: {name, reason, failures?, message?}"
+    ),
+    "schedule.resumed": "A schedule goes on: {name, nextAt?}",
+    "schedule.finished": "A schedule has no run left: {name, runs?}",
+    "schedule.removed": "A schedule is no more, by a person or a month after its last run: {name, reason}",
+    "schedule.fired": "A run began, with its first tasks by id: {name, run, plannedAt?, tasks, taskIds}",
+    "schedule.skipped": "A run was left out, because an earlier one is open: {name, run, plannedAt?, reason}",
+    "schedule.queued": "A run waits until the one before has ended: {name, run, plannedAt?}",
+    "schedule.failed": "Nothing could be started: {name, run, plannedAt?, code, message}",
+    "schedule.missed": (
+        "Instants passed that nobody runs; `more` says that there were more than are counted: "
+        "{name, count, more, first, last}"
+    ),
     "token.created": "A token was made; one of the same label ends with it: {kind, label, replaced?}",
     "token.revoked": "A token was revoked: {}",
     "user.created": "A person may log in: {role}",

@@ -193,6 +193,8 @@ class Task(Output):
     root_task_id: str
     permissions: str | None  # the permission profile it names
     retry_of: str | None
+    schedule_id: str | None  # what started it by the clock
+    planned_at: str | None  # for which instant it did
     created_at: str
     updated_at: str
     started_at: str | None

@@ -43,6 +43,7 @@ from agent_swarm.server.routes import (
     memory,
     messages,
     projects,
+    schedules,
     swarms,
     tasks,
     users,
@@ -75,6 +76,7 @@ FACES = (
     memory,
     kv,
     approvals,
+    schedules,
     health,
 )
 

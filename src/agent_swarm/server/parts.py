@@ -32,6 +32,7 @@ from agent_swarm.server.pool import PoolContext
 from agent_swarm.server.profiles import profiles_of
 from agent_swarm.server.rates import RateLimits
 from agent_swarm.server.ring import EventRing
+from agent_swarm.server.schedules import ScheduleClock
 from agent_swarm.server.service import Service
 from agent_swarm.server.settings import ServerSettings, stored_settings
 from agent_swarm.server.stopping import Stopping
@@ -51,6 +52,7 @@ from agent_swarm.services.memory import Memory
 from agent_swarm.services.messages import Messages
 from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
+from agent_swarm.services.schedules import Schedules
 from agent_swarm.services.secrets.rotation import KeyChanges
 from agent_swarm.services.secrets.vault import Vault
 from agent_swarm.services.signing_keys import SigningKeys
@@ -105,6 +107,7 @@ def make_parts(ground: Ground) -> Parts:
             ApprovalTimer(store),
             TaskWaits(store),
             OfferTaking(store),
+            ScheduleClock(store, context.rules, metrics),
             Housekeeping(store),
             SessionKeeping(store),
             Waking(store),
@@ -129,6 +132,7 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
     store, settings, vault, redactor = ground.store, ground.settings, ground.vault, ground.redactor
     keys = SigningKeys(vault)
     door = _door(store, settings, metrics, keys)
+    rules = Rules(caps=settings.caps, profiles=profiles_of(settings))
     backends = SecretReader(ground.backends)
     secrets = SecretResolver(
         backends, timeout_seconds=ground.backends.timeout_seconds, cache_seconds=ground.backends.cache_seconds
@@ -145,7 +149,8 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
         metrics=metrics,
         ring=EventRing(),
         stopping=ground.stopping,
-        rules=Rules(caps=settings.caps, profiles=profiles_of(settings)),
+        rules=rules,
+        schedules=Schedules(store, rules),
         notary=_notary(store, settings),
         messages=Messages(store, redactor, door.rates.message, most_hops=settings.message_hops),
         channels=Channels(store, redactor),

@@ -64,11 +64,14 @@ class Scope(StrEnum):
     OWN_MEMORY = "ownMemory:use"  # notes of its agent, its project and the swarm
     OWN_KV = "ownKv:use"  # values of its agent, its task and the swarm
     OWN_QUESTIONS = "ownQuestions:ask"  # ask people, and see what they answer
+    SCHEDULES_READ = "schedules:read"
+    SCHEDULES_WRITE = "schedules:write"
+    OWN_SCHEDULES = "ownSchedules:use"  # have work started by the clock below its own task
     USERS_ADMIN = "users:admin"  # users, their sessions, and the keys that sign for them
 
 
 _COORDINATING = frozenset({Scope.OWN_MESSAGES, Scope.OWN_OFFERS, Scope.OWN_MEMORY, Scope.OWN_KV, Scope.OWN_QUESTIONS})
-_LEADING = frozenset({Scope.CHILDREN_CREATE, Scope.CHILDREN_STEER})
+_LEADING = frozenset({Scope.CHILDREN_CREATE, Scope.CHILDREN_STEER, Scope.OWN_SCHEDULES})
 _ATTEMPTS_ONLY = _COORDINATING | _LEADING | {Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS}
 _OPERATOR = frozenset(Scope) - _ATTEMPTS_ONLY
 _AGENT = frozenset({Scope.POOL_WORK, Scope.OWN_OFFERS})

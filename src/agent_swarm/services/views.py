@@ -89,6 +89,8 @@ def _task(record: TaskRecord) -> dict[str, Any]:
         "root_task_id": spec.root_id or spec.id,
         "retry_of": spec.retry_of,
         "permissions": spec.permissions,
+        "schedule_id": spec.schedule_id,
+        "planned_at": _at(spec.planned_at),
         "created_at": to_wire(spec.created_at),
         "updated_at": to_wire(record.updated_at),
         "started_at": _at(record.started_at),

@@ -20,6 +20,7 @@ from agent_swarm.store.applying import (
     leases,
     offers,
     projects,
+    schedules,
     swarms,
     tasks,
     tokens,
@@ -105,19 +106,24 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
         return {"agents": {op.agent.profile.id for op in operations}}
     if phase is ops.RecordOperation:
         return {"asked": [asked for op in operations if (asked := getattr(op, "idempotency", None)) is not None]}
-    if phase is ops.CreateTasks:
-        new = [task for op in operations for task in op.tasks]
-        capped = [op for op in operations if op.capped is not None]
-        specs = [task.spec for op in capped for task in op.tasks]
-        above = {task_id for spec in specs for task_id in (spec.parent_id, spec.root_id) if task_id}
-        return {
-            "tasks": {edge.upstream_id for task in new for edge in task.edges} | above,
-            "agents": {task.spec.requires.agent_id for task in new if task.spec.requires.agent_id}
-            | {task.offer.agent_id for task in new if task.offer}
-            | {op.capped.agent_id for op in capped},
-            "asked": [op.idempotency for op in operations if op.idempotency],
-        }
+    if phase in (ops.CreateTasks, ops.FireSchedule):
+        return _rows_of_new(operations)
     return {}
+
+
+def _rows_of_new(operations: Sequence[Any]) -> dict[str, Any]:
+    """What new tasks name; what they are counted below, too, where an agent files them."""
+    new = [task for op in operations for task in op.tasks]
+    capped = [op for op in operations if op.capped is not None]
+    specs = [task.spec for op in capped for task in op.tasks]
+    above = {task_id for spec in specs for task_id in (spec.parent_id, spec.root_id) if task_id}
+    return {
+        "tasks": {edge.upstream_id for task in new for edge in task.edges} | above,
+        "agents": {task.spec.requires.agent_id for task in new if task.spec.requires.agent_id}
+        | {task.offer.agent_id for task in new if task.offer}
+        | {op.capped.agent_id for op in capped},
+        "asked": [op.idempotency for op in operations if op.idempotency],
+    }
 
 
 _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
@@ -137,6 +143,7 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.SignOff: agents.sign_off,
     ops.CreateProject: projects.create_project,
     ops.CreateTasks: tasks.create_tasks,
+    ops.FireSchedule: schedules.fire,
     ops.OpenConversation: conversations.open_conversation,
     ops.TaskCommand: tasks.command,
     ops.OfferTask: offers.offer_task,

@@ -43,6 +43,8 @@ class TaskSpec:
     retry_of: str | None = None
     permissions: str | None = None  # the permission profile that its agent works under
     has_terms: bool = False  # there is a record of `families.task_terms`
+    schedule_id: str | None = None  # what started it by the clock, and for which instant
+    planned_at: int | None = None
     created_at: int = 0
 
     @property

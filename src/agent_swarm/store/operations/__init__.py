@@ -21,6 +21,7 @@ from agent_swarm.store.operations.approvals import ApprovalOperation
 from agent_swarm.store.operations.base import Desk, Idempotency, Operation, RecordOperation
 from agent_swarm.store.operations.offers import AnswerOffer, OfferTask
 from agent_swarm.store.operations.phases import PHASES, phase_of
+from agent_swarm.store.operations.schedules import Asked, Fired, FireSchedule, Problem
 from agent_swarm.store.operations.swarms import (
     ChangeSwarm,
     CreateSwarm,
@@ -65,6 +66,7 @@ __all__ = [
     "ActivateKillSwitch",
     "AnswerOffer",
     "ApprovalOperation",
+    "Asked",
     "BookUsage",
     "Capped",
     "ChangeSwarm",
@@ -79,6 +81,8 @@ __all__ = [
     "DropArchived",
     "EndWait",
     "FindUnserved",
+    "FireSchedule",
+    "Fired",
     "Heartbeat",
     "Held",
     "Idempotency",
@@ -90,6 +94,7 @@ __all__ = [
     "OfferedTo",
     "OpenConversation",
     "Operation",
+    "Problem",
     "Prune",
     "PutToken",
     "RecordOperation",

@@ -13,6 +13,7 @@ from agent_swarm.store.operations.agents import (
 from agent_swarm.store.operations.approvals import ApprovalOperation
 from agent_swarm.store.operations.base import Operation, RecordOperation
 from agent_swarm.store.operations.offers import AnswerOffer, OfferTask
+from agent_swarm.store.operations.schedules import FireSchedule
 from agent_swarm.store.operations.swarms import ChangeSwarm, CreateSwarm, DeleteSwarm, SetSwarmMember
 from agent_swarm.store.operations.switches import AcknowledgeKill, ActivateKillSwitch, LiftKillSwitch
 from agent_swarm.store.operations.tasks import CreateProject, CreateTasks, OpenConversation, Reprioritize, TaskCommand
@@ -43,6 +44,7 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     SignOff,
     CreateProject,
     CreateTasks,
+    FireSchedule,
     OpenConversation,
     TaskCommand,
     OfferTask,

@@ -131,6 +131,8 @@ def task_of(values: Row, requires: Requirements) -> TaskRecord:
         retry_of=values["retry_of"],
         permissions=values["permissions"],
         has_terms=bool(values["has_terms"]),
+        schedule_id=values["schedule_id"],
+        planned_at=values["planned_at"],
         created_at=values["created_at"],
     )
     return TaskRecord(

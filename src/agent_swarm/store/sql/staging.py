@@ -168,6 +168,8 @@ def task_row(record: TaskRecord, entry: Entry) -> dict[str, Any]:
         "permissions": spec.permissions,
         "swarm_id": spec.swarm_id,
         "has_terms": int(spec.has_terms),
+        "schedule_id": spec.schedule_id,
+        "planned_at": spec.planned_at,
         "created_at": spec.created_at,
         "class_id": entry.class_id,
         "claim_class": entry.claim_class,

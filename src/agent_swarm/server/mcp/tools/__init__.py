@@ -11,11 +11,12 @@ from agent_swarm.server.mcp.tools import (
     looking,
     remembering,
     reporting,
+    scheduling,
     swarm,
     talking,
 )
 
-SUBJECTS = (swarm, looking, filing, acting, talking, reporting, asking, remembering, keeping, configuration)
+SUBJECTS = (swarm, looking, filing, scheduling, acting, talking, reporting, asking, remembering, keeping, configuration)
 
 
 def all_tools(context: Context) -> Catalogue:

@@ -24,6 +24,14 @@ from agent_swarm.store.sql.tables.people import (
     user_account,
     user_session,
 )
+from agent_swarm.store.sql.tables.schedules import (
+    schedule,
+    schedule_look,
+    schedule_name,
+    schedule_of_agent,
+    schedule_run,
+    schedule_work,
+)
 from agent_swarm.store.sql.tables.steering import task_offer, task_terms
 from agent_swarm.store.sql.tables.work import (
     attempt,
@@ -69,6 +77,12 @@ __all__ = [
     "project",
     "prompt",
     "requirement_class",
+    "schedule",
+    "schedule_look",
+    "schedule_name",
+    "schedule_of_agent",
+    "schedule_run",
+    "schedule_work",
     "session_epoch",
     "signing_key",
     "stated_outcome",

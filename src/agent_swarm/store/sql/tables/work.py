@@ -62,6 +62,9 @@ task = sa.Table(
     sa.Column("time_used", sa.BigInteger, nullable=False, server_default="0"),
     instant("overdue_at"),
     sa.Column("has_terms", sa.SmallInteger, nullable=False, server_default="0"),
+    # by the clock
+    sa.Column("schedule_id", ID),
+    instant("planned_at"),
     postgresql_with=ROOM,
 )
 
