@@ -76,7 +76,7 @@ def test_given_a_key_of_ours_in_the_environment_when_theirs_lies_beside_then_eac
     command = ("import", "desplega", str(swarm.path), "--data-dir", str(ours))
     done = run(*command, env={"SECRETS_ENCRYPTION_KEY": WRONG})
     assert done.code == 0, done.err
-    assert "4 tasks, 2 entries of configuration from" in done.out
+    assert "4 tasks, 1 schedule, 2 entries of configuration from" in done.out
     [backup] = ours.glob("agent-swarm-db.sqlite.backup.secrets-*.env")
     assert f"WARNING: secrets that lay in plain text were encrypted; {backup} has them IN PLAIN TEXT" in done.err
     assert "NPM_TOKEN" in backup.read_text()
