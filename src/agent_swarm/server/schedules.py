@@ -27,7 +27,8 @@ BATCH = 200
 SOONEST_SECONDS = 0.02
 _AGAIN_SECONDS = 0.25  # the database's clock may be a little behind
 _ASIDE_SECONDS = 60.0  # how long one is left alone that could not be fired for no fault of its own
-_NEWS = ("schedule.", "killSwitch.lifted")
+_LIFTED = "killSwitch.lifted"
+_NEWS = ("schedule.", _LIFTED)
 
 
 class ScheduleClock(Service):
@@ -38,7 +39,7 @@ class ScheduleClock(Service):
         self._store = store
         self._rules = rules
         self._metrics = metrics
-        self._aside: dict[str, float] = {}  # by id, until when
+        self._aside: dict[str, float] = {}  # by id, until when: those that cannot fire now, and are nothing to others
         self._unsubscribe: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
@@ -64,7 +65,7 @@ class ScheduleClock(Service):
                 fired = await self._fire(due)
                 if any(one.is_held for one in fired):
                     return SWEEP_SECONDS  # the kill switch is on; its end wakes us
-                if not any(one.run or one.has_more or one.is_stale for one in fired):
+                if not any(one.run or one.has_more or one.is_stale or one.is_held_alone for one in fired):
                     return _AGAIN_SECONDS
         except (Busy, ShuttingDown):
             return SWEEP_SECONDS
@@ -90,6 +91,8 @@ class ScheduleClock(Service):
         fired = []
         for operation, answer in zip(wanted, answers, strict=True):
             if isinstance(answer, Fired):
+                if answer.is_held_alone:
+                    self._aside[operation.schedule_id] = time.monotonic() + SWEEP_SECONDS
                 self._count(answer)
                 fired.append(answer)
             elif isinstance(answer, Busy | ShuttingDown) or not isinstance(answer, Exception):
@@ -117,5 +120,8 @@ class ScheduleClock(Service):
             self._metrics.schedule_lateness.observe(fired.lateness / SECOND)
 
     def _hear(self, committed: Committed) -> None:
-        if any(event.type.startswith(_NEWS) for event in committed.events):
+        types = {event.type for event in committed.events}
+        if _LIFTED in types:
+            self._aside.clear()
+        if any(one.startswith(_NEWS) for one in types):
             self.hurry()
