@@ -131,6 +131,13 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unfund:
+    """A person has said that no more is spent: what was paused for its budget fails."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shelve:
     """Into the backlog."""
 
@@ -157,6 +164,7 @@ Command = (
     | ConfirmKill
     | RequestPause
     | Resume
+    | Unfund
     | Shelve
     | Promote
     | offers.Offer
@@ -185,6 +193,8 @@ def decide(task: TaskState, command: Command, *, now: int) -> Change | Repeat:
             return _request_pause(task) if command.reason is PauseReason.PERSON else _pause_itself(task, command.reason)
         case Resume():
             return _resume(task, command.agent_id, now)
+        case Unfund():
+            return _unfund(task)
         case Shelve():
             target = after(task.id, task.status, Verb.SHELVE)
             return Change(changed(task, status=target, ready=False), Verb.SHELVE, "task.shelved")
@@ -441,6 +451,13 @@ def _resume(task: TaskState, agent_id: str | None, now: int) -> Change | Repeat:
     if agent_id is None:
         task = changed(task, pinned_agent=None, pinned_until=None)
     return Change(queued(changed(task, pause_reason=None), now), Verb.RESUME, "task.resumed")
+
+
+def _unfund(task: TaskState) -> Change | Repeat:
+    if (task.status, task.pause_reason) != (TaskStatus.PAUSED, PauseReason.BUDGET):
+        return Repeat(task)
+    failed = changed(task, status=after(task.id, task.status, Verb.FAIL), pause_reason=None)
+    return Change(failed, Verb.FAIL, "task.failed", detail={"reason": "budget"})
 
 
 def _promote(task: TaskState, now: int) -> Change:

@@ -14,6 +14,7 @@ from agent_swarm.store import operations as ops
 from agent_swarm.store.applying import (
     agents,
     approvals,
+    budgets,
     claims,
     conversations,
     killing,
@@ -55,6 +56,7 @@ class Batch:
         for phase in ops.PHASES:
             if phase in by_phase:
                 self._run_phase(phase, by_phase[phase], replies)
+        self._work.ledger.settle()
         return replies
 
     def result(self, replies: list[Any], happened: Sequence[Any]) -> BatchResult:
@@ -75,6 +77,8 @@ class Batch:
             claims.claim_all(self._work, chosen, replies)
             return
         self._work.rows.prefetch(**_rows_of(phase, [operation for _, operation in chosen]))
+        if phase is ops.KeepBudget:
+            self._work.ledger.settle()
         handle = _HANDLERS[phase]
         for index, operation in chosen:
             try:
@@ -89,6 +93,14 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
     if phase is ops.TaskCommand:
         ending = {op.command.task_id for op in operations if op.restated is not None}
         return {"tasks": {op.command.task_id for op in operations}, "stated": ending}
+    if phase is ops.CreateBudget:
+        named = {op.budget.scope_id for op in operations if op.budget.scope_id}
+        return {"tasks": named, "agents": named}
+    if phase is ops.KeepBudget:
+        return {
+            "tasks": {*(one for op in operations for one in op.held)}
+            | {w.task_id for op in operations for w in op.waits}
+        }
     if phase is ops.OfferTask:
         return {"tasks": {op.task_id for op in operations}, "agents": {op.agent_id for op in operations}}
     if phase in (ops.AnswerOffer, ops.Reprioritize, ops.ReportProgress, ops.WaitForTasks, ops.EndWait):
@@ -134,6 +146,9 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.ChangeSwarm: swarms.change_swarm,
     ops.SetSwarmMember: swarms.set_member,
     ops.DeleteSwarm: swarms.delete_swarm,
+    ops.CreateBudget: budgets.create_budget,
+    ops.ChangeBudget: budgets.change_budget,
+    ops.RemoveBudget: budgets.remove_budget,
     ops.RecordOperation: lambda work, op: op.carry_out(work),
     ops.PutToken: tokens.put_token,
     ops.RevokeToken: tokens.revoke_token,
@@ -157,6 +172,7 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.WaitForTasks: waits.wait_for_tasks,
     ops.EndWait: waits.end_wait,
     ops.BookUsage: leases.book_usage,
+    ops.KeepBudget: budgets.keep_budget,
     ops.FindUnserved: upkeep.find_unserved,
     ops.Prune: upkeep.prune,
     ops.DropArchived: upkeep.drop_archived,

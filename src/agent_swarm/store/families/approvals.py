@@ -30,6 +30,7 @@ class Approval:
     settled_by: str = ""
     answers: Mapping[str, Any]
     comment: str = ""
+    budget_id: str = ""  # of a question about a budget that is used up, which no agent asked
 
     @property
     def asked(self) -> tuple[Question, ...]:

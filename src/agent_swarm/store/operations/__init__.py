@@ -19,6 +19,14 @@ from agent_swarm.store.operations.agents import (
 )
 from agent_swarm.store.operations.approvals import ApprovalOperation
 from agent_swarm.store.operations.base import Desk, Idempotency, Operation, RecordOperation
+from agent_swarm.store.operations.budgets import (
+    BudgetOperation,
+    ChangeBudget,
+    CreateBudget,
+    KeepBudget,
+    Kept,
+    RemoveBudget,
+)
 from agent_swarm.store.operations.offers import AnswerOffer, OfferTask
 from agent_swarm.store.operations.phases import PHASES, phase_of
 from agent_swarm.store.operations.schedules import Asked, Fired, FireSchedule, Problem
@@ -68,10 +76,13 @@ __all__ = [
     "ApprovalOperation",
     "Asked",
     "BookUsage",
+    "BudgetOperation",
     "Capped",
+    "ChangeBudget",
     "ChangeSwarm",
     "ClaimTask",
     "CommandReply",
+    "CreateBudget",
     "CreateProject",
     "CreateSwarm",
     "CreateTasks",
@@ -87,6 +98,8 @@ __all__ = [
     "Held",
     "Idempotency",
     "IntroduceAgent",
+    "KeepBudget",
+    "Kept",
     "LeaseVerdict",
     "LiftKillSwitch",
     "NewTask",
@@ -100,6 +113,7 @@ __all__ = [
     "RecordOperation",
     "RegisterAgent",
     "Registration",
+    "RemoveBudget",
     "ReportProgress",
     "Reprioritize",
     "RevokeToken",

@@ -67,6 +67,13 @@ def many_of(family: Family[Any]) -> "sa.Select[Any]":
     return found.where(one_of(table.c[key]))
 
 
+@lru_cache(maxsize=64)
+def locked_many_of(family: Family[Any]) -> "sa.Select[Any]":
+    """As `many_of`, locked in the order of keys."""
+    (key,) = family.key
+    return many_of(family).order_by(table_of(family).c[key]).with_for_update()
+
+
 def values_of_page(family: Family[Any], prefix: Key, after: Key | None, limit: int) -> dict[str, Any]:
     """The parameters of a page."""
     values = dict(zip(family.key, map(_stored, prefix), strict=False))

@@ -389,6 +389,8 @@ paused_swarms = sa.select(tables.swarm.c.id).where(
     tables.swarm.c.status == sa.literal_column(f"'{SwarmStatus.PAUSED.value}'")
 )
 
+any_budget = sa.select(tables.budget_target.c.target).limit(1)
+
 the_epoch = sa.select(tables.event_head.c.epoch).where(tables.event_head.c.id == 1)
 raise_epoch = (
     sa.update(tables.event_head).where(tables.event_head.c.id == 1).values(epoch=tables.event_head.c.epoch + 1)

@@ -34,11 +34,14 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What stops claims: how the kill switch stands, with the epoch of tokens, and which swarms are paused."""
+    """What stops claims: how the kill switch stands, with the epoch of tokens, and which swarms are paused,
+    and whether there are budgets.
+    """
 
     epoch: int
     killed: tuple[Switch, ...] = ()
     paused: frozenset[str] = frozenset()
+    has_budgets: bool = False
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from agent_swarm.store.sql.tables.agents import agent, idempotency, project, swarm, swarm_name, token
 from agent_swarm.store.sql.tables.approvals import approval, approval_of_task, approval_place
 from agent_swarm.store.sql.tables.base import metadata
+from agent_swarm.store.sql.tables.budgets import budget, budget_look, budget_reservation, budget_target, budget_wait
 from agent_swarm.store.sql.tables.history import chain_state, checkpoint, event, event_head, fact, kill_switch
 from agent_swarm.store.sql.tables.messages import (
     channel,
@@ -51,6 +52,11 @@ __all__ = [
     "approval_of_task",
     "approval_place",
     "attempt",
+    "budget",
+    "budget_look",
+    "budget_reservation",
+    "budget_target",
+    "budget_wait",
     "chain_state",
     "channel",
     "channel_member",
