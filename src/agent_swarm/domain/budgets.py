@@ -182,6 +182,11 @@ class Budget:
             max(LEAST.tokens, count if tokens is None else min(count, tokens)),
         )
 
+    @property
+    def needed(self) -> Amount:
+        """The least that has to be free for somebody who waits, else for an attempt of which nothing is known."""
+        return self.expects(EXPECTED) if self.shut_at is None else self.wanted
+
     def admits(self, part: Amount) -> bool:
         """Whether there is room for that much more."""
         if not self.is_in_force:

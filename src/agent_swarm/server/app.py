@@ -32,6 +32,7 @@ from agent_swarm.server.routes import (
     attempts,
     audit,
     auth,
+    budgets,
     channels,
     commands,
     config,
@@ -77,6 +78,7 @@ FACES = (
     kv,
     approvals,
     schedules,
+    budgets,
     health,
 )
 

@@ -65,6 +65,12 @@ class Metrics:
             buckets=(*_BUCKETS, 600.0, 3600.0),
             registry=self.registry,
         )
+        self._budgets = Counter(
+            "agent_swarm_budget_steps",
+            "Tasks that budgets had interrupted, failed for want of money, or let go on.",
+            ("step",),
+            registry=self.registry,
+        )
         self.kills = Counter(
             "agent_swarm_kill_switch_activations",
             "Times the kill switch was turned on while this server ran.",
@@ -86,11 +92,18 @@ class Metrics:
         self._embeddings = Counter(
             "agent_swarm_embedding_requests", "Questions to the embedding model.", ("outcome",), registry=self.registry
         )
+        for step in ("interrupted", "failed", "letGoOn"):
+            self._budgets.labels(step)
         self._cells: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def count_embedding(self, is_answered: bool) -> None:
         """Count one question to the embedding model."""
         self._embeddings.labels("answered" if is_answered else "failed").inc()
+
+    def count_budgets(self, *, woken: int, interrupted: int, failed: int) -> None:
+        """Count what a budget had done to tasks."""
+        for step, number in (("letGoOn", woken), ("interrupted", interrupted), ("failed", failed)):
+            self._budgets.labels(step).inc(number)
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""

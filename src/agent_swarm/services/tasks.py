@@ -19,6 +19,7 @@ from agent_swarm.domain.time import SECOND, from_wire, to_wire
 from agent_swarm.protocol import limits
 from agent_swarm.protocol.rest import BatchTaskInput, DependencyInput, TaskInput
 from agent_swarm.services import result_schemas
+from agent_swarm.services.budgets import budget_of_task
 from agent_swarm.services.harnesses import capability_of
 from agent_swarm.services.permissions import profile_of
 from agent_swarm.services.tokens import Identity, Scope
@@ -256,6 +257,9 @@ def _new_task(
         max_attempts=task.max_attempts,
         offer=_offer(task, where),
         terms=terms,
+        budget=None
+        if task.budget is None
+        else budget_of_task(task.budget, task_id, is_root=parent is None, field=f"{where}budget"),
     )
 
 

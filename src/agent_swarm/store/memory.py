@@ -56,6 +56,7 @@ class MemoryEngine:
         self.waits: dict[int, Wait] = {}  # by class; of those that nobody serves
         self.attempts: dict[tuple[str, int], AttemptRecord] = {}
         self.usage: dict[tuple[str, int, int], ops.BookUsage] = {}
+        self.booked_at: dict[tuple[str, int, int], int] = {}  # of `usage`
         self.agents: dict[str, AgentRecord] = {}
         self.tokens: dict[str, TokenRecord] = {}
         self.projects: dict[str, ProjectRecord] = {}
@@ -288,6 +289,7 @@ class MemoryRows:
         if key in self._engine.usage:
             return False
         self._engine.usage[key] = usage
+        self._engine.booked_at[key] = now
         attempt = self._engine.attempts[usage.task_id, usage.attempt]
         self._engine.attempts[usage.task_id, usage.attempt] = replace(
             attempt,

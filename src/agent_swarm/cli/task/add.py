@@ -49,6 +49,8 @@ CAPABILITY_FAMILIES = ("harness.", "sandbox.", "role.", "host.", "tool.")
 @click.option("--permissions", metavar="PROFILE", help="What its agent may do, such as read-only or offline.")
 @click.option("--result-schema", metavar="FILE", help="JSON Schema that its result has to match; - is standard input.")
 @click.option("--with-results", is_flag=True, help="End its prompt with what the tasks it depends on came to.")
+@click.option("--budget-usd", type=click.FloatRange(min=0, min_open=True), help="What it, and all below it, may cost.")
+@click.option("--budget-tokens", type=click.IntRange(min=1), help="The same in tokens.")
 @click.option("--backlog", is_flag=True, help="Put it aside: nobody takes it until `task promote`.")
 @click.option("--wait", is_flag=True, help="Follow it to its end; exit 0 if it completed, 1 if not.")
 @click.option("--quiet", "-q", is_flag=True, help="Print the id alone.")
@@ -103,6 +105,7 @@ def task_input(
         "offerSeconds": others.pop("offer_for"),
         "resultSchema": _schema(result_schema),
         "includeResults": others.pop("with_results"),
+        "budget": _budget(others.pop("budget_usd"), others.pop("budget_tokens")),
         "parentTaskId": _task_id(client, parent),
         "timeoutSeconds": others.pop("timeout"),
         "startAt": others.pop("start_at"),
@@ -156,6 +159,10 @@ def dependencies(client: Client, texts: tuple[str, ...]) -> list[Json]:
         {"task": identifier, "onFailure": policy or str(OnFailure.FAIL)}
         for identifier, (_, _, policy) in zip(ids, split, strict=True)
     ]
+
+
+def _budget(usd: object, tokens: object) -> Json:
+    return {name: value for name, value in (("usd", usd), ("tokens", tokens)) if value is not None}
 
 
 def _schema(path: str | None) -> Json | None:

@@ -114,7 +114,7 @@ def _settle(work: Work, before: Approval, after: Approval, *, actor: str, event:
     entry = work.must(after.task_id)
     state = entry.state
     work.tell(entry, approvals.told(event, after, actor=actor, data={"status": after.status.value}))
-    if after.budget_id and event == "approval.answered":
+    if after.budget_id and event in ("approval.answered", "approval.expired"):
         budgets.answered(work, after)
     waits = (state.status, state.pause_reason) == (TaskStatus.PAUSED, PauseReason.APPROVAL)
     if waits and not approvals.keeps_waiting(approvals.of_task_in_batch(work, after.task_id)):

@@ -113,12 +113,12 @@ def keep_budget(work: Work, op: ops.KeepBudget) -> ops.Kept:
 
 
 def answered(work: Work, asked: Approval) -> None:
-    """A person has said what becomes of a budget that was reached."""
+    """A person has said what becomes of a budget that was reached, or nobody has."""
     work.ledger.load((), ids=[asked.budget_id])
     budget = work.ledger.get(asked.budget_id)
     if budget is None:
         return
-    if asked.status is ApprovalStatus.DENIED:
+    if asked.status is not ApprovalStatus.ANSWERED:  # silence is no
         after = replace(budget, stand=BudgetStand.DENIED)
     elif asked.answers.get(ANSWER) == GO_ON:
         after = replace(budget, stand=BudgetStand.WAIVED)
@@ -166,7 +166,7 @@ def _let_go_on(work: Work, op: ops.KeepBudget, budget: Budget | None) -> int:
     """Let those go on that there is room for, in the order of the queue; drop those that do not wait any more."""
     most = len(op.waits)
     if budget is not None:
-        most = 0 if budget.stops else budget.room_for(_least(budget), most)
+        most = 0 if budget.stops else budget.room_for(budget.needed, most)
     woken = 0
     for wait in op.waits:
         entry = work.rows.entry(wait.task_id)
@@ -177,10 +177,6 @@ def _let_go_on(work: Work, op: ops.KeepBudget, budget: Budget | None) -> int:
             _wake(work, entry)
         work.remove(BUDGET_WAITS, wait.budget_id, wait.rank, wait.task_id)
     return woken
-
-
-def _least(budget: Budget) -> rules.Amount:
-    return budget.expects(rules.EXPECTED) if budget.shut_at is None else budget.wanted
 
 
 def _wake(work: Work, entry: Entry) -> None:

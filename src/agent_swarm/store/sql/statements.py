@@ -11,7 +11,8 @@ from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.kill_switch import SwitchStatus
 from agent_swarm.domain.swarms import SwarmStatus
 from agent_swarm.domain.tasks import HELD, OPEN, PauseReason, TaskStatus
-from agent_swarm.store.records import TokenKind
+from agent_swarm.domain.time import DAY
+from agent_swarm.store.records import CostBy, TokenKind
 from agent_swarm.store.sql import many, tables
 from agent_swarm.store.sql.coding import ENTRY_COLUMNS
 from agent_swarm.store.sql.ids import one_of
@@ -256,6 +257,41 @@ same_usage = sa.select(tables.usage.c.seq).where(
     tables.usage.c.attempt == sa.bindparam("attempt"),
     tables.usage.c.seq == sa.bindparam("seq"),
 )
+
+_COST_KEYS: "dict[CostBy, sa.ColumnElement[Any]]" = {
+    CostBy.TASK: task.c.id,
+    CostBy.ROOT: task.c.root_id,
+    CostBy.AGENT: attempt.c.agent_id,
+    CostBy.PROJECT: sa.func.coalesce(task.c.project_id, ""),
+    CostBy.SWARM: sa.func.coalesce(task.c.swarm_id, ""),
+    CostBy.MODEL: tables.usage.c.model,
+    CostBy.DAY: sa.cast(tables.usage.c.booked_at // DAY, sa.Text),
+}
+
+
+def costs(by: CostBy, *, since: int | None, until: int | None) -> "sa.Select[Any]":
+    """What usage adds up to, the most expensive first."""
+    usage = tables.usage
+    one = usage.c.task_id + sa.literal("/") + sa.cast(usage.c.attempt, sa.Text)
+    key = _COST_KEYS[by].label("key")
+    cost = sa.func.sum(usage.c.cost_micros).label("cost_micros")
+    found = (
+        sa.select(
+            key,
+            sa.func.count(one.distinct()).label("attempts"),
+            sa.func.sum(usage.c.input_tokens).label("input_tokens"),
+            sa.func.sum(usage.c.output_tokens).label("output_tokens"),
+            cost,
+        )
+        .join(task, task.c.id == usage.c.task_id)
+        .join(attempt, sa.and_(attempt.c.task_id == usage.c.task_id, attempt.c.number == usage.c.attempt))
+        .group_by(key)
+        .order_by(cost.desc(), key)
+    )
+    if since is not None:
+        found = found.where(usage.c.booked_at >= since)
+    return found if until is None else found.where(usage.c.booked_at < until)
+
 
 # --- classes that nobody serves ------------------------------------------------------------------------------------
 
