@@ -31,6 +31,7 @@ PLAIN = {
     "task.pauseRequested": "asked to pause",
     "task.resumed": "is queued again",
     "task.shelved": "went to the backlog",
+    "task.waitsForBudget": "waits until its budget has room",
     "task.promoted": "came out of the backlog",
 }
 

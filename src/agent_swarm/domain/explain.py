@@ -37,7 +37,7 @@ def explain(facts: Facts) -> Explanation:
             return _waiting("it waits for other tasks", reasons)
         case TaskStatus.PENDING:
             held_back = explain_budget.without_room(facts)
-            timed = [] if held_back and explain_budget.is_put_aside(facts.task) else _timed(facts)
+            timed = [] if held_back and explain_budget.is_put_aside(facts) else _timed(facts)
             reasons = [*_killed(facts), *_paused_swarm(facts), *held_back, *timed, *_resume_pin(facts), *_agents(facts)]
             return _waiting("it waits in the queue", reasons)
         case TaskStatus.OFFERED:

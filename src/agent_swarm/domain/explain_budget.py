@@ -3,7 +3,6 @@
 from agent_swarm.domain.budgets import Budget, BudgetStand, words_of
 from agent_swarm.domain.changes import is_due
 from agent_swarm.domain.explanation import Facts, Reason
-from agent_swarm.domain.tasks import TaskState
 from agent_swarm.domain.time import to_wire
 
 
@@ -12,9 +11,9 @@ def without_room(facts: Facts) -> list[Reason]:
     return [_exhausted(budget) for budget in facts.budgets if not budget.admits(budget.needed)]
 
 
-def is_put_aside(task: TaskState) -> bool:
+def is_put_aside(facts: Facts) -> bool:
     """It has left the queue until a budget has room."""
-    return not task.ready and is_due(task, 0 if task.not_before is None else task.not_before)
+    return not facts.task.ready and is_due(facts.task, facts.now)
 
 
 def interrupted(facts: Facts) -> Reason:
@@ -32,9 +31,8 @@ def interrupted(facts: Facts) -> Reason:
 
 def _exhausted(budget: Budget) -> Reason:
     what = "is used up" if budget.is_reached else "has no room for another attempt"
-    return Reason(
-        "budgetExhausted", f"budget {budget.name} {what}: {words_of(budget)}", _way_out(budget), _details(budget)
-    )
+    message = f"budget {budget.name} {what}: {words_of(budget)}"
+    return Reason("budgetExhausted", message, _way_out(budget), _details(budget))
 
 
 def _way_out(budget: Budget) -> str:

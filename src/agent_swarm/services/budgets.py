@@ -127,7 +127,7 @@ def of_attempt(queries: Queries, spec: TaskSpec, agent_id: str | None) -> list[B
     )
     places = [found for one in targets if (found := queries.record(BUDGET_TARGETS, one)) is not None]
     ids = sorted({budget_id for place in places for budget_id in place.budget_ids})
-    return [found for one in ids if (found := queries.record(BUDGETS, one)) is not None]
+    return [budget for one in ids if (budget := queries.record(BUDGETS, one)) is not None]
 
 
 def left_of(queries: Queries, spec: TaskSpec, agent_id: str | None, now: int) -> list[dict[str, Any]]:
