@@ -43,7 +43,7 @@ _MOVES = st.lists(
 def test_given_any_history_when_attempts_reserve_use_and_end_then_the_budget_is_what_a_list_of_them_says(
     moves: list[tuple[str, int, int]], cap: int
 ) -> None:
-    now, oracle = NOW, Oracle(cap)
+    now, oracle = int(NOW), Oracle(cap)
     kept = sut.begun(replace(budget(cap_micros=cap), period=BudgetPeriod.DAY), now)
     counts: Counter[str] = Counter()
     for move, attempt, amount in moves:

@@ -82,7 +82,7 @@ def _put_aside(work: Work, entry: Entry, budget: Budget, estimate: Amount) -> No
     state = entry.state
     work.ledger.put(rules.refuse(budget, budget.expects(estimate), work.now))
     work.put(BUDGET_WAITS, wait_of(entry, budget.id))
-    work.save(entry, changed(state, ready=False))
+    work.save(entry, changed(state, ready=False, not_before=None))  # no timer wakes it
     data = {"budgetId": budget.id, "budget": budget.name}
     work.tell(entry, events.of_task("task.waitsForBudget", state, actor=events.SYSTEM, data=data))
 
