@@ -141,7 +141,7 @@ class BudgetMoves(RuleBasedStateMachine):
         held = sorted(task_id for task_id, record in self.memory.records.items() if record.state.is_held)
         task_id = data.draw(st.sampled_from(held if held and way != "resume" else self.tasks))
         fence = self.memory.records[task_id].state.fence
-        command: commands.Command = {
+        said: dict[str, commands.Command] = {
             "start": commands.Start(task_id=task_id, fence=fence),
             "complete": commands.Complete(task_id=task_id, fence=fence, digest="d"),
             "fail": commands.Fail(task_id=task_id, fence=fence, failure=FailureClass.AGENT, digest="d"),
@@ -151,8 +151,8 @@ class BudgetMoves(RuleBasedStateMachine):
             "cancel": commands.Cancel(task_id=task_id),
             "resume": commands.Resume(task_id=task_id),
             "ask to pause": commands.RequestPause(task_id=task_id),
-        }[way]
-        self.apply(ops.TaskCommand(command=command, actor="operator"))
+        }
+        self.apply(ops.TaskCommand(command=said[way], actor="operator"))
 
     @rule(seldom=st.integers(0, 3), resume=st.booleans())
     def kill_and_lift(self, seldom: int, resume: bool) -> None:
