@@ -2,11 +2,12 @@
 
 `source` is the exact text and stands in its file once. A guard that was moved or rewritten is adapted here; one for
 which no test fails needs a test, not a smaller mutation. Those of several servers, of secrets, of messages, of
-notes, of approvals, of swarms and of schedules are in the modules beside.
+notes, of approvals, of swarms, of schedules and of budgets are in the modules beside.
 """
 
 from scripts.guards import (
     of_approvals,
+    of_budgets,
     of_deadlines,
     of_leads,
     of_messages,
@@ -588,4 +589,5 @@ GUARDS = (
     *of_notes.GUARDS,
     *of_swarms.GUARDS,
     *of_schedules.GUARDS,
+    *of_budgets.GUARDS,
 )

@@ -149,7 +149,7 @@ async def test_given_an_agent_when_it_asks_about_itself_then_it_hears_what_is_le
     ada = await world.register()
     await world.file()
     claim = await world.take(ada)
-    told = await says(world, claim.token, "my-agent-info")
+    told = await says(world, "my-agent-info", token=claim.token)
     (left,) = told["budgets"]
     assert (left["name"], left["capUsd"], left["leftUsd"]) == ("everything", 2, 1.5)
 
