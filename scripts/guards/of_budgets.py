@@ -28,8 +28,8 @@ GUARDS = (
     Guard(
         "usage comes out of what is reserved",
         RULES,
-        "        _holding(budget, budget.reserved - covered), spent_micros",
-        "        budget, spent_micros",
+        "    after = replace(_holding(budget, budget.reserved - covered), spent",
+        "    after = replace(budget, spent",
         (f"{KEPT}::test_given_an_attempt_when_it_uses_more_and_more_then_what_is_reserved_becomes_what_is_spent",),
     ),
     Guard(
@@ -106,8 +106,8 @@ GUARDS = (
     Guard(
         "only what waits for its budget fails for it",
         COMMANDS,
-        "    if (task.status, task.pause_reason) != (TaskStatus.PAUSED, PauseReason.BUDGET):\n        return Repeat(task)\n",
-        "",
+        "    if (task.status, task.pause_reason) != (TaskStatus.PAUSED, PauseReason.BUDGET):\n",
+        "    if False:\n",
         (
             "tests/domain/test_transitions.py::test_given_a_task_that_no_budget_has_paused_when_more_is_denied_then_it_stays",
         ),

@@ -86,15 +86,13 @@ def _asks_for_something(
 
 
 def _waits_for_people(queries: Queries, budget: Budget, waits: Sequence[BudgetWait]) -> bool:
-    """Whether something is paused that no question is open about, or that is to fail."""
-    tasks = queries.tasks([wait.task_id for wait in waits])
-    paused = any(
-        (task.state.status, task.state.pause_reason) == (TaskStatus.PAUSED, PauseReason.BUDGET) for task in tasks
-    )
-    if not paused:
-        return False
+    """Whether something waits that no question is open about, or is to fail."""
+    states = [task.state for task in queries.tasks([wait.task_id for wait in waits])]
+    is_paused = any((one.status, one.pause_reason) == (TaskStatus.PAUSED, PauseReason.BUDGET) for one in states)
     if budget.stand is BudgetStand.DENIED:
-        return True
+        return is_paused
+    if not is_paused and not any(one.status is TaskStatus.PENDING and not one.ready for one in states):
+        return False
     question = queries.record(APPROVALS, budget.approval_id) if budget.approval_id else None
     is_current = question is not None and question.asked_at >= (budget.reached_at or 0)
     return question is None or not is_current or question.status is ApprovalStatus.CLOSED

@@ -226,10 +226,10 @@ def _ask_or_close(work: Work, op: ops.KeepBudget, budget: Budget) -> Budget:
 
 
 def _who_asks(work: Work, op: ops.KeepBudget) -> Entry | None:
-    """The first task that waits, of which an attempt was under way."""
+    """The first task that waits, by whose name people are asked."""
     for task_id in (*(wait.task_id for wait in op.waits), *op.held):
         entry = work.rows.entry(task_id)
-        if entry is not None and entry.state.attempt and not entry.state.is_terminal and _still_waits(work, entry):
+        if entry is not None and _still_waits(work, entry):
             return entry
     return None
 
