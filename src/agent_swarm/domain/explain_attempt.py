@@ -98,7 +98,11 @@ def waits_for_answer(question: OpenQuestion) -> Reason:
     )
 
 
-_PAUSED_FOR = {PauseReason.APPROVAL: "an answer", PauseReason.TASKS: "the tasks below it"}
+_PAUSED_FOR = {
+    PauseReason.APPROVAL: "an answer",
+    PauseReason.TASKS: "the tasks below it",
+    PauseReason.BUDGET: "room in its budget",
+}
 
 
 def _pause_wanted(facts: Facts) -> Reason:
