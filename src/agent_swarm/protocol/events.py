@@ -47,7 +47,10 @@ EVENT_TYPES: dict[str, str] = {
         "The attempt is over and the task is queued again: "
         "{reason, agentId?, failureClass?, retryAt?, code?, message?, branch?, commit?}"
     ),
-    "task.pauseRequested": "A pause was asked for, by a person, for an answer or by a budget: {agentId, fence, reason?, budgetId?, budget?}",
+    "task.pauseRequested": (
+        "A pause was asked for, by a person, for an answer or by a budget: "
+        "{agentId, fence, reason?, budgetId?, budget?}"
+    ),
     "task.paused": "The attempt was interrupted and can go on: {reason, agentId?, lost?, branch?, commit?}",
     "task.killed": "The kill switch ended the attempt; the task is paused: {agentId, endedFence, activation}",
     "task.resumed": "A paused task is queued again: {}",

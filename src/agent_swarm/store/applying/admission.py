@@ -22,6 +22,7 @@ from agent_swarm.store.rows import Entry
 Member = tuple[int, Any]  # a credit, with the place of its answer
 Parts = dict[str, Amount]  # by budget
 
+IN_FRONT = 10**18  # farther than any two places of the queue are apart
 LOOKS = (0, 32, 128, 256, 256, 256)  # how many heads of the queue a claim looks at, at least; then others may try
 
 
@@ -87,9 +88,9 @@ def _put_aside(work: Work, entry: Entry, budget: Budget, estimate: Amount) -> No
     work.tell(entry, events.of_task("task.waitsForBudget", state, actor=events.SYSTEM, data=data))
 
 
-def wait_of(entry: Entry, budget_id: str) -> BudgetWait:
-    """The place of a task among those that wait for room."""
-    rank = sort_key(created_at=entry.created_at, priority=entry.priority)
+def wait_of(entry: Entry, budget_id: str, *, in_front: bool = False) -> BudgetWait:
+    """The place of a task among those that wait for room: that of the queue, or before all of the queue."""
+    rank = sort_key(created_at=entry.created_at, priority=entry.priority) - (IN_FRONT if in_front else 0)
     return BudgetWait(budget_id=budget_id, rank=rank, task_id=entry.state.id)
 
 

@@ -138,7 +138,7 @@ def answered(work: Work, asked: Approval) -> None:
 def _interrupt(work: Work, op: ops.KeepBudget, budget: Budget) -> int:
     covered = [entry for entry in _covered(work, op, budget) if entry.state.pause_wanted is None]
     for entry in covered:
-        work.put(BUDGET_WAITS, wait_of(entry, budget.id))
+        work.put(BUDGET_WAITS, wait_of(entry, budget.id, in_front=True))
         note = {"budgetId": budget.id, "budget": budget.name}
         work.decide(RequestPause(task_id=entry.state.id, reason=PauseReason.BUDGET), actor=events.SYSTEM, note=note)
     return len(covered)
