@@ -5,7 +5,6 @@ begins; usage turns what is reserved into what is spent; the end of the attempt 
 function takes a budget as it is and returns it as it will be.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
@@ -332,18 +331,6 @@ def dollars(micros: int) -> str:
     text = f"{micros / DOLLAR:.6f}".rstrip("0")
     whole, _, rest = text.partition(".")
     return f"${int(whole):,}.{rest.ljust(2, '0')}"
-
-
-def tightest(budgets: Sequence[Budget]) -> Budget | None:
-    """The budget that leaves least money, else least tokens; None where none caps anything."""
-    capped = [one for one in budgets if one.is_in_force]
-    if not capped:
-        return None
-    far = MOST_MICROS * 2
-    return min(
-        capped,
-        key=lambda one: (one.left[0] if one.left[0] is not None else far, one.left[1] or 0, one.id),
-    )
 
 
 def _holding(budget: Budget, reserved: Amount) -> Budget:
