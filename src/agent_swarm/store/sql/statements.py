@@ -258,14 +258,15 @@ same_usage = sa.select(tables.usage.c.seq).where(
     tables.usage.c.seq == sa.bindparam("seq"),
 )
 
+# Without parameters: PostgreSQL takes two of them for two expressions, of which only one is grouped by.
 _COST_KEYS: "dict[CostBy, sa.ColumnElement[Any]]" = {
     CostBy.TASK: task.c.id,
     CostBy.ROOT: task.c.root_id,
     CostBy.AGENT: attempt.c.agent_id,
-    CostBy.PROJECT: sa.func.coalesce(task.c.project_id, ""),
-    CostBy.SWARM: sa.func.coalesce(task.c.swarm_id, ""),
+    CostBy.PROJECT: sa.func.coalesce(task.c.project_id, sa.literal_column("''")),
+    CostBy.SWARM: sa.func.coalesce(task.c.swarm_id, sa.literal_column("''")),
     CostBy.MODEL: tables.usage.c.model,
-    CostBy.DAY: sa.cast(tables.usage.c.booked_at // DAY, sa.Text),
+    CostBy.DAY: sa.cast(tables.usage.c.booked_at // sa.literal_column(str(DAY), sa.BigInteger), sa.Text),
 }
 
 
