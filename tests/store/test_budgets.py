@@ -32,6 +32,12 @@ def cap(
     return made.id
 
 
+def file(swarm: Driver, **options: Any) -> str:
+    """File a task, later than those before: it comes after them in the queue."""
+    swarm.advance(0.001)
+    return swarm.file(**options)
+
+
 def standing(swarm: Driver, budget_id: str) -> Budget:
     found = swarm.engine.read(lambda q: q.record(BUDGETS, budget_id))
     assert found is not None
@@ -119,7 +125,7 @@ def test_given_fifty_credits_in_one_batch_when_they_claim_then_no_more_begin_tha
     swarm: Driver,
 ) -> None:
     agents = [swarm.register(f"a{number}") for number in range(50)]
-    tasks = [swarm.file() for _ in range(50)]
+    tasks = [file(swarm) for _ in range(50)]
     budget_id = cap(swarm, 7.5)
 
     replies = swarm.run(*(credit(swarm, agent_id) for agent_id in agents))
@@ -140,10 +146,11 @@ def test_given_tasks_without_room_in_front_when_an_agent_claims_then_it_gets_the
     project = swarm.do(
         ops.CreateProject(project=ProjectRecord(id=new_id(), name="shop", repo_url="/shop"), actor="tester")
     )
-    specs = [TaskSpec(id=new_id(), title="t", prompt="p", project_id=project.id, priority=90) for _ in range(60)]
+    ids = sorted(new_id() for _ in range(60))
+    specs = [TaskSpec(id=one, title="t", prompt="p", project_id=project.id, priority=90) for one in ids]
     swarm.do(ops.CreateTasks(tasks=tuple(ops.NewTask(spec=spec) for spec in specs), actor="operator"))
     budget_id = cap(swarm, 1, BudgetScope.PROJECT, project.id)
-    other = swarm.file()
+    other = file(swarm)
 
     assert must_take(swarm, ada).task_id == specs[0].id
     assert must_take(swarm, ada).task_id == other
@@ -161,7 +168,7 @@ def test_given_more_tasks_without_room_than_one_claim_looks_at_when_it_ends_then
     swarm.do(ops.CreateTasks(tasks=tuple(ops.NewTask(spec=spec) for spec in specs), actor="operator"))
     cap(swarm, 1, BudgetScope.PROJECT, project.id)
     must_take(swarm, ada)
-    other = swarm.file()
+    other = file(swarm)
 
     first = swarm.batch(credit(swarm, ada))
     assert first.replies == [None]
@@ -175,7 +182,8 @@ def test_given_a_budget_of_each_kind_when_attempts_begin_then_it_counts_those_th
 ) -> None:
     ada, bob = swarm.register("ada"), swarm.register("bob")
     checkout = swarm.create_swarm("checkout", ada, bob)
-    root = swarm.file(requires=Requirements(swarm_id=checkout))
+    root = file(swarm, requires=Requirements(swarm_id=checkout))
+    swarm.advance(0.001)
     below = TaskSpec(id=new_id(), title="t", prompt="p", parent_id=root, root_id=root, depth=1)
     swarm.do(ops.CreateTasks(tasks=(ops.NewTask(spec=below),), actor="operator"))
     scope_id = {"task": below.id, "root": root, "agent": ada, "swarm": checkout, "all": ""}[scope]
@@ -197,7 +205,7 @@ def test_given_an_agent_whose_own_budget_has_no_room_when_it_claims_then_it_is_r
 ) -> None:
     ada, bob = swarm.register("ada"), swarm.register("bob")
     cap(swarm, 1, BudgetScope.AGENT, ada)
-    tasks = [swarm.file() for _ in range(3)]
+    tasks = [file(swarm) for _ in range(3)]
 
     assert must_take(swarm, ada).task_id == tasks[0]
     refused, claimed = swarm.run(credit(swarm, ada), credit(swarm, bob))
@@ -209,8 +217,8 @@ def test_given_an_agent_whose_own_budget_has_no_room_when_it_claims_then_it_is_r
 def test_given_several_budgets_when_one_has_no_room_then_nothing_is_reserved_in_the_others(swarm: Driver) -> None:
     ada = swarm.register()
     wide, narrow = cap(swarm, 100), cap(swarm, 1)
-    swarm.file()
-    swarm.file()
+    file(swarm)
+    file(swarm)
 
     must_take(swarm, ada)
     assert take(swarm, ada) is None
@@ -222,8 +230,8 @@ def test_given_a_budget_with_an_estimate_of_its_own_when_an_attempt_begins_then_
 ) -> None:
     ada = swarm.register()
     budget_id = cap(swarm, 3, estimate_micros=2 * DOLLAR)
-    swarm.file()
-    swarm.file()
+    file(swarm)
+    file(swarm)
 
     must_take(swarm, ada)
     assert money(swarm, budget_id) == (0, 2)
@@ -235,7 +243,7 @@ def test_given_a_budget_that_is_switched_off_when_agents_claim_then_it_counts_an
 ) -> None:
     ada = swarm.register()
     budget_id = cap(swarm, 1, enabled=False)
-    tasks = [swarm.file() for _ in range(3)]
+    tasks = [file(swarm) for _ in range(3)]
 
     assert [must_take(swarm, ada).task_id for _ in tasks] == tasks
     use(swarm, tasks[0], 5)
@@ -247,7 +255,7 @@ def test_given_a_task_that_is_filed_with_a_budget_when_it_runs_then_it_counts_fo
     ada = swarm.register()
     task_id = new_id()
     own = Budget(id=new_id(), name="own", scope=BudgetScope.ROOT, scope_id=task_id, cap_micros=2 * DOLLAR)
-    swarm.file(task_id=task_id, budget=own)
+    file(swarm, task_id=task_id, budget=own)
     below = TaskSpec(id=new_id(), title="t", prompt="p", parent_id=task_id, root_id=task_id, depth=1)
     swarm.do(ops.CreateTasks(tasks=(ops.NewTask(spec=below),), actor="operator"))
 
@@ -264,7 +272,7 @@ def test_given_an_attempt_when_it_uses_more_and_more_then_what_is_reserved_becom
 ) -> None:
     ada = swarm.register()
     budget_id = cap(swarm, 3)
-    swarm.file()
+    file(swarm)
     held = must_take(swarm, ada)
 
     for seq, expected in ((1, (0.4, 0.6)), (2, (0.8, pytest.approx(0.2))), (3, (1.2, 0)), (4, (1.6, 0))):
@@ -280,7 +288,7 @@ def test_given_an_attempt_that_holds_something_when_it_ends_however_then_the_res
 ) -> None:
     ada = swarm.register()
     budget_id = cap(swarm, 3)
-    swarm.file()
+    file(swarm)
     held = must_take(swarm, ada)
     use(swarm, held.task_id, 0.25)
 
@@ -313,8 +321,8 @@ def test_given_usage_the_end_and_a_claim_in_one_batch_when_it_is_applied_then_th
 ) -> None:
     ada, bob = swarm.register("ada"), swarm.register("bob")
     budget_id = cap(swarm, 1.5)
-    swarm.file()
-    second = swarm.file()
+    file(swarm)
+    second = file(swarm)
     held = must_take(swarm, ada)
     booked = ops.BookUsage(
         task_id=held.task_id, attempt=1, seq=1, input_tokens=0, output_tokens=0, cost_micros=DOLLAR // 2
@@ -328,7 +336,7 @@ def test_given_usage_the_end_and_a_claim_in_one_batch_when_it_is_applied_then_th
 
 def test_given_work_under_way_when_a_budget_is_made_then_it_counts_from_the_next_usage_on(swarm: Driver) -> None:
     ada = swarm.register()
-    swarm.file()
+    file(swarm)
     held = must_take(swarm, ada)
     use(swarm, held.task_id, 5)
     budget_id = cap(swarm, 3)
@@ -347,7 +355,7 @@ def test_given_tasks_that_wait_for_room_when_attempts_end_then_as_many_go_on_as_
 ) -> None:
     ada = swarm.register()
     budget_id = cap(swarm, 2)
-    tasks = [swarm.file() for _ in range(5)]
+    tasks = [file(swarm) for _ in range(5)]
     held = [must_take(swarm, ada), must_take(swarm, ada)]
     assert [take(swarm, ada) for _ in range(3)] == [None] * 3
     assert keep(swarm) == [], "there is no room yet"
@@ -370,7 +378,7 @@ def test_given_tasks_that_wait_for_room_when_attempts_end_then_as_many_go_on_as_
 def test_given_tasks_that_wait_when_a_person_makes_room_then_they_go_on(swarm: Driver, way: str) -> None:
     ada = swarm.register()
     budget_id = cap(swarm, 1)
-    tasks = [swarm.file() for _ in range(3)]
+    tasks = [file(swarm) for _ in range(3)]
     must_take(swarm, ada)
     assert take(swarm, ada) is None
     assert take(swarm, ada) is None
@@ -392,7 +400,7 @@ def test_given_tasks_that_wait_when_a_person_makes_room_then_they_go_on(swarm: D
 def test_given_a_task_that_waits_when_it_is_cancelled_then_it_is_not_waited_for(swarm: Driver) -> None:
     ada = swarm.register()
     cap(swarm, 1)
-    first, second = swarm.file(), swarm.file()
+    first, second = file(swarm), file(swarm)
     held = must_take(swarm, ada)
     assert take(swarm, ada) is None
 
@@ -410,8 +418,8 @@ def reached(swarm: Driver, **more: Any) -> tuple[str, list[ops.Held]]:
     """A budget that two attempts have used up; it was kept."""
     ada = swarm.register()
     budget_id = cap(swarm, 2, **more)
-    swarm.file()
-    swarm.file()
+    file(swarm)
+    file(swarm)
     held = [must_take(swarm, ada), must_take(swarm, ada)]
     use(swarm, held[0].task_id, 2)
     keep(swarm)
@@ -434,7 +442,8 @@ def test_given_a_cap_that_is_reached_when_it_is_kept_then_what_it_covers_is_inte
     interrupted(swarm, held)
 
     asked = question(swarm, budget_id)
-    assert (asked.status, asked.budget_id, asked.task_id) == (ApprovalStatus.OPEN, budget_id, held[0].task_id)
+    assert (asked.status, asked.budget_id) == (ApprovalStatus.OPEN, budget_id)
+    assert asked.task_id in [one.task_id for one in held]
     assert keep(swarm) == []
     assert len(kept(swarm, APPROVALS)) == 1
     assert told(swarm) == ["budget.created", "budget.reached"]
@@ -515,7 +524,7 @@ def test_given_a_budget_that_only_refuses_when_its_cap_is_reached_then_what_runs
     assert [swarm.state(one.task_id).pause_wanted for one in held] == [None, None]
     swarm.complete(held[0])
     assert standing(swarm, budget_id).approval_id == ""
-    swarm.file()
+    file(swarm)
     assert take(swarm, swarm.register("bob")) is None
 
 
@@ -540,7 +549,8 @@ def test_given_the_task_that_asked_when_it_is_cancelled_then_another_one_asks(sw
     keep(swarm)
 
     again = question(swarm, budget_id)
-    assert (again.is_open, again.task_id) == (True, held[1].task_id)
+    (other,) = {one.task_id for one in held} - {asked.task_id}
+    assert (again.is_open, again.task_id) == (True, other)
 
 
 # --- people ---------------------------------------------------------------------------------------------------------
@@ -558,7 +568,7 @@ def test_given_something_that_is_not_there_when_a_budget_is_made_for_it_then_tha
 
 def test_given_what_was_booked_when_it_is_added_up_then_it_is_by_what_was_asked(swarm: Driver) -> None:
     ada, bob = swarm.register("ada"), swarm.register("bob")
-    first, second = swarm.file(), swarm.file()
+    first, second = file(swarm), file(swarm)
     must_take(swarm, ada)
     must_take(swarm, bob)
     use(swarm, first, 1, tokens=10)
