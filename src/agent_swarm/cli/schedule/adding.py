@@ -81,7 +81,9 @@ def edit(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Change its rule, end or policies; what is not given stays.
+    """Change its rule, end or policies.
+
+    What is not given stays.
 
     \b
     Examples:
