@@ -38,6 +38,7 @@ PAGED = {
     "/api/kv/{namespace}": ("values", "key"),
     "/api/approvals": ("approvals", "id"),
     "/api/schedules": ("schedules", "id"),
+    "/api/budgets": ("budgets", "id"),
 }
 # Records that grow: they are read `after` a number, and the answer tells the next one.
 FEEDS = {
@@ -64,6 +65,7 @@ DETAILS = {
     "/api/schedules/{idOrName}/explain",
     "/api/schedules/{idOrName}/next",
     "/api/schedules/{idOrName}/runs",
+    "/api/reports/costs",
 }
 # What is told whole, because it is asked for whole and was bounded when it was written.
 WHOLE = {
@@ -107,6 +109,7 @@ class Full:
             await world.call("PUT", f"/api/kv/swarm/k{number}", json={"value": number})
             schedule = {"name": f"s{number}", "at": "2040-01-01T00:00:00Z", "task": {"prompt": "x"}}
             await world.post("/api/schedules", schedule)
+            await world.post("/api/budgets", {"scope": "agent", "scopeId": agent.id, "capUsd": 1_000})
             await session_of(world, await add_user(world, f"user-{number}"))
             channel = {"name": f"c{number}", "members": [f"user:user-{n}" for n in range(number + 1)][-1:]}
             await world.post("/api/channels", channel)

@@ -111,12 +111,13 @@ def test_given_a_server_that_makes_a_budget_when_others_claim_meanwhile_then_eac
 
 _PROGRAM = """
 import os, signal, sys
+from pathlib import Path
 from agent_swarm import faults
 from agent_swarm.store.sql.sqlite import SqliteEngine
 from agent_swarm.testing.driver import Driver
 from tests.store.test_budgets import credit, use
 path, agent_id, instance_id, what, at = sys.argv[1:]
-engine = SqliteEngine(path)
+engine = SqliteEngine(Path(path))
 engine.open()
 swarm = Driver(engine, instances={agent_id: instance_id})
 profile = engine.read(lambda q: q.agent(agent_id)).profile

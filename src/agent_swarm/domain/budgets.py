@@ -18,6 +18,7 @@ MOST_MICROS = 1_000_000_000 * DOLLAR
 MOST_TOKENS = 10**15
 MOST_BUDGETS = 1_000  # of one task, project, agent or swarm
 NAME_CHARS = 100
+COME_FOR_IT = 5 * SECOND  # how long room is kept for a task that was let go on, before others are, too
 
 
 class BudgetScope(StrEnum):
@@ -87,8 +88,9 @@ class Budget:
 
     `estimate_*` is what one attempt is expected to cost, where this budget says so. `reserved_*` is held for attempts
     that go on, `spent_*` was spent since `since`. `shut_at` is since when an attempt found no room, `wanted_*` the
-    least that one of those would have needed, `refused` how many there were; `reached_at` is when the cap was reached,
-    and `approval_id` the question to people about it.
+    least that one of those would have needed, `refused` how many there were; `let_go` of those that waited were told
+    at `let_go_at` that there is room, and have not come for it. `reached_at` is when the cap was reached, `approval_id`
+    the question to people about it.
     """
 
     id: str
@@ -118,6 +120,8 @@ class Budget:
     shut_at: int | None = None
     wanted_micros: int = 0
     wanted_tokens: int = 0
+    let_go: int = 0
+    let_go_at: int = 0
     reached_at: int | None = None
     approval_id: str = ""
 
@@ -202,6 +206,16 @@ class Budget:
         by_tokens = most if tokens is None else tokens // max(1, part.tokens)
         return min(most, by_money, by_tokens)
 
+    def openings(self, most: int, now: int) -> int:
+        """How many of those that wait may be let go on now, at most `most`.
+
+        Whoever was let go on has the room for a while; then others are, too: nobody may be there to take it.
+        """
+        if not self.is_in_force:
+            return most
+        expected = self.let_go if now < self.let_go_at + COME_FOR_IT else 0
+        return max(0, self.room_for(self.needed, most + expected) - expected)
+
 
 def target(scope: BudgetScope, scope_id: str) -> str:
     """What a budget is for, as one text."""
@@ -222,9 +236,15 @@ def targets_of(
     return tuple(target(scope, scope_id) for scope, scope_id in found)
 
 
+def let_go_on(budget: Budget, count: int, now: int) -> Budget:
+    """So many of those that wait were told that there is room."""
+    before = budget.let_go if now < budget.let_go_at + COME_FOR_IT else 0
+    return replace(budget, let_go=before + count, let_go_at=now)
+
+
 def reserve(budget: Budget, part: Amount) -> Budget:
     """That much more is held."""
-    return _holding(budget, budget.reserved + part)
+    return replace(_holding(budget, budget.reserved + part), let_go=max(0, budget.let_go - 1))
 
 
 def release(budget: Budget, part: Amount) -> Budget:
@@ -248,6 +268,7 @@ def refuse(budget: Budget, part: Amount, now: int) -> Budget:
     return replace(
         budget,
         refused=budget.refused + 1,
+        let_go=max(0, budget.let_go - 1),
         shut_at=now if budget.shut_at is None else budget.shut_at,
         wanted_micros=wanted.micros,
         wanted_tokens=wanted.tokens,
@@ -256,7 +277,7 @@ def refuse(budget: Budget, part: Amount, now: int) -> Budget:
 
 def reopen(budget: Budget) -> Budget:
     """Nobody waits any more for room."""
-    return replace(budget, shut_at=None, wanted_micros=0, wanted_tokens=0)
+    return replace(budget, shut_at=None, wanted_micros=0, wanted_tokens=0, let_go=0)
 
 
 def rolled(budget: Budget, now: int) -> Budget:

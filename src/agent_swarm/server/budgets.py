@@ -4,13 +4,11 @@ What is to be done stands in the database: a restart forgets nothing, and of two
 done. Admission needs none of this; it is decided in every claim.
 """
 
-from collections.abc import Callable
-
 from agent_swarm.domain.errors import Busy, ShuttingDown
 from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol.limits import SWEEP_SECONDS
 from agent_swarm.server.metrics import Metrics
-from agent_swarm.server.service import Service
+from agent_swarm.server.service import ListeningService
 from agent_swarm.services.budget_keeping import look
 from agent_swarm.store.base import Committed, Store
 
@@ -33,35 +31,23 @@ _NEWS = frozenset(
 )
 
 
-class BudgetKeeper(Service):
+class BudgetKeeper(ListeningService):
     """Looks when a budget is full or used up, when something ends while one is, and every 5 s."""
 
     def __init__(self, store: Store, metrics: Metrics) -> None:
-        super().__init__("budgets")
-        self._store = store
+        super().__init__("budgets", store)
         self._metrics = metrics
         self._has_any = True  # until a look finds none
-        self._unsubscribe: Callable[[], None] = lambda: None
-
-    async def start(self) -> None:
-        """Begin to listen, too."""
-        self._unsubscribe()
-        self._unsubscribe = self._store.subscribe(self._hear)
-        await super().start()
-
-    async def stop(self) -> None:
-        """Listen no more."""
-        self._unsubscribe()
-        await super().stop()
+        self._has_heard = False  # of a budget, since the last look began
 
     async def run_once(self) -> float:
         """Do what budgets ask for; answers the seconds until the next look."""
         try:
             for _ in range(ROUNDS):
-                self._has_any = False
+                self._has_heard = False
                 now = self._store.now()
                 found = await self._store.read(lambda queries, at=now: look(queries, at))  # type: ignore[misc]
-                self._has_any = self._has_any or found.has_any
+                self._has_any = found.has_any or self._has_heard
                 if not found.due:
                     return self._delay(found.next_at)
                 for operation in found.due:
@@ -79,7 +65,7 @@ class BudgetKeeper(Service):
     def _hear(self, committed: Committed) -> None:
         for event in committed.events:
             if event.type.startswith("budget."):
-                self._has_any = True
+                self._has_any = self._has_heard = True
                 self.hurry()
                 return
             if self._has_any and event.type in _NEWS:

@@ -65,12 +65,7 @@ class Metrics:
             buckets=(*_BUCKETS, 600.0, 3600.0),
             registry=self.registry,
         )
-        self._budgets = Counter(
-            "agent_swarm_budget_steps",
-            "Tasks that budgets had interrupted, failed for want of money, or let go on.",
-            ("step",),
-            registry=self.registry,
-        )
+        self._budgets = _budget_steps(self.registry)
         self.kills = Counter(
             "agent_swarm_kill_switch_activations",
             "Times the kill switch was turned on while this server ran.",
@@ -92,8 +87,6 @@ class Metrics:
         self._embeddings = Counter(
             "agent_swarm_embedding_requests", "Questions to the embedding model.", ("outcome",), registry=self.registry
         )
-        for step in ("interrupted", "failed", "letGoOn"):
-            self._budgets.labels(step)
         self._cells: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def count_embedding(self, is_answered: bool) -> None:
@@ -124,6 +117,19 @@ class Metrics:
         """Every figure there is, with its help."""
         yield from self.registry.collect()
         yield from _State({"tasks": {}, "agents": {}}, WithoutAgent()).collect()
+
+
+def _budget_steps(registry: CollectorRegistry) -> Counter:
+    """The counter of what budgets did, with each step at 0."""
+    counter = Counter(
+        "agent_swarm_budget_steps",
+        "Tasks that budgets had interrupted, failed for want of money, or let go on.",
+        ("step",),
+        registry=registry,
+    )
+    for step in ("interrupted", "failed", "letGoOn"):
+        counter.labels(step)
+    return counter
 
 
 class _State(Collector):

@@ -45,7 +45,7 @@ def look(queries: Queries, now: int) -> Look:
             if budget is not None and budget.stops:
                 held = queries.held_tasks() if held is None else held
                 covered = _covered(budget, held)
-            if stored != budget or _asks_for_something(queries, budget, waits, covered):
+            if stored != budget or _asks_for_something(queries, budget, waits, covered, now):
                 due.append(KeepBudget(budget_id=one.id, approval_id=new_id(), waits=waits, held=covered))
             elif budget is not None and budget.renews_at is not None:
                 renewals.append(budget.renews_at)
@@ -71,7 +71,7 @@ def _covered(budget: Budget, held: Sequence[TaskRecord]) -> tuple[str, ...]:
 
 
 def _asks_for_something(
-    queries: Queries, budget: Budget | None, waits: Sequence[BudgetWait], covered: Sequence[str]
+    queries: Queries, budget: Budget | None, waits: Sequence[BudgetWait], covered: Sequence[str], now: int
 ) -> bool:
     if budget is None:
         return True
@@ -81,7 +81,7 @@ def _asks_for_something(
     if question is not None and question.is_open:
         return True
     if waits:
-        return _is_anything_to_do(queries, waits, has_room=budget.room_for(budget.needed, 1) > 0)
+        return _is_anything_to_do(queries, waits, has_room=budget.openings(1, now) > 0)
     return budget.shut_at is None or budget.admits(budget.wanted)
 
 

@@ -106,7 +106,7 @@ def keep_budget(work: Work, op: ops.KeepBudget) -> ops.Kept:
         if not work.scan(BUDGET_WAITS, op.budget_id, limit=1):
             work.remove(BUDGET_LOOKS, op.budget_id)
         return ops.Kept(woken=woken)
-    budget = _ask_or_close(work, op, budget)
+    budget = _ask_or_close(work, op, rules.let_go_on(budget, woken, work.now) if woken else budget)
     work.ledger.put(_at_rest(work, op, budget))
     work.ledger.write()
     return ops.Kept(woken=woken, interrupted=interrupted, failed=failed)
@@ -166,7 +166,7 @@ def _let_go_on(work: Work, op: ops.KeepBudget, budget: Budget | None) -> int:
     """Let those go on that there is room for, in the order of the queue; drop those that do not wait any more."""
     most = len(op.waits)
     if budget is not None:
-        most = 0 if budget.stops else budget.room_for(budget.needed, most)
+        most = 0 if budget.stops else budget.openings(most, work.now)
     woken = 0
     for wait in op.waits:
         entry = work.rows.entry(wait.task_id)

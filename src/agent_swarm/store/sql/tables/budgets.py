@@ -34,6 +34,8 @@ budget = sa.Table(
     instant("shut_at"),
     sa.Column("wanted_micros", sa.BigInteger, nullable=False),
     sa.Column("wanted_tokens", sa.BigInteger, nullable=False),
+    sa.Column("let_go", sa.Integer, nullable=False),
+    instant("let_go_at", nullable=False),
     instant("reached_at"),
     sa.Column("approval_id", ID, nullable=False),
     postgresql_with=ROOM,  # every claim and every usage changes it, and no index

@@ -39,6 +39,8 @@ def upgrade() -> None:
         sa.Column("shut_at", sa.BigInteger(), nullable=True),
         sa.Column("wanted_micros", sa.BigInteger(), nullable=False),
         sa.Column("wanted_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("let_go", sa.Integer(), nullable=False),
+        sa.Column("let_go_at", sa.BigInteger(), nullable=False),
         sa.Column("reached_at", sa.BigInteger(), nullable=True),
         sa.Column("approval_id", sa.String(length=36), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_budget")),
