@@ -26,6 +26,7 @@ PAGED = {
     "/api/swarms": ("swarms", "id"),
     "/api/users": ("users", "id"),
     "/api/auth/sessions": ("sessions", "id"),
+    "/api/tasks/{id}/attachments": ("attachments", "name"),
     "/api/tasks/{id}/attempts": ("attempts", "number"),
     "/api/audit/events": ("events", "seq"),
     "/api/audit/checkpoints": ("checkpoints", "number"),

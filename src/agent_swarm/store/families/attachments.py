@@ -1,0 +1,27 @@
+"""Attachments as they are kept: by their task, the latest attempt first, and their name."""
+
+from dataclasses import dataclass
+
+from agent_swarm.store.families.family import Family
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file of an attempt. `rank` is minus the number of the attempt, `content` base64 of its bytes."""
+
+    task_id: str
+    rank: int
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    content: str
+    stored_at: int = 0
+
+    @property
+    def attempt(self) -> int:
+        """The number of its attempt."""
+        return -self.rank
+
+
+ATTACHMENTS = Family("attachment", Attachment, key=("task_id", "rank", "name"))
