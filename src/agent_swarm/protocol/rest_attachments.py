@@ -8,7 +8,6 @@ from agent_swarm.domain.attachments import BYTES, MEDIA_TYPE_CHARS
 from agent_swarm.protocol import limits
 from agent_swarm.protocol.rest import Input, Output, Text, at_most
 
-LOOKED_AT = 800  # attachments of one task: a hundred attempts' worth
 _BASE64_CHARS = 4 * (BYTES // 3 + 1)
 
 

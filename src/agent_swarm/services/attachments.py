@@ -14,7 +14,7 @@ from agent_swarm.services import cursors
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.tokens import Identity
 from agent_swarm.store.base import Queries
-from agent_swarm.store.families.attachments import ATTACHMENTS, Attachment
+from agent_swarm.store.families.attachments import ATTACHMENT_CONTENTS, ATTACHMENTS, Attachment
 from agent_swarm.store.operations import StoreAttachment
 
 
@@ -36,16 +36,17 @@ def store(task_id: str, name: str, sent: rest.AttachmentInput, redactor: Redacto
         media_type=media_type,
         size=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
-        content=base64.b64encode(content).decode("ascii"),
     )
-    return StoreAttachment(attachment=attachment, fence=by.fence, actor=by.actor)
+    encoded = base64.b64encode(content).decode("ascii")
+    return StoreAttachment(attachment=attachment, content=encoded, fence=by.fence, actor=by.actor)
 
 
 def listed(task_id: str, *, cursor: str | None, limit: int) -> Callable[[Queries], rest.AttachmentList]:
     """A reading: a page of what a task's attempts left, those of the latest first. Raises UnknownTask."""
 
     def reading(queries: Queries) -> rest.AttachmentList:
-        _require_task(queries, task_id)
+        if queries.task(task_id) is None:
+            raise UnknownTask(task_id)
         after = cursors.read_ranked(cursor)
         found = queries.scan(ATTACHMENTS, task_id, after=after, limit=limit + 1)
         shown, following = cursors.page(found, limit, lambda one: cursors.after_ranked(one.rank, one.name))
@@ -60,15 +61,15 @@ def read(task_id: str, name: str, attempt: int | None) -> Callable[[Queries], re
     """A reading: one file, of that attempt or of the latest that left one. Raises UnknownTask and NotFound."""
 
     def reading(queries: Queries) -> rest.Attachment:
-        _require_task(queries, task_id)
-        if attempt is not None:
-            found = queries.record(ATTACHMENTS, task_id, -attempt, name)
-        else:
-            every = queries.scan(ATTACHMENTS, task_id, limit=rest.LOOKED_AT)
-            found = next((one for one in every if one.name == name), None)
-        if found is None:
+        task = queries.task(task_id)
+        if task is None:
+            raise UnknownTask(task_id)
+        numbers = range(task.state.attempt, 0, -1) if attempt is None else [attempt]
+        found = next(filter(None, (queries.record(ATTACHMENTS, task_id, -number, name) for number in numbers)), None)
+        content = queries.record(ATTACHMENT_CONTENTS, task_id, found.rank, name) if found is not None else None
+        if found is None or content is None:
             raise NotFound(f"the task has no attachment {name!r}", hint="see: agent-swarm task attachments")
-        return _whole(found)
+        return _whole(found, content.content)
 
     return reading
 
@@ -89,11 +90,6 @@ def _content(sent: rest.AttachmentInput, redactor: Redactor) -> bytes:
     return redactor.text(text).encode("utf-8")
 
 
-def _require_task(queries: Queries, task_id: str) -> None:
-    if queries.task(task_id) is None:
-        raise UnknownTask(task_id)
-
-
 def _head(one: Attachment) -> dict[str, Any]:
     return {
         "name": one.name,
@@ -105,10 +101,10 @@ def _head(one: Attachment) -> dict[str, Any]:
     }
 
 
-def _whole(one: Attachment) -> rest.Attachment:
-    content = base64.b64decode(one.content)
+def _whole(one: Attachment, encoded: str) -> rest.Attachment:
+    content = base64.b64decode(encoded)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
-        return rest.Attachment(**_head(one), text=None, base64=one.content)
+        return rest.Attachment(**_head(one), text=None, base64=encoded)
     return rest.Attachment(**_head(one), text=text, base64=None)

@@ -2,6 +2,7 @@
 
 import base64
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
@@ -36,16 +37,19 @@ def attachments(
             raise click.UsageError("name the file that --attempt and --output are about")
         _list(client.items(where, "attachments"), as_json=as_json)
         return
-    found = client.get(f"{where}/{name}", {"attempt": str(attempt)} if attempt is not None else None)
+    found = client.get(f"{where}/{quote(name, safe='')}", {"attempt": str(attempt)} if attempt is not None else None)
     if output is not None:
-        output.write_bytes(_content(found))
+        try:
+            output.write_bytes(_content(found))
+        except OSError as exc:
+            raise click.FileError(str(output), exc.strerror) from exc
         say(f"wrote {found['bytes']} bytes to {output}", to_errors=True)
     elif as_json:
         print_json(found)
     elif found["text"] is None:
         raise click.UsageError(f"{name} is no text ({found['mediaType']}); save it with --output FILE")
     else:
-        say(printable(found["text"]))
+        say(printable(found["text"].removesuffix("\n")))
 
 
 def _list(found: list[Json], *, as_json: bool) -> None:

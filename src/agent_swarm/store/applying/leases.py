@@ -10,7 +10,7 @@ from agent_swarm.domain.values import changed
 from agent_swarm.store import events, refusals
 from agent_swarm.store import operations as ops
 from agent_swarm.store.applying.work import Work
-from agent_swarm.store.families.attachments import ATTACHMENTS, Attachment
+from agent_swarm.store.families.attachments import ATTACHMENT_CONTENTS, ATTACHMENTS, Attachment, AttachmentContent
 from agent_swarm.store.families.stated_outcomes import STATED_OUTCOMES
 
 
@@ -86,6 +86,8 @@ def store_attachment(work: Work, op: ops.StoreAttachment) -> Attachment:
             details={"limit": PER_ATTEMPT},
         )
     work.put(ATTACHMENTS, attachment)
+    kept_as = AttachmentContent(task_id=sent.task_id, rank=attachment.rank, name=sent.name, content=op.content)
+    work.put(ATTACHMENT_CONTENTS, kept_as)
     work.tell(entry, events.attached(op, state, is_new=earlier is None))
     return attachment
 

@@ -7,7 +7,7 @@ from agent_swarm.store.families.family import Family
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A file of an attempt. `rank` is minus the number of the attempt, `content` base64 of its bytes."""
+    """A file of an attempt, without its content. `rank` is minus the number of the attempt."""
 
     task_id: str
     rank: int
@@ -15,7 +15,6 @@ class Attachment:
     media_type: str
     size: int
     sha256: str
-    content: str
     stored_at: int = 0
 
     @property
@@ -24,4 +23,15 @@ class Attachment:
         return -self.rank
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentContent:
+    """What is in an attachment, apart from it, so that lists do not read it: base64 of its bytes."""
+
+    task_id: str
+    rank: int
+    name: str
+    content: str
+
+
 ATTACHMENTS = Family("attachment", Attachment, key=("task_id", "rank", "name"))
+ATTACHMENT_CONTENTS = Family("attachment_content", AttachmentContent, key=("task_id", "rank", "name"))

@@ -83,6 +83,7 @@ class StoreAttachment(Operation["Attachment"]):
     """
 
     attachment: "Attachment"
+    content: str  # base64
     fence: int
     actor: str
 

@@ -28,7 +28,7 @@ task_terms = sa.Table(
     sa.Column("with_results", sa.Integer, nullable=False),
 )
 
-# Files that attempts left with their tasks, those of the latest attempt first; content as base64.
+# Files that attempts left with their tasks, those of the latest attempt first; their contents as base64, apart.
 attachment = sa.Table(
     "attachment",
     metadata,
@@ -38,6 +38,14 @@ attachment = sa.Table(
     sa.Column("media_type", sa.String(100), nullable=False),
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False),
-    sa.Column("content", sa.Text, nullable=False),
     instant("stored_at", nullable=False),
+)
+
+attachment_content = sa.Table(
+    "attachment_content",
+    metadata,
+    sa.Column("task_id", ID, primary_key=True),
+    sa.Column("rank", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.String(100), primary_key=True),
+    sa.Column("content", sa.Text, nullable=False),
 )
