@@ -23,7 +23,9 @@ from agent_swarm.cli.text import age, printable
 def attachments(
     client: Client, *, id: str, name: str | None, attempt: int | None, output: Path | None, as_json: bool
 ) -> None:
-    """List the files that attempts left with a task, or show or save one.
+    """Show files that attempts left with a task.
+
+    Without NAME it lists them.
 
     \b
     Examples:
