@@ -57,6 +57,7 @@ from agent_swarm.store.operations.work import (
     LeaseVerdict,
     ReportProgress,
     StateOutcome,
+    StoreAttachment,
     WaitForTasks,
 )
 
@@ -108,6 +109,7 @@ __all__ = [
     "SetSwarmMember",
     "SignOff",
     "StateOutcome",
+    "StoreAttachment",
     "SwarmOperation",
     "SwitchOperation",
     "SwitchReply",

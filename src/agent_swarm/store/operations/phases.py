@@ -24,6 +24,7 @@ from agent_swarm.store.operations.work import (
     Heartbeat,
     ReportProgress,
     StateOutcome,
+    StoreAttachment,
     WaitForTasks,
 )
 
@@ -55,6 +56,7 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     Heartbeat,
     ReportProgress,
     StateOutcome,
+    StoreAttachment,
     WaitForTasks,
     EndWait,
     BookUsage,
