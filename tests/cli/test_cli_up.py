@@ -112,6 +112,27 @@ def test_given_a_task_that_fails_when_waited_for_then_it_exits_1_and_says_why(up
     assert "it may not be done" in ended.err
 
 
+def test_given_files_that_an_agent_left_when_asked_for_then_they_are_listed_shown_and_saved(
+    up: Up, tmp_path: Path
+) -> None:
+    script = (
+        "write notes/what I did.md <<END\nall of it\nEND\nrun head -c 300 /dev/zero | tr '\\0' '\\377' > pale.bin\n"
+    )
+    script += "attach notes/what I did.md\nattach pale.bin"
+    task_id = up.json("task", "add", script, "--wait")["id"]
+    listed = up.json("task", "attachments", task_id)["attachments"]
+    assert [(one["name"], one["bytes"], one["attempt"]) for one in listed] == [
+        ("pale.bin", 300, 1),
+        ("what I did.md", 10, 1),
+    ]
+    assert "what I did.md" in up.run("task", "attachments", task_id).out
+    assert up.run("task", "attachments", task_id, "what I did.md").out == "all of it\n"
+    assert "--output" in up.run("task", "attachments", task_id, "pale.bin").err
+    saved = up.run("task", "attachments", task_id, "pale.bin", "-o", str(tmp_path / "pale.bin"))
+    assert (saved.code, (tmp_path / "pale.bin").read_bytes()) == (0, b"\xff" * 300)
+    assert "no attachment 'other'" in up.run("task", "attachments", task_id, "other").err
+
+
 def test_given_a_graph_when_waited_for_then_all_of_it_is_done(up: Up, tmp_path: Path) -> None:
     file = tmp_path / "graph.json"
     file.write_text('[{"ref": "a", "prompt": "say one"}, {"prompt": "say two", "dependsOn": ["a"], "title": "second"}]')

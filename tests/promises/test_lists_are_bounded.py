@@ -26,6 +26,7 @@ PAGED = {
     "/api/swarms": ("swarms", "id"),
     "/api/users": ("users", "id"),
     "/api/auth/sessions": ("sessions", "id"),
+    "/api/tasks/{id}/attachments": ("attachments", "name"),
     "/api/tasks/{id}/attempts": ("attempts", "number"),
     "/api/audit/events": ("events", "seq"),
     "/api/audit/checkpoints": ("checkpoints", "number"),
@@ -118,8 +119,10 @@ class Full:
             self.said = said["id"]
         self.agent = await world.register("busy", slots=2 * MANY)
         self.tried = await world.file("tried")
-        for _ in range(MANY):
+        for number in range(MANY):
             claim = await world.claim(self.agent)
+            file = f"/api/tasks/{claim.task_id}/attachments/f{number}"
+            assert (await world.call("PUT", file, json={"text": "x"}, token=claim.token)).status_code == 200
             await world.command(commands.Release(task_id=claim.task_id, fence=claim.fence))
         await world.claim(self.agent)
         lines = [{"at": "2026-11-20T18:44:35.000Z", "kind": "text", "data": {"n": number}} for number in range(MANY)]

@@ -1,5 +1,6 @@
 """Events as sentences."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,6 +21,11 @@ OFFERS = {
     "task.offerAccepted": "{agent} accepted it",
     "task.offerRejected": "{agent} rejected it",
     "task.offerExpired": "{agent} did not answer in time",
+}
+SAID = {
+    "task.progressed": "{text}",
+    "task.outcomeStated": "{outcome}: {text}",
+    "task.attached": "left {name} ({bytes} bytes)",
 }
 PLAIN = {
     "agent.updated": "is back, or has another profile",
@@ -60,10 +66,8 @@ def _told(event_type: str, data: Mapping[str, Any], agent: str, *, attempt: int 
             return _with_reason(OFFERS[event_type].format(agent=agent), data)
         case "task.started":
             return f"{agent} started" if agent else "started"
-        case "task.progressed":
-            return str(data.get("text", ""))
-        case "task.outcomeStated":
-            return f"{data.get('outcome', '')}: {data.get('text', '')}"
+        case _ if event_type in SAID:
+            return SAID[event_type].format_map(defaultdict(str, data))
         case "task.usageBooked":
             return usage(data)
         case "task.completed":

@@ -19,6 +19,7 @@ ends the script.
     create-task JSON                 POST the object to /api/tasks       (JSON may be <<END)
     create-tasks JSON                POST the array to /api/tasks/batch  (JSON may be <<END)
     wait-tasks [into PATH]           stop until the tasks below have ended, and say what came of them; `into`: as JSON
+    attach PATH                      leave a file of the workspace with the task, under its name
     message TO TEXT                  POST to /api/messages; TO: an agent, #channel, all, or - for an answer
     wait-message [SECONDS]           wait for a message and say it; without one the task fails
     read-messages [N]                say what is unread, N at most, and mark it as read
@@ -238,6 +239,7 @@ FORMS: Mapping[str, Form] = {
     "create-task": Form("create-task JSON, or create-task <<END", _task),
     "create-tasks": Form("create-tasks JSON, or create-tasks <<END", _tasks),
     "wait-tasks": Form("wait-tasks [into PATH]", _into),
+    "attach": Form("attach PATH", _path),
     "message": Form("message TO TEXT, or message TO <<END", _message),
     "wait-message": Form("wait-message [SECONDS]", _patience),
     "read-messages": Form("read-messages [N]", _at_most),

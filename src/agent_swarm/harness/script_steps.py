@@ -4,6 +4,7 @@ Runs inside the agent's own process, next to nothing else: standard library only
 wherever a step waits.
 """
 
+import base64
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from agent_swarm.harness.script_grammar import Step
 from agent_swarm.harness.script_inbox import Inbox
@@ -196,6 +198,18 @@ class Steps:
 
     def _create_tasks(self, tasks: list[Mapping[str, Any]]) -> None:
         self._post("create-tasks", "/api/tasks/batch", {"tasks": tasks})
+
+    def _attach(self, path: str) -> None:
+        target = self._inside(path)
+        try:
+            content = target.read_bytes()
+        except OSError as exc:
+            raise StepFailed(f"cannot read {path!r}: {exc.strerror}", code="readFailed") from exc
+        body = json.dumps({"base64": base64.b64encode(content).decode("ascii")}).encode()
+        where = f"/api/tasks/{self.env.get('AGENT_SWARM_TASK_ID', '')}/attachments/{quote(target.name, safe='')}"
+        with self._tool("attach", {"path": path}) as answer:
+            _send(self._request("PUT", where, body=body))
+            answer(f"{len(content)} bytes")
 
     def _ask(self, question: Mapping[str, Any], path: str) -> None:
         """Ask people and wait. Asked again after a pause, by this attempt or a later one, it is the same question."""

@@ -37,6 +37,7 @@ EVENT_TYPES: dict[str, str] = {
     "task.claimed": "An agent took the task: {agentId, fence}",
     "task.started": "The run began: {agentId, branch?}",
     "task.progressed": "The agent told how far it is: {text}",
+    "task.attached": "The agent left a file with its task: {name, mediaType, bytes, isNew}",
     "task.outcomeStated": "The agent said what came of its task; it counts when the run ends: {outcome, text}",
     "task.completed": "The task has its result: {agentId, branch?, commit?}",
     "task.failed": (

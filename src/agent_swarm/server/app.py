@@ -29,6 +29,7 @@ from agent_swarm.server.pool import routes as pool_routes
 from agent_swarm.server.routes import (
     agents,
     approvals,
+    attachments,
     attempts,
     audit,
     auth,
@@ -62,6 +63,7 @@ FACES = (
     tasks,
     commands,
     events,
+    attachments,
     attempts,
     messages,
     channels,

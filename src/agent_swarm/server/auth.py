@@ -30,6 +30,7 @@ _HARMLESS = frozenset(
         "task.ready",
         "task.started",
         "task.progressed",
+        "task.attached",
         "task.outcomeStated",
         "task.usageBooked",
         "task.reprioritized",

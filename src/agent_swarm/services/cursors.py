@@ -94,6 +94,21 @@ def read_number(text: str | None) -> int:
     return int(number)
 
 
+def after_ranked(rank: int, name: str) -> str:
+    """The cursor behind this rank and name."""
+    return _encoded(f"{rank} {name}")
+
+
+def read_ranked(text: str | None) -> tuple[int, str] | None:
+    """The rank and the name to go on behind. Raises InvalidInput."""
+    if text is None:
+        return None
+    rank, _, name = _decoded(text).partition(" ")
+    if not name or not _is_number(rank.removeprefix("-"), _NUMBER_DIGITS):
+        raise _unknown()
+    return int(rank), name
+
+
 def after_words(*words: str) -> str:
     """Where a page of a list that runs by one or more plain words is continued."""
     return _encoded("\n".join(("", *words)))

@@ -105,6 +105,8 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
         return {"tasks": {op.task_id for op in operations}, "agents": {op.agent_id for op in operations}}
     if phase in (ops.AnswerOffer, ops.Reprioritize, ops.ReportProgress, ops.WaitForTasks, ops.EndWait):
         return {"tasks": {op.task_id for op in operations}}
+    if phase is ops.StoreAttachment:
+        return {"tasks": {op.attachment.task_id for op in operations}}
     if phase is ops.StateOutcome:
         return {"tasks": {op.outcome.task_id for op in operations}}
     if phase is ops.ApprovalOperation:
@@ -169,6 +171,7 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.Heartbeat: leases.heartbeat,
     ops.ReportProgress: leases.report_progress,
     ops.StateOutcome: leases.state_outcome,
+    ops.StoreAttachment: leases.store_attachment,
     ops.WaitForTasks: waits.wait_for_tasks,
     ops.EndWait: waits.end_wait,
     ops.BookUsage: leases.book_usage,

@@ -250,6 +250,13 @@ def outcome_stated(op: ops.StateOutcome, state: TaskState) -> Draft:
     return of_task("task.outcomeStated", state, actor=op.actor, data=data)
 
 
+def attached(op: ops.StoreAttachment, state: TaskState, *, is_new: bool) -> Draft:
+    """An agent left a file with its task."""
+    file = op.attachment
+    data = {"name": file.name, "mediaType": file.media_type, "bytes": file.size, "isNew": is_new}
+    return of_task("task.attached", state, actor=op.actor, data=data)
+
+
 def claimed(op: ops.ClaimTask, state: TaskState) -> Draft:
     """An agent took a task."""
     data = {"agentId": op.agent_id, "fence": state.fence}

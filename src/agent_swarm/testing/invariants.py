@@ -38,7 +38,7 @@ _ENDS_ATTEMPT = frozenset(
 )
 _ENDS_TASK = frozenset({"task.completed", "task.failed", "task.cancelled"})
 _WITHIN_ATTEMPT = frozenset(
-    {"task.started", "task.progressed", "task.outcomeStated", "task.pauseRequested", "task.completed"}
+    {"task.started", "task.progressed", "task.attached", "task.outcomeStated", "task.pauseRequested", "task.completed"}
 )
 _PUTS = {
     "task.unblocked": "pending",

@@ -16,6 +16,9 @@ COMMANDS = {
         "list": Lazy("agent_swarm.cli.task.listing:list_", "List tasks, newest first."),
         "show": Lazy("agent_swarm.cli.task.show:show", "Show everything about a task."),
         "watch": Lazy("agent_swarm.cli.task.watching:watch", "Follow tasks live, until they have ended."),
+        "attachments": Lazy(
+            "agent_swarm.cli.task.attachments:attachments", "Show files that attempts left with a task."
+        ),
         "logs": Lazy("agent_swarm.cli.task.logs:logs", "Print what the agent said and did."),
         "explain": Lazy(
             "agent_swarm.cli.task.explain:explain", "Say why a task does not run, and what would unblock it."

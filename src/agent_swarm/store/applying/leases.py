@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 
+from agent_swarm.domain.attachments import PER_ATTEMPT, require_attachment
 from agent_swarm.domain.commands import require_lease
+from agent_swarm.domain.errors import Conflict
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.domain.values import changed
 from agent_swarm.store import events, refusals
 from agent_swarm.store import operations as ops
 from agent_swarm.store.applying.work import Work
+from agent_swarm.store.families.attachments import ATTACHMENT_CONTENTS, ATTACHMENTS, Attachment, AttachmentContent
 from agent_swarm.store.families.stated_outcomes import STATED_OUTCOMES
 
 
@@ -62,6 +65,31 @@ def state_outcome(work: Work, op: ops.StateOutcome) -> ops.CommandReply:
     work.put(STATED_OUTCOMES, replace(outcome, stated_at=work.now))
     work.tell(entry, events.outcome_stated(op, state))
     return ops.CommandReply(state=state)
+
+
+def store_attachment(work: Work, op: ops.StoreAttachment) -> Attachment:
+    """Keep a file of a running attempt (rule T3)."""
+    sent = op.attachment
+    require_attachment(sent.name, sent.media_type, sent.size)
+    entry = work.must(sent.task_id)
+    state = entry.state
+    require_lease(state, op.fence, "attach files to")
+    attachment = replace(sent, rank=-state.attempt, stored_at=work.now)
+    kept = {one.name: one for one in work.scan(ATTACHMENTS, sent.task_id, attachment.rank, limit=PER_ATTEMPT)}
+    earlier = kept.get(sent.name)
+    if earlier is not None and (earlier.sha256, earlier.media_type) == (sent.sha256, sent.media_type):
+        return earlier
+    if earlier is None and len(kept) >= PER_ATTEMPT:
+        raise Conflict(
+            f"the attempt has {len(kept)} attachments, at most {PER_ATTEMPT} are taken",
+            hint="put several things into one, or take the name of one that is not needed any more",
+            details={"limit": PER_ATTEMPT},
+        )
+    work.put(ATTACHMENTS, attachment)
+    kept_as = AttachmentContent(task_id=sent.task_id, rank=attachment.rank, name=sent.name, content=op.content)
+    work.put(ATTACHMENT_CONTENTS, kept_as)
+    work.tell(entry, events.attached(op, state, is_new=earlier is None))
+    return attachment
 
 
 def book_usage(work: Work, op: ops.BookUsage) -> bool:

@@ -65,6 +65,7 @@ from agent_swarm.store.operations.work import (
     LeaseVerdict,
     ReportProgress,
     StateOutcome,
+    StoreAttachment,
     WaitForTasks,
 )
 
@@ -122,6 +123,7 @@ __all__ = [
     "SetSwarmMember",
     "SignOff",
     "StateOutcome",
+    "StoreAttachment",
     "SwarmOperation",
     "SwitchOperation",
     "SwitchReply",

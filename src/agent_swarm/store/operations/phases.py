@@ -25,6 +25,7 @@ from agent_swarm.store.operations.work import (
     Heartbeat,
     ReportProgress,
     StateOutcome,
+    StoreAttachment,
     WaitForTasks,
 )
 
@@ -59,6 +60,7 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     Heartbeat,
     ReportProgress,
     StateOutcome,
+    StoreAttachment,
     WaitForTasks,
     EndWait,
     BookUsage,

@@ -11,6 +11,7 @@ from agent_swarm.store.operations.tasks import CommandReply
 from agent_swarm.store.records import ClaimedTask, TokenRecord
 
 if TYPE_CHECKING:
+    from agent_swarm.store.families.attachments import Attachment
     from agent_swarm.store.families.stated_outcomes import StatedOutcome
 
 
@@ -72,6 +73,24 @@ class StateOutcome(Operation[CommandReply]):
     @property
     def keys(self) -> tuple[str, ...]:
         return (f"task:{self.outcome.task_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreAttachment(Operation["Attachment"]):
+    """Keep a file of a running attempt, in the place of its earlier one with that name; changes no status (rule T3).
+
+    `attachment` lacks its attempt and its time. Raises StaleLease or IllegalTransition for an attempt that is over, and
+    Conflict for one that has too many. The same again changes nothing.
+    """
+
+    attachment: "Attachment"
+    content: str  # base64
+    fence: int
+    actor: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"task:{self.attachment.task_id}",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

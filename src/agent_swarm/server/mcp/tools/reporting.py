@@ -4,16 +4,24 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from agent_swarm.domain.attachments import NAME_CHARS, PER_ATTEMPT
 from agent_swarm.domain.errors import InvalidInput
 from agent_swarm.protocol import limits, rest
+from agent_swarm.protocol.rest_attachments import AttachmentInput
 from agent_swarm.server.access import attempts
 from agent_swarm.server.context import Context
 from agent_swarm.server.mcp.catalogue import Caller, Tool
 from agent_swarm.server.mcp.tools.looking import in_short
-from agent_swarm.services import commands, outcomes, results
+from agent_swarm.services import attachments, commands, outcomes, results
 from agent_swarm.services.tokens import Scope
 
 _Told = Annotated[rest.Text, Field(min_length=1, max_length=limits.RESULT_CHARS)]
+
+
+class File(AttachmentInput):
+    """One of text and base64, at most 256 KiB."""
+
+    name: Annotated[str, Field(min_length=1, max_length=NAME_CHARS)]
 
 
 class StoreProgress(rest.Input):
@@ -23,6 +31,10 @@ class StoreProgress(rest.Input):
     result: Annotated[_Told, Field(description="what came of the task, once, at the end")] | None = None
     data: Annotated[dict[str, Any], Field(description="the result for programs, beside `result`")] | None = None
     failure: Annotated[_Told, Field(description="instead of a result: why it cannot be done")] | None = None
+    attachments: Annotated[
+        list[File],
+        Field(default_factory=list, max_length=PER_ATTEMPT, description="small files to leave with the task"),
+    ]
 
     def require_sense(self) -> None:
         """Raise InvalidInput for what says nothing, or two things at once."""
@@ -30,8 +42,8 @@ class StoreProgress(rest.Input):
             raise InvalidInput("result and failure exclude each other", details={"field": "failure"})
         if self.data is not None and self.result is None:
             raise InvalidInput("data goes along with a result", details={"field": "data"})
-        if self.progress is None and self.result is None and self.failure is None:
-            raise InvalidInput("progress, result or failure is missing", details={"field": "progress"})
+        if self.progress is None and self.result is None and self.failure is None and not self.attachments:
+            raise InvalidInput("progress, result, failure or attachments are missing", details={"field": "progress"})
 
 
 class ReportingTools:
@@ -47,6 +59,9 @@ class ReportingTools:
         asked.require_sense()
         by, redactor = caller.identity, self._redactor.also(caller.token)  # only its hash is known but for this moment
         task_id = by.task_id or ""
+        files = [attachments.store(task_id, one.name, one, redactor, by=by) for one in asked.attachments]
+        for file in files:
+            await self._store.apply(file)
         if asked.progress is not None:
             await self._store.apply(commands.report_progress(task_id, asked.progress, redactor, by=by))
         if asked.result is not None:
@@ -68,7 +83,7 @@ def tools(context: Context) -> list[Tool]:
             description=(
                 "Say how far you are with your own task, and at its end what came of it: a result, or a failure. The "
                 "first one counts, as soon as your run ends. Where the task wants a result by a schema, `data` has to "
-                "match it: what is refused can be corrected."
+                "match it: what is refused can be corrected. Small files stay with the task."
             ),
             takes=StoreProgress,
             access=attempts(Scope.OWN_TASK_PROGRESS),

@@ -33,7 +33,7 @@ from agent_swarm.store.sql.tables.schedules import (
     schedule_run,
     schedule_work,
 )
-from agent_swarm.store.sql.tables.steering import task_offer, task_terms
+from agent_swarm.store.sql.tables.steering import attachment, attachment_content, task_offer, task_terms
 from agent_swarm.store.sql.tables.work import (
     attempt,
     dependency,
@@ -51,6 +51,8 @@ __all__ = [
     "approval",
     "approval_of_task",
     "approval_place",
+    "attachment",
+    "attachment_content",
     "attempt",
     "budget",
     "budget_look",

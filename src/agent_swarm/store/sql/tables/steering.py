@@ -1,4 +1,4 @@
-"""Tables of what is laid down about tasks beside the work: to whom they were offered, what their results have to be."""
+"""Tables of what is kept about tasks beside the work: offers, what results have to be, files that attempts left."""
 
 import sqlalchemy as sa
 
@@ -26,4 +26,26 @@ task_terms = sa.Table(
     sa.Column("task_id", ID, primary_key=True),
     sa.Column("result_schema", sa.Text),
     sa.Column("with_results", sa.Integer, nullable=False),
+)
+
+# Files that attempts left with their tasks, those of the latest attempt first; their contents as base64, apart.
+attachment = sa.Table(
+    "attachment",
+    metadata,
+    sa.Column("task_id", ID, primary_key=True),
+    sa.Column("rank", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.String(100), primary_key=True),
+    sa.Column("media_type", sa.String(100), nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    instant("stored_at", nullable=False),
+)
+
+attachment_content = sa.Table(
+    "attachment_content",
+    metadata,
+    sa.Column("task_id", ID, primary_key=True),
+    sa.Column("rank", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.String(100), primary_key=True),
+    sa.Column("content", sa.Text, nullable=False),
 )
