@@ -20,7 +20,7 @@ def test_given_any_history_with_budgets_when_memory_and_sqlite_follow_it_then_th
     BudgetMoves.met.clear()
     run_histories(
         lambda: BudgetMoves(SqliteEngine(tmp_path / f"{next(counter)}.sqlite", synchronous="off")),
-        examples=EXAMPLES,
+        examples=max(1, EXAMPLES // 5),
     )
     wanted = {"reserved", "task.waitsForBudget", "budget.reached", "budget.shut", "budget.opened", "approval.asked"}
     assert wanted <= BudgetMoves.met.keys(), "the histories have met what they are about"

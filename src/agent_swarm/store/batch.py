@@ -93,35 +93,35 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
     if phase is ops.TaskCommand:
         ending = {op.command.task_id for op in operations if op.restated is not None}
         return {"tasks": {op.command.task_id for op in operations}, "stated": ending}
-    if phase is ops.CreateBudget:
-        named = {op.budget.scope_id for op in operations if op.budget.scope_id}
-        return {"tasks": named, "agents": named}
-    if phase is ops.KeepBudget:
-        return {
-            "tasks": {*(one for op in operations for one in op.held)}
-            | {w.task_id for op in operations for w in op.waits}
-        }
-    if phase is ops.OfferTask:
-        return {"tasks": {op.task_id for op in operations}, "agents": {op.agent_id for op in operations}}
     if phase in (ops.AnswerOffer, ops.Reprioritize, ops.ReportProgress, ops.WaitForTasks, ops.EndWait):
         return {"tasks": {op.task_id for op in operations}}
     if phase is ops.StoreAttachment:
         return {"tasks": {op.attachment.task_id for op in operations}}
     if phase is ops.StateOutcome:
         return {"tasks": {op.outcome.task_id for op in operations}}
-    if phase is ops.ApprovalOperation:
+    if phase in (ops.ApprovalOperation, ops.KeepBudget):
         return {"tasks": {task_id for op in operations for task_id in op.task_ids}}
-    if phase is ops.Heartbeat:
-        tasks = {held.task_id for op in operations for held in op.leases}
-        return {"tasks": tasks, "agents": {op.agent_id for op in operations}}
-    if phase in (ops.SignOff, ops.SetAgentPermissions, ops.SetSwarmMember):
-        return {"agents": {op.agent_id for op in operations}}
-    if phase in (ops.RegisterAgent, ops.IntroduceAgent):
-        return {"agents": {op.agent.profile.id for op in operations}}
     if phase is ops.RecordOperation:
         return {"asked": [asked for op in operations if (asked := getattr(op, "idempotency", None)) is not None]}
     if phase in (ops.CreateTasks, ops.FireSchedule):
         return _rows_of_new(operations)
+    return _rows_with_agents(phase, operations)
+
+
+def _rows_with_agents(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
+    """What operations of a phase name that is about agents."""
+    if phase is ops.Heartbeat:
+        tasks = {held.task_id for op in operations for held in op.leases}
+        return {"tasks": tasks, "agents": {op.agent_id for op in operations}}
+    if phase is ops.OfferTask:
+        return {"tasks": {op.task_id for op in operations}, "agents": {op.agent_id for op in operations}}
+    if phase in (ops.SignOff, ops.SetAgentPermissions, ops.SetSwarmMember):
+        return {"agents": {op.agent_id for op in operations}}
+    if phase in (ops.RegisterAgent, ops.IntroduceAgent):
+        return {"agents": {op.agent.profile.id for op in operations}}
+    if phase is ops.CreateBudget:
+        named = {op.budget.scope_id for op in operations if op.budget.scope_id}
+        return {"tasks": named, "agents": named}
     return {}
 
 

@@ -72,9 +72,13 @@ class KeepBudget(Operation[Kept]):
     held: tuple[str, ...] = ()
 
     @property
+    def task_ids(self) -> frozenset[str]:
+        """All tasks that it is about."""
+        return frozenset((*self.held, *(wait.task_id for wait in self.waits)))
+
+    @property
     def keys(self) -> tuple[str, ...]:
-        tasks = {*self.held, *(wait.task_id for wait in self.waits)}
-        return (f"budget:{self.budget_id}", *(f"task:{task_id}" for task_id in sorted(tasks)))
+        return (f"budget:{self.budget_id}", *(f"task:{task_id}" for task_id in sorted(self.task_ids)))
 
     @property
     def weight(self) -> int:
