@@ -106,9 +106,13 @@ class BudgetMoves(RuleBasedStateMachine):
             token=token(TokenKind.ATTEMPT),
         )
 
-    @initialize()
-    def begin_with_work(self) -> None:
+    @initialize(cap=st.sampled_from([None, 60, 100]))
+    def begin_with_work(self, cap: int | None) -> None:
+        """Tasks, and mostly a budget for everything."""
         self.file(below=None, size=4, priority=50, cap=None)
+        if cap is not None:
+            made = Budget(id=self.fresh_id(), name="all", scope=BudgetScope.ALL, cap_micros=cap)
+            self.apply(ops.CreateBudget(budget=made, actor="operator"))
 
     @rule(
         below=st.one_of(st.none(), st.integers(0, 20)),
@@ -146,7 +150,7 @@ class BudgetMoves(RuleBasedStateMachine):
             "complete": commands.Complete(task_id=task_id, fence=fence, digest="d"),
             "fail": commands.Fail(task_id=task_id, fence=fence, failure=FailureClass.AGENT, digest="d"),
             "pause": commands.Pause(task_id=task_id, fence=fence, reason=PauseReason.SHUTDOWN),
-            "stop": commands.Pause(task_id=task_id, fence=fence, reason=PauseReason.BUDGET),
+            "stop": commands.Pause(task_id=task_id, fence=fence, reason=PauseReason.PERSON),
             "release": commands.Release(task_id=task_id, fence=fence),
             "cancel": commands.Cancel(task_id=task_id),
             "resume": commands.Resume(task_id=task_id),
@@ -154,10 +158,10 @@ class BudgetMoves(RuleBasedStateMachine):
         }
         self.apply(ops.TaskCommand(command=said[way], actor="operator"))
 
-    @rule(seldom=st.integers(0, 3), resume=st.booleans())
+    @rule(seldom=st.integers(0, 9), resume=st.booleans())
     def kill_and_lift(self, seldom: int, resume: bool) -> None:
         """Everything stops, and may go on."""
-        if not seldom:
+        if seldom == 7:
             asked = Activation(id=self.fresh_id(), reason="enough", by="operator")
             self.apply(ops.ActivateKillSwitch(scope=SwitchScope.ALL, scope_id="", asked=asked))
             self.apply(ops.LiftKillSwitch(scope=SwitchScope.ALL, by="operator", resume=resume))
@@ -231,12 +235,14 @@ class BudgetMoves(RuleBasedStateMachine):
         else:
             self.apply(ops.RemoveBudget(budget_id=chosen, actor="operator"))
 
-    @rule(data=st.data(), estimate=st.sampled_from([1, 40, 100]), size=st.integers(1, 4))
-    def claim_and_use(self, data: st.DataObject, estimate: int, size: int) -> None:
+    @rule(data=st.data(), estimate=st.sampled_from([1, 40, 100]), size=st.integers(1, 4), is_kept=st.booleans())
+    def claim_and_use(self, data: st.DataObject, estimate: int, size: int, is_kept: bool) -> None:
         """Agents claim, some use something in the same batch, also of attempts that are long over."""
         agents = data.draw(st.lists(st.sampled_from(self.profiles), min_size=1, max_size=size))
         claims = [replace(self.credit(one), estimate=Amount(estimate, estimate)) for one in agents]
         self.apply(*self.some_usage(data), *claims)
+        if is_kept:
+            self.look_after_budgets()
 
     def some_usage(self, data: st.DataObject) -> list[ops.BookUsage]:
         """Of any attempt that ever was; sometimes the same again."""
@@ -257,6 +263,10 @@ class BudgetMoves(RuleBasedStateMachine):
 
     @rule()
     def keep(self) -> None:
+        """The server's keeper has a turn."""
+        self.look_after_budgets()
+
+    def look_after_budgets(self) -> None:
         """What the server's keeper does in one round."""
         found = self.memory.read(lambda queries: look(queries, self.now))
         for operation in found.due:
