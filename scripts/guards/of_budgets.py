@@ -95,6 +95,20 @@ GUARDS = (
         (f"{KEPT}::test_given_tasks_that_wait_for_room_when_attempts_end_then_as_many_go_on_as_there_is_room_for",),
     ),
     Guard(
+        "whoever was let go on has the room",
+        RULES,
+        "        return max(0, self.room_for(self.needed, most + expected) - expected)\n",
+        "        return self.room_for(self.needed, most)\n",
+        (f"{KEPT}::test_given_tasks_that_wait_for_room_when_attempts_end_then_as_many_go_on_as_there_is_room_for",),
+    ),
+    Guard(
+        "room that nobody comes for is for others",
+        RULES,
+        "        expected = self.let_go if now < self.let_go_at + COME_FOR_IT else 0\n",
+        "        expected = self.let_go\n",
+        (f"{KEPT}::test_given_a_task_that_was_let_go_on_when_nobody_comes_for_it_then_the_next_one_is_let_go_on",),
+    ),
+    Guard(
         "people are asked once",
         KEEPING,
         "    return replace(budget, approval_id=question.id)\n",

@@ -6,12 +6,22 @@ from typing import Any
 import pytest
 
 from agent_swarm.domain.approvals import ApprovalStatus
-from agent_swarm.domain.budgets import DOLLAR, Amount, Budget, BudgetAction, BudgetPeriod, BudgetScope, BudgetStand
+from agent_swarm.domain.budgets import (
+    COME_FOR_IT,
+    DOLLAR,
+    Amount,
+    Budget,
+    BudgetAction,
+    BudgetPeriod,
+    BudgetScope,
+    BudgetStand,
+)
 from agent_swarm.domain.commands import Complete, Resume
 from agent_swarm.domain.errors import BudgetExhausted, InvalidInput, NotFound, UnknownReference
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import FailureClass, PauseReason, TaskStatus
+from agent_swarm.domain.time import SECOND
 from agent_swarm.services.budget_keeping import look
 from agent_swarm.store import operations as ops
 from agent_swarm.store.asking import AnswerApproval, SettleApprovals
@@ -372,6 +382,25 @@ def test_given_tasks_that_wait_for_room_when_attempts_end_then_as_many_go_on_as_
     keep(swarm)
     assert (kept(swarm, BUDGET_WAITS), standing(swarm, budget_id).shut_at) == ([], None)
     assert told(swarm)[:2] == ["budget.created", "budget.shut"]
+
+
+def test_given_a_task_that_was_let_go_on_when_nobody_comes_for_it_then_the_next_one_is_let_go_on(
+    swarm: Driver,
+) -> None:
+    ada = swarm.register()
+    cap(swarm, 1)
+    first, second, third = file(swarm), file(swarm), file(swarm)
+    held = must_take(swarm, ada)
+    assert take(swarm, ada) is None
+    swarm.complete(held)
+    keep(swarm)
+    assert (held.task_id, swarm.state(second).ready, swarm.state(third).ready) == (first, True, False)
+
+    swarm.advance(COME_FOR_IT / SECOND - 0.01)
+    assert keep(swarm) == []
+    swarm.advance(0.01)
+    keep(swarm)
+    assert swarm.state(third).ready
 
 
 @pytest.mark.parametrize("way", ["raise", "remove", "switch off"])
