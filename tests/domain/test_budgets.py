@@ -168,3 +168,10 @@ def test_given_a_budget_that_cannot_be_when_it_is_judged_then_it_is_refused(chan
 def test_given_caps_when_people_read_them_then_they_are_plain() -> None:
     assert sut.words_of(budget(cap_micros=1_500_000, cap_tokens=2_000)) == "$1.50 and 2,000 tokens"
     assert sut.words_of(budget(cap_micros=12, period=BudgetPeriod.DAY)) == "$0.000012 a day"
+
+
+def test_given_somebody_who_found_no_room_when_the_cap_is_lowered_then_no_more_than_that_is_needed() -> None:
+    shut = sut.refuse(budget(cap_micros=100), Amount(80, 1), NOW)
+    assert shut.needed == Amount(80, 1)
+    assert replace(shut, cap_micros=30).needed == Amount(30, 1)
+    assert replace(shut, estimate_micros=10).needed == Amount(10, 1)

@@ -187,8 +187,11 @@ class Budget:
 
     @property
     def needed(self) -> Amount:
-        """The least that has to be free for somebody who waits, else for an attempt of which nothing is known."""
-        return self.expects(EXPECTED) if self.shut_at is None else self.wanted
+        """The least that has to be free for somebody who waits, else for an attempt of which nothing is known.
+
+        As the budget is now: its cap or its estimate may be another one than when somebody found no room.
+        """
+        return self.expects(EXPECTED if self.shut_at is None else self.wanted)
 
     def admits(self, part: Amount) -> bool:
         """Whether there is room for that much more."""

@@ -82,7 +82,7 @@ def _asks_for_something(
         return True
     if waits:
         return _is_anything_to_do(queries, waits, has_room=budget.openings(1, now) > 0)
-    return budget.shut_at is None or budget.admits(budget.wanted)
+    return budget.shut_at is None or budget.admits(budget.needed)
 
 
 def _waits_for_people(queries: Queries, budget: Budget, waits: Sequence[BudgetWait]) -> bool:

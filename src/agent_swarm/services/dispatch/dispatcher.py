@@ -9,8 +9,7 @@ and keep two things: `demand` never estimates too little, and no credit waits wh
 (`_place` looks before it lets a credit wait, `_wake` follows every rise of a backlog). So when nothing is under way, a
 class with a ready task is stocked, and a stocked class has no waiting credit. The one exception is a store that is
 busy: its credits wait for the next news or sweep, lest they hammer it; so do those of an agent whose own budget has
-no room. What happens outside the process (another
-server, a lost message) costs at most one sweep.
+no room. What happens outside the process (another server, a lost message) costs at most one sweep.
 """
 
 import asyncio

@@ -203,17 +203,10 @@ def _ask_or_close(work: Work, op: ops.KeepBudget, budget: Budget) -> Budget:
     """There is one open question while a budget stops what it covers, and none else."""
     asked = work.get(APPROVALS, budget.approval_id) if budget.approval_id else None
     is_current = asked is not None and asked.asked_at >= (budget.reached_at or 0)
-    if not budget.stops or (asked is not None and asked.is_open and not is_current):
-        if asked is not None and asked.is_open:
-            closed = replace(asked, status=ApprovalStatus.CLOSED, settled_at=work.now, settled_by=events.SYSTEM)
-            approvals.put(work, closed, before=asked)
-            data = {"status": closed.status.value}
-            work.say(approvals.told("approval.closed", closed, actor=events.SYSTEM, data=data))
-        if not budget.stops:
-            return budget
-    if budget.stand is not BudgetStand.KEPT or (
-        asked is not None and is_current and asked.status is not ApprovalStatus.CLOSED
-    ):
+    if asked is not None and asked.is_open and not (budget.stops and is_current):
+        _close(work, asked)
+    is_asked = asked is not None and is_current and asked.status is not ApprovalStatus.CLOSED
+    if is_asked or not budget.stops or budget.stand is not BudgetStand.KEPT:
         return budget
     entry = _who_asks(work, op)
     if entry is None:
@@ -223,6 +216,14 @@ def _ask_or_close(work: Work, op: ops.KeepBudget, budget: Budget) -> Budget:
     asked_for = {"expiresAt": to_wire(question.expires_at), "questions": 1, "pauses": False, "budgetId": budget.id}
     work.tell(entry, approvals.told("approval.asked", question, actor=events.SYSTEM, data=asked_for))
     return replace(budget, approval_id=question.id)
+
+
+def _close(work: Work, asked: Approval) -> None:
+    """Nobody has to answer it any more."""
+    closed = replace(asked, status=ApprovalStatus.CLOSED, settled_at=work.now, settled_by=events.SYSTEM)
+    approvals.put(work, closed, before=asked)
+    data = {"status": closed.status.value}
+    work.say(approvals.told("approval.closed", closed, actor=events.SYSTEM, data=data))
 
 
 def _who_asks(work: Work, op: ops.KeepBudget) -> Entry | None:
@@ -261,7 +262,7 @@ def _at_rest(work: Work, op: ops.KeepBudget, budget: Budget) -> Budget:
     if not budget.is_reached and budget.reached_at is not None:
         budget = replace(budget, reached_at=None)
     waits = bool(work.scan(BUDGET_WAITS, budget.id, limit=1))
-    if not waits and budget.shut_at is not None and budget.admits(budget.wanted):
+    if not waits and budget.shut_at is not None and budget.admits(budget.needed):
         budget = rules.reopen(budget)
     if not waits and budget.shut_at is None and not (budget.stops and _covered(work, op, budget)):
         work.remove(BUDGET_LOOKS, budget.id)
