@@ -610,6 +610,7 @@ async def test_given_too_many_credits_on_one_connection_then_they_are_refused(sw
         swarm.offer(ada)
 
 
+@pytest.mark.timeout(20)  # it would ask for ever
 async def test_given_an_agent_whose_budget_has_no_room_when_tasks_come_then_others_get_them_and_it_asks_again_later(
     swarm: Swarm,
 ) -> None:
