@@ -10,15 +10,15 @@ COMMANDS = {
         "ls": Lazy("agent_swarm.cli.budget.showing:ls", "List budgets, and where they stand."),
         "show": Lazy("agent_swarm.cli.budget.showing:show", "Show a budget."),
         "set": Lazy("agent_swarm.cli.budget.setting:set_", "Change a cap, an estimate, or what happens at the cap."),
-        "rm": Lazy("agent_swarm.cli.budget.setting:rm", "Take a budget away."),
-        "report": Lazy("agent_swarm.cli.budget.showing:report", "Show what work has cost."),
+        "rm": Lazy("agent_swarm.cli.budget.setting:rm", "Take a budget away; who waits for room in it goes on."),
+        "report": Lazy("agent_swarm.cli.budget.showing:report", "Show what work has cost, the most expensive first."),
     }
 }
 
 
 @click.group(cls=LazyGroup, sections=COMMANDS, aliases={"list": "ls"})
 def budget() -> None:
-    """Cap what may be spent, in US dollars and in tokens.
+    """Cap what may be spent, and see what was.
 
     An attempt reserves what it is expected to cost before it begins, so that no budget is passed by more than what is
     under way. Once a cap is reached, what it covers is interrupted, and you are asked: agent-swarm approval list

@@ -34,7 +34,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What stops claims: switches that are on, with the epoch of tokens, paused swarms, and whether there are budgets."""
+    """What stops claims: switches that are on, the epoch of tokens, paused swarms, and whether there are budgets."""
 
     epoch: int
     killed: tuple[Switch, ...] = ()
