@@ -45,7 +45,7 @@ def ls(client: Client, *, swarm: str | None, as_json: bool) -> None:
         (
             short_id(found["id"]),
             one_line(found["name"], 30),
-            found["status"],
+            "resting" if found["status"] == "idle" and found["restingUntil"] else found["status"],
             "lead" if found["isLead"] else "worker",
             f"{len(found['currentTasks'])}/{found['slots']}",
             found["harness"],
@@ -91,6 +91,7 @@ def show(client: Client, *, agent: str, as_json: bool) -> None:
         "swarm": found["swarmId"],
         "slots": f"{len(found['currentTasks'])} of {found['slots']} busy",
         "tasks": ", ".join(found["currentTasks"]),
+        "rests": f"until {found['restingUntil']} ({found['restingReason']})" if found["restingUntil"] else "",
         "registered": f"{found['registeredAt']} ({age(found['registeredAt'])} ago)",
         "last seen": f"{found['lastSeenAt']} ({age(found['lastSeenAt'])} ago)",
     }

@@ -91,6 +91,8 @@ def _of_agents(event_type: str, data: Mapping[str, Any]) -> str:
             return f"{data.get('name', 'an agent')} is here, as {data.get('agentRole', 'agent')}"
         case "agent.introduced":
             return f"{data.get('name', 'an agent')} is known from {data.get('origin', 'elsewhere')}"
+        case "agent.resting":
+            return f"takes nothing until {data.get('until')}: {data.get('reason')}"
         case "agent.killAcknowledged":
             return f"confirmed that nothing runs any more ({data.get('runs', 0)} runs ended)"
     return ""

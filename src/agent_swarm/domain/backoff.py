@@ -25,3 +25,4 @@ class Backoff:
 AGENT_FAILURE = Backoff(base=2 * SECOND, cap=300 * SECOND)
 SECRET_MISSING = Backoff(base=15 * SECOND, cap=600 * SECOND)  # a backend that is down, or a person who has to act
 INFRASTRUCTURE_LOSS = Backoff(base=SECOND, cap=60 * SECOND)
+PROVIDER_LIMIT = Backoff(base=15 * SECOND, cap=600 * SECOND)  # where nobody says when it ends

@@ -8,7 +8,7 @@ that names the fence and status decided on, so that a decision made on an old ro
 from dataclasses import dataclass, replace
 
 from agent_swarm.domain import deadlines, offers
-from agent_swarm.domain.backoff import AGENT_FAILURE, INFRASTRUCTURE_LOSS
+from agent_swarm.domain.backoff import AGENT_FAILURE, INFRASTRUCTURE_LOSS, PROVIDER_LIMIT
 from agent_swarm.domain.changes import Change, Repeat, is_due, queued
 from agent_swarm.domain.errors import IllegalTransition, ResultConflict, StaleLease
 from agent_swarm.domain.tasks import (
@@ -46,7 +46,10 @@ class Complete:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fail:
-    """The run ended badly; `jitter` in [0, 1) spreads the next try, which makes no sense before `retry_after`."""
+    """The run ended badly; `jitter` in [0, 1) spreads the next try, which makes no sense before `retry_after`.
+
+    `is_limit`: the provider of the model refused, which is no failure (`provider_limits`).
+    """
 
     task_id: str
     fence: int
@@ -54,6 +57,7 @@ class Fail:
     digest: str
     jitter: float = 0.0
     retry_after: int = 0  # microseconds, such as until an account's limit is over
+    is_limit: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,6 +330,8 @@ def _fail(task: TaskState, command: Fail, now: int) -> Change:
         raise IllegalTransition(task.id, status=task.status, command=Verb.FAIL, allowed=verbs_of(task.status))
     status = after(task.id, task.status, Verb.FAIL)
     ended = _ended(task, AttemptOutcome.FAILED, command.digest)
+    if command.is_limit:
+        return _put_off(ended, command, now)
     detail = {"failureClass": command.failure.value}
     if command.failure is FailureClass.AGENT:
         ended = changed(ended, failures=task.failures + 1)
@@ -342,6 +348,15 @@ def _fail(task: TaskState, command: Fail, now: int) -> Change:
     again_later = queued(changed(ended, not_before=retry_at), now)
     told = {**detail, "reason": "failed", "retryAt": to_wire(retry_at)}
     return Change(again_later, Verb.REQUEUE, "task.requeued", AttemptOutcome.FAILED, told)
+
+
+def _put_off(ended: TaskState, command: Fail, now: int) -> Change:
+    """Nothing is counted, however often it happens; without word of when the limit ends the pauses grow."""
+    tries = max(1, ended.attempt - ended.failures - ended.losses)
+    retry_at = now + max(PROVIDER_LIMIT.delay(tries, (1 + command.jitter) / 2), command.retry_after)
+    again = queued(changed(ended, not_before=retry_at), now)
+    told = {"failureClass": command.failure.value, "reason": "providerLimit", "retryAt": to_wire(retry_at)}
+    return Change(again, Verb.REQUEUE, "task.requeued", AttemptOutcome.FAILED, told)
 
 
 def _time_out(task: TaskState, now: int, jitter: float) -> Change:

@@ -14,6 +14,7 @@ EVENT_TYPES: dict[str, str] = {
     "agent.updated": "The same process came back, or with another profile: {name, agentRole, instanceId}",
     "agent.superseded": "A newer process of the agent took over: {instanceId, by}",
     "agent.permissions": "An operator gave the agent a permission profile; an empty one takes it away: {profile}",
+    "agent.resting": "The provider of its model refuses an agent, which takes nothing until then: {reason, until}",
     "agent.signedOff": "An agent's process left in good order: {instanceId}",
     "audit.checkpointed": "A person had a checkpoint of the history signed: {number, seq}",
     "audit.keyIntroduced": "Another key signs checkpoints from here on: {number, keyId}",

@@ -146,10 +146,13 @@ class Credit(Wire):
 
 
 class Withdraw(Credit):
-    """Take credits back, when draining.
+    """Take credits back, when draining, or to rest: `rest_seconds` is for how long, `reason` the code of the failure.
 
     The reply names those that were already answered: `{"claimed": [claim_id…]}`.
     """
+
+    rest_seconds: float = Field(default=0, ge=0, le=limits.RETRY_AFTER_SECONDS)
+    reason: str = Field(default="", max_length=limits.LABEL_CHARS)
 
 
 class Heartbeat(Wire):

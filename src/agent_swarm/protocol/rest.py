@@ -287,6 +287,8 @@ class Agent(Output):
     swarm_id: str | None
     offers: Literal["accept", "ask"]  # who answers what it is offered: it takes it, or somebody is asked
     current_tasks: Annotated[list[str], at_most(limits.PAGE_MAX)]  # the first ones, by id
+    resting_until: str | None  # it takes nothing until then
+    resting_reason: str | None  # such as rateLimit
     registered_at: str
     last_seen_at: str
 

@@ -11,6 +11,7 @@ from agent_swarm.protocol import limits, rest, rest_config
 from agent_swarm.services.secrets.rotation import KeyStatus, Verified
 from agent_swarm.store.events import SWARM
 from agent_swarm.store.families.offers import TaskOffer
+from agent_swarm.store.families.rests import AgentRest
 from agent_swarm.store.families.task_terms import TaskTerms
 from agent_swarm.store.records import (
     AgentRecord,
@@ -154,9 +155,16 @@ def agent_status(record: AgentRecord, *, is_busy: bool, now: int) -> Literal["id
     return "busy" if is_busy else "idle"
 
 
-def agent(record: AgentRecord, held: Sequence[TaskRecord], *, now: int) -> rest.Agent:
-    """An agent and what it works on."""
+def rest_of(record: AgentRecord, rests: Mapping[str, AgentRest]) -> AgentRest | None:
+    """The rest that the agent's process takes; that of an earlier process is none."""
+    found = rests.get(record.profile.id)
+    return found if found is not None and found.instance_id == record.instance_id else None
+
+
+def agent(record: AgentRecord, held: Sequence[TaskRecord], rests: Mapping[str, AgentRest], *, now: int) -> rest.Agent:
+    """An agent and what it works on; `rests` are of that moment, by agent."""
     profile = record.profile
+    resting = rest_of(record, rests)
     return rest.Agent(
         id=profile.id,
         name=record.name,
@@ -175,6 +183,8 @@ def agent(record: AgentRecord, held: Sequence[TaskRecord], *, now: int) -> rest.
         swarm_id=profile.swarm_id,
         offers=record.offers.value,
         current_tasks=[task.spec.id for task in held[: limits.PAGE_MAX]],
+        resting_until=None if resting is None else to_wire(resting.until),
+        resting_reason=None if resting is None else resting.reason,
         registered_at=to_wire(record.registered_at),
         last_seen_at=to_wire(record.last_seen_at),
     )

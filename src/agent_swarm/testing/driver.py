@@ -159,6 +159,7 @@ class Driver:
         *,
         jitter: float = 0.0,
         retry_after: int = 0,
+        is_limit: bool = False,
     ) -> ops.CommandReply:
         """The run ends badly."""
         command = commands.Fail(
@@ -168,6 +169,7 @@ class Driver:
             digest="no",
             jitter=jitter,
             retry_after=retry_after,
+            is_limit=is_limit,
         )
         report = AttemptReport(text="it broke", failure_class=failure.value, failure_code="exitCode")
         return self.command(command, report=report)

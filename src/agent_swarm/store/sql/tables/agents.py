@@ -98,3 +98,13 @@ idempotency = sa.Table(
     instant("created_at", nullable=False),
 )
 sa.Index("ix_idempotency_created", idempotency.c.created_at)
+
+# Who takes nothing for the time being, and until when.
+agent_rest = sa.Table(
+    "agent_rest",
+    metadata,
+    sa.Column("agent_id", ID, primary_key=True),
+    sa.Column("instance_id", ID, nullable=False),
+    instant("until", nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
