@@ -2,10 +2,19 @@
 
 `source` is the exact text and stands in its file once. A guard that was moved or rewritten is adapted here; one for
 which no test fails needs a test, not a smaller mutation. Those of several servers, of secrets, of messages, of
-notes and of approvals are in the modules beside.
+notes, of approvals and of agents below agents are in the modules beside.
 """
 
-from scripts.guards import of_approvals, of_leads, of_messages, of_notes, of_references, of_secrets, of_servers
+from scripts.guards import (
+    of_agents,
+    of_approvals,
+    of_leads,
+    of_messages,
+    of_notes,
+    of_references,
+    of_secrets,
+    of_servers,
+)
 from scripts.guards.guard import Guard
 
 COMMANDS = "src/agent_swarm/domain/commands.py"
@@ -570,4 +579,5 @@ GUARDS = (
     *of_messages.GUARDS,
     *of_approvals.GUARDS,
     *of_notes.GUARDS,
+    *of_agents.GUARDS,
 )

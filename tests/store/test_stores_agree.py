@@ -24,13 +24,14 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from tests.store.agent_moves import AgentMoves
 from tests.store.record_moves import RecordMoves
 from tests.store.wait_moves import WaitMoves
 
 from agent_swarm.domain import commands
 from agent_swarm.domain.caps import Caps
 from agent_swarm.domain.dependencies import OnFailure
-from agent_swarm.domain.errors import Killed, SwarmError
+from agent_swarm.domain.errors import AgentStopped, Killed, SwarmError
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.kill_switch import Activation, SwitchScope, stopping
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements, serves
@@ -92,7 +93,7 @@ _VERBS: dict[type, Verb] = {
 _BY_DEPENDENCY = {("Fail", "backlog", "changed"), ("Fail", "blocked", "changed")}
 
 
-class StoreHistories(RecordMoves, WaitMoves):
+class StoreHistories(RecordMoves, WaitMoves, AgentMoves):
     """Feeds two engines the same batches. `seen` counts, over all histories, what met which status and how it ended."""
 
     seen: ClassVar[Counter[Met]] = Counter()
@@ -300,6 +301,9 @@ class StoreHistories(RecordMoves, WaitMoves):
         operations = [self.credit(profile) for profile in agents]
         for operation, reply in zip(operations, self.apply(*operations), strict=True):
             if reply is None:
+                continue
+            if isinstance(reply, AgentStopped):
+                assert self.memory.agents[operation.agent_id].is_stopped
                 continue
             assert not isinstance(reply, SwarmError)
             self.check_claim(operation, reply.task.spec.id)
@@ -696,6 +700,7 @@ def test_given_any_history_when_memory_and_sqlite_follow_it_then_they_agree(fold
     meet_the_rest(SqliteEngine(folder / "rest.sqlite", synchronous="off"))
     assert StoreHistories.came >= {"paused", "answered", "denied", "expired", "closed"}
     assert StoreHistories.waited >= {"waited", "went on", "refused"}
+    assert StoreHistories.met >= {"added", "born stopped", "capped", "stopped", "interrupted", "started"}
 
 
 def meet_the_rest(other: Engine) -> None:

@@ -19,6 +19,7 @@ PLAIN = {
     "agent.updated": "is back, or has another profile",
     "agent.superseded": "a newer process of this agent took over",
     "agent.signedOff": "left in good order",
+    "agent.started": "gets work again",
     "task.ready": "its time has come",
     "task.unpinned": "any agent may take it now",
     "task.unblocked": "waits for nothing more",
@@ -78,7 +79,11 @@ def _of_agents(event_type: str, data: Mapping[str, Any]) -> str:
         case "agent.registered":
             return f"{data.get('name', 'an agent')} is here, as {data.get('agentRole', 'agent')}"
         case "agent.introduced":
+            if data.get("parentAgentId"):
+                return f"{data.get('name', 'an agent')} is below agent {short_id(data['parentAgentId'])}"
             return f"{data.get('name', 'an agent')} is known from {data.get('origin', 'elsewhere')}"
+        case "agent.stopped":
+            return _with_reason("gets no work any more", data)
         case "agent.killAcknowledged":
             return f"confirmed that nothing runs any more ({data.get('runs', 0)} runs ended)"
     return ""

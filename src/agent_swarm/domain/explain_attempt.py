@@ -96,7 +96,11 @@ def waits_for_answer(question: OpenQuestion) -> Reason:
     )
 
 
-_PAUSED_FOR = {PauseReason.APPROVAL: "an answer", PauseReason.TASKS: "the tasks below it"}
+_PAUSED_FOR = {
+    PauseReason.APPROVAL: "an answer",
+    PauseReason.TASKS: "the tasks below it",
+    PauseReason.STOP: "the stop of its agent",
+}
 
 
 def _pause_wanted(facts: Facts) -> Reason:

@@ -139,7 +139,7 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
         metrics=metrics,
         ring=EventRing(),
         stopping=ground.stopping,
-        rules=Rules(caps=settings.caps, profiles=profiles_of(settings)),
+        rules=Rules(caps=settings.caps, agent_caps=settings.agent_caps, profiles=profiles_of(settings)),
         notary=_notary(store, settings),
         messages=Messages(store, redactor, door.rates.message, most_hops=settings.message_hops),
         channels=Channels(store, redactor),

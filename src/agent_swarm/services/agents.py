@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from agent_swarm.domain.errors import NotFound
-from agent_swarm.protocol import rest
+from agent_swarm.protocol import limits, rest, rest_agents
 from agent_swarm.services import cursors, views
 from agent_swarm.store.base import Queries
-from agent_swarm.store.records import TaskRecord
+from agent_swarm.store.families.agent_children import AGENT_CHILDREN
+from agent_swarm.store.records import AgentRecord, TaskRecord
 
 
 def list_agents(*, cursor: str | None, limit: int, now: int) -> Callable[[Queries], rest.AgentList]:
@@ -26,20 +27,28 @@ def list_agents(*, cursor: str | None, limit: int, now: int) -> Callable[[Querie
     return reading
 
 
-def get_agent(agent_id: str, *, now: int) -> Callable[[Queries], rest.Agent]:
+def get_agent(agent_id: str, *, now: int) -> Callable[[Queries], rest_agents.AgentDetail]:
     """A reading: one agent. Raises NotFound."""
 
-    def reading(queries: Queries) -> rest.Agent:
-        agent = queries.agent(agent_id)
-        if agent is None:
-            raise NotFound(
-                f"no agent has the id {agent_id!r}",
-                hint="list agents with: agent-swarm agent list",
-                details={"agentId": agent_id},
-            )
-        return views.agent(agent, queries.held_tasks(agent_id), now=now)
+    def reading(queries: Queries) -> rest_agents.AgentDetail:
+        agent = require_agent(queries, agent_id)
+        children = queries.scan(AGENT_CHILDREN, agent_id, limit=limits.PAGE_MAX)
+        below = [child.agent_id for child in children]
+        return views.agent_detail(agent, queries.held_tasks(agent_id), below, now=now)
 
     return reading
+
+
+def require_agent(queries: Queries, agent_id: str) -> AgentRecord:
+    """The agent. Raises NotFound."""
+    agent = queries.agent(agent_id)
+    if agent is None:
+        raise NotFound(
+            f"no agent has the id {agent_id!r}",
+            hint="list agents with: agent-swarm agent list",
+            details={"agentId": agent_id},
+        )
+    return agent
 
 
 def held_by_agent(held: Sequence[TaskRecord]) -> dict[str, list[TaskRecord]]:

@@ -100,5 +100,6 @@ def _candidate(agent: AgentRecord, holds: Mapping[str, Sequence[TaskRecord]], no
         last_seen_at=agent.last_seen_at,
         silent_since=agent.last_seen_at if is_silent else None,
         said_goodbye=agent.offline_at is not None,
+        stopped_by=agent.stopped_by if agent.is_stopped else "",
         holds=tuple((task.spec.id, task.spec.title) for task in held),
     )

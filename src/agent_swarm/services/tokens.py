@@ -30,6 +30,7 @@ class Scope(StrEnum):
     TASKS_READ = "tasks:read"
     TASKS_WRITE = "tasks:write"
     AGENTS_READ = "agents:read"
+    AGENTS_WRITE = "agents:write"  # introduce them, stop and start them
     AGENTS_ADMIN = "agents:admin"  # say what they may do
     PROJECTS_READ = "projects:read"
     PROJECTS_WRITE = "projects:write"
@@ -49,8 +50,8 @@ class Scope(StrEnum):
     OWN_TASK_READ = "ownTask:read"  # its own task, and the tasks that one depends on
     OWN_TASK_PROGRESS = "ownTask:progress"
     OWN_MESSAGES = "ownMessages:use"  # write as its agent, and read what that gets
-    CHILDREN_CREATE = "children:create"  # tasks below its own one
-    CHILDREN_STEER = "children:steer"  # tell those who work on them something
+    CHILDREN_CREATE = "children:create"  # tasks below its own one, agents below its own one
+    CHILDREN_STEER = "children:steer"  # tell those who work on them something, stop those agents
     OWN_SESSION = "ownSession:use"  # look at what one is and has open, and end it
     MEMORY_READ = "memory:read"
     MEMORY_WRITE = "memory:write"

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.permissions import Profile
 from agent_swarm.domain.time import SECOND, to_wire
-from agent_swarm.protocol import limits, rest, rest_config
+from agent_swarm.protocol import limits, rest, rest_agents, rest_config
 from agent_swarm.services.secrets.rotation import KeyStatus, Verified
 from agent_swarm.store.records import (
     AgentRecord,
@@ -126,26 +126,49 @@ def agent_status(record: AgentRecord, *, is_busy: bool, now: int) -> Literal["id
 
 def agent(record: AgentRecord, held: Sequence[TaskRecord], *, now: int) -> rest.Agent:
     """An agent and what it works on."""
+    return rest.Agent(**_agent(record, held, now=now))
+
+
+def agent_detail(
+    record: AgentRecord, held: Sequence[TaskRecord], children: Sequence[str], *, now: int
+) -> rest_agents.AgentDetail:
+    """An agent, and the agents below it."""
+    return rest_agents.AgentDetail(**_agent(record, held, now=now), children=list(children[: limits.PAGE_MAX]))
+
+
+def capacity(record: AgentRecord, held: int, *, now: int) -> rest.Capacity:
+    """How many tasks it has, may have, and could take."""
+    gets_work = not record.is_stopped and agent_status(record, is_busy=bool(held), now=now) != "offline"
+    return rest.Capacity(current=held, max=record.slots, available=max(0, record.slots - held) if gets_work else 0)
+
+
+def _agent(record: AgentRecord, held: Sequence[TaskRecord], *, now: int) -> dict[str, Any]:
     profile = record.profile
-    return rest.Agent(
-        id=profile.id,
-        name=record.name,
-        status=agent_status(record, is_busy=bool(held), now=now),
-        is_lead=record.is_lead,
-        agent_role=profile.agent_role.value,
-        role=profile.role,
-        description=record.description,
-        template_id=record.template_id,
-        harness=record.harness,
-        skills=sorted(profile.skills),
-        tags=sorted(profile.tags),
-        capabilities=sorted(profile.capabilities),
-        slots=record.slots,
-        permissions=record.permissions or None,
-        current_tasks=[task.spec.id for task in held[: limits.PAGE_MAX]],
-        registered_at=to_wire(record.registered_at),
-        last_seen_at=to_wire(record.last_seen_at),
-    )
+    stop = None
+    if record.stopped_at is not None:
+        stop = rest.AgentStop(by=record.stopped_by, at=to_wire(record.stopped_at), reason=record.stop_reason)
+    return {
+        "id": profile.id,
+        "name": record.name,
+        "status": agent_status(record, is_busy=bool(held), now=now),
+        "is_lead": record.is_lead,
+        "agent_role": profile.agent_role.value,
+        "role": profile.role,
+        "description": record.description,
+        "template_id": record.template_id,
+        "harness": record.harness,
+        "skills": sorted(profile.skills),
+        "tags": sorted(profile.tags),
+        "capabilities": sorted(profile.capabilities),
+        "slots": record.slots,
+        "permissions": record.permissions or None,
+        "current_tasks": [task.spec.id for task in held[: limits.PAGE_MAX]],
+        "registered_at": to_wire(record.registered_at),
+        "last_seen_at": to_wire(record.last_seen_at),
+        "capacity": capacity(record, len(held), now=now),
+        "parent_agent_id": record.parent_id,
+        "stopped": stop,
+    }
 
 
 def key_status(status: KeyStatus) -> rest_config.KeyStatus:

@@ -12,6 +12,7 @@ from typing import Any
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.store import operations as ops
 from agent_swarm.store.applying import (
+    agent_tree,
     agents,
     approvals,
     claims,
@@ -94,8 +95,11 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
     if phase is ops.Heartbeat:
         tasks = {held.task_id for op in operations for held in op.leases}
         return {"tasks": tasks, "agents": {op.agent_id for op in operations}}
-    if phase in (ops.SignOff, ops.SetAgentPermissions):
+    if phase in (ops.SignOff, ops.SetAgentPermissions, ops.StartAgent, ops.StopAgent):
         return {"agents": {op.agent_id for op in operations}}
+    if phase is ops.AddAgent:
+        agents = [op.agent for op in operations]
+        return {"agents": {agent.profile.id for agent in agents} | {agent.parent_id for agent in agents} - {None}}
     if phase in (ops.RegisterAgent, ops.IntroduceAgent):
         return {"agents": {op.agent.profile.id for op in operations}}
     if phase is ops.RecordOperation:
@@ -123,8 +127,11 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.RevokeToken: tokens.revoke_token,
     ops.RegisterAgent: agents.register_agent,
     ops.IntroduceAgent: agents.introduce_agent,
-    ops.SetAgentPermissions: agents.set_permissions,
+    ops.AddAgent: agent_tree.add_agent,
+    ops.SetAgentPermissions: agent_tree.set_permissions,
     ops.SignOff: agents.sign_off,
+    ops.StartAgent: agent_tree.start_agent,
+    ops.StopAgent: agent_tree.stop_agent,
     ops.CreateProject: projects.create_project,
     ops.CreateTasks: tasks.create_tasks,
     ops.OpenConversation: conversations.open_conversation,

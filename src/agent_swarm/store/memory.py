@@ -236,8 +236,8 @@ class MemoryRows:
         ]
 
     def kinds_online(self, since: int) -> list[AgentProfile]:
-        """Agents seen since then that have not said goodbye."""
-        agents = self._engine.agents.values()
+        """Agents seen since then that have not said goodbye, and are not stopped."""
+        agents = (agent for agent in self._engine.agents.values() if not agent.is_stopped)
         return [agent.profile for agent in agents if agent.offline_at is None and agent.last_seen_at >= since]
 
     def ready_tasks(self, class_id: int, limit: int) -> list[str]:

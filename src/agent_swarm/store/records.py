@@ -130,11 +130,21 @@ class AgentRecord:
     registered_at: int = 0
     last_seen_at: int = 0
     offline_at: int | None = None  # it said goodbye
+    parent_id: str | None = None  # the agent that introduced it; never changes
+    depth: int = 0  # how many agents are above it
+    stopped_at: int | None = None  # it claims nothing since then, until it is started
+    stopped_by: str = ""
+    stop_reason: str = ""
 
     @property
     def is_lead(self) -> bool:
         """It coordinates the others."""
         return self.profile.agent_role is AgentRole.LEAD
+
+    @property
+    def is_stopped(self) -> bool:
+        """It gets no work."""
+        return self.stopped_at is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -155,7 +155,9 @@ class Rows(Protocol):
         ...
 
     def kinds_online(self, since: int) -> list[AgentProfile]:
-        """Agents seen since then that have not said goodbye, one of those that are alike, without an id."""
+        """Agents seen since then that have not said goodbye and are not stopped, one of those that are alike, without
+        an id.
+        """
         ...
 
     def ready_tasks(self, class_id: int, limit: int) -> list[str]:

@@ -125,7 +125,7 @@ async def test_given_every_role_when_tools_are_listed_then_each_sees_what_it_may
     await world.file(agentId=worker.id)
     await world.file(agentId=lead.id)
     looking = {"join-swarm", "my-agent-info", "get-task-details"}
-    delegating = {"get-swarm", "get-tasks", "explain-task", "send-task"}
+    delegating = {"get-swarm", "get-tasks", "explain-task", "send-task", "add-agent", "agent-action"}
     acting = {"task-action", "cancel-task", "pause-task", "resume-task", "get-config", "set-config"}
     talking = {"post-message", "read-messages", "list-channels", "create-channel", "join-channel"}
     keeping = {"memory-store", "memory-search", "memory-get", "memory-delete"}

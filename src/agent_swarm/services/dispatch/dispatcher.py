@@ -19,7 +19,7 @@ from typing import Any
 
 import structlog
 
-from agent_swarm.domain.errors import Denied, Superseded, SwarmError, TooLarge, Unavailable
+from agent_swarm.domain.errors import AgentStopped, Denied, Superseded, SwarmError, TooLarge, Unavailable
 from agent_swarm.domain.matching import AgentProfile, Requirements
 from agent_swarm.domain.permissions import STANDARD, Profiles
 from agent_swarm.services.dispatch.claims import LEASE, Claim, Claims
@@ -56,10 +56,12 @@ class Dispatcher:
         self._extra_sweep: asyncio.Task[None] | None = None
         self._must_sweep = False
         self._looking: set[asyncio.Task[None]] = set()
+        self._stopped: set[str] = set()  # agents that get no work
 
     async def open(self) -> None:
         """Learn what there is; from here on every commit is heard."""
         self._subscriptions = [self._store.subscribe(self._on_committed), self._store.foresee(self._on_batch)]
+        self._stopped.update(await self._store.read(lambda queries: queries.stopped_agents()))
         await self.sweep()
         missed, self._missed = self._missed or [], None
         for committed in missed:
@@ -77,7 +79,9 @@ class Dispatcher:
 
     def join(self, agent: AgentProfile, instance_id: str, receiver: Receiver) -> Seat:
         """A connection of an agent's process; its credits are answered to `receiver`."""
-        return self._room.sit_down(agent, instance_id, receiver, now=self._store.now())
+        seat = self._room.sit_down(agent, instance_id, receiver, now=self._store.now())
+        seat.is_stopped = agent.id in self._stopped
+        return seat
 
     def leave(self, seat: Seat) -> None:
         """The connection is gone, and its waiting credits with it; idempotent.
@@ -212,6 +216,10 @@ class Dispatcher:
                 favourites += self._judge_loser(str(event.data.get("agentId")), event.at)
             elif event.type == "agent.registered":
                 self._supersede(event)
+            elif event.type == "agent.stopped":
+                self._stop(event.subject_id)
+            elif event.type == "agent.started":
+                self._start(event.subject_id)
             elif event.type == "killSwitch.lifted":
                 self._sweep_soon()  # claims found nothing meanwhile
         # All news first: a claim started for one class has to look at the others, too.
@@ -242,6 +250,15 @@ class Dispatcher:
             if seat.instance_id != event.data["instanceId"]:
                 self._expel(seat, superseded(event.subject_id))
 
+    def _stop(self, agent_id: str) -> None:
+        self._stopped.add(agent_id)
+        self._room.stop(agent_id)
+
+    def _start(self, agent_id: str) -> None:
+        self._stopped.discard(agent_id)
+        for credit in self._room.start(agent_id):
+            self._place(credit)
+
     def _sweep_soon(self) -> None:
         """Sweep from now on: a sweep under way may have looked before the news."""
         self._must_sweep = True
@@ -267,7 +284,7 @@ class Dispatcher:
 
     def _place(self, credit: Credit, *, in_front: bool = False) -> None:
         """Let a credit claim where there is work for it, else wait."""
-        for served in self._room.served_by(credit.seat):
+        for served in () if credit.seat.is_stopped else self._room.served_by(credit.seat):
             demand = self._demands.stocked_among(served)
             if demand is not None:
                 self._send(credit, demand)
@@ -328,6 +345,10 @@ class Dispatcher:
                 self._owed.append(credit)
             self._put_back(credit, until_news=True)
             return False
+        if isinstance(refusal, AgentStopped):  # its end is told after this answer: until then the credit waits
+            self._stop(credit.seat.agent.id)
+            self._put_back(credit)
+            return True
         del self._credits[credit.claim_id]
         if isinstance(refusal, Superseded):
             self._expel(credit.seat, refusal)

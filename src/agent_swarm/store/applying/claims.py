@@ -10,7 +10,7 @@ from agent_swarm.domain.kill_switch import stopping
 from agent_swarm.domain.permissions import Granted
 from agent_swarm.domain.tasks import TaskState
 from agent_swarm.domain.values import changed
-from agent_swarm.store import events, rows
+from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
 from agent_swarm.store.applying.work import Work
 from agent_swarm.store.records import ClaimedTask
@@ -27,11 +27,13 @@ def claim_all(work: Work, chosen: Numbered, replies: list[Any]) -> None:
     groups: dict[tuple[int, ...], Numbered] = defaultdict(list)
     for index, op in chosen:
         try:
-            work.current_instance(op.agent_id, op.instance_id)
+            agent = work.current_instance(op.agent_id, op.instance_id)
             if op.claim_id in earlier:
                 attempt = earlier[op.claim_id]
                 replies[index] = _redeliver(work, op, attempt.task_id, attempt.fence)
             elif stopping(work.rows.killed(), op.agent_id) is None:  # else the credit waits
+                if agent.is_stopped:
+                    raise refusals.agent_stopped(agent)
                 groups[op.class_ids].append((index, op))
         except SwarmError as refusal:
             replies[index] = refusal

@@ -115,9 +115,11 @@ class Work:
         if draft is not None:
             self.drafts.append(draft)
         self.save(entry, change.state)
-        is_paused = change.state.pause_reason is PauseReason.APPROVAL and change.state.status is TaskStatus.PAUSED
-        if is_paused and before.is_held:
-            self._resume_if_answered(entry.state.id)
+        if before.is_held and change.state.status is TaskStatus.PAUSED:
+            if change.state.pause_reason is PauseReason.APPROVAL:
+                self._resume_if_answered(entry.state.id)
+            elif change.state.pause_reason is PauseReason.STOP:  # its agent gets nothing: it is for others
+                self.decide(Resume(task_id=entry.state.id), actor=events.SYSTEM)
 
     def _resume_if_answered(self, task_id: str) -> None:
         """An answer may have come before the worker had stopped: then there is nothing left to wait for."""

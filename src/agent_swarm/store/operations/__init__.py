@@ -9,6 +9,9 @@ run after all commands of the batch.
 """
 
 from agent_swarm.store.operations.agents import (
+    AddAgent,
+    AgentAdded,
+    AgentsStopped,
     IntroduceAgent,
     PutToken,
     RegisterAgent,
@@ -16,6 +19,8 @@ from agent_swarm.store.operations.agents import (
     RevokeToken,
     SetAgentPermissions,
     SignOff,
+    StartAgent,
+    StopAgent,
 )
 from agent_swarm.store.operations.approvals import ApprovalOperation
 from agent_swarm.store.operations.base import Desk, Idempotency, Operation, RecordOperation
@@ -54,6 +59,9 @@ __all__ = [
     "PHASES",
     "AcknowledgeKill",
     "ActivateKillSwitch",
+    "AddAgent",
+    "AgentAdded",
+    "AgentsStopped",
     "ApprovalOperation",
     "BookUsage",
     "Capped",
@@ -86,7 +94,9 @@ __all__ = [
     "RunTimers",
     "SetAgentPermissions",
     "SignOff",
+    "StartAgent",
     "StateOutcome",
+    "StopAgent",
     "SwitchOperation",
     "SwitchReply",
     "TaskCommand",

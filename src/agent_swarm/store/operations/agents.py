@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from agent_swarm.domain.agent_tree import AgentCaps
 from agent_swarm.domain.permissions import STANDARD, Profile, Profiles
 from agent_swarm.store.operations.base import Operation
 from agent_swarm.store.operations.switches import Held
@@ -78,15 +79,86 @@ class IntroduceAgent(Operation[bool]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentAdded:
+    """Answer of AddAgent; `repeated` where it was there already."""
+
+    agent: AgentRecord
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddAgent(Operation[AgentAdded]):
+    """Have an agent known before a process reports for it, below the parent that its record names, if any.
+
+    With `caps` an agent asks: one of this name below the same parent is answered instead of another one, and beyond
+    the caps it is refused. Below a stopped agent it is stopped, too. Raises AlreadyExists, UnknownReference,
+    CapReached, and Denied for a permission profile wider than the parent's.
+    """
+
+    agent: AgentRecord
+    actor: str
+    caps: AgentCaps | None = None
+    profiles: Profiles = STANDARD
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        parent_id = self.agent.parent_id
+        return (f"agent:{self.agent.profile.id}", *((f"agentsBelow:{parent_id}",) if parent_id else ()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentsStopped:
+    """Answer of StopAgent and StartAgent: the agents it made a difference to, and the tasks it interrupts."""
+
+    agents: tuple[str, ...]
+    interrupted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopAgent(Operation[AgentsStopped]):
+    """Let an agent claim nothing until it is started, and have its runs interrupted: their tasks go to others.
+
+    With `recursive` also all agents below it, in the same transaction. Raises NotFound.
+    """
+
+    agent_id: str
+    actor: str
+    recursive: bool = False
+    reason: str = ""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"agent:{self.agent_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartAgent(Operation[AgentsStopped]):
+    """Let an agent that was stopped claim again, with `recursive` also those below it, however they were stopped.
+
+    What a person stopped is not for agents to start: Denied, and passed over below. Raises NotFound.
+    """
+
+    agent_id: str
+    actor: str
+    recursive: bool = False
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"agent:{self.agent_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetAgentPermissions(Operation[AgentRecord]):
     """Give an agent a permission profile from its next attempt on; an empty name takes it away.
 
-    Raises CannotBeEnforced where the agent's worker could not enforce it.
+    Agents below it that would be allowed more get the same. Raises CannotBeEnforced where the agent's worker could not
+    enforce it, and Denied for a profile wider than that of the agent above.
     """
 
     agent_id: str
     profile: Profile | None
     actor: str
+    profiles: Profiles = STANDARD
 
     @property
     def keys(self) -> tuple[str, ...]:

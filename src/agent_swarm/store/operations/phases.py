@@ -3,12 +3,15 @@
 from typing import Any
 
 from agent_swarm.store.operations.agents import (
+    AddAgent,
     IntroduceAgent,
     PutToken,
     RegisterAgent,
     RevokeToken,
     SetAgentPermissions,
     SignOff,
+    StartAgent,
+    StopAgent,
 )
 from agent_swarm.store.operations.approvals import ApprovalOperation
 from agent_swarm.store.operations.base import Operation, RecordOperation
@@ -33,8 +36,11 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     RevokeToken,
     RegisterAgent,
     IntroduceAgent,
+    AddAgent,
     SetAgentPermissions,
     SignOff,
+    StartAgent,
+    StopAgent,
     CreateProject,
     CreateTasks,
     OpenConversation,

@@ -253,7 +253,9 @@ class SqlRows:
         ]
 
     def kinds_online(self, since: int) -> list[AgentProfile]:
-        """Agents seen since then that have not said goodbye, one of those that are alike, without an id."""
+        """Agents seen since then that have not said goodbye and are not stopped, one of those that are alike, without
+        an id.
+        """
         self.flush()
         return [
             AgentProfile(

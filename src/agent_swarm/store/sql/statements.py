@@ -268,7 +268,7 @@ unserved = (
 )
 kinds_online = (
     sa.select(agent.c.agent_role, agent.c.tags, agent.c.capabilities)
-    .where(agent.c.offline_at.is_(None), agent.c.last_seen_at >= sa.bindparam("since"))
+    .where(agent.c.offline_at.is_(None), agent.c.stopped_at.is_(None), agent.c.last_seen_at >= sa.bindparam("since"))
     .distinct()
 )
 ready_tasks = (
@@ -355,6 +355,7 @@ update_agent = (
     .where(agent.c.id == sa.bindparam("of_agent"))
     .values({column.name: sa.bindparam(column.name) for column in agent.c if column.name != "id"})
 )
+stopped_agents = sa.select(agent.c.id).where(agent.c.stopped_at.is_not(None)).order_by(agent.c.id)
 agent_seen = many.update(
     {"of_agent": agent.c.id.type, "now": agent.c.last_seen_at.type},
     lambda values: (

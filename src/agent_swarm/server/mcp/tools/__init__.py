@@ -4,6 +4,7 @@ from agent_swarm.server.context import Context
 from agent_swarm.server.mcp.catalogue import Catalogue
 from agent_swarm.server.mcp.tools import (
     acting,
+    agents,
     asking,
     configuration,
     filing,
@@ -15,7 +16,7 @@ from agent_swarm.server.mcp.tools import (
     talking,
 )
 
-SUBJECTS = (swarm, looking, filing, acting, talking, reporting, asking, remembering, keeping, configuration)
+SUBJECTS = (swarm, looking, filing, acting, agents, talking, reporting, asking, remembering, keeping, configuration)
 
 
 def all_tools(context: Context) -> Catalogue:

@@ -1,6 +1,6 @@
 """The tables, by subject; all of them are in `metadata`."""
 
-from agent_swarm.store.sql.tables.agents import agent, idempotency, project, token
+from agent_swarm.store.sql.tables.agents import agent, agent_child, idempotency, project, token
 from agent_swarm.store.sql.tables.approvals import approval, approval_of_task, approval_place
 from agent_swarm.store.sql.tables.base import metadata
 from agent_swarm.store.sql.tables.history import chain_state, checkpoint, event, event_head, fact, kill_switch
@@ -38,6 +38,7 @@ from agent_swarm.store.sql.tables.work import (
 
 __all__ = [
     "agent",
+    "agent_child",
     "approval",
     "approval_of_task",
     "approval_place",

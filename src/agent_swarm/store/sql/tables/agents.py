@@ -26,10 +26,23 @@ agent = sa.Table(
     # As they are written behind an @, which no database could tell from the name.
     sa.Column("name_word", sa.Text, nullable=False, server_default=""),
     sa.Column("role_word", sa.Text, nullable=False, server_default=""),
+    sa.Column("parent_id", ID),
+    sa.Column("depth", sa.Integer, nullable=False, server_default="0"),
+    instant("stopped_at"),
+    sa.Column("stopped_by", sa.Text, nullable=False, server_default=""),
+    sa.Column("stop_reason", sa.Text, nullable=False, server_default=""),
     sa.Index("ix_agent_name_word", "name_word", "id"),
     sa.Index("ix_agent_role_word", "role_word", "id"),
     sa.Index("ix_agent_agent_role", "agent_role", "id"),
     postgresql_with=ROOM,
+)
+
+# Who introduced whom: the agents below one, in one look.
+agent_child = sa.Table(
+    "agent_child",
+    metadata,
+    sa.Column("parent_id", ID, primary_key=True),
+    sa.Column("agent_id", ID, primary_key=True),
 )
 
 project = sa.Table(

@@ -1,0 +1,135 @@
+"""The guards of agents below agents: who may be introduced and stopped by whom, and that a stop covers all it names."""
+
+from scripts.guards.guard import Guard
+
+TREE, APPLYING = "src/agent_swarm/domain/agent_tree.py", "src/agent_swarm/store/applying/agent_tree.py"
+SAYS, CLAIMS = "src/agent_swarm/services/agent_tree.py", "src/agent_swarm/store/applying/claims.py"
+WORK, AGENTS = "src/agent_swarm/store/applying/work.py", "src/agent_swarm/store/applying/agents.py"
+DISPATCHER, WAITING = (f"src/agent_swarm/services/dispatch/{name}.py" for name in ("dispatcher", "waiting"))
+STATEMENTS = "src/agent_swarm/store/sql/statements.py"
+
+KEPT, SERVED = "tests/store/test_agent_tree.py", "tests/server/test_agent_tree.py"
+HANDED_OUT = "tests/services/dispatch/test_stopped_agents.py"
+SERVERS = "tests/store/test_agent_tree_servers.py"
+
+GUARDS = (
+    Guard(
+        "a stopped agent claims nothing",
+        CLAIMS,
+        "                if agent.is_stopped:\n",
+        "                if False:\n",
+        (f"{KEPT}::test_given_a_stop_and_a_claim_in_one_batch_when_it_is_applied_then_the_stop_comes_first",),
+    ),
+    Guard(
+        "claims of several servers meet a stop at the agent's row",
+        STATEMENTS,
+        "lock_agents = agents_by_id.order_by(agent.c.id).with_for_update()\n",
+        "lock_agents = agents_by_id.order_by(agent.c.id)\n",
+        (
+            f"{SERVERS}::test_given_a_stop_before_its_commit_when_another_server_claims_for_the_agent_then_it_gets_nothing",
+        ),
+        is_slow=True,
+    ),
+    Guard(
+        "a stop covers those below",
+        APPLYING,
+        "    if op.recursive:\n",
+        "    if False:\n",
+        (
+            f"{KEPT}::test_given_a_tree_when_its_root_is_stopped_with_all_below_then_each_is_and_who_comes_later_is_born_so",
+        ),
+    ),
+    Guard(
+        "below a stopped agent one is born stopped",
+        APPLYING,
+        "        stopped_at=parent.stopped_at,\n",
+        "        stopped_at=None,\n",
+        (
+            f"{KEPT}::test_given_a_tree_when_its_root_is_stopped_with_all_below_then_each_is_and_who_comes_later_is_born_so",
+        ),
+    ),
+    Guard(
+        "what a stopped agent ran goes to others",
+        WORK,
+        "            elif change.state.pause_reason is PauseReason.STOP:  # its agent gets nothing: it is for others\n",
+        "            elif False:\n",
+        (
+            f"{KEPT}::test_given_a_running_agent_when_it_is_stopped_then_its_task_goes_to_another_one_and_it_gets_nothing",
+        ),
+    ),
+    Guard(
+        "a stop outlives the worker",
+        AGENTS,
+        "        stopped_at=old.stopped_at,\n",
+        "",
+        (f"{KEPT}::test_given_a_stopped_agent_when_its_worker_comes_back_then_it_is_stopped_still",),
+    ),
+    Guard(
+        "an agent does not undo what a person laid down",
+        TREE,
+        '    return not actor.startswith("agent:") or stopped_by.startswith("agent:")\n',
+        "    return True\n",
+        (f"{KEPT}::test_given_a_stop_by_a_person_when_an_agent_starts_it_then_it_is_refused_and_passed_over_below",),
+    ),
+    Guard(
+        "an agent introduces below itself",
+        SAYS,
+        "        if parent_id not in (None, by.agent_id):\n",
+        "        if False:\n",
+        (f"{SERVED}::test_given_a_lead_when_it_names_another_parent_then_it_is_denied",),
+    ),
+    Guard(
+        "an agent has a say in those below it",
+        SAYS,
+        "    if by.task_id is None:\n        return\n",
+        "    return\n",
+        (f"{SERVED}::test_given_a_lead_when_it_stops_and_starts_agents_then_only_those_below_it",),
+    ),
+    Guard(
+        "an agent introduces so many",
+        TREE,
+        "    if children >= caps.children:\n",
+        "    if False:\n",
+        (f"{KEPT}::test_given_caps_when_agents_introduce_agents_then_no_more_and_no_deeper_than_they_say",),
+    ),
+    Guard(
+        "an agent below may no more than the one above",
+        TREE,
+        "    if wanted.profile.is_within(own.profile):\n",
+        "    if True:\n",
+        (
+            f"{KEPT}::test_given_an_agent_below_another_when_it_is_given_more_than_that_one_has_then_that_is_refused",
+            f"{SERVED}::test_given_a_lead_under_a_profile_when_it_introduces_agents_then_they_may_no_more",
+        ),
+    ),
+    Guard(
+        "a narrower profile narrows those below",
+        APPLYING,
+        "    _narrow_below(work, agent, op)\n",
+        "",
+        (f"{KEPT}::test_given_an_agent_when_its_profile_is_narrowed_then_so_is_that_of_those_below_that_may_more",),
+    ),
+    Guard(
+        "nobody waits because of a stopped agent",
+        WAITING,
+        "            seat.is_stopped = True\n            seat.kind.idle.pop(seat, None)\n",
+        "            seat.is_stopped = True\n",
+        (f"{HANDED_OUT}::test_given_the_longest_idle_agent_stopped_when_tasks_come_then_the_other_gets_them_at_once",),
+    ),
+    Guard(
+        "the credit of a stopped agent is kept",
+        DISPATCHER,
+        "            self._put_back(credit)\n            return True\n",
+        "            return True\n",
+        (
+            f"{HANDED_OUT}::test_given_a_claim_under_way_when_its_agent_is_stopped_before_it_then_the_task_goes_to_another",
+        ),
+    ),
+    Guard(
+        "a server that starts knows who is stopped",
+        DISPATCHER,
+        "        self._stopped.update(await self._store.read(lambda queries: queries.stopped_agents()))\n",
+        "",
+        (f"{HANDED_OUT}::test_given_a_stopped_agent_when_the_server_starts_anew_then_it_gets_nothing",),
+    ),
+)

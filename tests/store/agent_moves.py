@@ -1,0 +1,111 @@
+"""Moves of random histories with agents below agents, stopped and started, and what holds after each of them."""
+
+from typing import Any, ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from agent_swarm.domain.agent_tree import AgentCaps
+from agent_swarm.domain.errors import AgentStopped, SwarmError
+from agent_swarm.domain.kill_switch import stopping
+from agent_swarm.domain.matching import AgentProfile
+from agent_swarm.store import operations as ops
+from agent_swarm.store.base import Engine
+from agent_swarm.store.families.agent_children import AGENT_CHILDREN
+from agent_swarm.store.families.switches import killed_switches
+from agent_swarm.store.memory import MemoryEngine
+from agent_swarm.store.records import AgentRecord
+
+CAPS = AgentCaps(depth=2, children=2)
+
+
+class AgentMoves(RuleBasedStateMachine):
+    """For a machine that feeds batches to two engines, and fails where their answers differ."""
+
+    now: int
+    memory: MemoryEngine
+    other: Engine
+    leases: list[tuple[ops.Held, ops.ClaimTask]]
+    met: ClassVar[set[str]] = set()  # what happened in any history, so that a test may ask for it
+
+    def apply(self, *operations: ops.Operation[Any]) -> list[Any]:
+        """The answers of both engines, which are the same."""
+        raise NotImplementedError
+
+    def fresh_id(self) -> str:
+        """An id of its own."""
+        raise NotImplementedError
+
+    def register_as(self, profile: AgentProfile, instance: str, held: tuple[ops.Held, ...] = ()) -> None:
+        """An agent's process reports for work."""
+        raise NotImplementedError
+
+    def credit(self, profile: AgentProfile) -> ops.ClaimTask:
+        """A credit of an agent, for every class it serves."""
+        raise NotImplementedError
+
+    def _some_agents(self, data: st.DataObject, least: int = 1, most: int = 1) -> list[AgentRecord]:
+        known = sorted(self.memory.agents.values(), key=lambda agent: agent.profile.id)
+        chosen = st.lists(st.sampled_from(range(len(known))), min_size=least, max_size=most, unique=True)
+        return [known[index] for index in data.draw(chosen)]
+
+    @rule(data=st.data(), name=st.sampled_from(["a", "b", "c"]), capped=st.booleans(), stops=st.booleans())
+    def introduce_below(self, data: st.DataObject, name: str, capped: bool, stops: bool) -> None:
+        """Below any agent, while somebody perhaps stops that one with all below it in the same batch."""
+        [above] = self._some_agents(data)
+        agent = AgentRecord(
+            profile=AgentProfile(id=self.fresh_id()),
+            name=name,
+            instance_id=self.fresh_id(),
+            parent_id=above.profile.id,
+        )
+        add = ops.AddAgent(agent=agent, actor="agent:x" if capped else "operator", caps=CAPS if capped else None)
+        stop = ops.StopAgent(agent_id=above.profile.id, actor="operator", recursive=True)
+        added, *_ = self.apply(add, *((stop,) if stops else ()))
+        if isinstance(added, SwarmError):
+            self.met.add("capped")
+            return
+        self.met.add("again" if added.repeated else "born stopped" if added.agent.is_stopped else "added")
+        if not added.repeated:
+            self.register_as(added.agent.profile, self.fresh_id())
+
+    @rule(data=st.data(), recursive=st.booleans(), by=st.sampled_from(["operator", "agent:x"]), credits=st.booleans())
+    def stop_some(self, data: st.DataObject, recursive: bool, by: str, credits: bool) -> None:
+        """Stop one or two agents; `credits` of theirs come in the same batch."""
+        chosen = self._some_agents(data, most=2)
+        stops = [ops.StopAgent(agent_id=one.profile.id, actor=by, recursive=recursive) for one in chosen]
+        asking = [self.credit(one.profile) for one in chosen] if credits else []
+        replies = self.apply(*asking, *stops)
+        for credit, reply in zip(asking, replies, strict=False):
+            is_killed = stopping(self.memory.read(killed_switches), credit.agent_id)
+            assert reply is None if is_killed else isinstance(reply, AgentStopped)
+        for stopped in replies[len(asking) :]:
+            self.met.update(["stopped"] if stopped.agents else ["stopped already"])
+            self.met.update(["interrupted"] if stopped.interrupted else [])
+
+    @rule(data=st.data(), recursive=st.booleans(), by=st.sampled_from(["operator", "operator", "agent:x"]))
+    def start_some(self, data: st.DataObject, recursive: bool, by: str) -> None:
+        [one] = self._some_agents(data)
+        (started,) = self.apply(ops.StartAgent(agent_id=one.profile.id, actor=by, recursive=recursive))
+        self.met.add("refused" if isinstance(started, SwarmError) else "started" if started.agents else "not stopped")
+
+    @rule()
+    def start_everybody(self) -> None:
+        """So that histories get far."""
+        for agent_id in self.memory.read(lambda queries: queries.stopped_agents()):
+            self.apply(ops.StartAgent(agent_id=agent_id, actor="operator"))
+
+    @invariant()
+    def what_a_stopped_agent_holds_is_to_be_interrupted(self) -> None:
+        stopped = set(self.memory.read(lambda queries: queries.stopped_agents()))
+        for record in self.memory.records.values():
+            state = record.state
+            assert state.agent_id not in stopped or state.pause_wanted is not None
+
+    @invariant()
+    def every_agent_is_below_the_one_that_its_record_names(self) -> None:
+        children = self.memory.read(lambda queries: queries.scan(AGENT_CHILDREN, limit=9_999))
+        named = {(agent.parent_id, agent.profile.id) for agent in self.memory.agents.values() if agent.parent_id}
+        assert {(child.parent_id, child.agent_id) for child in children} == named
+        for parent_id, agent_id in named:
+            assert self.memory.agents[agent_id].depth == self.memory.agents[str(parent_id)].depth + 1
