@@ -6,10 +6,11 @@ TREE, APPLYING = "src/agent_swarm/domain/agent_tree.py", "src/agent_swarm/store/
 SAYS, CLAIMS = "src/agent_swarm/services/agent_tree.py", "src/agent_swarm/store/applying/claims.py"
 WORK, AGENTS = "src/agent_swarm/store/applying/work.py", "src/agent_swarm/store/applying/agents.py"
 DISPATCHER, WAITING = (f"src/agent_swarm/services/dispatch/{name}.py" for name in ("dispatcher", "waiting"))
+VERSIONS, PROFILES = "src/agent_swarm/store/applying/agent_profiles.py", "tests/store/test_agent_profiles.py"
 STATEMENTS = "src/agent_swarm/store/sql/statements.py"
 
 KEPT, SERVED = "tests/store/test_agent_tree.py", "tests/server/test_agent_tree.py"
-HANDED_OUT = "tests/services/dispatch/test_stopped_agents.py"
+HANDED_OUT = "tests/services/dispatch/test_agents_changed.py"
 SERVERS = "tests/store/test_agent_tree_servers.py"
 
 GUARDS = (
@@ -108,6 +109,52 @@ GUARDS = (
         "    _narrow_below(work, agent, op)\n",
         "",
         (f"{KEPT}::test_given_an_agent_when_its_profile_is_narrowed_then_so_is_that_of_those_below_that_may_more",),
+    ),
+    Guard(
+        "a worker's report does not undo what people said",
+        AGENTS,
+        "        agent = meet_report(work, _with_what_is_laid_down(agent, old))\n",
+        "        agent = _with_what_is_laid_down(agent, old)\n",
+        (f"{PROFILES}::test_given_a_profile_when_the_worker_registers_with_something_else_then_it_is_not_overwritten",),
+    ),
+    Guard(
+        "a profile is written over the version that was read",
+        VERSIONS,
+        "    require_version(op.agent_id, current=agent.profile_version, expected=op.expected)\n",
+        "",
+        (f"{PROFILES}::test_given_two_who_read_the_same_version_when_both_write_then_the_second_learns_of_it",),
+    ),
+    Guard(
+        "an agent does not choose its own tags",
+        VERSIONS,
+        "    if op.is_own:\n",
+        "    if False:\n",
+        (f"{PROFILES}::test_given_an_agent_when_it_writes_its_own_profile_then_nothing_that_decides_about_tasks",),
+    ),
+    Guard(
+        "a profile gives a worker no capability",
+        "src/agent_swarm/domain/agent_profiles.py",
+        "        if one.startswith(_ALWAYS_OFFERED) or any(capability_matches(pattern, one) for pattern in patterns)\n",
+        "        if True\n",
+        (
+            f"{PROFILES}::test_given_capabilities_that_are_chosen_then_they_are_of_what_the_worker_offers_and_what_it_enforces_stays",
+        ),
+    ),
+    Guard(
+        "a claim looks at the tags that count now",
+        CLAIMS,
+        "    return tuple(one for one in class_ids if serves(agent.profile, work.rows.requirements(one)))\n",
+        "    return class_ids\n",
+        (
+            f"{PROFILES}::test_given_other_tags_when_a_credit_comes_that_knows_the_old_ones_then_it_gets_nothing_unsuitable",
+        ),
+    ),
+    Guard(
+        "other tags reach dispatch at once",
+        DISPATCHER,
+        "            self._redescribe(agent.profile)\n",
+        "            pass\n",
+        (f"{HANDED_OUT}::test_given_a_waiting_credit_when_people_give_its_agent_other_tags_then_it_claims_by_those",),
     ),
     Guard(
         "nobody waits because of a stopped agent",

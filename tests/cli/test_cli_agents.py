@@ -1,4 +1,4 @@
-"""Agents by command: introduced, shown in their tree, stopped and started."""
+"""Agents by command: introduced, shown in their tree, stopped and started; what is said of them, in versions."""
 
 import json
 from collections.abc import Callable
@@ -37,3 +37,27 @@ def test_given_agents_below_agents_when_they_are_listed_stopped_and_started_then
     assert json.loads(swarm("agent", "start", "tester", "--json").out)["agent"]["stopped"] is None
     assert "started boss and 1 below it" in swarm("agent", "start", "boss", "--recursive").out
     assert "boss was not stopped" in swarm("agent", "start", "boss").out
+
+
+def test_given_an_agent_when_its_profile_is_set_compared_and_restored_then_versions_are_kept(
+    swarm: Swarm, tmp_path: Path
+) -> None:
+    swarm("agent", "add", "writer", "--skills", "docs")
+    style = tmp_path / "style.md"
+    style.write_text("short sentences\n")
+
+    told = swarm("agent", "profile", "set", "writer", "--instructions", str(style), "--tags", "docs", "--note", "why")
+    assert "version 2 counts" in told.out
+    swarm("agent", "profile", "set", "writer", "--as-reported", "skills")
+    shown = swarm("agent", "profile", "show", "writer").out
+    assert "version 3, by operator" in shown
+    assert "short sentences" in shown
+    assert "+short sentences" in swarm("agent", "profile", "diff", "writer", "1", "2").out
+    assert "-skills: docs" in swarm("agent", "profile", "diff", "writer", "2", "3").out
+    refused = swarm("agent", "profile", "restore", "writer", "1", "--expect", "2", code=1)
+    assert "version 3, expected 2" in refused.err
+    assert "version 4 counts" in swarm("agent", "profile", "restore", "writer", "2").out
+    rows = swarm("agent", "profile", "versions", "writer").out.splitlines()
+    assert [row.split()[0] for row in rows[1:]] == ["1", "2", "3", "4"]
+    assert rows[2].endswith("why") and "as version 2" in rows[4]
+    assert json.loads(swarm("agent", "profile", "show", "writer", "--json").out)["skills"] == ["docs"]

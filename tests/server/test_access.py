@@ -76,6 +76,11 @@ MAY_CALL = {
     "POST /api/agents": WRITERS | LEAD,
     "POST /api/agents/{id}/stop": WRITERS | LEAD,
     "POST /api/agents/{id}/start": WRITERS | LEAD,
+    "GET /api/agents/{id}/profile": PEOPLE | ATTEMPTS,
+    "PATCH /api/agents/{id}/profile": WRITERS | ATTEMPTS,
+    "GET /api/agents/{id}/profile/versions": PEOPLE | ATTEMPTS,
+    "GET /api/agents/{id}/profile/versions/{number}": PEOPLE | ATTEMPTS,
+    "POST /api/agents/{id}/profile/versions/{number}/restore": WRITERS,
     "GET /api/overview": PEOPLE,
     "GET /api/projects": PEOPLE | LEAD,
     "POST /api/projects": WRITERS,
@@ -132,7 +137,7 @@ MAY_CALL = {
 
 
 # What comes past the guard and does nothing, where nothing at all would end the tokens of those who call next.
-NOT_OWN = ("not task", "of the attempt", "not below agent")  # what an attempt is told of others
+NOT_OWN = ("not task", "of the attempt", "not below agent", "not your own")  # what an attempt is told of others
 HARMLESS = {"POST /api/kill-switch": {"scope": "swarm"}}
 
 

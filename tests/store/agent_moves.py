@@ -1,20 +1,40 @@
 """Moves of random histories with agents below agents, stopped and started, and what holds after each of them."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from agent_swarm.domain import commands
 from agent_swarm.domain.agent_tree import AgentCaps
 from agent_swarm.domain.errors import AgentStopped, SwarmError
 from agent_swarm.domain.kill_switch import stopping
 from agent_swarm.domain.matching import AgentProfile
+from agent_swarm.domain.tasks import PauseReason
+from agent_swarm.domain.time import SECOND
 from agent_swarm.store import operations as ops
-from agent_swarm.store.base import Engine
+from agent_swarm.store.base import Engine, Queries
 from agent_swarm.store.families.agent_children import AGENT_CHILDREN
+from agent_swarm.store.families.agent_profiles import (
+    AGENT_REPORTS,
+    PROFILE_VERSIONS,
+    AgentReport,
+    ProfileVersion,
+    in_force,
+)
 from agent_swarm.store.families.switches import killed_switches
 from agent_swarm.store.memory import MemoryEngine
 from agent_swarm.store.records import AgentRecord
+
+
+def _version(queries: Queries, *, agent_id: str, number: int) -> ProfileVersion | None:
+    return queries.record(PROFILE_VERSIONS, agent_id, number)
+
+
+def _report(queries: Queries, *, agent_id: str) -> AgentReport | None:
+    return queries.record(AGENT_REPORTS, agent_id)
+
 
 CAPS = AgentCaps(depth=2, children=2)
 
@@ -25,6 +45,7 @@ class AgentMoves(RuleBasedStateMachine):
     now: int
     memory: MemoryEngine
     other: Engine
+    instances: dict[str, str]  # of the agents that have reported for work
     leases: list[tuple[ops.Held, ops.ClaimTask]]
     met: ClassVar[set[str]] = set()  # what happened in any history, so that a test may ask for it
 
@@ -42,6 +63,10 @@ class AgentMoves(RuleBasedStateMachine):
 
     def credit(self, profile: AgentProfile) -> ops.ClaimTask:
         """A credit of an agent, for every class it serves."""
+        raise NotImplementedError
+
+    def begin(self) -> tuple[ops.Held, ops.ClaimTask] | None:
+        """An attempt that has just begun to run; None where nobody may."""
         raise NotImplementedError
 
     def _some_agents(self, data: st.DataObject, least: int = 1, most: int = 1) -> list[AgentRecord]:
@@ -74,7 +99,8 @@ class AgentMoves(RuleBasedStateMachine):
         """Stop one or two agents; `credits` of theirs come in the same batch."""
         chosen = self._some_agents(data, most=2)
         stops = [ops.StopAgent(agent_id=one.profile.id, actor=by, recursive=recursive) for one in chosen]
-        asking = [self.credit(one.profile) for one in chosen] if credits else []
+        at_work = [one.profile for one in chosen if credits and one.profile.id in self.instances]
+        asking = [self.credit(profile) for profile in at_work]
         replies = self.apply(*asking, *stops)
         for credit, reply in zip(asking, replies, strict=False):
             is_killed = stopping(self.memory.read(killed_switches), credit.agent_id)
@@ -83,11 +109,64 @@ class AgentMoves(RuleBasedStateMachine):
             self.met.update(["stopped"] if stopped.agents else ["stopped already"])
             self.met.update(["interrupted"] if stopped.interrupted else [])
 
+    @rule(moves=st.lists(st.sampled_from(["pause", "pause", "lose", "person", "cancel"]), min_size=1, max_size=3))
+    def stop_one_at_work(self, moves: list[str]) -> None:
+        """An attempt of its own, whose agent is stopped, and then anything happens to it."""
+        begun = self.begin()
+        if begun is None:
+            return
+        held, claim = begun
+        (stopped,) = self.apply(ops.StopAgent(agent_id=claim.agent_id, actor="operator"))
+        assert stopped.interrupted == (held.task_id,)
+        self.met.add("interrupted")
+        for move in moves:
+            if move == "lose":
+                self.now += 31 * SECOND
+                self.apply(ops.RunTimers(jitter=0.3))
+                continue
+            about: commands.Command = {
+                "pause": commands.Pause(task_id=held.task_id, fence=held.fence, reason=PauseReason.PERSON),
+                "person": commands.RequestPause(task_id=held.task_id),
+                "cancel": commands.Cancel(task_id=held.task_id),
+            }[move]
+            self.apply(ops.TaskCommand(command=about, actor="operator"))
+
     @rule(data=st.data(), recursive=st.booleans(), by=st.sampled_from(["operator", "operator", "agent:x"]))
     def start_some(self, data: st.DataObject, recursive: bool, by: str) -> None:
         [one] = self._some_agents(data)
         (started,) = self.apply(ops.StartAgent(agent_id=one.profile.id, actor=by, recursive=recursive))
         self.met.add("refused" if isinstance(started, SwarmError) else "started" if started.agents else "not stopped")
+
+    @rule(
+        data=st.data(),
+        what=st.sampled_from(["tags", "tags", "skills", "capabilities", "instructions", "restore"]),
+        said=st.sampled_from([None, ("linux",), ("linux", "gpu"), ("harness.*",)]),
+        late=st.sampled_from([0, 0, 0, 1]),
+    )
+    def describe(self, data: st.DataObject, what: str, said: tuple[str, ...] | None, late: int) -> None:
+        """People say something of an agent, having read the version in force or, `late`, one before it."""
+        [one] = self._some_agents(data)
+        fields = {} if what == "restore" else {what: said if what != "instructions" else str(said)}
+        change = ops.ChangeAgentProfile(
+            agent_id=one.profile.id,
+            expected=max(0, one.profile_version - late),
+            actor="operator",
+            fields=fields,
+            restored=max(1, one.profile_version - 1) if what == "restore" else None,
+        )
+        (changed,) = self.apply(change)
+        self.met.add("conflict" if isinstance(changed, SwarmError) else "described")
+
+    @invariant()
+    def an_agent_is_what_is_said_of_it_else_what_it_reported(self) -> None:
+        for agent_id, agent in self.memory.agents.items():
+            if not agent.profile_version:
+                continue
+            version = self.memory.read(partial(_version, agent_id=agent_id, number=agent.profile_version))
+            report = self.memory.read(partial(_report, agent_id=agent_id))
+            assert version is not None and report is not None
+            assert in_force(agent, report, version.described) == agent
+            assert agent.profile.capabilities <= set(report.capabilities)
 
     @rule()
     def start_everybody(self) -> None:

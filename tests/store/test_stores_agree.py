@@ -348,7 +348,7 @@ class StoreHistories(RecordMoves, WaitMoves, AgentMoves):
         """No task leases to a worker that lacks a hard requirement, and tokens only grow."""
         record = self.memory.records[task_id]
         profile = next(agent for agent in AGENTS if agent.id == operation.agent_id)
-        assert serves(profile, record.spec.requires)
+        assert serves(self.memory.agents[profile.id].profile, record.spec.requires)
         assert record.state.fence > self.fences[task_id]
         self.fences[task_id] = record.state.fence
 
@@ -700,7 +700,7 @@ def test_given_any_history_when_memory_and_sqlite_follow_it_then_they_agree(fold
     meet_the_rest(SqliteEngine(folder / "rest.sqlite", synchronous="off"))
     assert StoreHistories.came >= {"paused", "answered", "denied", "expired", "closed"}
     assert StoreHistories.waited >= {"waited", "went on", "refused"}
-    assert StoreHistories.met >= {"added", "born stopped", "capped", "stopped", "interrupted", "started"}
+    assert StoreHistories.met >= {"added", "born stopped", "stopped", "interrupted", "started", "described"}
 
 
 def meet_the_rest(other: Engine) -> None:

@@ -18,6 +18,7 @@ COMMANDS = {
         "add": Lazy("agent_swarm.cli.agent_tree:add", "Introduce an agent."),
         "stop": Lazy("agent_swarm.cli.agent_tree:stop", "Let an agent get no work."),
         "start": Lazy("agent_swarm.cli.agent_tree:start", "Let a stopped agent get work again."),
+        "profile": Lazy("agent_swarm.cli.agent_profile:profile", "Say what an agent is and is told."),
         "permissions": Lazy("agent_swarm.cli.agent:permissions", "Say what an agent may do."),
     }
 }

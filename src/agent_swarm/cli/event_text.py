@@ -82,6 +82,9 @@ def _of_agents(event_type: str, data: Mapping[str, Any]) -> str:
             if data.get("parentAgentId"):
                 return f"{data.get('name', 'an agent')} is below agent {short_id(data['parentAgentId'])}"
             return f"{data.get('name', 'an agent')} is known from {data.get('origin', 'elsewhere')}"
+        case "agent.profileChanged":
+            note = f": {data['note']}" if data.get("note") else ""
+            return f"has version {data.get('version')} of its profile ({', '.join(data.get('fields', ()))}){note}"
         case "agent.stopped":
             return _with_reason("gets no work any more", data)
         case "agent.killAcknowledged":

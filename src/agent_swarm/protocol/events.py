@@ -14,6 +14,7 @@ EVENT_TYPES: dict[str, str] = {
         "An agent is known that no process has reported for yet: {name, agentRole, origin, parentAgentId?}"
     ),
     "agent.stopped": "The agent gets no work until it is started; its runs are interrupted: {reason, with?}",
+    "agent.profileChanged": "Another version of what is said of the agent counts: {version, fields, note, restored?}",
     "agent.started": "An agent that was stopped gets work again: {}",
     "agent.updated": "The same process came back, or with another profile: {name, agentRole, instanceId}",
     "agent.superseded": "A newer process of the agent took over: {instanceId, by}",

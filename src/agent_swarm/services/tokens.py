@@ -61,11 +61,12 @@ class Scope(StrEnum):
     APPROVALS_WRITE = "approvals:write"  # answer what agents ask
     OWN_MEMORY = "ownMemory:use"  # notes of its agent, its project and the swarm
     OWN_KV = "ownKv:use"  # values of its agent, its task and the swarm
+    OWN_PROFILE = "ownProfile:use"  # what is said of its agent, and to it
     OWN_QUESTIONS = "ownQuestions:ask"  # ask people, and see what they answer
     USERS_ADMIN = "users:admin"  # users, their sessions, and the keys that sign for them
 
 
-_COORDINATING = frozenset({Scope.OWN_MESSAGES, Scope.OWN_MEMORY, Scope.OWN_KV, Scope.OWN_QUESTIONS})
+_COORDINATING = frozenset({Scope.OWN_MESSAGES, Scope.OWN_MEMORY, Scope.OWN_KV, Scope.OWN_PROFILE, Scope.OWN_QUESTIONS})
 _LEADING = frozenset({Scope.CHILDREN_CREATE, Scope.CHILDREN_STEER})
 _ATTEMPTS_ONLY = _COORDINATING | _LEADING | {Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS}
 _OPERATOR = frozenset(Scope) - _ATTEMPTS_ONLY

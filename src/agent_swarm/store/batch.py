@@ -12,6 +12,7 @@ from typing import Any
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.store import operations as ops
 from agent_swarm.store.applying import (
+    agent_profiles,
     agent_tree,
     agents,
     approvals,
@@ -95,7 +96,7 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
     if phase is ops.Heartbeat:
         tasks = {held.task_id for op in operations for held in op.leases}
         return {"tasks": tasks, "agents": {op.agent_id for op in operations}}
-    if phase in (ops.SignOff, ops.SetAgentPermissions, ops.StartAgent, ops.StopAgent):
+    if phase in (ops.SignOff, ops.ChangeAgentProfile, ops.SetAgentPermissions, ops.StartAgent, ops.StopAgent):
         return {"agents": {op.agent_id for op in operations}}
     if phase is ops.AddAgent:
         agents = [op.agent for op in operations]
@@ -128,6 +129,7 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.RegisterAgent: agents.register_agent,
     ops.IntroduceAgent: agents.introduce_agent,
     ops.AddAgent: agent_tree.add_agent,
+    ops.ChangeAgentProfile: agent_profiles.change_profile,
     ops.SetAgentPermissions: agent_tree.set_permissions,
     ops.SignOff: agents.sign_off,
     ops.StartAgent: agent_tree.start_agent,

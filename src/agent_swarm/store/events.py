@@ -18,6 +18,7 @@ from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import TaskState, Verb
 from agent_swarm.domain.time import to_wire
 from agent_swarm.store import operations as ops
+from agent_swarm.store.families.agent_profiles import ProfileVersion
 from agent_swarm.store.records import AgentRecord, AttemptReport, Event, TokenRecord
 
 GENESIS = "0" * 64
@@ -207,6 +208,14 @@ def agent_stopped(agent_id: str, *, reason: str, along_with: str, actor: str) ->
 def agent_started(agent_id: str, *, actor: str) -> Draft:
     """An agent that was stopped gets work again."""
     return _about("agent.started", actor, "agent", agent_id, {})
+
+
+def agent_profile_changed(version: ProfileVersion, fields: Iterable[str], *, actor: str) -> Draft:
+    """Something else is said of an agent."""
+    data: dict[str, Any] = {"version": version.number, "fields": list(fields), "note": version.note}
+    if version.restored is not None:
+        data["restored"] = version.restored
+    return _about("agent.profileChanged", actor, "agent", version.agent_id, data)
 
 
 def agent_updated(op: ops.RegisterAgent) -> Draft:

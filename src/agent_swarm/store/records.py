@@ -135,6 +135,7 @@ class AgentRecord:
     stopped_at: int | None = None  # it claims nothing since then, until it is started
     stopped_by: str = ""
     stop_reason: str = ""
+    profile_version: int = 0  # of what people said of it; 0: it is all as its worker reported
 
     @property
     def is_lead(self) -> bool:
@@ -211,6 +212,7 @@ class ClaimedTask:
     claim_id: str
     task: TaskRecord
     granted: Granted = STANDARD.granted(None, "", AgentRole.WORKER)
+    profile_version: int = 0  # of the agent's profile
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,15 @@ def superseded(agent_id: str) -> Superseded:
     )
 
 
+def unknown_profile_version(agent_id: str, number: int) -> NotFound:
+    """The profile has no such version."""
+    return NotFound(
+        f"the profile of agent {agent_id!r} has no version {number}",
+        hint="list them with: agent-swarm agent profile versions",
+        details={"agentId": agent_id, "version": number},
+    )
+
+
 def agent_exists(agent_id: str) -> AlreadyExists:
     """Another agent has this id."""
     return AlreadyExists(

@@ -15,6 +15,7 @@ from agent_swarm.domain.time import SECOND
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import BatchResult, Engine, Queries
 from agent_swarm.store.families.agent_children import AGENT_CHILDREN
+from agent_swarm.store.families.agent_profiles import AGENT_REPORTS, PROFILE_VERSIONS
 from agent_swarm.store.families.mail import (
     CALLS,
     CHANNELS,
@@ -280,6 +281,8 @@ def snapshot(queries: Queries) -> dict[str, Any]:
         "switches": all_switches(queries),
         "agent_children": queries.scan(AGENT_CHILDREN, limit=100_000),
         "stopped_agents": queries.stopped_agents(),
+        "profile_versions": queries.scan(PROFILE_VERSIONS, limit=100_000),
+        "agent_reports": queries.scan(AGENT_REPORTS, limit=100_000),
         **_mail(queries),
         "timer": queries.next_timer(),
         "timer_but_leases": queries.next_timer(leases=False),

@@ -130,7 +130,7 @@ async def test_given_every_role_when_tools_are_listed_then_each_sees_what_it_may
     talking = {"post-message", "read-messages", "list-channels", "create-channel", "join-channel"}
     keeping = {"memory-store", "memory-search", "memory-get", "memory-delete"}
     keeping |= {"kv-get", "kv-set", "kv-incr", "kv-delete", "kv-list"}
-    own = {"store-progress", "request-human-input"}
+    own = {"store-progress", "request-human-input", "update-profile"}
     everybody = looking | talking | keeping | {"get-human-input"}
     expected = {
         (await world.take(worker)).token: everybody | own,

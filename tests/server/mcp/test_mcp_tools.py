@@ -32,6 +32,7 @@ async def test_given_a_running_agent_when_it_says_hello_then_it_learns_who_it_is
         "ownKv:use",
         "ownMemory:use",
         "ownMessages:use",
+        "ownProfile:use",
         "ownQuestions:ask",
         "ownTask:progress",
         "ownTask:read",

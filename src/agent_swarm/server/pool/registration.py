@@ -50,7 +50,9 @@ class RegisterFace:
         )
         registration = await store.apply(operation)
         crash_point("pool.registered")
-        self._pool.dispatcher.describe(agent.profile)  # connections of this process, where it registers again
+        self._pool.dispatcher.describe(
+            registration.agent.profile
+        )  # connections of this process, where it registers again
         return RegisterReply(
             agent_id=agent.profile.id,
             instance_id=agent.instance_id,

@@ -14,7 +14,7 @@ server, a lost message) costs at most one sweep.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -57,6 +57,7 @@ class Dispatcher:
         self._must_sweep = False
         self._looking: set[asyncio.Task[None]] = set()
         self._stopped: set[str] = set()  # agents that get no work
+        self._described: dict[str, AgentProfile] = {}  # by people, since these agents' connections last told
 
     async def open(self) -> None:
         """Learn what there is; from here on every commit is heard."""
@@ -79,6 +80,7 @@ class Dispatcher:
 
     def join(self, agent: AgentProfile, instance_id: str, receiver: Receiver) -> Seat:
         """A connection of an agent's process; its credits are answered to `receiver`."""
+        agent = self._described.get(agent.id, agent)
         seat = self._room.sit_down(agent, instance_id, receiver, now=self._store.now())
         seat.is_stopped = agent.id in self._stopped
         return seat
@@ -95,6 +97,10 @@ class Dispatcher:
 
     def describe(self, agent: AgentProfile) -> None:
         """The agent registered again with this profile: from now on it decides what its connections may claim."""
+        self._described.pop(agent.id, None)
+        self._redescribe(agent)
+
+    def _redescribe(self, agent: AgentProfile) -> None:
         for credit in self._room.change(agent):
             self._place(credit)
 
@@ -216,6 +222,8 @@ class Dispatcher:
                 favourites += self._judge_loser(str(event.data.get("agentId")), event.at)
             elif event.type == "agent.registered":
                 self._supersede(event)
+            elif event.type == "agent.profileChanged":
+                self._soon(self._learn_profile(event.subject_id))
             elif event.type == "agent.stopped":
                 self._stop(event.subject_id)
             elif event.type == "agent.started":
@@ -410,9 +418,19 @@ class Dispatcher:
     def _look_for_answers(self, agent_id: str) -> None:
         """Another server claimed for this agent, perhaps for a credit that has come over to a seat here since."""
         if any(seat.waiting or seat.claiming for seat in self._room.seats_of(agent_id)):
-            looking = asyncio.ensure_future(self._give_answers(agent_id))
-            self._looking.add(looking)
-            looking.add_done_callback(self._looking.discard)
+            self._soon(self._give_answers(agent_id))
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        looking = asyncio.ensure_future(work)
+        self._looking.add(looking)
+        looking.add_done_callback(self._looking.discard)
+
+    async def _learn_profile(self, agent_id: str) -> None:
+        """People have said something else of an agent; its connections of this process claim by that."""
+        agent = await self._store.read(lambda queries: queries.agent(agent_id))
+        if agent is not None:
+            self._described[agent_id] = agent.profile
+            self._redescribe(agent.profile)
 
     async def _give_answers(self, agent_id: str) -> None:
         if under_way := self._claims.answers_of(agent_id):

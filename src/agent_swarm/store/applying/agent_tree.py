@@ -13,6 +13,7 @@ from agent_swarm.domain.errors import Denied
 from agent_swarm.domain.tasks import PauseReason
 from agent_swarm.store import events, refusals
 from agent_swarm.store import operations as ops
+from agent_swarm.store.applying.agent_profiles import begin_profile
 from agent_swarm.store.applying.agents import require_enforceable
 from agent_swarm.store.applying.work import Work
 from agent_swarm.store.families.agent_children import AGENT_CHILDREN, PAGE, AgentChild
@@ -38,6 +39,7 @@ def add_agent(work: Work, op: ops.AddAgent) -> ops.AgentAdded:
         require_depth(parent.depth + 1, parent.profile.id)
         agent = _below(agent, parent, op)
         work.put(AGENT_CHILDREN, AgentChild(parent_id=parent.profile.id, agent_id=agent.profile.id))
+    agent = begin_profile(work, agent, actor=op.actor)
     work.rows.put_agent(agent)
     work.say(events.agent_added(agent, actor=op.actor))
     if agent.is_stopped:  # those who hand out work know of stops by these

@@ -8,6 +8,7 @@ from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.domain.values import changed
 from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
+from agent_swarm.store.applying.agent_profiles import meet_report
 from agent_swarm.store.applying.work import Work
 from agent_swarm.store.records import AgentRecord, TokenKind
 
@@ -19,7 +20,7 @@ def register_agent(work: Work, op: ops.RegisterAgent) -> ops.Registration:
     registered_at = old.registered_at if old else work.now
     agent = replace(op.agent, registered_at=registered_at, last_seen_at=work.now, offline_at=None)
     if old is not None:
-        agent = _with_what_is_laid_down(agent, old)
+        agent = meet_report(work, _with_what_is_laid_down(agent, old))
     granted = op.profiles.granted(None, agent.permissions, agent.profile.agent_role)
     if granted.is_required:
         require_enforceable(agent, granted.profile)
@@ -51,6 +52,7 @@ def _with_what_is_laid_down(agent: AgentRecord, old: AgentRecord) -> AgentRecord
         stopped_at=old.stopped_at,
         stopped_by=old.stopped_by,
         stop_reason=old.stop_reason,
+        profile_version=old.profile_version,
     )
 
 

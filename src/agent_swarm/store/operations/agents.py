@@ -1,6 +1,8 @@
 """Operations on tokens, agents and their nodes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from agent_swarm.domain.agent_tree import AgentCaps
 from agent_swarm.domain.permissions import STANDARD, Profile, Profiles
@@ -104,6 +106,35 @@ class AddAgent(Operation[AgentAdded]):
     def keys(self) -> tuple[str, ...]:
         parent_id = self.agent.parent_id
         return (f"agent:{self.agent.profile.id}", *((f"agentsBelow:{parent_id}",) if parent_id else ()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileChanged:
+    """Answer of ChangeAgentProfile: the version in force; `repeated` where nothing was changed."""
+
+    version: int
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeAgentProfile(Operation[ProfileChanged]):
+    """Write the next version of an agent's profile: `fields` of the one before, or all of the one `restored`.
+
+    `expected` is the version that was read, `is_own` says that the agent itself asks. What changes nothing is no
+    version, whatever was expected: it may be a repetition. Raises NotFound, Conflict, Denied, TooLarge.
+    """
+
+    agent_id: str
+    expected: int
+    actor: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    restored: int | None = None
+    note: str = ""
+    is_own: bool = False
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"agent:{self.agent_id}",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

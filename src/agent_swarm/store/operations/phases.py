@@ -4,6 +4,7 @@ from typing import Any
 
 from agent_swarm.store.operations.agents import (
     AddAgent,
+    ChangeAgentProfile,
     IntroduceAgent,
     PutToken,
     RegisterAgent,
@@ -37,6 +38,7 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     RegisterAgent,
     IntroduceAgent,
     AddAgent,
+    ChangeAgentProfile,
     SetAgentPermissions,
     SignOff,
     StartAgent,

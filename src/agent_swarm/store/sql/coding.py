@@ -205,6 +205,7 @@ def agent_of(values: Row) -> AgentRecord:
         stopped_at=values["stopped_at"],
         stopped_by=values["stopped_by"],
         stop_reason=values["stop_reason"],
+        profile_version=values["profile_version"],
     )
 
 
@@ -234,6 +235,7 @@ def agent_row(agent: AgentRecord) -> dict[str, Any]:
         "stopped_at": agent.stopped_at,
         "stopped_by": agent.stopped_by,
         "stop_reason": agent.stop_reason,
+        "profile_version": agent.profile_version,
     }
 
 

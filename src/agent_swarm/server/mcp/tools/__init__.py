@@ -10,13 +10,27 @@ from agent_swarm.server.mcp.tools import (
     filing,
     keeping,
     looking,
+    own_profile,
     remembering,
     reporting,
     swarm,
     talking,
 )
 
-SUBJECTS = (swarm, looking, filing, acting, agents, talking, reporting, asking, remembering, keeping, configuration)
+SUBJECTS = (
+    swarm,
+    own_profile,
+    looking,
+    filing,
+    acting,
+    agents,
+    talking,
+    reporting,
+    asking,
+    remembering,
+    keeping,
+    configuration,
+)
 
 
 def all_tools(context: Context) -> Catalogue:

@@ -1,6 +1,14 @@
 """The tables, by subject; all of them are in `metadata`."""
 
-from agent_swarm.store.sql.tables.agents import agent, agent_child, idempotency, project, token
+from agent_swarm.store.sql.tables.agents import (
+    agent,
+    agent_child,
+    agent_profile_version,
+    agent_report,
+    idempotency,
+    project,
+    token,
+)
 from agent_swarm.store.sql.tables.approvals import approval, approval_of_task, approval_place
 from agent_swarm.store.sql.tables.base import metadata
 from agent_swarm.store.sql.tables.history import chain_state, checkpoint, event, event_head, fact, kill_switch
@@ -39,6 +47,8 @@ from agent_swarm.store.sql.tables.work import (
 __all__ = [
     "agent",
     "agent_child",
+    "agent_profile_version",
+    "agent_report",
     "approval",
     "approval_of_task",
     "approval_place",

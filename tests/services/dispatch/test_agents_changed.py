@@ -1,10 +1,10 @@
-"""Agents that are stopped: their credits wait, and nobody else waits because of them."""
+"""Agents that are stopped or described anew: their credits wait or move, and nobody else waits because of them."""
 
 import pytest
 from tests.services.dispatch.swarm import Swarm, Worker
 
 from agent_swarm.services.dispatch import Dispatcher
-from agent_swarm.store.operations import StartAgent, StopAgent
+from agent_swarm.store.operations import ChangeAgentProfile, StartAgent, StopAgent
 
 pytestmark = pytest.mark.anyio
 
@@ -101,3 +101,19 @@ async def test_given_a_stopped_agent_when_its_credits_leave_or_it_registers_agai
 
     assert [claim.claim_id for claim in swarm.store.claims] == [kept]
     swarm.dispatcher.leave(ada.seat)
+
+
+async def test_given_a_waiting_credit_when_people_give_its_agent_other_tags_then_it_claims_by_those(
+    swarm: Swarm,
+) -> None:
+    ada = await swarm.worker(credits=1, tags=frozenset({"linux"}))
+    [task] = await swarm.create(tags=frozenset({"gpu"}))
+    await swarm.quiet()
+    assert ada.tasks == []
+
+    fields = {"tags": ("gpu",)}
+    await swarm.store.apply(ChangeAgentProfile(agent_id=ada.seat.agent.id, expected=0, actor="operator", fields=fields))
+    await swarm.until_claimed(task)
+    await swarm.quiet()
+
+    assert ada.tasks == [task]
