@@ -139,3 +139,27 @@ async def test_given_a_person_when_they_introduce_agents_then_parents_have_to_ex
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (422, "unknownReference")
     for verb in ("stop", "start"):
         assert (await world.call("POST", f"/api/agents/{new_id()}/{verb}", json={})).status_code == 404
+
+
+async def test_given_an_agent_with_slots_when_it_works_and_leaves_then_its_capacity_is_told_everywhere(
+    world: World,
+) -> None:
+    ada = await world.register("ada", slots=3)
+    _, claim = await leading(world)
+
+    async def told() -> tuple[str, dict[str, int]]:
+        agent = await world.get(f"/api/agents/{ada.id}")
+        listed = next(one for one in (await world.get("/api/agents"))["agents"] if one["id"] == ada.id)
+        swarm = await says(world, "get-swarm", token=claim.token)
+        seen = next(one for one in swarm["agents"] if one["id"] == ada.id)
+        assert listed["capacity"] == seen["capacity"] == agent["capacity"]
+        return agent["status"], agent["capacity"]
+
+    assert await told() == ("idle", {"current": 0, "max": 3, "available": 3})
+    await world.file()
+    mine = await world.take(ada)
+    assert await told() == ("busy", {"current": 1, "max": 3, "available": 2})
+    info = await says(world, "my-agent-info", token=mine.token)
+    assert info["you"]["capacity"] == {"current": 1, "max": 3, "available": 2}
+    await world.sign_off(ada)
+    assert await told() == ("offline", {"current": 1, "max": 3, "available": 0})
