@@ -77,7 +77,7 @@ GUARDS = (
     Guard(
         "nobody is woken while everything is stopped",
         WAKING,
-        "    if call is None or stopping(work.rows.killed(), op.agent_id) is not None:\n",
+        "    if call is None or _is_stopped(work, op.agent_id):\n",
         "    if call is None:\n",
         (f"{STORED}::test_given_everything_is_stopped_when_an_agent_is_called_then_it_is_woken_once_that_is_lifted",),
     ),

@@ -7,6 +7,7 @@ SEARCH, SEARCHING = "src/agent_swarm/domain/notes.py", "src/agent_swarm/store/sq
 VALUES, KEEPING = "src/agent_swarm/store/families/kv.py", "src/agent_swarm/services/kv.py"
 
 KEPT, SERVED = "tests/store/test_notes.py", "tests/server/test_memory.py"
+MEANT = "tests/server/test_memory_meaning.py"
 COUNTED, ASKED = "tests/store/test_kv.py", "tests/server/test_kv.py"
 
 GUARDS = (
@@ -25,6 +26,36 @@ GUARDS = (
         (
             f"{KEPT}::test_given_two_notes_with_the_same_number_when_the_second_is_stored_then_it_is_refused_and_the_first_stays",
         ),
+    ),
+    Guard(
+        "what a note meant goes when it is written anew",
+        NOTES,
+        "            desk.remove(NOTE_VECTORS, old.scope, old.scope_id, -old.number)",
+        "            pass",
+        (
+            f"{KEPT}::test_given_a_note_with_a_vector_when_it_is_written_anew_or_removed_then_the_vector_goes_with_the_old_text",
+        ),
+    ),
+    Guard(
+        "a vector is kept for the text that it is of",
+        "src/agent_swarm/store/families/note_vectors.py",
+        "if found is None or (found.id, found.updated_at) != (note.id, note.updated_at):",
+        "if found is None:",
+        (f"{KEPT}::test_given_vectors_of_notes_when_they_are_kept_then_only_of_those_that_are_still_what_was_read",),
+    ),
+    Guard(
+        "no meaning leads to notes of another agent",
+        "src/agent_swarm/services/embedding/meaning.py",
+        "    if places is None:\n",
+        "    if True:\n",
+        (f"{MEANT}::test_given_notes_of_another_agent_when_an_attempt_searches_then_no_meaning_leads_to_them",),
+    ),
+    Guard(
+        "a model hears no secret of a query",
+        NOTING,
+        "self.meaning.of_query(self._redactor.text(query))",
+        "self.meaning.of_query(query)",
+        (f"{MEANT}::test_given_a_secret_in_a_note_and_a_query_then_the_model_does_not_hear_it",),
     ),
     Guard(
         "an agent removes what it wrote",

@@ -2,18 +2,23 @@
 
 `source` is the exact text and stands in its file once. A guard that was moved or rewritten is adapted here; one for
 which no test fails needs a test, not a smaller mutation. Those of several servers, of secrets, of messages, of
-notes, of approvals and of agents below agents are in the modules beside.
+notes, of approvals, of agents below agents, of swarms and of schedules are in the modules beside.
 """
 
 from scripts.guards import (
     of_agents,
     of_approvals,
+    of_deadlines,
     of_leads,
     of_messages,
     of_notes,
+    of_offers,
     of_references,
+    of_results,
+    of_schedules,
     of_secrets,
     of_servers,
+    of_swarms,
 )
 from scripts.guards.guard import Guard
 
@@ -255,7 +260,7 @@ GUARDS = (
     Guard(
         "claims while it is on",
         CLAIMS,
-        "            elif stopping(work.rows.killed(), op.agent_id) is None:",
+        "            elif stopping(work.rows.killed(), op.agent_id, agent.profile.swarm_id) is None:",
         "            else:",
         (f"{KILL}::test_given_the_switch_is_on_when_credits_come_then_they_wait_and_nothing_can_be_filed",),
     ),
@@ -576,8 +581,13 @@ GUARDS = (
     *of_secrets.GUARDS,
     *of_references.GUARDS,
     *of_leads.GUARDS,
+    *of_offers.GUARDS,
+    *of_deadlines.GUARDS,
+    *of_results.GUARDS,
     *of_messages.GUARDS,
     *of_approvals.GUARDS,
     *of_notes.GUARDS,
     *of_agents.GUARDS,
+    *of_swarms.GUARDS,
+    *of_schedules.GUARDS,
 )

@@ -76,7 +76,7 @@ def test_given_a_key_of_ours_in_the_environment_when_theirs_lies_beside_then_eac
     command = ("import", "desplega", str(swarm.path), "--data-dir", str(ours))
     done = run(*command, env={"SECRETS_ENCRYPTION_KEY": WRONG})
     assert done.code == 0, done.err
-    assert "4 tasks, 2 entries of configuration from" in done.out
+    assert "4 tasks, 1 schedule, 2 entries of configuration from" in done.out
     [backup] = ours.glob("agent-swarm-db.sqlite.backup.secrets-*.env")
     assert f"WARNING: secrets that lay in plain text were encrypted; {backup} has them IN PLAIN TEXT" in done.err
     assert "NPM_TOKEN" in backup.read_text()
@@ -100,7 +100,7 @@ def test_given_their_swarm_when_it_is_imported_twice_then_people_are_told_what_h
     first = run(*command, env={"SECRETS_ENCRYPTION_KEY": RIGHT})
     assert (first.code, first.out.splitlines()[0]) == (
         0,
-        f"imported 2 agents, 1 project, 4 tasks, 1 entry of configuration from {swarm.path} "
+        f"imported 2 agents, 1 project, 4 tasks, 1 schedule, 1 entry of configuration from {swarm.path} "
         f"into sqlite:{tmp_path}/ours/agent-swarm-db.sqlite",
     )
     assert "kept for later: 1 record of a kind that has no place here yet; the same import takes it" in first.err
@@ -138,5 +138,9 @@ def test_given_a_postgres_database_when_it_is_imported_into_then_the_same_comes_
         told = [run(*command, *more, env=variables) for more in (("--dry-run",), (), ())]
         assert [one.code for one in told] == [0, 0, 0], told[0].err
         dry, first, again = (json.loads(one.out) for one in told)
-        assert dry["imported"] == first["imported"] == {"agents": 2, "projects": 1, "tasks": 4, "config": 1}
+        assert (
+            dry["imported"]
+            == first["imported"]
+            == {"agents": 2, "projects": 1, "tasks": 4, "schedules": 1, "config": 1}
+        )
         assert (first["changed"], again["changed"]) == (True, False)

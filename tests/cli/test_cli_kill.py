@@ -60,7 +60,7 @@ def test_given_json_when_the_switch_is_used_then_the_whole_answer_is_printed(swa
 
 
 def test_given_a_swarm_or_an_agent_that_is_not_there_when_it_is_killed_then_that_is_refused(swarm: Swarm) -> None:
-    assert "no task and no agent belongs to a swarm yet" in swarm("kill", "--swarm", "shop", code=1).err
+    assert "no swarm has the id or name 'shop'" in swarm("kill", "--swarm", "shop", code=1).err
     assert swarm("kill", "--agent", "nobody", code=1).err
     assert swarm("kill", "--agent", "a", "--swarm", "b", code=2).err
 

@@ -66,6 +66,27 @@ def test_given_a_task_when_steered_then_each_command_changes_its_status(swarm: S
     assert show(swarm, task_id)["status"] == "cancelled"
 
 
+def test_given_a_task_with_a_schema_when_it_is_filed_from_a_file_then_it_has_it(swarm: Swarm, tmp_path: Path) -> None:
+    path = tmp_path / "answer.json"
+    path.write_text('{"type": "object", "required": ["answer"]}')
+    task_id = add(swarm, "counted", "--result-schema", str(path), "--with-results", "--timeout", "10m")
+    shown = show(swarm, task_id)
+    assert (shown["resultSchema"]["required"], shown["includeResults"]) == (["answer"], True)
+    assert "600 s" in swarm("task", "show", task_id).out
+    path.write_text("[1]")
+    assert "no JSON object" in swarm("task", "add", "x", "--result-schema", str(path), code=2).err
+    path.write_text('{"type": "objekt"}')
+    assert "at /type" in swarm("task", "add", "x", "--result-schema", str(path), code=1).err
+
+
+def test_given_nobody_to_offer_a_task_to_when_it_is_offered_or_answered_then_that_is_said(swarm: Swarm) -> None:
+    task_id = add(swarm, "offered")
+    stranger = "0197a1c2-5b7e-7c3d-9e4f-0123456789ab"
+    assert "does not exist" in swarm("task", "offer", task_id, stranger, "--for", "5m", code=1).err
+    for verb in ("accept", "reject"):
+        assert "never offered" in swarm("task", verb, task_id, code=1).err
+
+
 def test_given_a_graph_when_explained_then_the_waiting_task_names_the_one_it_waits_for(swarm: Swarm) -> None:
     graph = [{"ref": "a", "prompt": "first of two"}, {"prompt": "second of two", "dependsOn": ["a"]}]
     filed = json.loads(swarm("task", "graph", "-", "--json", stdin=json.dumps(graph)).out)

@@ -2,6 +2,7 @@
 
 import fnmatch
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -161,3 +162,22 @@ def test_given_a_text_when_it_is_a_uuid_then_it_is_taken_in_lower_case(text: str
 @given(st.integers(0, 4_000_000_000_000_000))
 def test_given_any_instant_when_it_travels_then_it_keeps_its_milliseconds(instant: int) -> None:
     assert from_wire(to_wire(instant)) == instant // 1000 * 1000
+
+
+def test_given_requirements_when_they_are_written_as_a_key_then_one_without_a_swarm_is_as_it_ever_was() -> None:
+    without = Requirements(tags=frozenset({"gpu"}), agent_id="a")
+    within = replace(without, swarm_id="swarm-1")
+
+    assert without.key() == '[["gpu"],[],"a"]'
+    assert within.key() == '[["gpu"],[],"a","swarm-1"]'
+    assert [Requirements.from_key(one.key()) for one in (without, within)] == [without, within]
+
+
+@pytest.mark.parametrize(("own", "wanted", "fits"), [(None, None, True), ("a", None, True), ("a", "a", True)])
+@pytest.mark.parametrize("other", ["b", None])
+def test_given_agents_in_and_out_of_a_swarm_when_matched_then_only_its_own_may_run_its_tasks(
+    own: str | None, wanted: str | None, fits: bool, other: str | None
+) -> None:
+    assert serves(AgentProfile(id="x", swarm_id=own), Requirements(swarm_id=wanted)) is fits
+    assert serves(AgentProfile(id="x", swarm_id=other), Requirements(swarm_id=wanted)) is (wanted is None)
+    assert serves(AgentProfile(id="x", swarm_id=own), Requirements(swarm_id="c")) is False

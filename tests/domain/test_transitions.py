@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_swarm.domain import commands
-from agent_swarm.domain.commands import Change, Repeat, decide
+from agent_swarm.domain import commands, offers
+from agent_swarm.domain.changes import Change, Repeat
+from agent_swarm.domain.commands import decide
 from agent_swarm.domain.errors import IllegalTransition, StaleLease, SwarmError
 from agent_swarm.domain.tasks import (
     HELD,
@@ -33,12 +34,13 @@ fences = st.integers(1, 4)
 
 
 @st.composite
-def states(draw: st.DrawFn, among: Collection[TaskStatus] = TaskStatus) -> TaskState:
+def states(draw: st.DrawFn, among: Collection[TaskStatus] = tuple(TaskStatus)) -> TaskState:
     """Any state that can come about, with a status `among` those: the fields agree with the status."""
     status = draw(st.sampled_from(sorted(among)))
     held = status in HELD
     reason = draw(st.sampled_from(PauseReason)) if status is TaskStatus.PAUSED else None
-    pinned = reason is PauseReason.SHUTDOWN or (status is TaskStatus.PENDING and draw(st.booleans()))
+    is_offered = status is TaskStatus.OFFERED
+    pinned = is_offered or reason is PauseReason.SHUTDOWN or (status is TaskStatus.PENDING and draw(st.booleans()))
     not_before = draw(st.none() | st.integers(NOW - 10, NOW + 10))
     ready = status is TaskStatus.PENDING and (not_before is None or not_before <= NOW)
     return TaskState(
@@ -67,6 +69,9 @@ def states(draw: st.DrawFn, among: Collection[TaskStatus] = TaskStatus) -> TaskS
         ended_fence=draw(st.integers(0, 4)),
         ended_as=draw(st.none() | st.sampled_from(AttemptOutcome)),
         ended_digest=draw(st.sampled_from(["", "d"])),
+        timeout=draw(st.none() | st.integers(1, 10**9)),
+        time_used=draw(st.integers(0, 10**9)),
+        overdue_at=draw(st.none() | st.integers(NOW - 10, NOW + 10)) if status is TaskStatus.RUNNING else None,
     )
 
 
@@ -91,6 +96,9 @@ any_command = st.one_of(
     st.builds(commands.Resume, task_id=st.just("t"), agent_id=st.sampled_from([None, "ada", "bob"])),
     st.builds(commands.Shelve, task_id=st.just("t")),
     st.builds(commands.Promote, task_id=st.just("t")),
+    st.builds(offers.Offer, task_id=st.just("t"), agent_id=st.sampled_from(["ada", "bob"]), ttl=st.integers(1, 100)),
+    st.builds(offers.Accept, task_id=st.just("t"), agent_id=st.sampled_from(["ada", "bob"])),
+    st.builds(offers.Reject, task_id=st.just("t"), agent_id=st.sampled_from(["ada", "bob"])),
 )
 
 
@@ -222,7 +230,7 @@ def test_given_the_table_then_every_open_status_can_be_cancelled_and_reached() -
 def test_given_an_illegal_verb_when_it_is_tried_then_the_error_names_what_is_allowed() -> None:
     with pytest.raises(IllegalTransition, match="cannot start task 'x': it is pending") as refusal:
         after("x", TaskStatus.PENDING, Verb.START)
-    assert refusal.value.hint == "a pending task can be told to: backlog, cancel"
+    assert refusal.value.hint == "a pending task can be told to: backlog, offer, cancel"
     assert "claim" in refusal.value.details["allowed"]
 
 

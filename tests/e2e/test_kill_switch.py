@@ -22,7 +22,7 @@ SANDBOXES = [
 ]
 
 
-def busy(swarm: RealSwarm, count: int, **more: Any) -> dict[str, str]:
+def busy(swarm: RealSwarm, count: int, /, **more: Any) -> dict[str, str]:
     """File that many tasks that are hard to end; the marks of their processes by task."""
     marks = [new_id() for _ in range(count)]
     refs = swarm.file(
@@ -202,3 +202,37 @@ def test_given_a_flag_file_when_it_appears_and_goes_then_everything_stops_and_go
     swarm.wait_until(lambda: swarm.call("GET", "/api/kill-switch")["status"] == "armed", "it is lifted", 10)
     done = swarm.call("POST", "/api/tasks", {"prompt": "echo on"})["id"]
     swarm.wait_until(lambda: swarm.task(done)["status"] == "completed", "new work flows", 20)
+
+
+def test_given_a_swarm_when_it_is_killed_then_its_runs_die_and_its_agents_wait_until_it_is_lifted(
+    swarm: RealSwarm,
+) -> None:
+    swarm.start_server()
+    swarm_id = swarm.call("POST", "/api/swarms", {"name": "checkout"})["id"]
+    inside = swarm.start_worker(variables={"AGENT_SWARM_SWARM": "checkout"})
+    outside = swarm.start_worker()
+    known(swarm, 2)
+    assert [one["id"] for one in swarm.call("GET", "/api/agents?swarm=checkout")["agents"]] == [inside]
+    stopped, untouched = busy(swarm, 1, swarm="checkout"), busy(swarm, 1, agentId=outside)
+    wait_until_busy(swarm, stopped | untouched)
+
+    told = kill_switch(swarm, scope="swarm", id="checkout", reason="they deploy")
+
+    wait_until_dead(swarm, stopped)
+    assert [(one["id"], one["attempts"]) for one in told["switches"] if one["scope"] == "swarm"] == [(swarm_id, 1)]
+    assert status_of(swarm, "POST", "/api/tasks", {"prompt": "echo no", "swarm": "checkout"}) == 503
+    wait_until_busy(swarm, untouched)
+    swarm.wait_until(lambda: not _awaited(swarm, swarm_id), "its worker confirms")
+    waits = swarm.call("POST", "/api/tasks", {"prompt": "echo on", "agentId": inside})["id"]
+
+    kill_switch(swarm, action="lift", scope="swarm", id=swarm_id, resume=True)
+
+    wait_until_busy(swarm, stopped)
+    (task_id,) = stopped
+    swarm.call("POST", f"/api/tasks/{task_id}/cancel")
+    swarm.wait_until(lambda: swarm.task(waits)["status"] == "completed", "it works on", 20)
+
+
+def _awaited(swarm: RealSwarm, swarm_id: str) -> Any:
+    switches = swarm.call("GET", "/api/kill-switch")["switches"]
+    return next(one["awaited"] for one in switches if one["id"] == swarm_id)

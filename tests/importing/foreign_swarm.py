@@ -22,7 +22,10 @@ CREATE TABLE agents (id TEXT PRIMARY KEY, name TEXT NOT NULL, isLead INTEGER NOT
 CREATE TABLE agent_tasks (id TEXT PRIMARY KEY, agentId TEXT, creatorAgentId TEXT, task TEXT NOT NULL, title TEXT,
     status TEXT NOT NULL, source TEXT, taskType TEXT, tags TEXT DEFAULT '[]', priority INTEGER DEFAULT 50,
     dependsOn TEXT DEFAULT '[]', offeredTo TEXT, model TEXT, provider TEXT, vcsRepo TEXT, createdAt TEXT, output TEXT);
-CREATE TABLE scheduled_tasks (id TEXT PRIMARY KEY, name TEXT, cronExpression TEXT, taskTemplate TEXT);
+CREATE TABLE scheduled_tasks (id TEXT PRIMARY KEY, name TEXT, description TEXT, cronExpression TEXT, intervalMs INTEGER,
+    runAt TEXT, taskTemplate TEXT, tags TEXT DEFAULT '[]', priority INTEGER DEFAULT 50, targetAgentId TEXT,
+    targetType TEXT DEFAULT 'agent-task', timezone TEXT DEFAULT 'UTC', enabled INTEGER DEFAULT 1, model TEXT);
+CREATE TABLE workflows (id TEXT PRIMARY KEY, name TEXT);
 CREATE TABLE swarm_config (id TEXT PRIMARY KEY, scope TEXT NOT NULL, scopeId TEXT, key TEXT NOT NULL,
     value TEXT NOT NULL, isSecret INTEGER NOT NULL DEFAULT 0, envPath TEXT, description TEXT, createdAt TEXT,
     lastUpdatedAt TEXT, encrypted INTEGER NOT NULL DEFAULT 0);
@@ -109,6 +112,7 @@ def a_swarm(folder: Path) -> DesplegaSwarm:
     swarm.task(id_of(7), "Builds on what went wrong", dependsOn=[id_of(6)])
     swarm.task(id_of(8), "Builds on that", dependsOn=[id_of(7)])
     swarm.add("scheduled_tasks", id="s-1", name="nightly", cronExpression="0 3 * * *", taskTemplate="Sweep")
+    swarm.add("workflows", id="w-1", name="release")
     swarm.add("session_logs", id="l-1", line="…")
     return swarm
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,12 @@ from agent_swarm.importing.desplega.database import read_tables
 from agent_swarm.importing.desplega.rows import understood
 from agent_swarm.importing.desplega.secrets import WrongKey
 from agent_swarm.importing.foreign import Foreign, UnreadableSource
-from agent_swarm.importing.planning import Plan, planned
+from agent_swarm.importing.plan import Plan
+from agent_swarm.importing.planning import planned
+from agent_swarm.services.firing import firing_of
+from agent_swarm.services.tasks import Rules
 from agent_swarm.store.base import Queries
+from agent_swarm.store.families.schedules import SCHEDULE_WORK, SCHEDULES
 from agent_swarm.store.operations import CreateProject
 from agent_swarm.store.records import ProjectRecord
 from agent_swarm.store.sql.file_lock import StoreLockedError, locked
@@ -35,7 +40,7 @@ def test_given_their_swarm_when_it_is_imported_then_agents_and_projects_are_know
     home: Home, swarm: DesplegaSwarm
 ) -> None:
     done = home.take_desplega(swarm.path)
-    assert done.new == {"agents": 2, "projects": 1, "tasks": 4, "config": 0}
+    assert done.new == {"agents": 2, "projects": 1, "tasks": 4, "schedules": 1, "config": 0}
     lead, ada = home.read(lambda queries: (queries.agent(LEAD), queries.agent(CODER)))
     assert lead is not None and ada is not None
     assert (lead.name, lead.profile.agent_role, lead.slots, lead.harness) == ("Lead", AgentRole.LEAD, 2, "claude")
@@ -75,7 +80,7 @@ def test_given_what_has_no_home_when_it_is_imported_then_all_of_it_is_in_a_repor
     assert done.report.stat().st_mode & 0o777 == 0o600
     kept = json.loads(done.report.read_text())["kept"]
     by_id = {one["sourceId"]: one for one in kept}
-    assert by_id["s-1"]["content"]["cronExpression"] == "0 3 * * *"
+    assert by_id["w-1"]["content"]["name"] == "release"
     assert by_id[id_of(7)]["reason"] == f"it waits for task {id_of(6)}, which is failed"
     assert by_id[id_of(8)]["reason"] == f"it waits for tasks that could not be imported: {id_of(7)}"
     assert done.counted == {"tasks completed": 1, "tasks failed": 1}
@@ -89,7 +94,7 @@ def test_given_an_import_when_it_is_done_again_then_nothing_changes_and_it_says_
     head = home.head()
     again = home.take_desplega(swarm.path)
     assert again.is_unchanged
-    assert again.unchanged == {"agents": 2, "projects": 1, "tasks": 4, "config": 0}
+    assert again.unchanged == {"agents": 2, "projects": 1, "tasks": 4, "schedules": 1, "config": 0}
     assert again.report == first.report
     assert home.head() == head
 
@@ -99,7 +104,7 @@ def test_given_more_in_the_source_when_it_is_imported_again_then_only_that_is_ad
 ) -> None:
     home.take_desplega(swarm.path)
     swarm.task(id_of(9), "And one more", dependsOn=[id_of(3)])
-    assert home.take_desplega(swarm.path).new == {"agents": 0, "projects": 0, "tasks": 1, "config": 0}
+    assert home.take_desplega(swarm.path).new == {"agents": 0, "projects": 0, "tasks": 1, "schedules": 0, "config": 0}
     assert home.tasks()["And one more"].state.status is TaskStatus.BLOCKED
 
 
@@ -138,8 +143,8 @@ def test_given_a_killed_servers_source_when_it_is_imported_then_what_is_in_its_l
 def test_given_a_refusal_in_the_middle_when_it_is_written_then_nothing_is(
     home: Home, swarm: DesplegaSwarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def with_a_conflict(foreign: Foreign, queries: Queries) -> Plan:
-        plan = planned(foreign, queries)
+    def with_a_conflict(foreign: Foreign, queries: Queries, *, now: int) -> Plan:
+        plan = planned(foreign, queries, now=now)
         other = ProjectRecord(id=id_of(99), name="shop", repo_url="https://elsewhere.example/shop")
         plan.operations.append(CreateProject(project=other, actor="operator"))
         return plan
@@ -272,8 +277,46 @@ def test_given_a_large_swarm_when_it_is_imported_then_all_of_it_is_one_transacti
     connection.close()
     assert home.take_desplega(swarm.path).new["tasks"] == 3_004
     assert len(home.tasks()) == 3_004
-    assert home.head()[0] == 2 + 1 + 3_004
+    assert home.head()[0] == 2 + 1 + 1 + 3_004  # agents, a project, a schedule, tasks
 
 
 def test_given_any_refusal_then_it_is_one_of_ours() -> None:
     assert issubclass(UnreadableSource, SwarmError) and issubclass(WrongKey, SwarmError)
+
+
+def test_given_their_schedules_when_they_are_imported_then_those_of_tasks_are_started_by_the_clock_here(
+    home: Home, swarm: DesplegaSwarm
+) -> None:
+    add = partial(swarm.add, "scheduled_tasks")
+    add(id="s-2", name="Every hour!", intervalMs=3_600_000, taskTemplate="Look", targetAgentId=CODER, enabled=0)
+    add(id="s-3", name="once", runAt="2100-01-01T00:00:00.000Z", taskTemplate="Party", tags='["fun"]', priority=90)
+    add(id="s-4", name="over", runAt="2020-01-01T00:00:00.000Z", taskTemplate="Gone")
+    add(id="s-5", name="odd", cronExpression="every day", taskTemplate="Odd")
+    add(id="s-6", name="release", cronExpression="@daily", taskTemplate="", targetType="workflow")
+    add(id="s-7", name="nightly", cronExpression="@daily", taskTemplate="Again")
+    done = home.take_desplega(swarm.path)
+    assert done.new["schedules"] == 3
+    reasons = {one.source_id: one.reason for one in done.kept}
+    assert reasons["s-4"] == "its time is over"
+    assert "5" in reasons["s-5"]
+    assert reasons["s-6"] == "there is nothing like it here yet"
+    assert "another schedule" in reasons["s-7"]
+    kept = home.read(lambda queries: queries.scan(SCHEDULES, limit=9))
+    assert {one.name: (one.when.words, one.status.value) for one in kept} == {
+        "nightly": ("0 3 * * * (UTC)", "active"),
+        "Every-hour": ("every 1 h", "paused"),
+        "once": ("once, at 2100-01-01T00:00:00.000Z", "active"),
+    }
+    by_name = {one.name: one for one in kept}
+    work = home.read(lambda queries: queries.record(SCHEDULE_WORK, by_name["Every-hour"].id))
+    assert work is not None
+    assert work.starts["task"] == {
+        "prompt": "Look",
+        "priority": 50,
+        "agentId": CODER,
+        "requires": {"capabilities": ["harness.codex"]},
+    }
+    firing = home.read(firing_of(by_name["Every-hour"], Rules()))
+    assert firing.problem is None
+    again = home.take_desplega(swarm.path)
+    assert (again.new["schedules"], again.unchanged["schedules"], again.is_unchanged) == (0, 3, True)

@@ -68,7 +68,7 @@ def test_given_their_folders_when_they_are_imported_then_agents_projects_and_ope
     home: Home, root: Path
 ) -> None:
     done = take(home, root)
-    assert done.new == {"agents": 2, "projects": 1, "tasks": 3, "config": 0}
+    assert done.new == {"agents": 2, "projects": 1, "tasks": 3, "schedules": 0, "config": 0}
     tasks = home.tasks()
     assert {name: task.state.status for name, task in tasks.items()} == {
         "Style Button": TaskStatus.PENDING,

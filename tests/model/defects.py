@@ -4,8 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 from agent_swarm.domain import commands
+from agent_swarm.domain.approvals import ApprovalStatus
 from agent_swarm.domain.tasks import AttemptOutcome, PauseReason, TaskState, TaskStatus
+from agent_swarm.store import asking
 from agent_swarm.store import operations as ops
+from agent_swarm.store.families.approvals import APPROVALS
 from agent_swarm.store.families.switches import SWITCHES
 from agent_swarm.store.memory import MemoryEngine
 from agent_swarm.testing.model_search.messages import Lease, Message
@@ -72,6 +75,20 @@ class KillForgetsTheLease(_AfterMove):
         put(engine, was.id, not_before=None)
 
 
+class AcceptedGoesToAnybody(ServerModel):
+    """Claims do not look at whom a task waits for."""
+
+
+class OffersNeverRunOut(_AfterMove):
+    kind = ops.OfferTask
+
+    def __init__(self) -> None:
+        super().__init__(tells_pins_apart=True)
+
+    def spoil(self, engine: MemoryEngine, was: TaskState, state: TaskState) -> None:
+        put(engine, was.id, pinned_until=None)
+
+
 class KillLetsThemReturn(_AfterMove):
     kind = ops.Heartbeat
 
@@ -104,6 +121,32 @@ class RegistrationReopensWhatHasEnded(_AfterMove):
     def spoil(self, engine: MemoryEngine, was: TaskState, state: TaskState) -> None:
         if state.is_terminal:
             put(engine, was.id, status=TaskStatus.PENDING, ready=True)
+
+
+class PausesForWhatIsAnswered(_AfterMove):
+    kind = commands.Pause
+
+    def spoil(self, engine: MemoryEngine, was: TaskState, state: TaskState) -> None:
+        if was.pause_wanted is PauseReason.APPROVAL and state.status is TaskStatus.PENDING:
+            put(engine, was.id, status=TaskStatus.PAUSED, pause_reason=PauseReason.APPROVAL, ready=False)
+
+
+class AnswerLeavesItPaused(ServerModel):
+    def apply(self, engine: MemoryEngine, operation: ops.Operation[Any], now: int) -> Any:
+        before = dict(engine.records)
+        reply = super().apply(engine, operation, now)
+        if isinstance(operation, asking.AnswerApproval):
+            engine.records.update(before)
+        return reply
+
+
+class TakesTheLastAnswer(ServerModel):
+    def apply(self, engine: MemoryEngine, operation: ops.Operation[Any], now: int) -> Any:
+        if isinstance(operation, asking.AnswerApproval):
+            kept = engine.families[APPROVALS]
+            for key, approval in kept.items():
+                kept[key] = replace(approval, status=ApprovalStatus.OPEN, settled_at=None, expires_at=2**62)
+        return super().apply(engine, operation, now)
 
 
 class PauseForgetsWhoResumes(_AfterMove):

@@ -9,7 +9,7 @@ import pytest
 
 from agent_swarm.testing.model_search.ending import Endings
 from agent_swarm.testing.model_search.search import Search, Searched
-from agent_swarm.testing.model_search.server import ServerModel
+from agent_swarm.testing.model_search.server import KEPT_FOR_ONE, ServerModel
 from agent_swarm.testing.model_search.system import ACKNOWLEDGED, DEAD_END, NO_OVERLAP, SLOW, TICK, Bounds, System
 from agent_swarm.testing.model_search.worker import WorkerModel
 
@@ -54,10 +54,15 @@ SCOPES: dict[str, tuple[Bounds, int]] = {
     "a person cancels or pauses": (replace(CALM, orders=1), 70_000),
     "a worker is killed or leaves": (replace(CALM, worker_crashes=1), 150_000),
     "a server is killed, an agent fails": (replace(CALM, server_crashes=1, failures=1), 105_000),
+    "an agent asks people": (replace(CALM, questions=1), 55_000),
     "the kill switch is used": (replace(CALM, kills=1), 250_000),
+    "a person offers, and whoever is asked answers": (replace(CALM, offers=1), 43_000),
     "a worker and a person": (replace(CALM, ticks=1, worker_crashes=1, orders=1), 320_000),
 }
 DEEP: dict[str, tuple[Bounds, int]] = {
+    "an agent asks people, and a person pauses or cancels": (replace(CALM, questions=1, orders=1), 155_000),
+    "an agent asks people, and a worker is killed": (replace(CALM, ticks=1, questions=1, worker_crashes=1), 1),
+    "an agent asks people, and the kill switch is used": (replace(CALM, ticks=1, questions=1, kills=1), 1),
     "a worker is killed, in a longer time": (replace(CALM, ticks=3, worker_crashes=1), 430_000),
     "a worker is killed, a message is copied": (replace(CALM, worker_crashes=1, copies=1), 410_000),
     "both sides are killed": (replace(CALM, worker_crashes=1, server_crashes=1), 460_000),
@@ -89,6 +94,8 @@ def test_given_what_may_go_wrong_when_all_histories_are_searched_then_every_rule
 
 
 STOPS = replace(CALM, kills=1)
+ASKS = replace(CALM, questions=1)
+OFFERS = replace(CALM, offers=1)
 KILLS, ORDERS = replace(CALM, worker_crashes=1), replace(CALM, orders=1)
 SERVER_DEFECTS: list[tuple[type[ServerModel], Bounds, str]] = [
     (defects.FenceIsNotChecked, CALM, "an accepted write carried the current fence"),
@@ -105,6 +112,11 @@ SERVER_DEFECTS: list[tuple[type[ServerModel], Bounds, str]] = [
     (defects.KillForgetsTheLease, STOPS, NO_OVERLAP),
     (defects.KillLetsThemReturn, STOPS, "what was killed waits for a person"),
     (defects.ClaimsWhileKilled, STOPS, "nothing runs while the kill switch is on"),
+    (defects.PausesForWhatIsAnswered, ASKS, DEAD_END),
+    (defects.AnswerLeavesItPaused, ASKS, "what waits for an answer has asked for one"),
+    (defects.TakesTheLastAnswer, ASKS, "the first answer stands"),
+    (defects.AcceptedGoesToAnybody, OFFERS, KEPT_FOR_ONE),
+    (defects.OffersNeverRunOut, OFFERS, DEAD_END),
     (defects.AnswersBeforeItCommits, replace(CALM, server_crashes=1), ACKNOWLEDGED),
 ]
 WORKER_DEFECTS: list[tuple[type[WorkerModel], str]] = [

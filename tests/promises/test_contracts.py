@@ -58,7 +58,7 @@ def test_given_a_contract_when_it_is_written_twice_then_it_is_the_same() -> None
 def test_given_a_break_that_nobody_wrote_down_when_docs_are_made_then_the_contract_stays_and_the_break_is_told(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broken = promise(project, query="swarm")
+    broken = promise(project, query="colour")
     promised = (project / REST.path).read_text(encoding="utf-8")
 
     assert main([], project) == 1
@@ -72,7 +72,7 @@ def test_given_a_break_that_nobody_wrote_down_when_docs_are_made_then_the_contra
 def test_given_a_break_written_down_with_its_recipe_when_docs_are_made_then_the_contract_moves_on(
     project: Path,
 ) -> None:
-    known = {"contract": "openapi", "change": promise(project, query="swarm"), "recipe": "filter by tag instead"}
+    known = {"contract": "openapi", "change": promise(project, query="colour"), "recipe": "filter by tag instead"}
     (project / BREAKS).write_text(json.dumps([known]), encoding="utf-8")
 
     assert main([], project) == 0

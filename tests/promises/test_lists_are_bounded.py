@@ -11,7 +11,7 @@ from tests.server.world import RegisteredAgent, World, opened
 
 from agent_swarm.domain import commands
 from agent_swarm.domain.configuration import ENTRIES_PER_PLACE
-from agent_swarm.protocol.limits import DEPENDENCIES, PAGE_DEFAULT, PAGE_MAX
+from agent_swarm.protocol.limits import BATCH_TASKS, DEPENDENCIES, PAGE_DEFAULT, PAGE_MAX
 
 pytestmark = pytest.mark.anyio
 
@@ -23,6 +23,7 @@ PAGED = {
     "/api/tasks": ("tasks", "id"),
     "/api/agents": ("agents", "id"),
     "/api/projects": ("projects", "id"),
+    "/api/swarms": ("swarms", "id"),
     "/api/users": ("users", "id"),
     "/api/auth/sessions": ("sessions", "id"),
     "/api/tasks/{id}/attempts": ("attempts", "number"),
@@ -37,6 +38,7 @@ PAGED = {
     "/api/kv/{namespace}": ("values", "key"),
     "/api/approvals": ("approvals", "id"),
     "/api/agents/{id}/profile/versions": ("versions", "version"),
+    "/api/schedules": ("schedules", "id"),
 }
 # Records that grow: they are read `after` a number, and the answer tells the next one.
 FEEDS = {
@@ -53,17 +55,24 @@ DETAILS = {
     "/api/agents/{id}/profile/versions/{number}",
     "/api/permission-profiles",
     "/api/overview",
+    "/api/swarms/{idOrName}/status",
     "/api/kill-switch",
     "/api/audit/verify",
     "/api/config/resolved",
     "/api/keys",
     "/api/memory/{id}",
     "/api/approvals/{id}",
+    "/api/schedules/next",
+    "/api/schedules/{idOrName}",
+    "/api/schedules/{idOrName}/explain",
+    "/api/schedules/{idOrName}/next",
+    "/api/schedules/{idOrName}/runs",
 }
 # What is told whole, because it is asked for whole and was bounded when it was written.
 WHOLE = {
     **dict.fromkeys((("/api/tasks/{id}", ".dependsOn"), ("/api/tasks/{id}/explain", ".dependsOn")), DEPENDENCIES),
     ("/api/config/resolved", ".entries"): 4 * ENTRIES_PER_PLACE,
+    ("/api/schedules/{idOrName}", ".tasks"): BATCH_TASKS,
 }
 
 
@@ -85,7 +94,9 @@ class Full:
             await world.post(
                 "/api/projects", {"name": f"p{number}", "repoUrl": f"https://example.com/{number // 2}.git"}
             )
-            await world.register(f"agent-{number % 100}")  # names are not unique
+            agent = await world.register(f"agent-{number % 100}")  # names are not unique
+            await world.post("/api/swarms", {"name": f"s{number}"})
+            await world.call("PUT", f"/api/swarms/s0/agents/{agent.id}")
             await world.post("/api/audit/checkpoint")
             entry = {
                 "scope": "project",
@@ -97,6 +108,8 @@ class Full:
             assert (await world.call("PUT", "/api/config", json=entry)).status_code == 200
             await world.post("/api/memory", {"text": "x", "name": f"n{number}"})
             await world.call("PUT", f"/api/kv/swarm/k{number}", json={"value": number})
+            schedule = {"name": f"s{number}", "at": "2040-01-01T00:00:00Z", "task": {"prompt": "x"}}
+            await world.post("/api/schedules", schedule)
             await session_of(world, await add_user(world, f"user-{number}"))
             channel = {"name": f"c{number}", "members": [f"user:user-{n}" for n in range(number + 1)][-1:]}
             await world.post("/api/channels", channel)
@@ -128,7 +141,7 @@ class Full:
         """The path of what there is much of."""
         identifier = self.agent.id if pattern.startswith("/api/agents") else self.tried
         identifier = self.said if pattern.startswith("/api/messages") else identifier
-        named = pattern.replace("{name}", "c0").replace("{namespace}", "swarm")
+        named = pattern.replace("{name}", "c0").replace("{namespace}", "swarm").replace("{idOrName}", "s0")
         return named.replace(ID, identifier).replace(NUMBER, str(MANY + 1))
 
 

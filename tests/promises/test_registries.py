@@ -9,8 +9,9 @@ import pytest
 from tests.promises.project import SOURCE, sources, strings
 from tests.promises.surface import error_classes
 
-from agent_swarm.domain import commands
-from agent_swarm.domain.commands import Change, Command
+from agent_swarm.domain import commands, offers
+from agent_swarm.domain.changes import Change
+from agent_swarm.domain.commands import Command
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.tasks import FailureClass, PauseReason, TaskState, TaskStatus
 from agent_swarm.protocol.errors import REGISTRY
@@ -19,7 +20,7 @@ from agent_swarm.store.events import task_event
 from agent_swarm.store.records import AttemptReport
 
 EVENT = re.compile(
-    r"(?:agent|approval|audit|auth|channel|config|key|killSwitch|kv|memory|message|project|session|signingKey|task|token|user)\.(?!name|email|toml|json)[a-z][A-Za-z]+"
+    r"(?:agent|approval|audit|auth|channel|config|key|killSwitch|kv|memory|message|project|schedule|session|signingKey|swarm|task|token|user)\.(?!name|email|toml|json|sqlite|example)[a-z][A-Za-z]+"
 )
 FAMILIES = (
     "kv",
@@ -37,9 +38,13 @@ FAMILIES = (
 EMITTERS = (
     "store/events.py",
     "domain/commands.py",
+    "domain/offers.py",
     "store/rows.py",
     "services/signed_history.py",
     "store/applying/approvals.py",
+    "store/applying/swarms.py",
+    "store/applying/schedules.py",
+    "store/scheduling.py",
     *(f"store/families/{name}.py" for name in FAMILIES),
 )
 NOW = 1_800_000_000_000_000
@@ -76,8 +81,8 @@ def states() -> Iterator[TaskState]:
             lease_expires_at=NOW if held else None,
             pause_wanted=wish if held else None,
             pause_reason=PauseReason.SHUTDOWN if status is TaskStatus.PAUSED else None,
-            pinned_agent="agent" if status is TaskStatus.PAUSED else None,
-            pinned_until=NOW if status is TaskStatus.PAUSED else None,
+            pinned_agent="agent" if status in (TaskStatus.PAUSED, TaskStatus.OFFERED) else None,
+            pinned_until={TaskStatus.PAUSED: NOW, TaskStatus.OFFERED: NOW + 1}.get(status),
             unmet=1 if status in (TaskStatus.BLOCKED, TaskStatus.BACKLOG) else 0,
         )
 
@@ -97,6 +102,9 @@ COMMANDS: tuple[Command, ...] = (
     commands.Resume(task_id=TASK),
     commands.Shelve(task_id=TASK),
     commands.Promote(task_id=TASK),
+    offers.Offer(task_id=TASK, agent_id="agent", ttl=1),
+    offers.Accept(task_id=TASK, agent_id="agent"),
+    offers.Reject(task_id=TASK, agent_id="agent"),
 )
 REPORTING = (commands.Start, commands.Complete, commands.Fail, commands.Pause)
 

@@ -20,7 +20,7 @@ from agent_swarm.server.metrics import Metrics, WithoutAgent
 from agent_swarm.services.tokens import Scope
 from agent_swarm.store.sql.tables import metadata
 
-RULES = [f"T{number}" for number in range(1, 13)]
+RULES = [f"T{number}" for number in range(1, 14)]
 
 
 def first_cells(name: str) -> set[str]:

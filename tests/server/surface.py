@@ -28,6 +28,7 @@ NAMES = {
     "root": "task",
     "parent": "task",
     "project": "project",
+    "swarm": "swarm",
     "cursor": "cursor",
     "after": "number",
 }
@@ -149,7 +150,9 @@ def about_known_things(draw: Any, case: Case, known: Known) -> None:
     """Let the call be about what exists, most of the time; and let it not wait."""
     for name in case.path_parameters or {}:
         kind = "number" if name == "number" else "agent" if "/agents/" in case.path else "task"
-        case.path_parameters[name] = _known(draw, "project" if name == "idOrName" else kind, known, name, case)
+        if name == "idOrName":
+            kind = "swarm" if case.path.startswith("/api/swarms") else "project"
+        case.path_parameters[name] = _known(draw, kind, known, name, case)
     for fields in (case.query, case.body):
         if isinstance(fields, dict):
             _name_known_things(draw, fields, known)
@@ -169,7 +172,7 @@ def _name_known_things(draw: Any, fields: dict[str, Any], known: Known) -> None:
         if field in fields:
             if known.get(kind) and draw(st.integers(0, 9)) > 0:
                 fields[field] = draw(st.sampled_from(known[kind]))
-            elif field in ("project", "cursor"):
+            elif field in ("project", "swarm", "cursor"):
                 del fields[field]
     for field, samples in SAMPLES.items():
         if fields.get(field) is not None and draw(st.integers(0, 9)) > 0:

@@ -1,5 +1,7 @@
 """Agents below agents over REST and MCP: introduced, looked at, stopped and started, by whom it is for."""
 
+from dataclasses import replace
+
 import pytest
 from tests.server.mcp.speaking import refuses, says
 from tests.server.world import Claim, RegisteredAgent, World
@@ -45,6 +47,28 @@ async def test_given_a_lead_when_it_names_another_parent_then_it_is_denied(world
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "denied")
         assert (await refuses(world, "add-agent", body, token=claim.token))["code"] == "denied"
     assert len((await world.get("/api/agents"))["agents"]) == 2
+
+
+async def test_given_a_lead_that_works_for_a_swarm_when_it_introduces_agents_then_they_are_in_there(
+    world: World,
+) -> None:
+    lead = await world.register("lead", role=AgentRole.LEAD)
+    swarm = await world.post("/api/swarms", {"name": "checkout"})
+    await world.call("PUT", f"/api/swarms/checkout/agents/{lead.id}")
+    lead = replace(lead, profile=replace(lead.profile, swarm_id=swarm["id"]))
+    await world.file(agentId=lead.id)
+    outside = await world.take(lead)
+    await world.file(agentId=lead.id, swarm="checkout")
+    inside = await world.take(lead)
+
+    children = [
+        await world.post("/api/agents", {"name": "first"}, token=inside.token),
+        await says(world, "add-agent", {"name": "second"}, token=inside.token),
+        await world.post("/api/agents", {"name": "third"}, token=outside.token),
+    ]
+
+    found = [(await world.get(f"/api/agents/{child['id']}"))["swarmId"] for child in children]
+    assert found == [swarm["id"], swarm["id"], None]
 
 
 async def test_given_a_lead_when_it_introduces_more_than_it_may_then_the_cap_is_named(world: World) -> None:

@@ -179,6 +179,7 @@ async def test_given_what_cannot_be_stored_when_it_is_put_then_it_is_refused_by_
 
 async def test_given_entries_at_every_place_when_resolved_then_each_says_where_it_comes_from(world: World) -> None:
     project = await world.post("/api/projects", {"name": "shop", "repoUrl": "https://git.example/shop.git"})
+    await world.post("/api/swarms", {"name": "blue"})
     agent = new_id()
     for scope, scope_id in (("global", None), ("swarm", "blue"), ("project", "shop"), ("agent", agent)):
         await stored(world, "NAME", value=scope, scope=scope, scopeId=scope_id, isSecret=False)
@@ -197,6 +198,7 @@ async def test_given_entries_at_every_place_when_resolved_then_each_says_where_i
 
 
 async def test_given_many_entries_when_listed_in_pages_and_by_filters_then_each_is_there_once(world: World) -> None:
+    await world.post("/api/swarms", {"name": "blue"})
     for number in range(7):
         await stored(world, f"N{number}", value="x", isSecret=False)
         await stored(world, f"N{number}", value="x", isSecret=False, scope="swarm", scopeId="blue")

@@ -16,6 +16,7 @@ from tests.server.test_nodes import (
     two,
 )
 
+from agent_swarm.domain.matching import AgentProfile
 from agent_swarm.protocol.pool import CLOSE_UNAUTHENTICATED
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.testing.waiting import until
@@ -24,6 +25,7 @@ __all__ = ["no_sweeps", "postgres_server", "settings", "stack", "two"]  # fixtur
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 PATH = "/api/kill-switch"
+ANYBODY = AgentProfile(id="anybody")
 
 
 async def test_given_a_worker_at_one_server_when_the_switch_is_used_at_another_then_it_is_told_and_nothing_is_claimed(
@@ -74,9 +76,9 @@ async def test_given_a_flag_file_at_one_server_when_it_appears_and_goes_then_all
     one, other = two
     settings.kill_flag.write_text("by hand")
 
-    await until(lambda: other.app.context.board.covering("anybody"))
+    await until(lambda: other.app.context.board.covering(ANYBODY))
     assert (await one.call("POST", "/api/tasks", {"prompt": "x"})).status_code == 503
     assert (await other.answer("GET", PATH))["reason"] == "by hand"
     settings.kill_flag.unlink()
-    await until(lambda: not other.app.context.board.covering("anybody"))
+    await until(lambda: not other.app.context.board.covering(ANYBODY))
     await one.file()

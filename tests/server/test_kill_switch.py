@@ -98,7 +98,8 @@ async def test_given_a_token_that_may_only_stop_when_it_lifts_then_that_is_denie
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({"scope": "swarm", "id": "shop"}, "scope"),
+        ({"scope": "swarm", "id": "shop"}, "id"),
+        ({"scope": "swarm"}, "id"),
         ({"scope": "agent"}, "id"),
         ({"scope": "agent", "id": "ada"}, "id"),
         ({"id": new_id()}, "id"),

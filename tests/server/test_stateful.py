@@ -62,7 +62,7 @@ class Histories(RuleBasedStateMachine):
         opening = opened(folder, address=folder / "swarm.sqlite" if self.on_disk else "memory:")
         self.opening = self.portal.wrap_async_context_manager(opening)
         self.world: World = self.opening.__enter__()
-        self.known: dict[str, list[Any]] = {"number": [1, 2], "cursor": [], "task": [], "agent": [], "project": []}
+        self.known: dict[str, list[Any]] = defaultdict(list, number=[1, 2])
         self.claims: list[dict[str, Any]] = []
         self.claims_of: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
 
@@ -241,6 +241,8 @@ class Histories(RuleBasedStateMachine):
                 self.known["task"].append(shown["id"])
         if "repoUrl" in body:
             self.known["project"] += [body["id"], body["name"]]
+        if str(body.get("id", "")).startswith("swarm-"):
+            self.known["swarm"] += [body["id"], body["name"]]
         if body.get("nextCursor"):
             self.known["cursor"].append(body["nextCursor"])
 

@@ -124,12 +124,12 @@ class AgentMoves(RuleBasedStateMachine):
                 self.now += 31 * SECOND
                 self.apply(ops.RunTimers(jitter=0.3))
                 continue
-            about: commands.Command = {
+            asked: dict[str, commands.Command] = {
                 "pause": commands.Pause(task_id=held.task_id, fence=held.fence, reason=PauseReason.PERSON),
                 "person": commands.RequestPause(task_id=held.task_id),
                 "cancel": commands.Cancel(task_id=held.task_id),
-            }[move]
-            self.apply(ops.TaskCommand(command=about, actor="operator"))
+            }
+            self.apply(ops.TaskCommand(command=asked[move], actor="operator"))
 
     @rule(data=st.data(), recursive=st.booleans(), by=st.sampled_from(["operator", "operator", "agent:x"]))
     def start_some(self, data: st.DataObject, recursive: bool, by: str) -> None:

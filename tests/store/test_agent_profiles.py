@@ -40,7 +40,7 @@ def test_given_an_agent_when_something_is_said_of_it_then_that_counts_and_the_re
     say(swarm, ada, 0, tags=("gpu",), instructions="be brief")
 
     agent = swarm.agent(ada)
-    assert (agent.name, agent.profile.tags, agent.profile_version) == ("ada", {"gpu"}, 1)
+    assert (agent.name, agent.profile.tags, agent.profile_version) == ("ada", frozenset({"gpu"}), 1)
     assert agent.profile.capabilities == {"harness.shell", "harness.claude"}
     [version] = versions(swarm, ada)
     assert (version.tags, version.skills, version.instructions) == (("gpu",), None, "be brief")
@@ -55,7 +55,7 @@ def test_given_a_profile_when_the_worker_registers_with_something_else_then_it_i
     swarm.register("another name", agent_id=ada, tags=("windows",), capabilities=("harness.shell",))
 
     agent = swarm.agent(ada)
-    assert (agent.name, agent.profile.tags) == ("another name", {"gpu"})
+    assert (agent.name, agent.profile.tags) == ("another name", frozenset({"gpu"}))
     assert agent.profile.capabilities == {"harness.shell"}
     say(swarm, ada, 1, tags=None)
     assert swarm.agent(ada).profile.tags == {"windows"}
@@ -141,4 +141,4 @@ def test_given_an_agent_that_was_introduced_when_its_worker_reports_then_what_wa
     swarm.register("host-7", agent_id=child.profile.id, tags=("linux",))
 
     agent = swarm.agent(child.profile.id)
-    assert (agent.name, agent.description, agent.profile.tags) == ("tester", "tests", {"linux"})
+    assert (agent.name, agent.description, agent.profile.tags) == ("tester", "tests", frozenset({"linux"}))

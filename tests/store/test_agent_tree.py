@@ -4,7 +4,15 @@ import pytest
 
 from agent_swarm.domain import commands
 from agent_swarm.domain.agent_tree import DEEPEST, AgentCaps
-from agent_swarm.domain.errors import AgentStopped, CapReached, Conflict, Denied, NotFound, UnknownReference
+from agent_swarm.domain.errors import (
+    AgentStopped,
+    CapReached,
+    Conflict,
+    Denied,
+    Killed,
+    NotFound,
+    UnknownReference,
+)
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
 from agent_swarm.domain.permissions import BUILT_IN, FULL, OFFLINE, READ_ONLY, Profiles
@@ -243,3 +251,72 @@ def test_given_a_default_for_workers_that_is_wider_than_a_leads_when_it_introduc
     added = swarm.do(ops.AddAgent(agent=agent, actor="tester", profiles=profiles))
 
     assert added.agent.permissions == READ_ONLY.name
+
+
+def test_given_an_agent_that_is_introduced_for_a_swarm_then_it_is_in_there_and_its_worker_chooses_no_other(
+    swarm: Driver,
+) -> None:
+    lead = swarm.register("lead", role=AgentRole.LEAD)
+    checkout, search = swarm.create_swarm("checkout", lead), swarm.create_swarm("search")
+
+    child = swarm.introduce("tester", below=lead, caps=AgentCaps(), swarm_id=checkout)
+
+    assert child.profile.swarm_id == checkout
+    assert swarm.agent(child.profile.id) == child
+    joined = swarm.engine.read(lambda q: [one for one in q.events_after(0, limit=99) if one.type == "swarm.joined"])
+    assert [(one.subject_id, one.data["agentId"]) for one in joined][-1] == (checkout, child.profile.id)
+    agent = AgentRecord(profile=AgentProfile(id=child.profile.id), name="host-7", instance_id=new_id())
+    swarm.instances[child.profile.id] = agent.instance_id
+    token = swarm.agent_token(child.profile.id)
+    done = swarm.do(ops.RegisterAgent(agent=agent, token=token, swarm_id=search))
+    assert (done.agent.profile.swarm_id, done.agent.name, done.agent.parent_id) == (checkout, "tester", lead)
+
+
+def test_given_a_name_that_is_known_outside_when_it_is_introduced_for_a_swarm_then_another_agent_is(
+    swarm: Driver,
+) -> None:
+    caps = AgentCaps()
+    lead = swarm.register("lead", role=AgentRole.LEAD)
+    checkout = swarm.create_swarm("checkout", lead)
+    outside = swarm.introduce("tester", below=lead, caps=caps)
+    inside = swarm.introduce("tester", below=lead, caps=caps, swarm_id=checkout)
+
+    assert (outside.profile.swarm_id, inside.profile.swarm_id) == (None, checkout)
+    again = [swarm.introduce("tester", below=lead, caps=caps, swarm_id=one) for one in (checkout, None)]
+    assert {one.profile.id for one in again} <= {inside.profile.id, outside.profile.id}
+    assert again[0] == inside
+
+
+def test_given_a_swarm_that_is_gone_or_stopped_when_an_agent_is_introduced_for_it_then_that_is_refused(
+    swarm: Driver,
+) -> None:
+    lead = swarm.register("lead", role=AgentRole.LEAD)
+    checkout, search = swarm.create_swarm("checkout", lead), swarm.create_swarm("search")
+    swarm.do(ops.DeleteSwarm(swarm_id=search, actor="tester"))
+    swarm.kill(checkout)
+    for swarm_id, refusal in ((checkout, Killed), (search, UnknownReference)):
+        with pytest.raises(refusal):
+            swarm.introduce("tester", below=lead, swarm_id=swarm_id)
+
+
+def test_given_a_stopped_agent_with_a_profile_in_a_paused_swarm_when_it_asks_then_it_gets_what_all_three_leave(
+    swarm: Driver,
+) -> None:
+    ada = swarm.register("ada", tags=("gpu",))
+    checkout = swarm.create_swarm("checkout", ada)
+    for needs in (Requirements(swarm_id=checkout), Requirements(tags=frozenset({"gpu"})), Requirements()):
+        swarm.file(requires=needs, priority=90 if needs.swarm_id or needs.tags else 50)
+    swarm.do(ops.ChangeAgentProfile(agent_id=ada, expected=0, actor="tester", fields={"tags": ()}))
+    swarm.pause_swarm(checkout)
+    swarm.stop(ada)
+
+    with pytest.raises(AgentStopped):
+        swarm.claim(ada)
+    swarm.let_work(ada)
+
+    claimed = swarm.take(ada)
+    assert swarm.task(claimed.task_id).spec.requires == Requirements()
+    assert swarm.claim(ada) is None
+    swarm.pause_swarm(checkout, paused=False)
+    assert swarm.task(swarm.take(ada).task_id).spec.swarm_id == checkout
+    assert swarm.agent(ada).profile.swarm_id == checkout

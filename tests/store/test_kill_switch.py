@@ -6,6 +6,7 @@ from agent_swarm.domain import commands
 from agent_swarm.domain.errors import Killed, StaleLease, UnknownReference
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.kill_switch import Activation, SwitchStatus
+from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import AttemptOutcome, PauseReason, TaskStatus
 from agent_swarm.store import operations as ops
 from agent_swarm.store.families.switches import all_switches, killed_switches
@@ -227,6 +228,87 @@ def test_given_a_flag_that_a_person_overruled_when_it_is_seen_again_then_only_a_
 
     assert swarm.kill(source="file:here", fingerprint="1").switch.status is SwitchStatus.ARMED
     assert swarm.kill(source="file:here", fingerprint="2").switch.status is SwitchStatus.KILLED
+
+
+def test_given_a_swarm_when_it_is_killed_then_its_tasks_and_its_agents_stop_and_others_go_on(swarm: Driver) -> None:
+    ada, bob, cy = (swarm.register(name) for name in ("ada", "bob", "cy"))
+    checkout = swarm.create_swarm("checkout", ada, bob)
+    swarm.create_swarm("search", cy)
+    swarm.file(requires=Requirements(swarm_id=checkout, agent_id=ada))
+    swarm.file(requires=Requirements(agent_id=bob))
+    swarm.file(requires=Requirements(agent_id=cy))
+    of_swarm, of_member, of_other = swarm.take(ada), swarm.take(bob), swarm.take(cy)
+
+    reply = swarm.kill(checkout, reason="they deploy")
+
+    assert (reply.switch.attempts, dict(reply.switch.awaited)) == (2, dict(sorted({ada: 1, bob: 1}.items())))
+    for held in (of_swarm, of_member):
+        assert swarm.state(held.task_id).pause_reason is PauseReason.KILL
+    assert swarm.complete(of_other).state.status is TaskStatus.COMPLETED
+    tokens = swarm.engine.read(lambda q: q.tokens())
+    valid = {one.agent_id for one in tokens if one.kind is TokenKind.AGENT and one.revoked_at is None}
+    assert valid == {cy}
+    free = swarm.file()
+    assert [swarm.claim(ada), swarm.claim(bob)] == [None, None]
+    assert swarm.take(cy).task_id == free
+    with pytest.raises(Killed, match="they deploy"):
+        swarm.file(requires=Requirements(swarm_id=checkout))
+    heard = ops.AcknowledgeKill(activation=reply.switch.id, agent_id=ada, runs=1)
+    assert [swarm.do(heard), swarm.do(heard)] == [True, False]
+
+
+def test_given_a_swarm_that_is_lifted_when_its_agents_ask_then_exactly_what_it_stopped_goes_on(swarm: Driver) -> None:
+    ada = swarm.register("ada")
+    checkout, search = swarm.create_swarm("checkout", ada), swarm.create_swarm("search")
+    waiting = swarm.file(requires=Requirements(swarm_id=checkout))
+    swarm.kill(search)
+    swarm.kill(checkout)
+    assert swarm.claim(ada) is None
+
+    assert swarm.lift(checkout, resume=True).resumed == 0
+
+    assert swarm.take(ada).task_id == waiting
+    assert [one.name for one in swarm.engine.read(killed_switches)] == [f"swarm:{search}"]
+
+
+@pytest.mark.parametrize("lifted", [0, 1, 2])
+def test_given_switches_for_all_a_swarm_and_an_agent_when_any_is_left_then_nothing_begins(
+    swarm: Driver, lifted: int
+) -> None:
+    ada = swarm.register("ada")
+    checkout = swarm.create_swarm("checkout", ada)
+    task_id = swarm.file(requires=Requirements(swarm_id=checkout))
+    scopes = ["", checkout, ada]
+    for what in scopes:
+        swarm.kill(what)
+    order = [*scopes[lifted:], *scopes[:lifted]]
+
+    for what in order[:2]:
+        swarm.lift(what)
+        assert swarm.claim(ada) is None
+    swarm.lift(order[2])
+
+    assert swarm.take(ada).task_id == task_id
+
+
+def test_given_a_swarm_that_is_not_there_when_it_is_killed_then_that_is_refused(swarm: Driver) -> None:
+    with pytest.raises(UnknownReference):
+        swarm.kill("swarm-1")
+
+
+def test_given_an_agent_of_a_lifted_swarm_that_has_left_when_it_confirms_then_nobody_waits_for_it(
+    swarm: Driver,
+) -> None:
+    ada = swarm.register("ada")
+    checkout = swarm.create_swarm("checkout", ada)
+    swarm.file(requires=Requirements(swarm_id=checkout))
+    swarm.take(ada)
+    switch = swarm.kill(checkout).switch
+    swarm.lift(checkout)
+    swarm.leave(checkout, ada)
+
+    assert swarm.do(ops.AcknowledgeKill(activation=switch.id, agent_id=ada, runs=1))
+    assert [dict(one.awaited) for one in swarm.engine.read(all_switches)] == [{}]
 
 
 def _asked() -> Activation:

@@ -14,7 +14,8 @@ from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.notes import TEXT_BYTES, THE_SWARM, NotePlace, NoteScope, NoteSearch, mark_of
 from agent_swarm.domain.words import terms_of
 from agent_swarm.store.base import Engine, Queries
-from agent_swarm.store.families.notes import NOTE_NAMES, NOTES, Note, RemoveNote, StoreNote
+from agent_swarm.store.families.note_vectors import StoreVectors
+from agent_swarm.store.families.notes import NOTE_NAMES, NOTE_VECTORS, NOTES, Note, RemoveNote, StoreNote
 from agent_swarm.store.memory import MemoryEngine
 from agent_swarm.store.sql import searching
 from agent_swarm.store.sql.copying.database import copy_database
@@ -309,3 +310,36 @@ def test_given_notes_that_came_and_went_when_sqlite_checks_its_index_then_it_is_
     with database.begin() as connection:
         connection.exec_driver_sql("INSERT INTO note_search (note_search, rank) VALUES ('integrity-check', 1)")
     database.dispose()
+
+
+def vectors(swarm: Driver) -> list[tuple[int, str, str]]:
+    kept = swarm.engine.read(lambda queries: queries.scan(NOTE_VECTORS, limit=100))
+    return [(-one.rank, one.model, one.vector) for one in kept]
+
+
+def test_given_vectors_of_notes_when_they_are_kept_then_only_of_those_that_are_still_what_was_read(
+    swarm: Driver,
+) -> None:
+    kept, anew, removed = (swarm.do(note(f"text {number}", name=f"n{number}")) for number in range(3))
+    swarm.advance(1)
+    swarm.do(note("another text", name=anew.name))
+    swarm.do(RemoveNote(note=removed, actor="operator"))
+
+    stored = StoreVectors(model="m", notes=(kept, anew, removed), vectors=("1111", "2222", "3333"))
+
+    assert swarm.do(stored) == 1
+    assert vectors(swarm) == [(kept.number, "m", "1111")]
+
+
+def test_given_a_note_with_a_vector_when_it_is_written_anew_or_removed_then_the_vector_goes_with_the_old_text(
+    swarm: Driver,
+) -> None:
+    one, two = swarm.do(note("text", name="one")), swarm.do(note("text", name="two"))
+    swarm.do(StoreVectors(model="m", notes=(one, two), vectors=("1111", "2222")))
+    both = {(one.number, "m", "1111"), (two.number, "m", "2222")}
+    assert vectors(swarm) == sorted(both, reverse=True)  # the newest first
+
+    swarm.do(note("another", name="one"))
+    assert vectors(swarm) == [(two.number, "m", "2222")]
+    swarm.do(RemoveNote(note=two, actor="operator"))
+    assert vectors(swarm) == []

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from agent_swarm.domain.ids import new_id
+from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import Engine
@@ -23,13 +24,14 @@ from agent_swarm.testing.driver import Driver
 
 AGENTS = [new_id(), new_id()]
 PROJECTS = [new_id(), new_id()]
+SWARM = "swarm-1"
 STATUSES: list[tuple[TaskStatus, ...]] = [
     (),
     (TaskStatus.PENDING,),
     (TaskStatus.PENDING, TaskStatus.COMPLETED, TaskStatus.PENDING),
     tuple(TaskStatus),
 ]
-GIVEN = ("agent_id", "project_id", "root_id", "parent_id", "label")
+GIVEN = ("agent_id", "project_id", "swarm_id", "root_id", "parent_id", "label")
 COMBINATIONS = [names for size in range(len(GIVEN) + 1) for names in itertools.combinations(GIVEN, size)]
 
 
@@ -49,6 +51,7 @@ def family(swarm: Driver) -> list[TaskRecord]:
         record = ProjectRecord(id=project, name=project, repo_url="x")
         swarm.do(ops.CreateProject(project=record, actor="operator"))
     ada = swarm.register("ada")
+    checkout = swarm.create_swarm("checkout", ada)
     parents: list[TaskSpec] = []
     for step in range(6):
         made = []
@@ -64,6 +67,7 @@ def family(swarm: Driver) -> list[TaskRecord]:
                     parent_id=parent.id if parent else None,
                     root_id=parent.root_id or parent.id if parent else "",
                     priority=50 + place,
+                    requires=Requirements(swarm_id=checkout if (step + place) % 2 else None),
                 )
             )
         swarm.do(ops.CreateTasks(tasks=tuple(ops.NewTask(spec=spec) for spec in made), actor="operator"))
@@ -82,6 +86,7 @@ def test_given_any_combination_of_filters_when_pages_are_followed_then_each_task
     values = {
         "agent_id": next(record.last_agent_id for record in family if record.last_agent_id) or "",
         "project_id": PROJECTS[0],
+        "swarm_id": next(record.spec.swarm_id for record in family if record.spec.swarm_id) or "",
         "root_id": child.spec.root_id,
         "parent_id": child.spec.parent_id or "",
         "label": "ui",
@@ -101,6 +106,7 @@ def fits(record: TaskRecord, wanted: TaskFilter) -> bool:
         (not wanted.statuses or record.state.status in wanted.statuses)
         and wanted.agent_id in (None, record.last_agent_id)
         and wanted.project_id in (None, spec.project_id)
+        and wanted.swarm_id in (None, spec.swarm_id)
         and wanted.root_id in (None, spec.root_id)
         and wanted.parent_id in (None, spec.parent_id)
         and (wanted.label is None or wanted.label in spec.labels)
@@ -118,7 +124,8 @@ def followed(engine: Engine, filters: TaskFilter, *, limit: int) -> list[str]:
 
 # --- they are bounded -------------------------------------------------------------------------------------------------
 
-# Two halves that never meet: the first belongs to one project and agent and has ended, the second waits elsewhere.
+# Two halves that never meet: the first belongs to one project and agent and has ended, the second waits elsewhere, in
+# a swarm.
 # One task in a hundred has a rare label, and one a parent of its own.
 UNFRIENDLY = {
     "nothing": TaskFilter(),
@@ -130,6 +137,9 @@ UNFRIENDLY = {
     "a label nobody has": TaskFilter(label="none"),
     "a project": TaskFilter(project_id=PROJECTS[1]),
     "a project and a status nobody has there": TaskFilter(statuses=(TaskStatus.PENDING,), project_id=PROJECTS[0]),
+    "a swarm": TaskFilter(swarm_id=SWARM),
+    "a swarm and a status nobody has there": TaskFilter(statuses=(TaskStatus.COMPLETED,), swarm_id=SWARM),
+    "a rare label in a large swarm": TaskFilter(swarm_id=SWARM, label="rare"),
     "an agent and a status it never had": TaskFilter(statuses=(TaskStatus.PENDING,), agent_id=AGENTS[0]),
     "an agent": TaskFilter(agent_id=AGENTS[0]),
     "a family": TaskFilter(root_id="parent"),
@@ -181,6 +191,7 @@ def fill(engine: SqlEngine, url: str, number: int) -> None:
         connection.execute(
             update.where(tables.task.c.id <= ended[-1]).values(status="completed", ready=0, last_agent_id=AGENTS[0])
         )
+        connection.execute(update.where(tables.task.c.id > ended[-1]).values(swarm_id=SWARM))
         kin = [spec.id for spec in specs[:: number // 10]]
         connection.execute(update.where(tables.task.c.id.in_(kin)).values(root_id="parent", parent_id="parent"))
     with beside.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -25,7 +25,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from tests.store.agent_moves import AgentMoves
+from tests.store.offer_moves import OfferMoves
 from tests.store.record_moves import RecordMoves
+from tests.store.swarm_moves import SwarmMoves
 from tests.store.wait_moves import WaitMoves
 
 from agent_swarm.domain import commands
@@ -93,9 +95,10 @@ _VERBS: dict[type, Verb] = {
 _BY_DEPENDENCY = {("Fail", "backlog", "changed"), ("Fail", "blocked", "changed")}
 
 
-class StoreHistories(RecordMoves, WaitMoves, AgentMoves):
+class StoreHistories(RecordMoves, WaitMoves, SwarmMoves, OfferMoves, AgentMoves):
     """Feeds two engines the same batches. `seen` counts, over all histories, what met which status and how it ended."""
 
+    profiles = AGENTS
     seen: ClassVar[Counter[Met]] = Counter()
     woken: ClassVar[Counter[str]] = Counter()
 
@@ -205,7 +208,13 @@ class StoreHistories(RecordMoves, WaitMoves, AgentMoves):
             waits_for = [*upstreams, *([made[-1].spec.id] if chained and made else [])]
             labels = ("ui", "db")[: priority // 50]
             spec = TaskSpec(
-                id=self.fresh_id(), title="t", prompt="p", requires=requires, priority=priority, labels=labels
+                id=self.fresh_id(),
+                title="t",
+                prompt="p",
+                requires=requires,
+                priority=priority,
+                labels=labels,
+                timeout=5 * SECOND if tries == 1 else None,
             )
             made.append(
                 ops.NewTask(
@@ -263,8 +272,9 @@ class StoreHistories(RecordMoves, WaitMoves, AgentMoves):
     @invariant()
     def nothing_that_is_stopped_is_held(self) -> None:
         killed = self.memory.read(killed_switches)
-        held = [record.state for record in self.memory.records.values() if record.state.is_held]
-        assert not [state.id for state in held if stopping(killed, str(state.agent_id))]
+        for record in (one for one in self.memory.records.values() if one.state.is_held):
+            agent = self.memory.agents[str(record.state.agent_id)].profile
+            assert stopping(killed, agent.id, agent.swarm_id, record.spec.swarm_id) is None
 
     @rule(
         data=st.data(),
@@ -334,7 +344,8 @@ class StoreHistories(RecordMoves, WaitMoves, AgentMoves):
         return held, claim
 
     def credit(self, profile: AgentProfile) -> ops.ClaimTask:
-        classes = self.memory.read(lambda q: q.classes())
+        """For all that the agent serves as it is now, in whichever swarm."""
+        classes, profile = self.memory.read(lambda q: q.classes()), self.memory.agents[profile.id].profile
         return ops.ClaimTask(
             claim_id=self.fresh_id(),
             agent_id=profile.id,
@@ -347,8 +358,7 @@ class StoreHistories(RecordMoves, WaitMoves, AgentMoves):
     def check_claim(self, operation: ops.ClaimTask, task_id: str) -> None:
         """No task leases to a worker that lacks a hard requirement, and tokens only grow."""
         record = self.memory.records[task_id]
-        profile = next(agent for agent in AGENTS if agent.id == operation.agent_id)
-        assert serves(self.memory.agents[profile.id].profile, record.spec.requires)
+        assert serves(self.memory.agents[operation.agent_id].profile, record.spec.requires)
         assert record.state.fence > self.fences[task_id]
         self.fences[task_id] = record.state.fence
 
@@ -567,6 +577,9 @@ class StoreHistories(RecordMoves, WaitMoves, AgentMoves):
         """The fence that a command about it should carry; with `is_stale` one that is over."""
         if status in ("backlog", "blocked") or (status == "pending" and not is_stale):
             return 0
+        if status == "offered":
+            self.apply(ops.OfferTask(task_id=task_id, agent_id=guide.id, ttl=SECOND, actor="operator"))
+            return 0
         fence = self.take(guide)
         if is_stale and status != "cancelled":
             self.now += LEASE
@@ -649,13 +662,8 @@ def _met(
 
 
 def _allowed() -> set[Met]:
-    """What the table of transitions lets happen, and the refusals of rules T3 and T5. Nothing offers tasks yet."""
-    changes = {
-        (kind.__name__, status.value, "changed")
-        for kind, verb in _VERBS.items()
-        for status in sources_of(verb)
-        if status is not TaskStatus.OFFERED
-    }
+    """What the table of transitions lets happen, and the refusals of rules T3 and T5."""
+    changes = {(kind.__name__, status.value, "changed") for kind, verb in _VERBS.items() for status in sources_of(verb)}
     held = ("claimed", "running")
     fenced = [kind.__name__ for kind in _VERBS if "fence" in kind.__dataclass_fields__]  # type: ignore[attr-defined]
     refusals = {(kind, status, "staleLease") for kind in fenced for status in ("pending", "running", "cancelled")}
@@ -701,6 +709,7 @@ def test_given_any_history_when_memory_and_sqlite_follow_it_then_they_agree(fold
     assert StoreHistories.came >= {"paused", "answered", "denied", "expired", "closed"}
     assert StoreHistories.waited >= {"waited", "went on", "refused"}
     assert StoreHistories.met >= {"added", "born stopped", "stopped", "interrupted", "started", "described"}
+    assert StoreHistories.answered >= {"open", "accepted", "rejected", "expired", "closed", "refused"}
 
 
 def meet_the_rest(other: Engine) -> None:
@@ -708,6 +717,13 @@ def meet_the_rest(other: Engine) -> None:
     machine = StoreHistories(other)
     for met in sorted(_allowed() - (+machine.seen).keys()):
         machine.meet(*met)
+    machine.apply(ops.LiftKillSwitch(scope=SwitchScope.ALL, by="operator"))
+    for moves in (["stop", "answer"], ["stop", "deny"], ["stop", "expire"], ["cancel"]):
+        machine.wait_for_an_answer(pauses=True, moves=moves)
+    for moves in (["stop", "end"], ["cancel", "ask"]):
+        machine.wait_for_tasks(moves=moves)
+    for moves in (["accept", "reject"], ["reject"], ["wait"], ["cancel"]):
+        machine.offer_with(machine.file_for(AGENTS[0]), AGENTS[0], moves)
     machine.stores_agree()
     machine.teardown()
     assert _allowed() <= {met for met, times in machine.seen.items() if times}

@@ -34,9 +34,10 @@ def agent() -> None:
 
 @click.command()
 @click.option("--tree", is_flag=True, help="Show agents below those that introduced them.")
+@click.option("--swarm", metavar="NAME", help="Only agents of this swarm.")
 @json_option
 @with_client
-def ls(client: Client, *, tree: bool, as_json: bool) -> None:
+def ls(client: Client, *, tree: bool, swarm: str | None, as_json: bool) -> None:
     """List the agents.
 
     BUSY is how many tasks an agent has, of those that it may have at once. What is stopped gets no work.
@@ -47,7 +48,7 @@ def ls(client: Client, *, tree: bool, as_json: bool) -> None:
       agent-swarm agent ls --tree
       agent-swarm agent ls --json | jq '.agents[] | {name, status, isLead}'
     """
-    agents = client.items("/api/agents", "agents")
+    agents = [one for page in client.pages("/api/agents", {"swarm": swarm}) for one in page["agents"]]
     if as_json:
         print_json({"agents": agents, "nextCursor": None})
         return
@@ -123,6 +124,7 @@ def show(client: Client, *, agent: str, as_json: bool) -> None:
         "tags": ", ".join(found["tags"]),
         "can": ", ".join(found["capabilities"]),
         "may do": found["permissions"],
+        "swarm": found["swarmId"],
         "capacity": "{current} of {max} busy, {available} free".format(**found["capacity"]),
         "below": names.get(found["parentAgentId"], found["parentAgentId"]),
         "above": ", ".join(names.get(child, child) for child in found["children"]),

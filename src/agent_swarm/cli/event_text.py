@@ -15,6 +15,12 @@ ENDINGS = {
     "task.cancelled": "cancelled",
     "task.killed": "killed, and paused",
 }
+OFFERS = {
+    "task.offered": "{agent} is asked whether it takes it",
+    "task.offerAccepted": "{agent} accepted it",
+    "task.offerRejected": "{agent} rejected it",
+    "task.offerExpired": "{agent} did not answer in time",
+}
 PLAIN = {
     "agent.updated": "is back, or has another profile",
     "agent.superseded": "a newer process of this agent took over",
@@ -50,6 +56,8 @@ def _told(event_type: str, data: Mapping[str, Any], agent: str, *, attempt: int 
             return f"{data.get('title', '')} ({data.get('status', '')})"
         case "task.claimed":
             return f"{agent} took it, attempt {attempt}"
+        case _ if event_type in OFFERS:
+            return _with_reason(OFFERS[event_type].format(agent=agent), data)
         case "task.started":
             return f"{agent} started" if agent else "started"
         case "task.progressed":
@@ -126,6 +134,7 @@ def _with_names(data: Mapping[str, Any], agents: Names) -> Mapping[str, Any]:
         return agents.get(identifier, recipient) if kind == "agent" else recipient
 
     named = {field: name(data[field]) for field in ("recipient", "member") if field in data}
+    named |= {"agent": agents[data["agentId"]]} if data.get("agentId") in agents else {}
     return {**data, **named, **({"to": [name(one) for one in data["to"]]} if data.get("to") else {})}
 
 
@@ -134,8 +143,25 @@ def _who(recipient: str) -> str:
     return f"{kind} {short_id(name)}" if kind in ("agent", "task") else recipient
 
 
+def _of_swarms(event_type: str, data: Mapping[str, Any]) -> str:
+    name = f"swarm {data.get('name')}"
+    match event_type:
+        case "swarm.joined" | "swarm.left":
+            verb = "joined" if event_type == "swarm.joined" else "left"
+            return f"{data.get('agent') or 'agent ' + short_id(str(data.get('agentId')))} {verb} {name}"
+        case "swarm.changed":
+            return f"{name} has another project" if data.get("projectId") else f"{name} has no project any more"
+        case "swarm.created":
+            return f"{name} was made"
+        case "swarm.resumed":
+            return f"{name} goes on"
+    return f"{name} is {event_type.removeprefix('swarm.')}"
+
+
 def _of_the_switch(event_type: str, data: Mapping[str, Any]) -> str:
-    covered = "everything" if data.get("scope") == "all" else f"{data.get('scope')} {short_id(str(data.get('id')))}"
+    which = str(data.get("id"))
+    named = {"all": "everything", "swarm": f"swarm {which}"}
+    covered = named.get(str(data.get("scope")), f"{data.get('scope')} {short_id(which)}")
     if event_type == "killSwitch.activated":
         reason = f": {data['reason']}" if data.get("reason") else ""
         return f"KILLED {covered}{reason} ({data.get('attempts', 0)} attempts ended)"
@@ -187,6 +213,38 @@ def _of_values(event_type: str, data: Mapping[str, Any]) -> str:
     return f"{where} was set"
 
 
+def _of_schedules(event_type: str, data: Mapping[str, Any]) -> str:
+    name, run = data.get("name", ""), f"run {data.get('run')} of {data.get('name', '')}"
+    match event_type:
+        case "schedule.created" | "schedule.changed":
+            done = "is started by the clock" if event_type == "schedule.created" else "was changed"
+            return f"{name} {done}: {data.get('rule', '')}"
+        case "schedule.paused":
+            message = f": {data['message']}" if data.get("message") else ""
+            itself = f" itself after {data.get('failures')} failures{message}"
+            return f"{name} was paused" if data.get("reason") == "person" else f"{name} paused{itself}"
+        case "schedule.fired":
+            tasks = data.get("tasks", 1)
+            return f"{run} began, with {tasks} task{'' if tasks == 1 else 's'}"
+        case "schedule.skipped":
+            return f"{run} was left out: tasks of an earlier one are open"
+        case "schedule.queued":
+            return f"{run} waits for the one before"
+        case "schedule.failed":
+            return f"{run} could not begin: {data.get('message', '')}"
+        case "schedule.missed":
+            more = "more than " if data.get("more") else ""
+            return f"{name} missed {more}{data.get('count')}, the last at {data.get('last', '')}"
+    return f"{name} {_SCHEDULES.get(event_type, '')}"
+
+
+_SCHEDULES = {
+    "schedule.resumed": "goes on",
+    "schedule.finished": "has no run left",
+    "schedule.removed": "is no more",
+}
+
+
 def _of_people(event_type: str, data: Mapping[str, Any]) -> str:
     match event_type:
         case "user.created":
@@ -227,7 +285,9 @@ TELLERS: Mapping[str, Callable[[str, Mapping[str, Any]], str]] = {
     "killSwitch": _of_the_switch,
     "message": _of_messages,
     "channel": _of_channels,
+    "swarm": _of_swarms,
     "kv": _of_values,
     "memory": _of_memory,
+    "schedule": _of_schedules,
     **dict.fromkeys(("user", "session", "signingKey", "auth"), _of_people),
 }

@@ -33,6 +33,7 @@ def kill(client: Client, *, agent: str | None, swarm: str | None, reason: str, a
       agent-swarm kill
       agent-swarm kill --reason "they deploy on their own"
       agent-swarm kill --agent ada
+      agent-swarm kill --swarm checkout
     """
     body = {"action": "activate", "reason": reason, **_scope(client, agent, swarm)}
     told = client.post(PATH, body)
@@ -45,7 +46,7 @@ def kill(client: Client, *, agent: str | None, swarm: str | None, reason: str, a
     say(f"attempts ended: {used['attempts']}, tasks paused: {used['pausedTasks']}")
     for line in awaited(used):
         say(line)
-    say("let it go on with: agent-swarm lift")
+    say(f"let it go on with: {_lifting(used)}")
 
 
 @click.command()
@@ -64,6 +65,7 @@ def lift(client: Client, *, agent: str | None, swarm: str | None, resume: bool, 
       agent-swarm lift
       agent-swarm lift --resume
       agent-swarm lift --agent ada
+      agent-swarm lift --swarm checkout
     """
     body = {"action": "deactivate", "resume": resume, **_scope(client, agent, swarm)}
     told = client.post(PATH, body)
@@ -83,7 +85,7 @@ def lift(client: Client, *, agent: str | None, swarm: str | None, resume: bool, 
 def banner(switch: Json) -> str:
     """The line that no view leaves out while a switch is on."""
     since = f", {age(switch['since'])} ago" if switch.get("since") else ""
-    return f"KILLED: {_what(switch)}{_because(switch)} (by {switch['by']}{since}; let it go on: agent-swarm lift)"
+    return f"KILLED: {_what(switch)}{_because(switch)} (by {switch['by']}{since}; let it go on: {_lifting(switch)})"
 
 
 def awaited(switch: Json) -> list[str]:
@@ -104,7 +106,9 @@ def _scope(client: Client, agent: str | None, swarm: str | None) -> dict[str, An
     if agent and swarm:
         raise click.UsageError("give --agent or --swarm, not both")
     if swarm:
-        return {"scope": "swarm", "id": swarm}
+        from agent_swarm.cli.swarm import swarm_id
+
+        return {"scope": "swarm", "id": swarm_id(client, swarm)}
     if agent:
         from agent_swarm.cli.task.ids import agent_id
 
@@ -119,6 +123,10 @@ def _used(told: Json, body: dict[str, Any]) -> Json:
 
 def _what(switch: Json) -> str:
     return "everything" if switch["scope"] == "all" else f"{switch['scope']} {switch['id']}"
+
+
+def _lifting(switch: Json) -> str:
+    return "agent-swarm lift" + ("" if switch["scope"] == "all" else f" --{switch['scope']} {switch['id']}")
 
 
 def _because(switch: Json) -> str:

@@ -13,7 +13,12 @@ from agent_swarm.cli.text import age, one_line, printable
 _TEXT_CHARS = 60
 
 namespace_option = click.option(
-    "--namespace", "-n", default="swarm", show_default=True, metavar="NS", help="swarm, agent:ID or task:ID."
+    "--namespace",
+    "-n",
+    default="swarm",
+    show_default=True,
+    metavar="NS",
+    help="swarm, swarm:NAME, agent:ID or task:ID.",
 )
 if_version_option = click.option(
     "--if-version", type=click.IntRange(0), metavar="N", help="Only where this is the version there; 0: nothing is."

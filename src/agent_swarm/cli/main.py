@@ -23,6 +23,7 @@ COMMANDS = {
     },
     "Give it work": {
         "task": Lazy("agent_swarm.cli.task:task", "File, follow and steer tasks."),
+        "schedule": Lazy("agent_swarm.cli.schedule:schedule", "Have work started by the clock."),
         "chat": Lazy("agent_swarm.cli.chat:chat", "Talk with agents, and read what they say."),
         "repo": Lazy("agent_swarm.cli.repo:repo", "Name the git repositories that tasks work on."),
         "kv": Lazy("agent_swarm.cli.kv:kv", "Keep small values for agents under keys."),
@@ -30,6 +31,7 @@ COMMANDS = {
     },
     "See what happens": {
         "overview": Lazy("agent_swarm.cli.overview:overview", "Show what runs, what waits and who works."),
+        "swarm": Lazy("agent_swarm.cli.swarm:swarm", "Group agents and tasks, under a name."),
         "agent": Lazy("agent_swarm.cli.agent:agent", "Show the agents."),
         "approval": Lazy("agent_swarm.cli.approval:approval", "Answer what agents ask."),
         "watch": Lazy("agent_swarm.cli.watch:watch", "Print events as they happen, one line each."),

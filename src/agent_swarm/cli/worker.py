@@ -16,10 +16,16 @@ OPTIONS = (
     click.option("--name", "agent_name", help="AGENT_NAME; default role and host name."),
     click.option("--template", "template_id", help="TEMPLATE_ID, such as official/coder."),
     click.option("--role", help="What it is, in a word, such as frontend."),
+    click.option("--swarm", metavar="NAME", help="AGENT_SWARM_SWARM: the swarm it joins, where it is in none."),
     click.option("--harness", help="HARNESS_PROVIDER: the agent CLI for tasks that name none."),
     click.option("--sandbox", help="Where runs live."),
     click.option(
         "--slots", type=click.IntRange(1, 1000), help="MAX_CONCURRENT_TASKS: how many tasks at the same time."
+    ),
+    click.option(
+        "--offers",
+        type=click.Choice(["accept", "ask"]),
+        help="Tasks that it is offered: take them (default), or wait until its session or a person answers.",
     ),
     click.option("--skills", metavar="A,B", help="What it is good at; ranks, never excludes."),
     click.option("--tags", metavar="A,B", help="Decide which tasks may land here."),

@@ -5,11 +5,11 @@ that was already carried out; it raises where the command is refused. The store 
 that names the fence and status decided on, so that a decision made on an old row changes nothing.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, replace
 
+from agent_swarm.domain import deadlines, offers
 from agent_swarm.domain.backoff import AGENT_FAILURE, INFRASTRUCTURE_LOSS
+from agent_swarm.domain.changes import Change, Repeat, is_due, queued
 from agent_swarm.domain.errors import IllegalTransition, ResultConflict, StaleLease
 from agent_swarm.domain.tasks import (
     AttemptOutcome,
@@ -159,29 +159,11 @@ Command = (
     | Resume
     | Shelve
     | Promote
+    | offers.Offer
+    | offers.Accept
+    | offers.Reject
 )
 Fenced = Start | Complete | Fail | Pause | Release
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """The task after the command. `verb` is None where only a timer or a wish changed, not the status.
-
-    `event` is the type of the event to record, `outcome` how the attempt that was current ended, if it did.
-    """
-
-    state: TaskState
-    verb: Verb | None
-    event: str
-    outcome: AttemptOutcome | None = None
-    detail: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Repeat:
-    """The same was already done; answer as then."""
-
-    state: TaskState
 
 
 def decide(task: TaskState, command: Command, *, now: int) -> Change | Repeat:
@@ -196,7 +178,7 @@ def decide(task: TaskState, command: Command, *, now: int) -> Change | Repeat:
         case Cancel():
             return _cancel(task)
         case Kill():
-            return _kill(task)
+            return _kill(task, now)
         case ConfirmKill():
             return _confirm_kill(task, command.agent_id)
         case RequestPause():
@@ -208,6 +190,8 @@ def decide(task: TaskState, command: Command, *, now: int) -> Change | Repeat:
             return Change(changed(task, status=target, ready=False), Verb.SHELVE, "task.shelved")
         case Promote():
             return _promote(task, now)
+        case offers.Offer() | offers.Accept() | offers.Reject():
+            return offers.decide(task, command, now)
 
 
 def tick(task: TaskState, *, now: int, jitter: float = 0.0) -> Change | Repeat:
@@ -215,13 +199,16 @@ def tick(task: TaskState, *, now: int, jitter: float = 0.0) -> Change | Repeat:
     if task.timer_at is None or task.timer_at > now:
         return Repeat(task)
     if task.is_held:
-        return _lose(task, now, jitter, "leaseExpired")
+        lapsed = task.lease_expires_at is not None and task.lease_expires_at <= now
+        return _lose(task, now, jitter, "leaseExpired") if lapsed else _time_out(task, now, jitter)
     if task.status is TaskStatus.PAUSED:
         return _resume(changed(task, pinned_agent=None, pinned_until=None), None, now)
+    if task.status is TaskStatus.OFFERED:
+        return offers.expire(task, now)
     pin_over = task.pinned_until is not None and task.pinned_until <= now
     woken = changed(
         task,
-        ready=_is_due(task, now),
+        ready=is_due(task, now),
         pinned_agent=None if pin_over else task.pinned_agent,
         pinned_until=None if pin_over else task.pinned_until,
     )
@@ -236,7 +223,7 @@ def unblock(task: TaskState, met: int, *, now: int) -> Change:
     task = changed(task, unmet=max(0, task.unmet - met))
     if task.unmet or task.status is not TaskStatus.BLOCKED:
         return Change(task, None, "")
-    return Change(_queued(task, now), Verb.UNBLOCK, "task.unblocked")
+    return Change(queued(task, now), Verb.UNBLOCK, "task.unblocked")
 
 
 def fail_by_dependency(task: TaskState, upstream: str) -> Change | None:
@@ -290,7 +277,9 @@ def _fenced(task: TaskState, command: Fenced, now: int) -> Change | Repeat:
         raise StaleLease(task.id, presented=command.fence, current=task.fence)
     match command:
         case Start():
-            return Change(changed(task, status=after(task.id, task.status, Verb.START)), Verb.START, "task.started")
+            status = after(task.id, task.status, Verb.START)
+            running = changed(task, status=status, overdue_at=deadlines.overdue_at(task, now))
+            return Change(running, Verb.START, "task.started")
         case Complete():
             if task.status is TaskStatus.COMPLETED:
                 raise ResultConflict(
@@ -306,12 +295,13 @@ def _fenced(task: TaskState, command: Fenced, now: int) -> Change | Repeat:
         case Pause():
             after(task.id, task.status, Verb.PAUSE)
             reason = task.pause_wanted or command.reason  # what a person asked for meanwhile wins over a shutdown
-            paused = _pause(_ended(task, AttemptOutcome.PAUSED, ""), reason, task.agent_id, now)
+            ended = changed(_ended(task, AttemptOutcome.PAUSED, ""), time_used=deadlines.used(task, now))
+            paused = _pause(ended, reason, task.agent_id, now)
             detail = {"reason": reason.value}
             return Change(paused, Verb.PAUSE, "task.paused", AttemptOutcome.PAUSED, detail)
         case Release():
             after(task.id, task.status, Verb.REQUEUE)
-            free = _queued(_ended(task, AttemptOutcome.RELEASED, ""), now)
+            free = queued(changed(_ended(task, AttemptOutcome.RELEASED, ""), time_used=task.time_used), now)
             return Change(free, Verb.REQUEUE, "task.requeued", AttemptOutcome.RELEASED, {"reason": "released"})
 
 
@@ -349,9 +339,16 @@ def _fail(task: TaskState, command: Fail, now: int) -> Change:
     if not again:
         return Change(changed(ended, status=status), Verb.FAIL, "task.failed", AttemptOutcome.FAILED, detail)
     retry_at = now + max(delay, command.retry_after)
-    queued = _queued(changed(ended, not_before=retry_at), now)
+    again_later = queued(changed(ended, not_before=retry_at), now)
     told = {**detail, "reason": "failed", "retryAt": to_wire(retry_at)}
-    return Change(queued, Verb.REQUEUE, "task.requeued", AttemptOutcome.FAILED, told)
+    return Change(again_later, Verb.REQUEUE, "task.requeued", AttemptOutcome.FAILED, told)
+
+
+def _time_out(task: TaskState, now: int, jitter: float) -> Change:
+    """A run took longer than it may, and its worker has not ended it: it fails, and nothing it still sends counts."""
+    told = Fail(task_id=task.id, fence=task.fence, failure=FailureClass.AGENT, digest="", jitter=jitter)
+    failed = _fail(task, told, now)
+    return replace(failed, state=changed(failed.state, fence=task.fence + 1))
 
 
 def _lose(task: TaskState, now: int, jitter: float, reason: str) -> Change:
@@ -366,8 +363,8 @@ def _lose(task: TaskState, now: int, jitter: float, reason: str) -> Change:
         return Change(failed, Verb.FAIL, "task.failed", AttemptOutcome.LOST, {"reason": "lossesUsedUp", "lost": reason})
     # The first loss is tried again at once: most are a restart, and the old agent is the best one to go on.
     delay = 0 if lost.losses == 1 else INFRASTRUCTURE_LOSS.delay(lost.losses - 1, jitter)
-    queued = _queued(changed(lost, preferred_agent=task.agent_id, not_before=now + delay), now)
-    return Change(queued, Verb.REQUEUE, "task.requeued", AttemptOutcome.LOST, {"reason": reason})
+    again = queued(changed(lost, preferred_agent=task.agent_id, not_before=now + delay), now)
+    return Change(again, Verb.REQUEUE, "task.requeued", AttemptOutcome.LOST, {"reason": reason})
 
 
 def _cancel(task: TaskState) -> Change | Repeat:
@@ -380,7 +377,7 @@ def _cancel(task: TaskState) -> Change | Repeat:
     return Change(changed(cancelled, ready=False, pause_wanted=None), Verb.CANCEL, "task.cancelled", outcome, detail)
 
 
-def _kill(task: TaskState) -> Change | Repeat:
+def _kill(task: TaskState, now: int) -> Change | Repeat:
     """Rule T6: the fence is bumped at once, and the task waits for a person, whatever was asked of it before.
 
     Its worker may not hear of it. So that two never act for one task, nobody else gets it while that one may believe
@@ -391,7 +388,11 @@ def _kill(task: TaskState) -> Change | Repeat:
     status = after(task.id, task.status, Verb.KILL)
     ended = _ended(task, AttemptOutcome.KILLED, "", status=status, fence=task.fence + 1)
     killed = changed(
-        ended, pause_reason=PauseReason.KILL, preferred_agent=task.agent_id, not_before=task.lease_expires_at
+        ended,
+        pause_reason=PauseReason.KILL,
+        preferred_agent=task.agent_id,
+        not_before=task.lease_expires_at,
+        time_used=deadlines.used(task, now),
     )
     detail = {"agentId": task.agent_id, "endedFence": task.fence}
     return Change(killed, Verb.KILL, "task.killed", AttemptOutcome.KILLED, detail)
@@ -439,7 +440,7 @@ def _resume(task: TaskState, agent_id: str | None, now: int) -> Change | Repeat:
     after(task.id, task.status, Verb.RESUME)
     if agent_id is None:
         task = changed(task, pinned_agent=None, pinned_until=None)
-    return Change(_queued(changed(task, pause_reason=None), now), Verb.RESUME, "task.resumed")
+    return Change(queued(changed(task, pause_reason=None), now), Verb.RESUME, "task.resumed")
 
 
 def _promote(task: TaskState, now: int) -> Change:
@@ -447,7 +448,7 @@ def _promote(task: TaskState, now: int) -> Change:
         blocked = changed(task, status=after(task.id, task.status, Verb.BLOCK))
         return Change(blocked, Verb.BLOCK, "task.promoted")
     after(task.id, task.status, Verb.PROMOTE)
-    return Change(_queued(task, now), Verb.PROMOTE, "task.promoted")
+    return Change(queued(task, now), Verb.PROMOTE, "task.promoted")
 
 
 def _pause(ended: TaskState, reason: PauseReason, agent: str | None, now: int) -> TaskState:
@@ -484,17 +485,10 @@ def _ended(
         lease_expires_at=None,
         pause_wanted=None,
         ready=False,
+        time_used=0,
+        overdue_at=None,
     )
-
-
-def _queued(task: TaskState, now: int) -> TaskState:
-    """`task` in the queue: claimable at once, or from its start time on."""
-    return changed(task, status=TaskStatus.PENDING, ready=_is_due(task, now))
 
 
 def _waits(task: TaskState) -> bool:
     return task.status in (TaskStatus.BLOCKED, TaskStatus.BACKLOG) and task.unmet > 0
-
-
-def _is_due(task: TaskState, now: int) -> bool:
-    return task.not_before is None or task.not_before <= now

@@ -6,6 +6,7 @@
     │   ├── DependencyCycle
     │   ├── TooLarge
     │   ├── IdempotencyMismatch
+    │   ├── ResultMismatch   a result is not what its task asks for
     │   └── InvalidAuditKey
     ├── NotFound
     │   └── UnknownTask
@@ -13,6 +14,8 @@
     │   ├── StaleLease
     │   ├── IllegalTransition
     │   ├── ResultConflict
+    │   ├── NotOnOffer       a task is not offered to this agent, or no more
+    │   ├── CannotTake       an agent could not run what it is offered
     │   ├── AlreadyExists
     │   ├── Superseded
     │   ├── SecretUnreadable
@@ -44,6 +47,9 @@ _FOR_PEOPLE = {
     "pause": "pause",
     "resume": "resume",
     "cancel": "cancel",
+    "offer": "offer",
+    "accept": "accept",
+    "reject": "reject",
 }
 
 
@@ -94,6 +100,12 @@ class IdempotencyMismatch(InvalidInput):
     """The same Idempotency-Key came with another body."""
 
     code = "idempotencyMismatch"
+
+
+class ResultMismatch(InvalidInput):
+    """A result does not match the JSON Schema of its task; `details.problems` say where."""
+
+    code = "resultMismatch"
 
 
 class InvalidAuditKey(InvalidInput):
@@ -158,6 +170,18 @@ class ResultConflict(Conflict):
     """The task already has another result; the first one stands."""
 
     code = "resultConflict"
+
+
+class NotOnOffer(Conflict):
+    """The task is not offered to this agent, or no more; `details` say what became of the offer."""
+
+    code = "notOnOffer"
+
+
+class CannotTake(Conflict):
+    """The agent that is offered a task could not run it."""
+
+    code = "cannotTake"
 
 
 class AlreadyExists(Conflict):

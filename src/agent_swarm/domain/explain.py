@@ -12,13 +12,16 @@ from agent_swarm.domain.explain_attempt import cancel_not_heard, held, reasons_o
 from agent_swarm.domain.explanation import Candidate, Explanation, Facts, Reason, Upstream
 from agent_swarm.domain.kill_switch import Switch, SwitchScope
 from agent_swarm.domain.matching import Gap, Requirements, gap
+from agent_swarm.domain.swarms import SwarmStatus
 from agent_swarm.domain.tasks import AttemptOutcome, PauseReason, TaskStatus
 from agent_swarm.domain.time import SECOND, to_wire
 
 NAMED = 5  # agents or upstreams a message names before it only counts the rest
-NOBODY = frozenset(
-    {"noAgents", "agentUnknown", "agentUnsuitable", "noMatchingAgent", "onlyLeads", "agentsOffline", "agentStopped"}
-)
+NOBODY = frozenset({"noAgents", "agentUnknown", "agentUnsuitable", "noMatchingAgent", "onlyLeads", "agentsOffline"}) | {
+    "noAgentInSwarm",
+    "agentNotInSwarm",
+    "agentStopped",
+}
 HANDED_OUT = 15 * SECOND  # in so long a task in the queue meets a free agent, also where a wake-up was lost
 
 
@@ -33,10 +36,10 @@ def explain(facts: Facts) -> Explanation:
             reasons = [*_killed(facts), *map(_dependency, _open_edges(facts))]
             return _waiting("it waits for other tasks", reasons)
         case TaskStatus.PENDING:
-            reasons = [*_killed(facts), *_timed(facts), *_resume_pin(facts), *_agents(facts)]
+            reasons = [*_killed(facts), *_paused_swarm(facts), *_timed(facts), *_resume_pin(facts), *_agents(facts)]
             return _waiting("it waits in the queue", reasons)
         case TaskStatus.OFFERED:
-            return _waiting("it is offered to an agent", [_offered()])
+            return _waiting("it is offered to an agent", [*_killed(facts), _offered(facts)])
         case TaskStatus.PAUSED:
             return _waiting("it is paused", [*_killed(facts), *_paused(facts)])
         case TaskStatus.CLAIMED | TaskStatus.RUNNING:
@@ -55,19 +58,35 @@ def _waiting(what: str, reasons: Sequence[Reason]) -> Explanation:
 
 
 def _killed(facts: Facts) -> list[Reason]:
-    """The switches that keep it from running, whoever could take it: the one for everything."""
-    return [_switched_off(facts, switch) for switch in facts.killed if switch.scope is SwitchScope.ALL]
+    """The switches that keep it from running, whoever could take it: the one for everything, and that of its swarm."""
+    in_the_way = {(SwitchScope.ALL, ""), (SwitchScope.SWARM, facts.requires.swarm_id or "")}
+    return [_switched_off(facts, switch) for switch in facts.killed if (switch.scope, switch.scope_id) in in_the_way]
+
+
+def _paused_swarm(facts: Facts) -> list[Reason]:
+    swarm = facts.swarm
+    if swarm is None or swarm.status is not SwarmStatus.PAUSED:
+        return []
+    return [
+        Reason(
+            "swarmPaused",
+            f"swarm {swarm.name} is paused, and nothing of it begins",
+            f"a person has to let it go on: agent-swarm swarm resume {swarm.name}",
+            {"swarmId": swarm.id, "name": swarm.name},
+        )
+    ]
 
 
 def _switched_off(facts: Facts, switch: Switch) -> Reason:
     whole = switch.scope is SwitchScope.ALL
-    whom = "" if whole else f" for agent {facts.name_of(switch.scope_id)}"
+    who = facts.name_of(switch.scope_id) if switch.scope is SwitchScope.AGENT else _swarm_name(facts)
+    whom = "" if whole else f" for {switch.scope} {who}"
     reason = f": {switch.reason}" if switch.reason else ""
     since = to_wire(switch.since)
     return Reason(
         "killSwitchOn",
         f"the kill switch is on{whom}{reason} (by {switch.by}, since {since})",
-        "a person has to lift it: agent-swarm lift" + ("" if whole else f" --agent {switch.scope_id}"),
+        "a person has to lift it: agent-swarm lift" + ("" if whole else f" --{switch.scope} {switch.scope_id}"),
         {"scope": switch.scope.value, "id": switch.scope_id, "reason": switch.reason, "by": switch.by, "since": since},
     )
 
@@ -76,9 +95,16 @@ def _backlog() -> Reason:
     return Reason("backlog", "nobody has promoted it yet", "promote it: agent-swarm task promote")
 
 
-def _offered() -> Reason:
+def _offered(facts: Facts) -> Reason:
+    task = facts.task
+    agent_id, until = task.pinned_agent or "", to_wire(task.pinned_until or facts.now)
+    agent = facts.agent(agent_id)
+    where = "" if agent is None or agent.is_online else ", which is offline"
     return Reason(
-        "offered", "an agent was asked whether it takes it", "it returns to the queue if the agent does not answer"
+        "offered",
+        f"agent {facts.name_of(agent_id)}{where} is asked until {until} whether it takes it",
+        f"its answer, or a person's for it: agent-swarm task accept; at {until} it returns to the queue",
+        {"agentId": agent_id, "until": until, "isOnline": agent is not None and agent.is_online},
     )
 
 
@@ -148,6 +174,15 @@ def _resume_pin(facts: Facts) -> list[Reason]:
     if task.pinned_agent is None or task.pinned_until is None:
         return []
     until = to_wire(task.pinned_until)
+    if facts.was_accepted:
+        return [
+            Reason(
+                "accepted",
+                f"agent {facts.name_of(task.pinned_agent)} has accepted it and gets it until {until}",
+                f"a free slot of that agent, or the time {until}, from when on any agent may take it",
+                {"agentId": task.pinned_agent, "until": until},
+            )
+        ]
     return [
         Reason(
             "pinnedToResume",
@@ -181,7 +216,8 @@ def _of_agents(facts: Facts) -> list[Reason]:
         return _addressed(facts, needs, needs.agent_id)
     fitting = [agent for agent in facts.agents if not gap(agent.profile, needs)]
     if not fitting:
-        return [_no_match(facts.agents, needs)]
+        members = [agent for agent in facts.agents if needs.swarm_id in (None, agent.profile.swarm_id)]
+        return [_no_match(members, needs) if members else _nobody_in_swarm(facts)]
     return _when_free(facts, fitting)
 
 
@@ -197,9 +233,35 @@ def _addressed(facts: Facts, needs: Requirements, agent_id: str) -> list[Reason]
             )
         ]
     lacking = gap(agent.profile, needs)
+    if lacking.other_swarm:
+        return [_not_in_swarm(facts, agent)]
     if lacking:
         return [_lacks(agent, lacking, needs, "agentUnsuitable")]
     return _when_free(facts, [agent])
+
+
+def _not_in_swarm(facts: Facts, agent: Candidate) -> Reason:
+    name = _swarm_name(facts)
+    return Reason(
+        "agentNotInSwarm",
+        f"agent {agent.name}, which it is addressed to, is not in swarm {name}, to which it belongs",
+        f"have it join: agent-swarm swarm join {name} {agent.profile.id}",
+        {"agentId": agent.profile.id, "swarmId": facts.requires.swarm_id},
+    )
+
+
+def _nobody_in_swarm(facts: Facts) -> Reason:
+    name = _swarm_name(facts)
+    return Reason(
+        "noAgentInSwarm",
+        f"it belongs to swarm {name}, and no agent is in there",
+        f"have one join: agent-swarm swarm join {name} AGENT",
+        {"swarmId": facts.requires.swarm_id, "name": name},
+    )
+
+
+def _swarm_name(facts: Facts) -> str:
+    return facts.swarm.name if facts.swarm else str(facts.requires.swarm_id)
 
 
 def _when_free(facts: Facts, fitting: Sequence[Candidate]) -> list[Reason]:
@@ -231,7 +293,7 @@ def _when_there(facts: Facts, fitting: Sequence[Candidate]) -> list[Reason]:
     free = [agent for agent in online if agent.is_free]
     if not free:
         return [_all_busy(online)]
-    if not facts.task.ready or _killed(facts):
+    if not facts.task.ready or _killed(facts) or _paused_swarm(facts):
         return []  # what keeps it out of the queue has been named already
     names = _listed([agent.name for agent in free])
     details = {"agents": [agent.profile.id for agent in free[:NAMED]]}

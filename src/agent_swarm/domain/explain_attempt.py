@@ -4,6 +4,7 @@ A quiet agent is not a dead one, and a worker that is not connected is not a los
 with the instant from which on something else happens by itself.
 """
 
+from agent_swarm.domain import deadlines
 from agent_swarm.domain.explanation import Candidate, Facts, OpenQuestion, Reason
 from agent_swarm.domain.tasks import HELD, PauseReason, TaskState, TaskStatus
 from agent_swarm.domain.time import SECOND, to_wire
@@ -17,9 +18,10 @@ def held(facts: Facts) -> str:
     assert task.status in HELD
     since = facts.started_at if task.status is TaskStatus.RUNNING else facts.claimed_at
     lease = f", lease until {to_wire(task.lease_expires_at)}" if task.lease_expires_at is not None else ""
+    ends = f", to be done by {to_wire(at)}" if (at := deadlines.ends_at(task)) is not None else ""
     doing = "runs on" if task.status is TaskStatus.RUNNING else "was claimed by"
     begun = f" since {to_wire(since)}" if since is not None else ""
-    return f"it {doing} agent {facts.name_of(task.agent_id or '')}{begun}, attempt {task.attempt}{lease}"
+    return f"it {doing} agent {facts.name_of(task.agent_id or '')}{begun}, attempt {task.attempt}{lease}{ends}"
 
 
 def reasons_of_held(facts: Facts) -> list[Reason]:
@@ -157,8 +159,8 @@ def _quiet(facts: Facts, agent: Candidate | None) -> list[Reason]:
         heard = f" (heard of at {to_wire(agent.last_seen_at)})"
         details["lastSeenAt"] = to_wire(agent.last_seen_at)
     limit = "it has no timeout"
-    if facts.timeout is not None and facts.started_at is not None:
-        details["timeoutAt"] = to_wire(facts.started_at + facts.timeout)
+    if (ends_at := deadlines.ends_at(facts.task)) is not None:
+        details["timeoutAt"] = to_wire(ends_at)
         limit = f"its timeout ends it at {details['timeoutAt']}"
     name = facts.name_of(facts.task.agent_id or "")
     return [

@@ -7,6 +7,7 @@ from typing import Any
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import AgentProfile, Requirements
+from agent_swarm.domain.swarms import Swarm
 from agent_swarm.domain.tasks import TaskState, TaskStatus
 
 
@@ -59,7 +60,8 @@ class Facts:
 
     `unserved_since` is since when no agent that is online could take it, `cancelled_at` when the attempt that was
     current was cancelled, `last_line_at` when the agent last showed what it does, `agent_ended` that it has ended,
-    `killed` are the switches of the kill switch that are on.
+    `killed` are the switches of the kill switch that are on, `was_accepted` says that the agent it is pinned to has
+    accepted it.
     """
 
     task: TaskState
@@ -74,13 +76,14 @@ class Facts:
     last_agent: str | None = None
     failure_message: str = ""
     updated_at: int = 0
-    timeout: int | None = None
     unserved_since: int | None = None
     cancelled_at: int | None = None
     last_line_at: int | None = None
     agent_ended: bool = False
     killed: Sequence[Switch] = ()
+    swarm: Swarm | None = None  # the one it belongs to
     questions: Sequence[OpenQuestion] = ()
+    was_accepted: bool = False
 
     def name_of(self, agent_id: str) -> str:
         """The name of an agent, or its id where it is not known."""

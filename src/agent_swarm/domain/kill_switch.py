@@ -1,4 +1,4 @@
-"""The kill switch: armed -> killed -> armed, for everything or for one agent.
+"""The kill switch: armed -> killed -> armed, for everything, one swarm or one agent.
 
 While a switch is killed nothing that it covers is claimed, and what ran was ended when it was used. Pure: `activate`
 and `lift` say what a switch becomes, `stopping` which switch stands in the way of an agent.
@@ -62,18 +62,18 @@ class Switch:
 
     @property
     def name(self) -> str:
-        """How people and events name it: `all`, `agent:<id>`."""
+        """How people and events name it: `all`, `swarm:<id>`, `agent:<id>`."""
         return f"{self.scope}:{self.scope_id}" if self.scope_id else self.scope.value
 
-    def covers(self, agent_id: str, swarm: str | None = None) -> bool:
-        """Whether what this agent does, for this swarm, falls under it."""
+    def covers(self, agent_id: str, *swarms: str | None) -> bool:
+        """Whether what this agent does falls under it; `swarms` are its own and that of the task it does it for."""
         match self.scope:
             case SwitchScope.ALL:
                 return True
             case SwitchScope.AGENT:
                 return self.scope_id == agent_id
             case SwitchScope.SWARM:
-                return swarm is not None and self.scope_id == swarm
+                return self.scope_id in swarms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,9 +128,9 @@ def acknowledged(switch: Switch, activation: str, agent_id: str) -> Switch | Non
     return replace(switch, awaited={agent: number for agent, number in switch.awaited.items() if agent != agent_id})
 
 
-def stopping(killed: Iterable[Switch], agent_id: str, swarm: str | None = None) -> Switch | None:
+def stopping(killed: Iterable[Switch], agent_id: str, *swarms: str | None) -> Switch | None:
     """The first of these killed switches that covers the agent; the widest one comes first."""
-    return min((s for s in killed if s.is_killed and s.covers(agent_id, swarm)), key=_breadth, default=None)
+    return min((s for s in killed if s.is_killed and s.covers(agent_id, *swarms)), key=_breadth, default=None)
 
 
 def refusal(switch: Switch) -> Killed:

@@ -1,13 +1,14 @@
 """Who may run what.
 
-Hard requirements decide: tags the worker must have, capabilities it must offer, the agent a task is pinned to. Soft
+Hard requirements decide: tags the worker must have, capabilities it must offer, the agent a task is pinned to, the
+swarm it belongs to. Soft
 labels (`tags` of the task against skills, tags and role of the agent) only rank the candidates. A task that nobody
 matches waits, explained; it never runs somewhere unsuitable.
 """
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
@@ -26,22 +27,29 @@ class Requirements:
     tags: frozenset[str] = frozenset()
     capabilities: frozenset[str] = frozenset()  # glob patterns
     agent_id: str | None = None
+    swarm_id: str | None = None  # only its agents may run it
 
     def key(self) -> str:
         """Canonical text: equal requirements have equal keys."""
-        return json.dumps([sorted(self.tags), sorted(self.capabilities), self.agent_id], separators=(",", ":"))
+        parts = [sorted(self.tags), sorted(self.capabilities), self.agent_id]
+        return json.dumps([*parts, self.swarm_id] if self.swarm_id else parts, separators=(",", ":"))
 
     @classmethod
     def from_key(cls, key: str) -> "Requirements":
         """The requirements that `key` was made from."""
-        tags, capabilities, agent_id = json.loads(key)
-        return cls(tags=frozenset(tags), capabilities=frozenset(capabilities), agent_id=agent_id)
+        tags, capabilities, agent_id, *swarm = json.loads(key)
+        return cls(
+            tags=frozenset(tags),
+            capabilities=frozenset(capabilities),
+            agent_id=agent_id,
+            swarm_id=swarm[0] if swarm else None,
+        )
 
     def pinned_to(self, agent_id: str | None) -> "Requirements":
         """The same, for one agent only; unchanged where `agent_id` is None."""
         if agent_id is None:
             return self
-        return Requirements(tags=self.tags, capabilities=self.capabilities, agent_id=agent_id)
+        return replace(self, agent_id=agent_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +62,7 @@ class AgentProfile:
     tags: frozenset[str] = frozenset()
     capabilities: frozenset[str] = frozenset()
     skills: frozenset[str] = frozenset()
+    swarm_id: str | None = None
 
     @property
     def labels(self) -> frozenset[str]:
@@ -69,17 +78,19 @@ class Gap:
     missing_capabilities: tuple[str, ...] = ()
     other_agent: bool = False  # the task is for another agent
     lead_only_addressed: bool = False  # a lead takes only what is addressed to it
+    other_swarm: bool = False  # the task belongs to a swarm, and the agent does not
 
     def __bool__(self) -> bool:
-        return bool(self.missing_tags or self.missing_capabilities or self.other_agent or self.lead_only_addressed)
+        return self.size() > 0
 
     def size(self) -> int:
         """How far off the agent is, to name the nearest one."""
-        return len(self.missing_tags) + len(self.missing_capabilities) + self.other_agent + self.lead_only_addressed
+        missing = len(self.missing_tags) + len(self.missing_capabilities)
+        return missing + self.other_agent + self.lead_only_addressed + self.other_swarm
 
 
 def gap(agent: AgentProfile, needs: Requirements) -> Gap:
-    """What `agent` lacks for `needs` (tags ⊆ tags, every pattern matched, pinned agent)."""
+    """What `agent` lacks for `needs` (tags ⊆ tags, every pattern matched, pinned agent, the swarm)."""
     return Gap(
         missing_tags=tuple(sorted(needs.tags - agent.tags)),
         missing_capabilities=tuple(
@@ -89,6 +100,7 @@ def gap(agent: AgentProfile, needs: Requirements) -> Gap:
         ),
         other_agent=needs.agent_id is not None and needs.agent_id != agent.id,
         lead_only_addressed=agent.agent_role is AgentRole.LEAD and needs.agent_id is None,
+        other_swarm=needs.swarm_id is not None and needs.swarm_id != agent.swarm_id,
     )
 
 

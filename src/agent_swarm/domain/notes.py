@@ -14,7 +14,7 @@ TAGS = 20
 TAG_CHARS = 64
 TEXT_BYTES = 256 * 1024
 QUERY_CHARS = 16_384
-THE_SWARM = "default"  # the one swarm that there is
+THE_SWARM = "default"  # stands for the server as a whole: what is kept there is everybody's
 
 _TAG = re.compile(r"[^\s,]+")
 

@@ -27,7 +27,7 @@ class TaskStatus(StrEnum):
 HELD = frozenset({TaskStatus.CLAIMED, TaskStatus.RUNNING})
 TERMINAL = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})
 OPEN = tuple(status for status in TaskStatus if status not in TERMINAL)
-_UNTIMED = frozenset({TaskStatus.BACKLOG, TaskStatus.BLOCKED, TaskStatus.OFFERED, *TERMINAL})
+_UNTIMED = frozenset({TaskStatus.BACKLOG, TaskStatus.BLOCKED, *TERMINAL})
 
 
 class Verb(StrEnum):
@@ -38,6 +38,7 @@ class Verb(StrEnum):
     BLOCK = "block"  # into the queue, behind dependencies that are still open
     UNBLOCK = "unblock"  # the last dependency was met
     OFFER = "offer"  # shown to one agent, which may accept
+    ACCEPT = "accept"  # that agent takes it: nobody else gets it for a while
     REJECT = "reject"  # that agent said no, or did not answer in time
     CLAIM = "claim"
     START = "start"
@@ -64,7 +65,7 @@ TRANSITIONS: dict[tuple[TaskStatus, Verb], TaskStatus] = {
     (_S.PENDING, _V.OFFER): _S.OFFERED,
     (_S.PENDING, _V.CLAIM): _S.CLAIMED,
     (_S.OFFERED, _V.REJECT): _S.PENDING,
-    (_S.OFFERED, _V.CLAIM): _S.CLAIMED,
+    (_S.OFFERED, _V.ACCEPT): _S.PENDING,
     (_S.CLAIMED, _V.START): _S.RUNNING,
     (_S.CLAIMED, _V.FAIL): _S.FAILED,
     (_S.CLAIMED, _V.REQUEUE): _S.PENDING,
@@ -153,13 +154,16 @@ class TaskState:
     instance_id: str | None = None
     lease_expires_at: int | None = None
     preferred_agent: str | None = None  # a wish
-    pinned_agent: str | None = None  # a must, until `pinned_until`
+    pinned_agent: str | None = None  # a must, until `pinned_until`; of an offered task: whom it is offered to
     pinned_until: int | None = None
     pause_reason: PauseReason | None = None
     pause_wanted: PauseReason | None = None  # asked for; the worker has yet to do it
     ended_fence: int = 0
     ended_as: AttemptOutcome | None = None
     ended_digest: str = ""
+    timeout: int | None = None  # how long a run may take, pauses left out
+    time_used: int = 0  # of it, by runs that were paused
+    overdue_at: int | None = None  # when the server ends the run that goes on
 
     @property
     def is_held(self) -> bool:
@@ -177,10 +181,10 @@ class TaskState:
         if self.status in _UNTIMED:
             return None
         if self.is_held:
-            return self.lease_expires_at
+            return min((at for at in (self.lease_expires_at, self.overdue_at) if at is not None), default=None)
         if self.status is TaskStatus.PENDING:
             waits = [] if self.ready or self.not_before is None else [self.not_before]
             return min([*waits, *([self.pinned_until] if self.pinned_until is not None else [])], default=None)
-        if self.status is TaskStatus.PAUSED and self.pause_reason is PauseReason.SHUTDOWN:
+        if self.status is TaskStatus.OFFERED or self.pause_reason is PauseReason.SHUTDOWN:
             return self.pinned_until
         return None

@@ -15,7 +15,8 @@ from agent_swarm.domain.errors import Conflict
 from agent_swarm.importing.backup import write_backup
 from agent_swarm.importing.entries import EntryStore, plan_entries
 from agent_swarm.importing.foreign import Foreign, ForeignEntry
-from agent_swarm.importing.planning import Plan, planned
+from agent_swarm.importing.plan import Plan
+from agent_swarm.importing.planning import planned
 from agent_swarm.importing.report import Outcome, outcome, write_report
 from agent_swarm.store.address import DatabaseAddress, PostgresAddress, SqliteAddress
 from agent_swarm.store.base import Queries
@@ -40,7 +41,7 @@ def import_into(
         plan = _looked_up(address, foreign, configuration)
         return outcome(foreign, plan, source=source, target=address.shown, dry_run=True)
     with _opened(address) as (engine, now):
-        plan, plain = engine.read(lambda queries: _planned(foreign, queries, configuration))
+        plan, plain = engine.read(lambda queries: _planned(foreign, queries, configuration, now))
         database = address.path if isinstance(address, SqliteAddress) else data_dir / "agent-swarm-db"
         made = [write_report(data_dir, foreign, plan), write_backup(database, plain, date.today())]
         try:
@@ -55,27 +56,28 @@ def import_into(
 
 
 def _planned(
-    foreign: Foreign, queries: Queries, configuration: Configuration | None
+    foreign: Foreign, queries: Queries, configuration: Configuration | None, now: int
 ) -> tuple[Plan, list[ForeignEntry]]:
-    plan = planned(foreign, queries)
+    plan = planned(foreign, queries, now=now)
     store = configuration(queries) if configuration else None
     return plan, plan_entries(plan, foreign.entries, store)
 
 
 def _looked_up(address: DatabaseAddress, foreign: Foreign, configuration: Configuration | None) -> Plan:
     """The plan against what is stored, which is not even migrated for it."""
+    now = time.time_ns() // 1_000
     if isinstance(address, SqliteAddress) and not address.path.exists():
-        return MemoryEngine().read(lambda queries: _planned(foreign, queries, configuration))[0]
+        return MemoryEngine().read(lambda queries: _planned(foreign, queries, configuration, now))[0]
     found = migrating.plan(address)
     if found.revision is None:
-        return MemoryEngine().read(lambda queries: _planned(foreign, queries, configuration))[0]
+        return MemoryEngine().read(lambda queries: _planned(foreign, queries, configuration, now))[0]
     if found.is_due:
         raise Conflict(
             f"{address.shown} is at revision {found.revision}, and {found.newest} is the newest",
             hint="migrate it first: agent-swarm db migrate",
         )
     with _opened(address) as (engine, _):
-        return engine.read(lambda queries: _planned(foreign, queries, configuration))[0]
+        return engine.read(lambda queries: _planned(foreign, queries, configuration, now))[0]
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from agent_swarm.domain.errors import InvalidInput, SecretUnreadable
 from agent_swarm.domain.ids import new_id
 from agent_swarm.importing.carrying_out import Configuration
 from agent_swarm.importing.foreign import ForeignEntry
-from agent_swarm.importing.planning import ACTOR
+from agent_swarm.importing.plan import ACTOR
 from agent_swarm.services.secrets.vault import Vault
 from agent_swarm.store.base import Queries
 from agent_swarm.store.families.configuration import CONFIG, ConfigEntry, PutConfig

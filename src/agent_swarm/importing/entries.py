@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from agent_swarm.domain.errors import InvalidInput
 from agent_swarm.importing.foreign import ForeignEntry
-from agent_swarm.importing.planning import Plan
+from agent_swarm.importing.plan import Plan
 from agent_swarm.store.operations import Operation
 from agent_swarm.vault.backends.references import PREFIX, is_reference
 

@@ -61,6 +61,27 @@ class ForeignTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignSchedule:
+    """Work that the clock starts: by `cron` in `time_zone`, each `every` seconds, or once at `at`, an RFC 3339 text."""
+
+    id: str
+    source_id: str
+    name: str
+    prompt: str
+    cron: str = ""
+    time_zone: str = ""
+    every: float = 0
+    at: str = ""
+    is_paused: bool = False
+    description: str = ""
+    priority: int = 50
+    labels: tuple[str, ...] = ()
+    agent_id: str | None = None
+    model: str | None = None
+    harness: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignEntry:
     """A configuration entry. `was_plain`: it is a secret that lay there unencrypted."""
 
@@ -92,6 +113,7 @@ class Foreign:
     agents: tuple[ForeignAgent, ...] = ()
     projects: tuple[ForeignProject, ...] = ()
     tasks: tuple[ForeignTask, ...] = ()
+    schedules: tuple[ForeignSchedule, ...] = ()
     entries: tuple[ForeignEntry, ...] = ()
     kept: tuple[Kept, ...] = ()
     notes: tuple[str, ...] = ()

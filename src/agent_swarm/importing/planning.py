@@ -5,46 +5,29 @@ refuse to create is kept for the report, and so is what needs it.
 """
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 from agent_swarm.domain.dependencies import in_creation_order
 from agent_swarm.domain.errors import InvalidInput
 from agent_swarm.domain.ids import normalize_id
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
-from agent_swarm.importing.foreign import Foreign, ForeignAgent, ForeignProject, ForeignTask, Kept, our_id
+from agent_swarm.importing.foreign import Foreign, ForeignAgent, ForeignProject, ForeignTask, our_id
+from agent_swarm.importing.plan import ACTOR, Plan
 from agent_swarm.importing.rows import stranded
+from agent_swarm.importing.schedules import plan_schedules
 from agent_swarm.protocol import limits
 from agent_swarm.services.harnesses import HARNESSES
 from agent_swarm.services.projects import repository_address
 from agent_swarm.store.base import Queries
-from agent_swarm.store.operations import CreateProject, CreateTasks, IntroduceAgent, NewTask, Operation
+from agent_swarm.store.operations import CreateProject, CreateTasks, IntroduceAgent, NewTask
 from agent_swarm.store.records import AgentRecord, Edge, ProjectRecord, TaskSpec
 
-ACTOR = "operator"  # whoever can write to the database
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # of a project, as the API has it
 
 
-@dataclass(slots=True)
-class Plan:
-    """What to write, in one transaction; `new` and `unchanged` count by kind."""
-
-    operations: list[Operation[Any]] = field(default_factory=list)
-    new: Counter[str] = field(default_factory=Counter)
-    unchanged: Counter[str] = field(default_factory=Counter)
-    kept: list[Kept] = field(default_factory=list)
-    places: dict[tuple[str, str], str | None] = field(default_factory=dict)  # (scope, foreign id) -> id here
-    notes: list[str] = field(default_factory=list)
-
-    def refuse(self, kind: str, source_id: str, reason: str, **content: Any) -> None:
-        """Keep what cannot be imported."""
-        self.kept.append(Kept(kind=kind, source_id=source_id, reason=reason, content=content, is_problem=True))
-
-
-def planned(foreign: Foreign, queries: Queries) -> Plan:
-    """What is to be written of agents, projects and tasks; `entries` adds the configuration."""
+def planned(foreign: Foreign, queries: Queries, *, now: int) -> Plan:
+    """What is to be written of agents, projects, tasks and schedules; `entries` adds the configuration."""
     plan = Plan(kept=list(foreign.kept), notes=list(foreign.notes))
     for agent in foreign.agents:
         _plan_agent(plan, foreign.system, agent, queries)
@@ -52,6 +35,7 @@ def planned(foreign: Foreign, queries: Queries) -> Plan:
     plan.places |= {("agent", agent.id): agent.id for agent in foreign.agents}
     plan.places |= {("project", project_id): found for project_id, found in projects.items()}
     _plan_tasks(plan, foreign.tasks, projects, queries)
+    plan_schedules(plan, foreign.schedules, queries, now=now)
     return plan
 
 

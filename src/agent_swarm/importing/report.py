@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_swarm.importing.foreign import Foreign, Kept
-from agent_swarm.importing.planning import Plan
+from agent_swarm.importing.plan import Plan
 
 FOLDER = "imports"  # in the data directory
 
@@ -60,7 +60,7 @@ class Outcome:
 
 def outcome(foreign: Foreign, plan: Plan, *, source: Path, target: str, dry_run: bool) -> Outcome:
     """What `plan` does."""
-    kinds = ("agents", "projects", "tasks", "config")
+    kinds = ("agents", "projects", "tasks", "schedules", "config")
     return Outcome(
         system=foreign.system,
         source=source,

@@ -96,7 +96,9 @@ class RegisterRequest(Wire):
     tags: Labels = ()
     capabilities: Labels = ()
     slots: int = Field(default=1, ge=1, le=1000)
+    offers: Literal["accept", "ask"] = "accept"  # who answers what it is offered: it takes it, or somebody is asked
     held: tuple[LeaseRef, ...] = ()
+    swarm: str = Field(default="", max_length=limits.LABEL_CHARS)  # to join, where it is in none: its id or name
 
 
 class Timing(Wire):
@@ -111,7 +113,7 @@ class RegisterReply(Wire):
     """The agent's own token, shown once.
 
     `fenced` are leases of this agent that are over, `resumed` paused tasks now queued for it. `mcp` is the path of the
-    MCP endpoint for its agents; servers that have none do not send it.
+    MCP endpoint for its agents; servers that have none do not send it. `swarm_id` is the swarm that the agent is in.
     """
 
     agent_id: str
@@ -121,6 +123,7 @@ class RegisterReply(Wire):
     fenced: tuple[LeaseRef, ...] = ()
     resumed: tuple[str, ...] = ()
     mcp: str = Field(default="", max_length=512)
+    swarm_id: str = ""
 
 
 # --- worker to server --------------------------------------------------------------------------------------------
@@ -371,6 +374,7 @@ class Claimed(Wire):
     environment: tuple[Variable, ...] = Field(default=(), repr=False)
     permissions: Permissions | None = None
     messages: tuple[MessageText, ...] = ()  # what waited for the agent, or for this task, oldest first
+    checks_result: bool = False  # the server says before the end of a run what is wrong with its result
 
 
 class Message(LeaseRef):

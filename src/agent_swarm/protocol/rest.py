@@ -89,13 +89,18 @@ class TaskInput(Input):
         default_factory=list
     )
     agent_id: Id | None = None  # only this agent may run it
-    project: Label | None = None  # id or name
+    offer_to: Id | None = None  # this agent is asked first; it may accept or reject
+    offer_seconds: Annotated[float, Field(ge=1, le=limits.OFFER_SECONDS_MAX)] = limits.OFFER_SECONDS  # to answer in
+    project: Label | None = None  # id or name; default: its swarm's
+    swarm: Label | None = None  # id or name; only agents of that swarm may run it
     parent_task_id: Id | None = None
     timeout_seconds: Annotated[float, Field(gt=0, le=30 * 24 * 3600)] | None = None
     start_at: Text | None = None  # RFC 3339; not before
     backlog: bool = False
     max_attempts: Annotated[int, Field(ge=1, le=100, strict=True)] = 3
     permissions: Label | None = None  # permission profile; default: its agent's, else that of the agent's role
+    result_schema: dict[str, Any] | None = None  # JSON Schema of draft 2020-12 that the result's data has to match
+    include_results: bool = False  # end the prompt with what the tasks that it depends on came to
 
 
 class AgentPermissionsInput(Input):
@@ -141,6 +146,19 @@ class Dependency(Output):
     on_failure: OnFailure
 
 
+class Offer(Output):
+    """A task was shown to one agent. `status`: `open`, `accepted`, `rejected`, `expired`, or `closed` with its task."""
+
+    agent_id: str
+    status: str
+    offered_by: str
+    offered_at: str
+    expires_at: str
+    settled_by: str | None
+    settled_at: str | None
+    reason: str
+
+
 class Task(Output):
     """A task without its prompt, as lists show it. `agentId` is who has it, or had it last."""
 
@@ -154,6 +172,7 @@ class Task(Output):
     harness: str | None
     model: str | None
     project_id: str | None
+    swarm_id: str | None
     agent_id: str | None
     attempt: int
     fence: int
@@ -167,12 +186,15 @@ class Task(Output):
     failure: dict[str, Any] | None  # {class, code, message, attempt}
     pause_reason: str | None
     timeout_seconds: float | None
+    deadline_at: str | None  # when its timeout ends the run that goes on
     not_before: str | None
     created_by: str
     parent_task_id: str | None
     root_task_id: str
     permissions: str | None  # the permission profile it names
     retry_of: str | None
+    schedule_id: str | None  # what started it by the clock
+    planned_at: str | None  # for which instant it did
     created_at: str
     updated_at: str
     started_at: str | None
@@ -183,6 +205,9 @@ class TaskDetail(Task):
     """A task, whole: `GET /api/tasks/{id}`."""
 
     prompt: str
+    result_schema: dict[str, Any] | None
+    include_results: bool
+    offers: Annotated[list[Offer], at_most(limits.PAGE_MAX)]  # the latest one first
     depends_on: Annotated[list[Dependency], at_most(limits.DEPENDENCIES)]
     dependants: Annotated[list[Dependency], at_most(limits.PAGE_MAX)]  # the first ones, by id
 
@@ -242,38 +267,6 @@ class Transcript(Output):
     ended: bool
 
 
-class Reason(Output):
-    """Why a task does not run, and what would unblock it."""
-
-    code: str
-    message: str
-    unblock: str
-    details: dict[str, Any]
-
-
-class AttemptCounts(Output):
-    """How often a task was tried, and how often it may still fail or be lost before that is final."""
-
-    made: int
-    failures: int
-    failures_left: int
-    losses: int
-    losses_left: int
-
-
-class Explanation(Output):
-    """`GET /api/tasks/{id}/explain`; no reasons for a task that runs and shows it, or has ended well.
-
-    Of a task that waits for very many others, the first 200 reasons.
-    """
-
-    task_id: str
-    status: str
-    summary: str
-    reasons: Annotated[list[Reason], at_most(limits.PAGE_MAX)]
-    attempts: AttemptCounts
-
-
 class Capacity(Output):
     """How many tasks an agent has, may have at once, and could take now: none while it is offline or stopped."""
 
@@ -307,6 +300,8 @@ class Agent(Output):
     capabilities: LabelList
     slots: int
     permissions: str | None  # the permission profile that an operator gave it
+    swarm_id: str | None
+    offers: Literal["accept", "ask"]  # who answers what it is offered: it takes it, or somebody is asked
     current_tasks: Annotated[list[str], at_most(limits.PAGE_MAX)]  # the first ones, by id
     registered_at: str
     last_seen_at: str

@@ -1,11 +1,11 @@
 """The REST shapes of what tasks are told to do."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from agent_swarm.protocol import limits
-from agent_swarm.protocol.rest import Input, Priority, Text
+from agent_swarm.protocol.rest import Id, Input, Output, Priority, Text, at_most
 
 
 class CancelInput(Input):
@@ -15,10 +15,48 @@ class CancelInput(Input):
     recursive: Annotated[bool, Field(strict=True)] = False
 
 
+class OfferInput(Input):
+    """Body of `POST /api/tasks/{id}/offer`: the agent has `ttlSeconds` to answer."""
+
+    agent_id: Id
+    ttl_seconds: Annotated[float, Field(ge=1, le=limits.OFFER_SECONDS_MAX)] = limits.OFFER_SECONDS
+
+
+class AcceptInput(Input):
+    """Body of `POST /api/tasks/{id}/accept`; people may leave out for which agent."""
+
+    agent_id: Id | None = None
+
+
+class RejectInput(AcceptInput):
+    """Body of `POST /api/tasks/{id}/reject`."""
+
+    reason: Annotated[Text, Field(max_length=limits.PROGRESS_CHARS)] = ""
+
+
 class TaskPatch(Input):
     """Body of `PATCH /api/tasks/{id}`."""
 
     priority: Priority
+
+
+class RetryInput(Input):
+    """Body of `POST /api/tasks/{id}/retry`; with `includeResults` the prompt ends with what the earlier try came to."""
+
+    include_results: Annotated[bool, Field(strict=True)] = False
+
+
+class ResultInput(Input):
+    """Body of `POST /api/tasks/{id}/result/check`, with an attempt's token: the end of a run, as it would be told."""
+
+    text: Annotated[Text, Field(max_length=limits.RESULT_CHARS)] = ""
+    data: dict[str, Any] | None = None
+
+
+class ResultCheck(Output):
+    """What would be wrong with it, first things first."""
+
+    problems: Annotated[list[str], at_most(limits.RESULT_PROBLEMS)]
 
 
 class ProgressInput(Input):

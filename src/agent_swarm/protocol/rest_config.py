@@ -33,7 +33,7 @@ class ConfigInput(Input):
     """
 
     scope: ConfigScope
-    scope_id: Label | None = None  # of a project the id or the name, of an agent its AGENT_ID
+    scope_id: Label | None = None  # of a project or a swarm the id or the name, of an agent its AGENT_ID
     key: ConfigKey
     value: Annotated[Text, Field(min_length=1, max_length=VALUE_BYTES)] | None = None
     is_secret: bool | None = None

@@ -21,7 +21,7 @@ class NoteInput(Input):
     name: Annotated[Text, Field(min_length=1, max_length=NAME_CHARS)] | None = None
     tags: Annotated[list[NoteTag], Field(default_factory=list, max_length=TAGS)]
     scope: NoteScope | None = None
-    scope_id: Label | None = None  # of a project the id or the name, of an agent its AGENT_ID
+    scope_id: Label | None = None  # of a project or a swarm the id or the name, of an agent its AGENT_ID
 
 
 class NoteHead(Output):
@@ -51,11 +51,13 @@ class FoundNote(NoteHead):
 
 
 class NoteList(Output):
-    """Some notes. `matched` says whether they have `all` words of the query, or only some (`any`).
+    """Some notes. `matched` says whether they have `all` words of the query, some of them (`any`), or no word of it.
+
+    The last is `meaning`: an embedding model found them alike, as it may have found some of the others.
 
     What a query finds is best first and has no further page; without one the list runs by place and name.
     """
 
     notes: Annotated[list[FoundNote], at_most(limits.PAGE_MAX)]
-    matched: Literal["all", "any"]
+    matched: Literal["all", "any", "meaning"]
     next_cursor: str | None

@@ -83,6 +83,11 @@ def operators_and_attempts(*scopes: Permission) -> Access:
     return Access(_PEOPLE | {TokenKind.ATTEMPT}, frozenset(scopes))
 
 
+def people_and_agents(*scopes: Permission) -> Access:
+    """For people, for running agents, and for worker processes with their own token."""
+    return Access(_PEOPLE | {TokenKind.ATTEMPT, TokenKind.AGENT}, frozenset(scopes))
+
+
 def operators_and_workers(*scopes: Permission) -> Access:
     """For worker processes, with their own token or with the API key."""
     return Access(frozenset({TokenKind.OPERATOR, TokenKind.AGENT}), frozenset(scopes))

@@ -44,6 +44,8 @@ from agent_swarm.server.routes import (
     memory,
     messages,
     projects,
+    schedules,
+    swarms,
     tasks,
     users,
 )
@@ -65,6 +67,7 @@ FACES = (
     channels,
     agents,
     agent_profiles,
+    swarms,
     projects,
     kill_switch,
     auth,
@@ -75,6 +78,7 @@ FACES = (
     memory,
     kv,
     approvals,
+    schedules,
     health,
 )
 

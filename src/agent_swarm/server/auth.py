@@ -36,7 +36,7 @@ _HARMLESS = frozenset(
     }
 )
 _BY_ID = frozenset({"agent", "user", "session"})
-_HARMLESS_KINDS = frozenset({"project", "auth", "audit"})
+_HARMLESS_KINDS = frozenset({"project", "swarm", "auth", "audit"})
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ from agent_swarm.services.memory import Memory
 from agent_swarm.services.messages import Messages
 from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
+from agent_swarm.services.schedules import Schedules
 from agent_swarm.services.secrets.rotation import KeyChanges
 from agent_swarm.services.tasks import Rules
 from agent_swarm.services.transcripts import Transcripts
@@ -49,6 +50,7 @@ class Context:
     memory: Memory
     key_values: KeyValues
     rules: Rules
+    schedules: Schedules
     notary: Notary
     messages: Messages
     channels: Channels

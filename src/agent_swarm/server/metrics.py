@@ -53,6 +53,18 @@ class Metrics:
             "agent_swarm_event_stream_resets", "Streams that were too far behind.", registry=self.registry
         )
         self.timers = Counter("agent_swarm_timers", "Timers carried out.", registry=self.registry)
+        self.schedule_runs = Counter(
+            "agent_swarm_schedule_runs",
+            "Instants of schedules that this server took care of, by what became of them.",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.schedule_lateness = Histogram(
+            "agent_swarm_schedule_lateness_seconds",
+            "How long after its instant a run began.",
+            buckets=(*_BUCKETS, 600.0, 3600.0),
+            registry=self.registry,
+        )
         self.kills = Counter(
             "agent_swarm_kill_switch_activations",
             "Times the kill switch was turned on while this server ran.",
@@ -71,7 +83,14 @@ class Metrics:
             ("flag", "found"),
             registry=self.registry,
         )
+        self._embeddings = Counter(
+            "agent_swarm_embedding_requests", "Questions to the embedding model.", ("outcome",), registry=self.registry
+        )
         self._cells: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def count_embedding(self, is_answered: bool) -> None:
+        """Count one question to the embedding model."""
+        self._embeddings.labels("answered" if is_answered else "failed").inc()
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""

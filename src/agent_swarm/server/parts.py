@@ -14,6 +14,7 @@ from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.checkpoints import Checkpointer, Publishing
 from agent_swarm.server.context import Context
 from agent_swarm.server.denials import Denials
+from agent_swarm.server.embedding import NoteEmbedding
 from agent_swarm.server.hashing import Hashing
 from agent_swarm.server.housekeeping import Housekeeping, SessionKeeping, ValueKeeping
 from agent_swarm.server.keeping_keys import KeepingKeys
@@ -25,11 +26,13 @@ from agent_swarm.server.mcp.protocol_tasks import ProtocolTasks
 from agent_swarm.server.mcp.tools import all_tools
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.node import Ears, Following, Node
+from agent_swarm.server.offers import OfferTaking
 from agent_swarm.server.peers import Peers
 from agent_swarm.server.pool import PoolContext
 from agent_swarm.server.profiles import profiles_of
 from agent_swarm.server.rates import RateLimits
 from agent_swarm.server.ring import EventRing
+from agent_swarm.server.schedules import ScheduleClock
 from agent_swarm.server.service import Service
 from agent_swarm.server.settings import ServerSettings, stored_settings
 from agent_swarm.server.stopping import Stopping
@@ -40,6 +43,8 @@ from agent_swarm.server.waking import Waking
 from agent_swarm.services.approvals import Approvals
 from agent_swarm.services.channels import Channels
 from agent_swarm.services.configuration import Configuration
+from agent_swarm.services.embedding.endpoint import EmbeddingModel
+from agent_swarm.services.embedding.meaning import Meaning
 from agent_swarm.services.environments import Environments
 from agent_swarm.services.gathered import GatheredTasks
 from agent_swarm.services.kv import KeyValues
@@ -47,6 +52,7 @@ from agent_swarm.services.memory import Memory
 from agent_swarm.services.messages import Messages
 from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
+from agent_swarm.services.schedules import Schedules
 from agent_swarm.services.secrets.rotation import KeyChanges
 from agent_swarm.services.secrets.vault import Vault
 from agent_swarm.services.signing_keys import SigningKeys
@@ -100,6 +106,8 @@ def make_parts(ground: Ground) -> Parts:
             timers,
             ApprovalTimer(store),
             TaskWaits(store),
+            OfferTaking(store),
+            ScheduleClock(store, context.rules, metrics),
             Housekeeping(store),
             SessionKeeping(store),
             Waking(store),
@@ -109,6 +117,7 @@ def make_parts(ground: Ground) -> Parts:
             context.keeping_keys,
             *flag_watches(settings, store, metrics, context.redactor),
             *_publishing(context, settings),
+            *([NoteEmbedding(store, context.memory.meaning)] if context.memory.meaning else []),
         ),
         checkpointer=Checkpointer(
             store,
@@ -123,6 +132,7 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
     store, settings, vault, redactor = ground.store, ground.settings, ground.vault, ground.redactor
     keys = SigningKeys(vault)
     door = _door(store, settings, metrics, keys)
+    rules = Rules(caps=settings.caps, profiles=profiles_of(settings))
     backends = SecretReader(ground.backends)
     secrets = SecretResolver(
         backends, timeout_seconds=ground.backends.timeout_seconds, cache_seconds=ground.backends.cache_seconds
@@ -139,14 +149,15 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
         metrics=metrics,
         ring=EventRing(),
         stopping=ground.stopping,
-        rules=Rules(caps=settings.caps, agent_caps=settings.agent_caps, profiles=profiles_of(settings)),
+        rules=rules,
+        schedules=Schedules(store, rules),
         notary=_notary(store, settings),
         messages=Messages(store, redactor, door.rates.message, most_hops=settings.message_hops),
         channels=Channels(store, redactor),
         configuration=Configuration(store, vault, redactor, stored_settings(), check_reference=backends.require_usable),
         environments=Environments(store, vault, redactor, secrets),
         approvals=Approvals(store, redactor, expiry=settings.approval_seconds),
-        memory=Memory(store, redactor),
+        memory=Memory(store, redactor, _meaning(settings, metrics)),
         key_values=KeyValues(store, redactor),
         key_changes=KeyChanges(store, vault, settings.key_sources.own_file, is_shared=settings.is_shared),
         keeping_keys=KeepingKeys(store, vault, redactor, ground.stopping),
@@ -192,6 +203,15 @@ def _publishing(context: Context, settings: ServerSettings) -> tuple[Service, ..
     publishing = Publishing(Publisher(notary.ledger, Place(settings.audit_url, settings.audit_url_token).send))
     notary.on_growth = publishing.hurry
     return (publishing,)
+
+
+def _meaning(settings: ServerSettings, metrics: Metrics) -> Meaning | None:
+    """What notes mean, where there is a model that says so."""
+    if settings.embedding is None:
+        return None
+    return Meaning(
+        EmbeddingModel(settings.embedding), floor=settings.embeddings_likeness, on_asked=metrics.count_embedding
+    )
 
 
 def _pool(context: Context, store: BatchingStore, node: Node) -> PoolContext:

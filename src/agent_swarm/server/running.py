@@ -112,7 +112,7 @@ def _secrets(settings: ServerSettings, api_key: str) -> tuple[str, ...]:
     passwords = [urlsplit(settings.postgres_url).password]
     if settings.nats is not None:
         passwords += [settings.nats.password, settings.nats.token]
-    passwords += [settings.kill_object_authorization, urlsplit(settings.kill_object).query]
+    passwords += [settings.embeddings_key, settings.kill_object_authorization, urlsplit(settings.kill_object).query]
     return (
         api_key,
         *keys,

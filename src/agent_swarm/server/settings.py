@@ -16,6 +16,7 @@ from agent_swarm import config
 from agent_swarm.config import SettingError, setting
 from agent_swarm.server.setting_groups.agents import AgentSettings
 from agent_swarm.server.setting_groups.audit import AuditSettings
+from agent_swarm.server.setting_groups.embedding import EmbeddingSettings
 from agent_swarm.server.setting_groups.keys import KeySettings
 from agent_swarm.server.setting_groups.killing import KillSettings
 from agent_swarm.server.setting_groups.nats import NatsOptions
@@ -28,7 +29,9 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServerSettings(NatsOptions, AuditSettings, KillSettings, PeopleSettings, AgentSettings, KeySettings):
+class ServerSettings(
+    NatsOptions, AuditSettings, KillSettings, PeopleSettings, AgentSettings, EmbeddingSettings, KeySettings
+):
     """How the server runs. Read from defaults, config.toml, stored configuration, environment, flags; later wins."""
 
     host: str = setting("127.0.0.1", env="HOST", help="the address to listen on", expected="an address")
@@ -124,7 +127,7 @@ def load_settings(
             f"{toml}: data_dir cannot be set in the file it leads to", hint="set DATA_DIR or use --data-dir"
         )
     loaded = config.load(ServerSettings, section="server", toml=toml, environ=environ, flags=flags)
-    _ = loaded.nats  # a flag is not parsed, so look at it now
+    _ = loaded.nats, loaded.embedding  # what several settings say together, looked at now
     decided = config.given(ServerSettings, environ=os.environ if environ is None else environ, flags=flags or {})
     return replace(loaded, decided=decided)
 

@@ -4,6 +4,9 @@ The parent of what a running agent introduces is that agent, by its token; it ha
 no others. People introduce agents anywhere, and have a say in all.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from agent_swarm.domain.errors import Denied
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.matching import AgentProfile, AgentRole
@@ -17,11 +20,25 @@ from agent_swarm.store.operations import AddAgent, StartAgent, StopAgent
 from agent_swarm.store.records import AgentRecord
 
 
-def add_agent(asked: AgentInput, redactor: Redactor, rules: Rules, *, by: Identity) -> AddAgent:
-    """Introduce an agent. Raises Denied for an attempt that names another parent than its own agent."""
+def add_agent(asked: AgentInput, redactor: Redactor, rules: Rules, *, by: Identity) -> Callable[[Queries], AddAgent]:
+    """A reading: the operation that introduces an agent, in the swarm of the task that the attempt of `by` works on.
+
+    Raises Denied for an attempt that names another parent than its own agent.
+    """
+    agent = _agent(asked, redactor, rules, by=by)
+    caps = rules.agent_caps if by.task_id is not None else None
+
+    def reading(queries: Queries) -> AddAgent:
+        task = None if by.task_id is None else queries.task(by.task_id)
+        profile = replace(agent.profile, swarm_id=None if task is None else task.spec.swarm_id)
+        return AddAgent(agent=replace(agent, profile=profile), actor=by.actor, caps=caps, profiles=rules.profiles)
+
+    return reading
+
+
+def _agent(asked: AgentInput, redactor: Redactor, rules: Rules, *, by: Identity) -> AgentRecord:
     parent_id = asked.parent_agent_id
-    is_capped = by.task_id is not None
-    if is_capped:
+    if by.task_id is not None:
         if parent_id not in (None, by.agent_id):
             raise Denied(
                 f"an agent introduces agents below itself, not below agent {parent_id!r}",
@@ -30,7 +47,7 @@ def add_agent(asked: AgentInput, redactor: Redactor, rules: Rules, *, by: Identi
             )
         parent_id = by.agent_id
     named = None if asked.permissions is None else profile_named(asked.permissions, "permissions", rules.profiles)
-    agent = AgentRecord(
+    return AgentRecord(
         profile=AgentProfile(
             id=asked.id or new_id(),
             agent_role=AgentRole(asked.agent_role),
@@ -43,8 +60,6 @@ def add_agent(asked: AgentInput, redactor: Redactor, rules: Rules, *, by: Identi
         permissions="" if named is None else named.name,
         parent_id=parent_id,
     )
-    caps = rules.agent_caps if is_capped else None
-    return AddAgent(agent=agent, actor=by.actor, caps=caps, profiles=rules.profiles)
 
 
 def stop_agent(agent_id: str, redactor: Redactor, *, recursive: bool, reason: str, by: Identity) -> StopAgent:

@@ -8,16 +8,20 @@ from agent_swarm.protocol import limits, rest, rest_agents
 from agent_swarm.services import cursors, views
 from agent_swarm.store.base import Queries
 from agent_swarm.store.families.agent_children import AGENT_CHILDREN
+from agent_swarm.store.families.swarms import living_swarm
 from agent_swarm.store.records import AgentRecord, TaskRecord
 
 
-def list_agents(*, cursor: str | None, limit: int, now: int) -> Callable[[Queries], rest.AgentList]:
-    """A reading: a page of the agents, by name."""
+def list_agents(
+    *, cursor: str | None, limit: int, now: int, swarm: str | None = None
+) -> Callable[[Queries], rest.AgentList]:
+    """A reading: a page of the agents, by name; with `swarm`, an id or a name, of those in there."""
     after = cursors.read_name(cursor)
 
     def reading(queries: Queries) -> rest.AgentList:
         holds = held_by_agent(queries.held_tasks())
-        found = queries.agents(after=after, limit=limit + 1)
+        swarm_id = None if swarm is None else living_swarm(queries, swarm).id
+        found = queries.agents(swarm_id=swarm_id, after=after, limit=limit + 1)
         shown, following = cursors.page(found, limit, lambda agent: cursors.after_name(agent.name, agent.profile.id))
         return rest.AgentList(
             agents=[views.agent(agent, holds.get(agent.profile.id, ()), now=now) for agent in shown],

@@ -25,10 +25,12 @@ from agent_swarm.protocol import rest_config as rest
 from agent_swarm.services import cursors
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.secrets.vault import Vault
+from agent_swarm.services.standing import swarm_place
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.families.configuration import CONFIG, ConfigEntry, PutConfig, RemoveConfig, TellOfReveal
 from agent_swarm.store.families.data_keys import DATA_KEYS, MOST, DataKeyRetired
+from agent_swarm.store.families.swarms import swarm_named
 from agent_swarm.vault.backends.errors import InvalidReference
 from agent_swarm.vault.backends.references import Reference, reference_in
 
@@ -124,7 +126,8 @@ class Configuration:
         def reading(queries: Queries) -> list[ConfigEntry]:
             project_id = _place(queries, ConfigScope.PROJECT, project)[1] if project else None
             agent_id = _place(queries, ConfigScope.AGENT, agent)[1] if agent else None
-            named = configuration.places(agent_id=agent_id, project_id=project_id, swarm_id=swarm)
+            swarm_id = _place(queries, ConfigScope.SWARM, swarm)[1] if swarm else None
+            named = configuration.places(agent_id=agent_id, project_id=project_id, swarm_id=swarm_id)
             return list(configuration.resolved(entries_at(queries, place) for place in named).values())
 
         found = [entry for entry in await self._store.read(reading) if key in (None, entry.key)]
@@ -147,7 +150,7 @@ class Configuration:
 
         def reading(queries: Queries) -> tuple[Place, ConfigEntry | None]:
             self._vault.take(queries.scan(DATA_KEYS, limit=MOST))
-            place = _place(queries, wanted.scope, wanted.scope_id or "")
+            place = _place(queries, wanted.scope, wanted.scope_id or "", to_store=True)
             return place, queries.record(CONFIG, place[0], place[1], wanted.key)
 
         place, old = await self._store.read(reading)
@@ -257,8 +260,11 @@ def _require_admin(by: Identity, secrets: bool) -> None:
         )
 
 
-def _place(queries: Queries, scope: ConfigScope, named: str) -> Place:
-    """The place that people name; raises UnknownReference for a project that is not there."""
+def _place(queries: Queries, scope: ConfigScope, named: str, *, to_store: bool = False) -> Place:
+    """The place that people name; raises UnknownReference for a project that is not there.
+
+    Of a swarm that is not, or is no more, what was stored can still be found; `to_store` it has to be there.
+    """
     if scope is ConfigScope.AGENT:
         agent_id = normalize_id(named)
         if agent_id is None:
@@ -271,6 +277,9 @@ def _place(queries: Queries, scope: ConfigScope, named: str) -> Place:
                 f"no project has the id or name {named!r}", hint="list projects with: agent-swarm repo list"
             )
         return scope, project.id
+    if scope is ConfigScope.SWARM and named:
+        known = None if to_store else swarm_named(queries, named)
+        return scope, swarm_place(queries, named) if to_store else known.id if known else named
     return scope, named
 
 

@@ -76,7 +76,9 @@ class Environments:
         """The variables of the attempt at `task` that is held, as they are stored; `fetched` makes them whole."""
         if not self.has_any:
             return ()
-        named = configuration.places(agent_id=task.state.agent_id, project_id=task.spec.project_id)
+        named = configuration.places(
+            agent_id=task.state.agent_id, project_id=task.spec.project_id, swarm_id=task.spec.swarm_id
+        )
         entries = configuration.resolved(entries_at(queries, place) for place in named).values()
         wanted = [entry for entry in entries if configuration.reaches_agents(entry.key)]
         if any(entry.is_secret for entry in wanted):

@@ -5,22 +5,26 @@ from dataclasses import replace
 
 from agent_swarm.domain.explain import explain as judge
 from agent_swarm.domain.explanation import Candidate, Facts, OpenQuestion, Upstream
+from agent_swarm.domain.offers import OfferStatus
 from agent_swarm.domain.tasks import AttemptOutcome, TaskState
 from agent_swarm.domain.time import SECOND
-from agent_swarm.protocol import limits, rest
+from agent_swarm.protocol import limits
+from agent_swarm.protocol.rest_explain import AttemptCounts, Explanation, Reason
 from agent_swarm.services import views
 from agent_swarm.services.agents import held_by_agent
 from agent_swarm.services.readings import require_task
 from agent_swarm.services.transcripts import AGENT_ENDED, Transcripts
 from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.families.approvals import of_task
+from agent_swarm.store.families.offers import TASK_OFFERS
+from agent_swarm.store.families.swarms import SWARMS
 from agent_swarm.store.families.switches import killed_switches
 from agent_swarm.store.records import AgentRecord, TaskRecord
 
 OVERDUE = int(1.5 * limits.HEARTBEAT_SECONDS * SECOND)  # so long after the last heartbeat the next one is missed
 
 
-async def explain(store: Store, transcripts: Transcripts, task_id: str) -> rest.Explanation:
+async def explain(store: Store, transcripts: Transcripts, task_id: str) -> Explanation:
     """What keeps a task from running and what would unblock it (rule T10). Raises UnknownTask."""
     facts = await store.read(_gather(task_id, store.now()))
     if facts.task.is_held:
@@ -28,20 +32,20 @@ async def explain(store: Store, transcripts: Transcripts, task_id: str) -> rest.
         if last is not None:
             facts = replace(facts, last_line_at=last.stored_at, agent_ended=last.kind == AGENT_ENDED)
     told = judge(facts)
-    return rest.Explanation(
+    return Explanation(
         task_id=task_id,
         status=facts.task.status.value,
         summary=told.summary,
         reasons=[
-            rest.Reason(code=reason.code, message=reason.message, unblock=reason.unblock, details=reason.details)
+            Reason(code=reason.code, message=reason.message, unblock=reason.unblock, details=reason.details)
             for reason in told.reasons[: limits.PAGE_MAX]
         ],
         attempts=_counts(facts.task),
     )
 
 
-def _counts(task: TaskState) -> rest.AttemptCounts:
-    return rest.AttemptCounts(
+def _counts(task: TaskState) -> AttemptCounts:
+    return AttemptCounts(
         made=task.attempt,
         failures=task.failures,
         failures_left=max(0, task.max_attempts - task.failures),
@@ -77,16 +81,23 @@ def _facts(queries: Queries, record: TaskRecord, now: int) -> Facts:
         last_agent=record.last_agent_id,
         failure_message=str(failure.get("message", "")),
         updated_at=record.updated_at,
-        timeout=spec.timeout,
         unserved_since=next((found.since for found in queries.unserved() if found.requires == needs), None),
         killed=killed_switches(queries),
+        swarm=queries.record(SWARMS, needs.swarm_id) if needs.swarm_id else None,
         questions=[
             OpenQuestion(id=one.id, title=one.title, expires_at=one.expires_at, pauses=bool(one.pauses))
             for one in of_task(queries, spec.id)
             if one.is_open
         ],
+        was_accepted=_was_accepted(queries, state),
         cancelled_at=attempt.ended_at if attempt is not None and was_cancelled else None,
     )
+
+
+def _was_accepted(queries: Queries, state: TaskState) -> bool:
+    """Whether the agent that it waits for has accepted it."""
+    offer = queries.record(TASK_OFFERS, state.id, state.pinned_agent) if state.pinned_agent else None
+    return offer is not None and offer.status is OfferStatus.ACCEPTED
 
 
 def _candidate(agent: AgentRecord, holds: Mapping[str, Sequence[TaskRecord]], now: int) -> Candidate:

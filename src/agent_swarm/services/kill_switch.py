@@ -11,25 +11,46 @@ from agent_swarm.services import views
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.base import Queries
+from agent_swarm.store.families.swarms import swarm_named, unknown_swarm_in
 from agent_swarm.store.families.switches import all_switches
 from agent_swarm.store.operations import ActivateKillSwitch, LiftKillSwitch, SwitchReply
 
+Covered = tuple[SwitchScope, str]  # a scope, and the id of what it is about
 
-def activate(asked: rest.KillSwitchInput, redactor: Redactor, *, by: Identity) -> ActivateKillSwitch:
-    """Stop everything, or one agent. Raises InvalidInput for a scope that there is nothing of."""
-    scope, scope_id = _named(asked)
+
+def covered(asked: rest.KillSwitchInput) -> Callable[[Queries], Covered]:
+    """A reading: what the request is about. Raises InvalidInput, and UnknownReference for a swarm that is not there.
+
+    A swarm is named by its id or its name; by its id also one that was deleted.
+    """
+
+    def reading(queries: Queries) -> Covered:
+        scope, named = _named(asked)
+        if scope is not SwitchScope.SWARM:
+            return scope, named
+        swarm = swarm_named(queries, named)
+        if swarm is None:
+            raise unknown_swarm_in("id", named)
+        return scope, swarm.id
+
+    return reading
+
+
+def activate(asked: rest.KillSwitchInput, what: Covered, redactor: Redactor, *, by: Identity) -> ActivateKillSwitch:
+    """Stop everything, one swarm or one agent, as `covered` has found it."""
+    scope, scope_id = what
     activation = Activation(id=new_id(), reason=redactor.text(asked.reason.strip()), by=by.actor)
     return ActivateKillSwitch(scope=scope, scope_id=scope_id, asked=activation)
 
 
-def lift(asked: rest.KillSwitchInput, *, by: Identity) -> LiftKillSwitch:
+def lift(asked: rest.KillSwitchInput, what: Covered, *, by: Identity) -> LiftKillSwitch:
     """Let work go on. Raises Denied for who may only stop it."""
     if not by.may(Scope.KILL_SWITCH_ADMIN):
         raise Denied(
             f"lifting the kill switch needs the scope {Scope.KILL_SWITCH_ADMIN}, which the token does not have",
             hint="ask an administrator",
         )
-    scope, scope_id = _named(asked)
+    scope, scope_id = what
     return LiftKillSwitch(scope=scope, scope_id=scope_id, by=by.actor, resume=asked.resume)
 
 
@@ -81,19 +102,21 @@ def view(switches: list[Switch], names: Mapping[str, str]) -> rest.KillSwitch:
     )
 
 
-def _named(asked: rest.KillSwitchInput) -> tuple[SwitchScope, str]:
+def _named(asked: rest.KillSwitchInput) -> Covered:
     scope = SwitchScope(asked.scope)
     match scope:
         case SwitchScope.SWARM:
-            raise InvalidInput(
-                "the kill switch cannot stop one swarm: no task and no agent belongs to a swarm yet",
-                hint="stop one agent (scope agent) or everything (scope all)",
-                details={"field": "scope"},
-            )
+            if not asked.id:
+                raise InvalidInput(
+                    "scope swarm needs the id or the name of a swarm",
+                    hint="list swarms with: agent-swarm swarm list",
+                    details={"field": "id"},
+                )
+            return scope, asked.id
         case SwitchScope.ALL if asked.id:
             raise InvalidInput(
-                "an id names an agent, and the scope is all",
-                hint="send scope agent with it, or no id",
+                "an id names an agent or a swarm, and the scope is all",
+                hint="send scope agent or swarm with it, or no id",
                 details={"field": "id"},
             )
         case SwitchScope.AGENT:

@@ -1,7 +1,7 @@
-"""Values under keys, in the namespaces of agents, tasks and the swarm.
+"""Values under keys, in the namespaces of agents, tasks and swarms.
 
-A namespace is named `swarm`, `agent:ID` or `task:ID`. An attempt has `swarm`, `agent` and `task`, of which the last
-two are its own, and no others.
+A namespace is named `swarm`, `swarm:NAME`, `agent:ID` or `task:ID`. An attempt has `agent` and `task`, which are its
+own, `swarm`, which is that of its task or else everybody's, `swarm:default`, which is everybody's, and no others.
 """
 
 import orjson
@@ -17,9 +17,9 @@ from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.tokens import Identity
 from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.families.kv import KV, AddToValue, KvEntry, RemoveValue, SetValue
+from agent_swarm.store.families.swarms import living_swarm, swarm_named
 from agent_swarm.store.records import TokenKind
 
-_SWARM = f"swarm/{THE_SWARM}"
 _MORE = 3  # pages that are read for one, where values have run out
 
 
@@ -32,16 +32,16 @@ class KeyValues:
 
     async def get(self, namespace: str, key: str, *, by: Identity) -> rest.KvValue:
         """The value under a key. Raises NotFound, Denied."""
-        kept, now = namespace_of(namespace, by), self._store.now()
         require_key(key)
-        found = await self._store.read(lambda queries: queries.record(KV, kept, key))
+        now = self._store.now()
+        found = await self._store.read(lambda queries: queries.record(KV, namespace_of(queries, namespace, by), key))
         if found is None or not found.is_there(now):
             raise NotFound(f"nothing is stored under {key!r}", hint="see: agent-swarm kv list")
         return _shown(found)
 
     async def set(self, namespace: str, key: str, wanted: rest.KvInput, *, by: Identity) -> rest.KvValue:
         """Put a value under a key. Raises Conflict for another version, TooLarge, InvalidInput, Denied."""
-        kept = namespace_of(namespace, by)
+        kept = await self._namespace(namespace, by)
         require_key(key)
         value = _text(self._redactor.value(wanted.value))
         require_value(value)
@@ -57,24 +57,25 @@ class KeyValues:
 
     async def increment(self, namespace: str, key: str, wanted: rest.KvIncrement, *, by: Identity) -> rest.KvValue:
         """Add to the number under a key, 0 where nothing is. Raises InvalidInput where there is no whole number."""
-        kept = namespace_of(namespace, by)
+        kept = await self._namespace(namespace, by)
         require_key(key)
         add = AddToValue(namespace=kept, key=key, by=wanted.by, ttl=ttl_of(wanted.ttl_seconds), actor=by.actor)
         return _shown(await self._store.apply(add))
 
     async def remove(self, namespace: str, key: str, *, if_version: int | None, by: Identity) -> rest.KvValue:
         """Remove the value under a key; answers what it was. Raises NotFound, Conflict, Denied."""
-        kept = namespace_of(namespace, by)
+        kept = await self._namespace(namespace, by)
         require_key(key)
         removal = RemoveValue(namespace=kept, key=key, if_version=if_version, actor=by.actor)
         return _shown(await self._store.apply(removal))
 
     async def page(self, namespace: str, *, cursor: str | None, limit: int, by: Identity) -> rest.KvList:
         """A page of the values of a namespace, by key. Raises Denied."""
-        kept, now = namespace_of(namespace, by), self._store.now()
+        now = self._store.now()
         after = cursors.read_words(cursor, 1)
 
         def reading(queries: Queries) -> tuple[list[KvEntry], str | None]:
+            kept = namespace_of(queries, namespace, by)
             there: list[KvEntry] = []
             place = after
             for _ in range(_MORE):
@@ -91,12 +92,21 @@ class KeyValues:
         following = None if last is None else cursors.after_words(last)
         return rest.KvList(values=[_shown(entry) for entry in shown], next_cursor=following)
 
+    async def _namespace(self, named: str, by: Identity) -> str:
+        """As it is stored; only a swarm by its name has to be looked up."""
+        if named.startswith("swarm:"):
+            return await self._store.read(lambda queries: namespace_of(queries, named, by))
+        return namespace_of(None, named, by)
 
-def namespace_of(named: str, by: Identity) -> str:
-    """The namespace that is meant, as it is stored. Raises InvalidInput, and Denied for that of another."""
+
+def namespace_of(queries: Queries | None, named: str, by: Identity) -> str:
+    """The namespace that is meant, as it is stored; `queries` find a swarm that is named.
+
+    Raises InvalidInput, UnknownReference, and Denied for that of another.
+    """
     kind, colon, which = named.partition(":")
-    if kind == "swarm" and which in ("", THE_SWARM):
-        return _SWARM
+    if kind == "swarm":
+        return f"swarm/{_swarm(queries, which, by)}"
     if kind not in ("agent", "task"):
         raise _unknown(named)
     own = by.agent_id if kind == "agent" else by.task_id
@@ -112,9 +122,22 @@ def namespace_of(named: str, by: Identity) -> str:
     return f"{kind}/{identifier}"
 
 
+def _swarm(queries: Queries | None, which: str, by: Identity) -> str:
+    """An attempt's own where none is named, else everybody's. Another one is refused, whether or not it is there."""
+    if which in ("", THE_SWARM):
+        return THE_SWARM if which or by.swarm_id is None else by.swarm_id
+    assert queries is not None, "a swarm by its name has to be looked up"
+    found = swarm_named(queries, which)
+    if by.kind is TokenKind.ATTEMPT and (found is None or found.id != by.swarm_id):
+        raise Denied(
+            "the values of another swarm are not yours to see", hint=f"use the namespace swarm, or swarm:{THE_SWARM}"
+        )
+    return living_swarm(queries, which, field="namespace").id
+
+
 def _unknown(named: str) -> InvalidInput:
     return InvalidInput(
-        f"{named[:64]!r} is no namespace: expected swarm, agent:ID or task:ID",
+        f"{named[:64]!r} is no namespace: expected swarm, swarm:NAME, agent:ID or task:ID",
         hint="an agent's own are agent and task",
         details={"field": "namespace"},
     )
@@ -134,7 +157,7 @@ def _text(value: object) -> str:
 def _shown(entry: KvEntry) -> rest.KvValue:
     kind, _, which = entry.namespace.partition("/")
     return rest.KvValue(
-        namespace=kind if kind == "swarm" else f"{kind}:{which}",
+        namespace=kind if which == THE_SWARM else f"{kind}:{which}",
         key=entry.key,
         value=orjson.loads(entry.value),
         version=entry.version,

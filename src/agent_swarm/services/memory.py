@@ -1,19 +1,22 @@
 """Notes: stored, found again by their words, shown and removed.
 
-An attempt sees the notes of its agent, of its task's project and of the swarm; people see all. Secrets are taken out of
-what is stored, as out of transcripts.
+An attempt sees the notes of its agent, of its task's project and swarm, and everybody's; people see all. Secrets are
+taken out of what is stored, as out of transcripts.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from agent_swarm.domain.errors import InvalidInput, NotFound
+from agent_swarm.domain.fusion import fused
 from agent_swarm.domain.ids import new_id, normalize_id
 from agent_swarm.domain.notes import NotePlace, NoteScope, NoteSearch, require_note
 from agent_swarm.domain.time import to_wire
 from agent_swarm.domain.words import Term, relevance, snippet, terms_of
 from agent_swarm.protocol import rest_memory as rest
 from agent_swarm.services import cursors
+from agent_swarm.services.embedding.meaning import Meaning, Wanted
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.standing import Standing, place_of, standing_of
 from agent_swarm.services.tokens import Identity
@@ -46,11 +49,12 @@ class WhichNotes:
 
 
 class Memory:
-    """The notes of one store."""
+    """The notes of one store; with `meaning` they are found by what they mean, too."""
 
-    def __init__(self, store: Store, redactor: Redactor) -> None:
+    def __init__(self, store: Store, redactor: Redactor, meaning: Meaning | None = None) -> None:
         self._store = store
         self._redactor = redactor
+        self.meaning = meaning
 
     async def put(self, wanted: rest.NoteInput, *, by: Identity) -> rest.Note:
         """Store a note, in the place of the one with its name.
@@ -93,9 +97,21 @@ class Memory:
                 raise InvalidInput(
                     "what a query finds has no further page", hint="ask with more words", details={"field": "cursor"}
                 )
-            return await self._store.read(lambda queries: _search(queries, which, _places(queries, which, by), limit))
+            await self._store.read(lambda queries: _places(queries, which, by))  # before a model hears of it
+            wanted = await self._wanted(which.query)
+            return await self._store.read(lambda queries: self._search(queries, which, wanted, by, limit))
         after = cursors.read_entry(cursor)
         return await self._store.read(lambda queries: _page(queries, _places(queries, which, by), after, limit))
+
+    async def _wanted(self, query: str | None) -> Wanted | None:
+        return await self.meaning.of_query(self._redactor.text(query)) if self.meaning and query else None
+
+    def _search(
+        self, queries: Queries, which: WhichNotes, wanted: Wanted | None, by: Identity, limit: int
+    ) -> rest.NoteList:
+        places = _places(queries, which, by)
+        near = self.meaning.found(queries, wanted, places) if self.meaning and wanted else []
+        return _found(queries, which, places, near, min(limit, _SEARCH_MAX))
 
 
 def _places(queries: Queries, which: WhichNotes, by: Identity) -> tuple[NotePlace, ...] | None:
@@ -115,26 +131,35 @@ def _places(queries: Queries, which: WhichNotes, by: Identity) -> tuple[NotePlac
     return (place_of(queries, by, which.scope, which.scope_id),)
 
 
-def _search(queries: Queries, which: WhichNotes, places: tuple[NotePlace, ...] | None, limit: int) -> rest.NoteList:
+def _found(
+    queries: Queries, which: WhichNotes, places: tuple[NotePlace, ...] | None, near: Sequence[int], limit: int
+) -> rest.NoteList:
+    """What has the words of the query, and what means the same (`near`): what is both comes first."""
     terms = terms_of(which.query or "")
-    tag = which.tag or ""
+    has_all, by_words = _by_words(queries, which, places, terms)
+    best = fused((note.number for note in ranked(by_words, terms)), near)
+    notes = [note for number in best[: limit + len(near)] if (note := queries.record(NOTES, number)) is not None]
+    shown = [_in_list(note, terms) for note in notes if not which.tag or which.tag in note.tags]
+    matched: Literal["all", "any", "meaning"] = "meaning" if shown and not by_words else "all" if has_all else "any"
+    return rest.NoteList(notes=shown[:limit], matched=matched, next_cursor=None)
+
+
+def _by_words(
+    queries: Queries, which: WhichNotes, places: tuple[NotePlace, ...] | None, terms: Sequence[Term]
+) -> tuple[bool, list[FoundNote]]:
+    """Whether the notes have all words, and the notes: where none has all, those that have one."""
     if places == () or (which.query and not terms):
-        return rest.NoteList(notes=[], matched="all", next_cursor=None)
-    found = queries.search_notes(NoteSearch(places=places, terms=terms, tag=tag), limit=CANDIDATES)
-    has_all = bool(found) or len(terms) < 2
-    if not has_all:
-        by_number = {
-            note.number: note
-            for term in terms
-            for note in queries.search_notes(
-                NoteSearch(places=places, terms=(term,), tag=tag), limit=CANDIDATES_PER_WORD
-            )
-        }
-        found = list(by_number.values())
-    best = ranked(found, terms)[: min(limit, _SEARCH_MAX)]
-    notes = [queries.record(NOTES, note.number) for note in best]
-    shown = [_in_list(note, terms) for note in notes if note is not None]
-    return rest.NoteList(notes=shown, matched="all" if has_all else "any", next_cursor=None)
+        return True, []
+    tag = which.tag or ""
+    found = queries.search_notes(NoteSearch(places=places, terms=tuple(terms), tag=tag), limit=CANDIDATES)
+    if found or len(terms) < 2:
+        return True, found
+    by_number = {
+        note.number: note
+        for term in terms
+        for note in queries.search_notes(NoteSearch(places=places, terms=(term,), tag=tag), limit=CANDIDATES_PER_WORD)
+    }
+    return False, list(by_number.values())
 
 
 def ranked(found: Sequence[FoundNote], terms: Sequence[Term]) -> list[FoundNote]:

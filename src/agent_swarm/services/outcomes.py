@@ -15,10 +15,12 @@ import orjson
 from agent_swarm.domain.errors import Denied
 from agent_swarm.domain.tasks import FailureClass
 from agent_swarm.protocol import pool as wire
+from agent_swarm.services import result_schemas
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.tokens import Identity
 from agent_swarm.store.base import Queries
 from agent_swarm.store.families.stated_outcomes import STATED_OUTCOMES, StatedOutcome
+from agent_swarm.store.families.task_terms import TASK_TERMS, TaskTerms
 from agent_swarm.store.operations import StateOutcome
 
 AGENT_REPORTED = "agentReported"  # the code of a failure that the agent itself has stated
@@ -35,14 +37,24 @@ def state_failure(message: str, redactor: Redactor, *, by: Identity) -> StateOut
     return _stated(redactor.text(message), None, is_failure=True, by=by)
 
 
-def stated_outcome(task_id: str, fence: int) -> Callable[[Queries], StatedOutcome | None]:
-    """A reading: what the agent of this attempt has stated."""
+def stated_outcome(task_id: str, fence: int) -> Callable[[Queries], tuple[StatedOutcome | None, TaskTerms | None]]:
+    """A reading: what the agent of this attempt has stated, and what its result has to be."""
 
-    def reading(queries: Queries) -> StatedOutcome | None:
+    def reading(queries: Queries) -> tuple[StatedOutcome | None, TaskTerms | None]:
         found = queries.record(STATED_OUTCOMES, task_id)
-        return found if found is not None and found.fence == fence else None
+        return found if found is not None and found.fence == fence else None, queries.record(TASK_TERMS, task_id)
 
     return reading
+
+
+def ended(
+    told: wire.Complete | wire.Fail, stated: StatedOutcome | None, terms: TaskTerms | None
+) -> wire.Complete | wire.Fail:
+    """How the run ended, by the word of its agent and by what its result has to be."""
+    told = told if stated is None else as_stated(told, stated)
+    if terms is None or terms.result_schema is None or isinstance(told, wire.Fail):
+        return told
+    return result_schemas.checked(told, terms.result_schema, is_stated=stated is not None)
 
 
 def as_stated(told: wire.Complete | wire.Fail, stated: StatedOutcome) -> wire.Complete | wire.Fail:

@@ -1,6 +1,7 @@
 """What people look at: each function is one reading of the store, made in one moment, in the words of the REST face."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from agent_swarm.domain.errors import Denied, NotFound, UnknownReference, UnknownTask
 from agent_swarm.domain.ids import normalize_id
@@ -10,7 +11,10 @@ from agent_swarm.services import cursors, views
 from agent_swarm.services.agents import held_by_agent
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.base import Queries
+from agent_swarm.store.families.offers import offers_of
+from agent_swarm.store.families.swarms import swarm_named, unknown_swarm_in
 from agent_swarm.store.families.switches import killed_switches
+from agent_swarm.store.families.task_terms import TASK_TERMS
 from agent_swarm.store.records import AttemptRecord, TaskFilter, TaskRecord
 
 WAITING = (TaskStatus.PENDING, TaskStatus.OFFERED, TaskStatus.BLOCKED, TaskStatus.PAUSED)
@@ -57,6 +61,8 @@ def task_detail(task_id: str, *, by: Identity) -> Callable[[Queries], rest.TaskD
             require_task(queries, task_id),
             upstreams=queries.upstreams(task_id),
             dependants=queries.dependants(task_id, limit=limits.PAGE_MAX),
+            offers=offers_of(queries, task_id),
+            terms=queries.record(TASK_TERMS, task_id),
         )
 
     return reading
@@ -75,13 +81,15 @@ def _require_related(queries: Queries, task_id: str, by: Identity) -> None:
 
 
 def task_page(
-    filters: TaskFilter, *, project: str | None, cursor: str | None, limit: int
+    filters: TaskFilter, *, project: str | None, cursor: str | None, limit: int, swarm: str | None = None
 ) -> Callable[[Queries], rest.TaskPage]:
-    """A reading: a page of tasks, newest first; `project` is an id or a name."""
+    """A reading: a page of tasks, newest first; `project` and `swarm` are ids or names."""
     after = None if cursor is None else cursors.read_task(cursor)
 
     def reading(queries: Queries) -> rest.TaskPage:
         wanted = filters if project is None else _of_project(filters, queries, project)
+        if swarm is not None:
+            wanted = replace(wanted, swarm_id=_swarm_id(queries, swarm))
         found = queries.list_tasks(wanted, after=after, limit=limit + 1)
         shown, following = cursors.page(found, limit, cursors.after_task)
         return rest.TaskPage(tasks=[views.task(record) for record in shown], next_cursor=following)
@@ -97,14 +105,15 @@ def _of_project(filters: TaskFilter, queries: Queries, project: str) -> TaskFilt
             hint="list projects with: agent-swarm repo list",
             details={"field": "project", "value": project},
         )
-    return TaskFilter(
-        statuses=filters.statuses,
-        agent_id=filters.agent_id,
-        project_id=found.id,
-        root_id=filters.root_id,
-        parent_id=filters.parent_id,
-        label=filters.label,
-    )
+    return replace(filters, project_id=found.id)
+
+
+def _swarm_id(queries: Queries, swarm: str) -> str:
+    """By its id also of one that was deleted: its tasks stay."""
+    found = swarm_named(queries, swarm)
+    if found is None:
+        raise unknown_swarm_in("swarm", swarm)
+    return found.id
 
 
 def attempts(task_id: str, *, cursor: str | None, limit: int) -> Callable[[Queries], rest.AttemptList]:

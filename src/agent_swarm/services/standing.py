@@ -1,4 +1,4 @@
-"""Where whoever asks stands: which agent, task and project are its own, and what it means by a place.
+"""Where whoever asks stands: which agent, task, project and swarm are its own, and what it means by a place.
 
 An attempt acts as its agent on its task, and never as another: that comes from its token, not from what it says.
 """
@@ -10,6 +10,7 @@ from agent_swarm.domain.ids import normalize_id
 from agent_swarm.domain.notes import THE_SWARM, NotePlace, NoteScope
 from agent_swarm.services.tokens import Identity
 from agent_swarm.store.base import Queries
+from agent_swarm.store.families.swarms import living_swarm, swarm_named
 from agent_swarm.store.records import TokenKind
 
 
@@ -24,7 +25,7 @@ class Standing:
         if self.places is not None and place not in self.places:
             raise Denied(
                 f"{place.scope} {place.id!r} is not yours to see",
-                hint="an agent has its own notes, those of its task's project, and those of the swarm",
+                hint="an agent has its own notes, those of its task's project and swarm, and those of everybody",
                 details={"scope": place.scope.value},
             )
         return place
@@ -38,8 +39,9 @@ def standing_of(queries: Queries, by: Identity) -> Standing:
     task = queries.task(by.task_id)
     project_id = task.spec.project_id if task is not None else None
     projects = (NotePlace(NoteScope.PROJECT, project_id),) if project_id else ()
+    swarms = (NotePlace(NoteScope.SWARM, by.swarm_id),) if by.swarm_id else ()
     return Standing(
-        (NotePlace(NoteScope.AGENT, by.agent_id), *projects, NotePlace(NoteScope.SWARM, THE_SWARM)),
+        (NotePlace(NoteScope.AGENT, by.agent_id), *projects, *swarms, NotePlace(NoteScope.SWARM, THE_SWARM)),
     )
 
 
@@ -47,7 +49,7 @@ def place_of(queries: Queries, by: Identity, scope: NoteScope, named: str | None
     """The place that is meant, an attempt's own where none is named. Raises Denied, InvalidInput, UnknownReference."""
     standing = standing_of(queries, by)
     if scope is NoteScope.SWARM:
-        return standing.require(_swarm(named))
+        return standing.require(_swarm(queries, by, named))
     if named is None:
         return _own(standing, scope)
     if scope is NoteScope.AGENT:
@@ -61,12 +63,19 @@ def place_of(queries: Queries, by: Identity, scope: NoteScope, named: str | None
     return standing.require(NotePlace(scope, project.id))
 
 
-def _swarm(named: str | None) -> NotePlace:
-    if named not in (None, THE_SWARM):
-        raise UnknownReference(
-            f"no swarm has the name {named!r}", hint=f"there is one swarm: {THE_SWARM}", details={"field": "scopeId"}
-        )
-    return NotePlace(NoteScope.SWARM, THE_SWARM)
+def _swarm(queries: Queries, by: Identity, named: str | None) -> NotePlace:
+    """That of its task, where none is named and it has one; else the one that is everybody's."""
+    wanted = named if named is not None else by.swarm_id
+    if by.kind is TokenKind.ATTEMPT and wanted not in (None, THE_SWARM):
+        found = swarm_named(queries, str(wanted))
+        is_own = found is not None and found.id == by.swarm_id
+        return NotePlace(NoteScope.SWARM, str(by.swarm_id if is_own else wanted))  # another is refused, there or not
+    return NotePlace(NoteScope.SWARM, swarm_place(queries, wanted))
+
+
+def swarm_place(queries: Queries, named: str | None, *, field: str = "scopeId") -> str:
+    """Where something is kept for a swarm: its id, or `default` for everybody. Raises UnknownReference."""
+    return THE_SWARM if named in (None, THE_SWARM) else living_swarm(queries, str(named), field=field).id
 
 
 def _own(standing: Standing, scope: NoteScope) -> NotePlace:

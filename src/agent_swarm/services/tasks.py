@@ -4,25 +4,29 @@ Nothing is stored that cannot be carried out: what the input names must exist, a
 fault.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from agent_swarm.domain.agent_tree import AgentCaps
 from agent_swarm.domain.caps import Caps
 from agent_swarm.domain.dependencies import OnFailure, in_creation_order
-from agent_swarm.domain.errors import Denied, IllegalTransition, InvalidInput, TooLarge, UnknownReference
+from agent_swarm.domain.errors import Denied, IllegalTransition, InvalidInput, TooLarge, UnknownReference, UnknownTask
 from agent_swarm.domain.ids import new_id, normalize_id
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.permissions import STANDARD, Granted, Profile, Profiles
+from agent_swarm.domain.swarms import Swarm
 from agent_swarm.domain.tasks import TaskStatus, verbs_of
 from agent_swarm.domain.time import SECOND, from_wire, to_wire
 from agent_swarm.protocol import limits
 from agent_swarm.protocol.rest import BatchTaskInput, DependencyInput, TaskInput
+from agent_swarm.services import result_schemas
 from agent_swarm.services.harnesses import capability_of
 from agent_swarm.services.permissions import profile_of
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.base import Queries
-from agent_swarm.store.operations import Capped, Created, CreateTasks, Idempotency, NewTask
+from agent_swarm.store.families.swarms import swarm_named, unknown_swarm_in
+from agent_swarm.store.families.task_terms import TASK_TERMS, TaskTerms
+from agent_swarm.store.operations import Capped, Created, CreateTasks, Idempotency, NewTask, OfferedTo
 from agent_swarm.store.records import DependencyRecord, Edge, TaskRecord, TaskSpec
 
 DEEPEST = 32  # levels of tasks that file tasks; a loop of agents that delegate ends here
@@ -35,6 +39,7 @@ class Known:
     tasks: Mapping[str, TaskRecord] = field(default_factory=dict)  # parents with all their ancestors, and upstreams
     agents: frozenset[str] = frozenset()
     projects: Mapping[str, str] = field(default_factory=dict)  # id or name -> id
+    swarms: Mapping[str, Swarm] = field(default_factory=dict)  # by what they are named, and by id
     own: Granted | None = None  # what the attempt that files may do itself
 
 
@@ -63,7 +68,7 @@ class Graph:
 def names_nothing(tasks: Sequence[TaskInput], *, by: Identity) -> bool:
     """Whether the batch can be judged without a look at the store."""
     return by.task_id is None and not any(
-        task.agent_id or task.project or task.parent_task_id or task.depends_on for task in tasks
+        task.agent_id or task.project or task.swarm or task.parent_task_id or task.depends_on for task in tasks
     )
 
 
@@ -82,10 +87,20 @@ def look_up(tasks: Sequence[TaskInput], *, by: Identity, profiles: Profiles) -> 
             tasks=found,
             agents=frozenset(agent_id for agent_id in agents if queries.agent(agent_id) is not None),
             projects={name: project.id for name in projects if (project := queries.project(name)) is not None},
+            swarms=_swarms(queries, {task.swarm for task in tasks if task.swarm} | _swarms_of(found.values())),
             own=_granted(queries, by, found.get(by.task_id or ""), profiles),
         )
 
     return reading
+
+
+def _swarms(queries: Queries, named: Iterable[str]) -> dict[str, Swarm]:
+    found = ((name, swarm_named(queries, name)) for name in named)
+    return {name: swarm for name, swarm in found if swarm is not None and swarm.is_there}
+
+
+def _swarms_of(records: Iterable[TaskRecord]) -> set[str]:
+    return {record.spec.swarm_id for record in records if record.spec.swarm_id}
 
 
 def _granted(queries: Queries, by: Identity, own: TaskRecord | None, profiles: Profiles) -> Granted | None:
@@ -135,14 +150,24 @@ def create_graph(
     )
 
 
+def look_up_ended(queries: Queries, task_id: str) -> tuple[TaskRecord, Sequence[DependencyRecord], TaskTerms | None]:
+    """A task to be filed once more, what it depended on, and what was laid down about it. Raises UnknownTask."""
+    record = queries.task(task_id)
+    if record is None:
+        raise UnknownTask(task_id)
+    return record, queries.upstreams(task_id), queries.record(TASK_TERMS, task_id)
+
+
 def retry(
     task: TaskRecord,
     upstreams: Sequence[DependencyRecord],
+    terms: TaskTerms | None,
     *,
     by: Identity,
+    with_results: bool = False,
     idempotency: Idempotency | None = None,
 ) -> CreateTasks:
-    """The same again as a new task, from one that has ended.
+    """The same again as a new task, from one that has ended; `with_results` tells it what that one came to.
 
     It waits for the upstreams that can still be, or were, completed; those that ended without success are left out:
     whoever retries has decided that it can do without them.
@@ -150,8 +175,11 @@ def retry(
     state, spec = task.state, task.spec
     if not state.is_terminal:
         raise IllegalTransition(state.id, status=state.status, command="retry", allowed=verbs_of(state.status))
+    task_id = new_id()
+    if with_results:
+        terms = replace(terms or TaskTerms(task_id=task_id), with_results=True)
     again = TaskSpec(
-        id=new_id(),
+        id=task_id,
         title=spec.title,
         prompt=spec.prompt,
         requires=spec.requires,
@@ -167,6 +195,7 @@ def retry(
         depth=spec.depth,
         retry_of=spec.id,
         permissions=spec.permissions,
+        has_terms=terms is not None,
     )
     without_success = (TaskStatus.FAILED, TaskStatus.CANCELLED)
     edges = tuple(
@@ -174,7 +203,13 @@ def retry(
         for upstream in upstreams
         if upstream.other_status not in without_success
     )
-    new = NewTask(spec=again, edges=edges, max_attempts=state.max_attempts, max_losses=state.max_losses)
+    new = NewTask(
+        spec=again,
+        edges=edges,
+        max_attempts=state.max_attempts,
+        max_losses=state.max_losses,
+        terms=None if terms is None else replace(terms, task_id=again.id),
+    )
     return CreateTasks(tasks=(new,), actor=by.actor, idempotency=idempotency)
 
 
@@ -194,16 +229,18 @@ def _new_task(
 ) -> NewTask:
     prompt = _prompt(task.prompt, where)
     parent = _parent(task, where, known, by)
+    swarm = _swarm(task, where, known, by, parent)
+    terms = _terms(task, where, task_id)
     profile = profile_of(task.permissions, f"{where}permissions", known.own, profiles)
     spec = TaskSpec(
         id=task_id,
         title=_title(task, where),
         prompt=prompt,
-        requires=_requirements(task, where, known, profile),
+        requires=_requirements(task, where, known, profile, swarm),
         labels=tuple(dict.fromkeys(task.tags)),
         harness=task.harness,
         model=task.model,
-        project_id=_project(task, where, known),
+        project_id=_project(task, where, known, swarm),
         priority=task.priority,
         timeout=None if task.timeout_seconds is None else max(1, int(task.timeout_seconds * SECOND)),
         created_by=by.actor,
@@ -211,6 +248,7 @@ def _new_task(
         root_id=parent.spec.root_id if parent else "",
         depth=parent.spec.depth + 1 if parent else 0,
         permissions=profile.name if profile else None,
+        has_terms=terms is not None,
     )
     return NewTask(
         spec=spec,
@@ -218,7 +256,30 @@ def _new_task(
         backlog=task.backlog,
         not_before=_start_at(task.start_at, where),
         max_attempts=task.max_attempts,
+        offer=_offer(task, where),
+        terms=terms,
     )
+
+
+def _terms(task: TaskInput, where: str, task_id: str) -> TaskTerms | None:
+    """What is laid down about its result, and what it is told of others."""
+    if task.result_schema is not None:
+        result_schemas.require_usable(task.result_schema, field=f"{where}resultSchema")
+    elif not task.include_results:
+        return None
+    return TaskTerms(task_id=task_id, result_schema=task.result_schema, with_results=task.include_results)
+
+
+def _offer(task: TaskInput, where: str) -> OfferedTo | None:
+    """Whom it is shown to first. What waits for something else cannot be offered yet."""
+    if task.offer_to is None:
+        return None
+    if task.depends_on or task.backlog or task.start_at is not None or task.agent_id is not None:
+        raise _invalid(
+            f"{where}offerTo",
+            "goes with none of dependsOn, backlog, startAt and agentId: what waits is offered once it is in the queue",
+        )
+    return OfferedTo(agent_id=task.offer_to, ttl=int(task.offer_seconds * SECOND))
 
 
 def _prompt(prompt: str, where: str) -> str:
@@ -244,20 +305,43 @@ def _title(task: TaskInput, where: str) -> str:
     return first if len(first) <= limits.TITLE_CHARS else f"{first[: limits.TITLE_CHARS - 1]}…"
 
 
-def _requirements(task: TaskInput, where: str, known: Known, profile: Profile | None) -> Requirements:
+def _requirements(
+    task: TaskInput, where: str, known: Known, profile: Profile | None, swarm: Swarm | None
+) -> Requirements:
     if task.agent_id is not None and task.agent_id not in known.agents:
         raise _unknown(f"{where}agentId", "agent", task.agent_id)
     capabilities = set(task.requires.capabilities) | (profile.needs if profile else set())
     if task.harness is not None:
         capabilities.add(capability_of(task.harness, field=f"{where}harness"))
     return Requirements(
-        tags=frozenset(task.requires.tags), capabilities=frozenset(capabilities), agent_id=task.agent_id
+        tags=frozenset(task.requires.tags),
+        capabilities=frozenset(capabilities),
+        agent_id=task.agent_id,
+        swarm_id=swarm.id if swarm else None,
     )
 
 
-def _project(task: TaskInput, where: str, known: Known) -> str | None:
+def _swarm(task: TaskInput, where: str, known: Known, by: Identity, parent: TaskRecord | None) -> Swarm | None:
+    """The swarm that a task is filed in: the one it names, else its parent's. An attempt files in its own alone."""
+    above = parent.spec.swarm_id if parent else None
+    inherited = known.swarms.get(above) if above else None
+    if task.swarm is None:
+        return inherited
+    named = known.swarms.get(task.swarm)
+    if by.task_id is not None and (named is None or named != inherited):
+        raise Denied(
+            f"{where}swarm names {task.swarm!r}: what a running agent files belongs to the swarm of its own task",
+            hint="leave swarm out",
+            details={"field": f"{where}swarm", "value": task.swarm},
+        )
+    if named is None:
+        raise unknown_swarm_in(f"{where}swarm", task.swarm)
+    return named
+
+
+def _project(task: TaskInput, where: str, known: Known, swarm: Swarm | None) -> str | None:
     if task.project is None:
-        return None
+        return swarm.project_id if swarm else None
     project_id = known.projects.get(task.project)
     if project_id is None:
         raise _unknown(f"{where}project", "project", task.project)

@@ -32,6 +32,8 @@ class Scope(StrEnum):
     AGENTS_READ = "agents:read"
     AGENTS_WRITE = "agents:write"  # introduce them, stop and start them
     AGENTS_ADMIN = "agents:admin"  # say what they may do
+    SWARMS_READ = "swarms:read"
+    SWARMS_WRITE = "swarms:write"
     PROJECTS_READ = "projects:read"
     PROJECTS_WRITE = "projects:write"
     EVENTS_READ = "events:read"
@@ -49,6 +51,7 @@ class Scope(StrEnum):
     POOL_WORK = "pool:work"  # register, claim, report
     OWN_TASK_READ = "ownTask:read"  # its own task, and the tasks that one depends on
     OWN_TASK_PROGRESS = "ownTask:progress"
+    OWN_OFFERS = "ownOffers:answer"  # accept or reject what its agent is offered
     OWN_MESSAGES = "ownMessages:use"  # write as its agent, and read what that gets
     CHILDREN_CREATE = "children:create"  # tasks below its own one, agents below its own one
     CHILDREN_STEER = "children:steer"  # tell those who work on them something, stop those agents
@@ -63,14 +66,26 @@ class Scope(StrEnum):
     OWN_KV = "ownKv:use"  # values of its agent, its task and the swarm
     OWN_PROFILE = "ownProfile:use"  # what is said of its agent, and to it
     OWN_QUESTIONS = "ownQuestions:ask"  # ask people, and see what they answer
+    SCHEDULES_READ = "schedules:read"
+    SCHEDULES_WRITE = "schedules:write"
+    OWN_SCHEDULES = "ownSchedules:use"  # have work started by the clock below its own task
     USERS_ADMIN = "users:admin"  # users, their sessions, and the keys that sign for them
 
 
-_COORDINATING = frozenset({Scope.OWN_MESSAGES, Scope.OWN_MEMORY, Scope.OWN_KV, Scope.OWN_PROFILE, Scope.OWN_QUESTIONS})
-_LEADING = frozenset({Scope.CHILDREN_CREATE, Scope.CHILDREN_STEER})
+_COORDINATING = frozenset(
+    {
+        Scope.OWN_MESSAGES,
+        Scope.OWN_OFFERS,
+        Scope.OWN_MEMORY,
+        Scope.OWN_KV,
+        Scope.OWN_PROFILE,
+        Scope.OWN_QUESTIONS,
+    }
+)
+_LEADING = frozenset({Scope.CHILDREN_CREATE, Scope.CHILDREN_STEER, Scope.OWN_SCHEDULES})
 _ATTEMPTS_ONLY = _COORDINATING | _LEADING | {Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS}
 _OPERATOR = frozenset(Scope) - _ATTEMPTS_ONLY
-_AGENT = frozenset({Scope.POOL_WORK})
+_AGENT = frozenset({Scope.POOL_WORK, Scope.OWN_OFFERS})
 _WORKER_ATTEMPT = _COORDINATING | {Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS}
 _LEAD_ATTEMPT = _WORKER_ATTEMPT | _LEADING | {Scope.TASKS_READ, Scope.AGENTS_READ, Scope.PROJECTS_READ}
 
@@ -181,6 +196,7 @@ class Identity:
     agent_id: str | None = None
     instance_id: str | None = None
     task_id: str | None = None
+    swarm_id: str | None = None  # of an attempt: the swarm of its task
     fence: int | None = None
     expires_at: int | None = None
     owner: str = "operator"  # of a session: `user:<name>`, or the operator whose API key began it
@@ -224,6 +240,7 @@ def authenticate(token_hash: str, *, now: int) -> Callable[[Queries], Identity]:
             agent_id=record.agent_id,
             instance_id=record.instance_id,
             task_id=record.task_id,
+            swarm_id=task.spec.swarm_id if task else None,
             fence=record.fence,
             expires_at=record.expires_at,
         )

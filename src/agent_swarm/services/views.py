@@ -3,11 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from agent_swarm.domain import deadlines
 from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.permissions import Profile
 from agent_swarm.domain.time import SECOND, to_wire
 from agent_swarm.protocol import limits, rest, rest_agents, rest_config
 from agent_swarm.services.secrets.rotation import KeyStatus, Verified
+from agent_swarm.store.events import SWARM
+from agent_swarm.store.families.offers import TaskOffer
+from agent_swarm.store.families.task_terms import TaskTerms
 from agent_swarm.store.records import (
     AgentRecord,
     AttemptRecord,
@@ -28,12 +32,20 @@ def task(record: TaskRecord) -> rest.Task:
 
 
 def task_detail(
-    record: TaskRecord, *, upstreams: Sequence[DependencyRecord], dependants: Sequence[DependencyRecord]
+    record: TaskRecord,
+    *,
+    upstreams: Sequence[DependencyRecord],
+    dependants: Sequence[DependencyRecord],
+    offers: Sequence[TaskOffer],
+    terms: TaskTerms | None,
 ) -> rest.TaskDetail:
     """A task, whole."""
     return rest.TaskDetail(
         **_task(record),
         prompt=record.spec.prompt,
+        result_schema=_plain(terms.result_schema) if terms else None,
+        include_results=terms is not None and terms.with_results,
+        offers=[offer(one) for one in offers],
         depends_on=[dependency(edge) for edge in upstreams],
         dependants=[dependency(edge) for edge in dependants],
     )
@@ -56,6 +68,7 @@ def _task(record: TaskRecord) -> dict[str, Any]:
         "harness": spec.harness,
         "model": spec.model,
         "project_id": spec.project_id,
+        "swarm_id": spec.swarm_id,
         "agent_id": state.agent_id or record.last_agent_id,
         "attempt": state.attempt,
         "fence": state.fence,
@@ -69,17 +82,34 @@ def _task(record: TaskRecord) -> dict[str, Any]:
         "failure": _plain(record.failure),
         "pause_reason": state.pause_reason.value if state.pause_reason else None,
         "timeout_seconds": None if spec.timeout is None else spec.timeout / SECOND,
+        "deadline_at": _at(deadlines.ends_at(state)),
         "not_before": _at(state.not_before),
         "created_by": spec.created_by,
         "parent_task_id": spec.parent_id,
         "root_task_id": spec.root_id or spec.id,
         "retry_of": spec.retry_of,
         "permissions": spec.permissions,
+        "schedule_id": spec.schedule_id,
+        "planned_at": _at(spec.planned_at),
         "created_at": to_wire(spec.created_at),
         "updated_at": to_wire(record.updated_at),
         "started_at": _at(record.started_at),
         "finished_at": _at(record.finished_at),
     }
+
+
+def offer(record: TaskOffer) -> rest.Offer:
+    """What became of showing a task to an agent."""
+    return rest.Offer(
+        agent_id=record.agent_id,
+        status=record.status.value,
+        offered_by=record.offered_by,
+        offered_at=to_wire(record.offered_at),
+        expires_at=to_wire(record.expires_at),
+        settled_by=record.settled_by or None,
+        settled_at=_at(record.settled_at),
+        reason=record.reason,
+    )
 
 
 def dependency(edge: DependencyRecord) -> rest.Dependency:
@@ -162,6 +192,8 @@ def _agent(record: AgentRecord, held: Sequence[TaskRecord], *, now: int) -> dict
         "capabilities": sorted(profile.capabilities),
         "slots": record.slots,
         "permissions": record.permissions or None,
+        "swarm_id": profile.swarm_id,
+        "offers": record.offers.value,
         "current_tasks": [task.spec.id for task in held[: limits.PAGE_MAX]],
         "registered_at": to_wire(record.registered_at),
         "last_seen_at": to_wire(record.last_seen_at),
@@ -269,10 +301,10 @@ def _event_fields(record: Event) -> dict[str, Any]:
         "at": to_wire(record.at),
         "actor": record.actor,
         "subject": rest.Subject(kind=record.subject_kind, id=record.subject_id),
-        "swarm": None,
+        "swarm": record.data.get(SWARM),
         "task_id": record.task_id,
         "attempt": record.attempt,
-        "data": dict(record.data),
+        "data": {name: value for name, value in record.data.items() if name != SWARM},
         "v": record.v,
     }
 

@@ -20,7 +20,10 @@ from agent_swarm.store.applying import (
     conversations,
     killing,
     leases,
+    offers,
     projects,
+    schedules,
+    swarms,
     tasks,
     tokens,
     upkeep,
@@ -83,11 +86,24 @@ class Batch:
         self._work.cascade()
 
 
+_OF_AN_AGENT = (
+    ops.SignOff,
+    ops.ChangeAgentProfile,
+    ops.SetAgentPermissions,
+    ops.SetSwarmMember,
+    ops.StartAgent,
+    ops.StopAgent,
+)
+
+
 def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
     """What operations of a phase name, to be fetched at once."""
     if phase is ops.TaskCommand:
-        return {"tasks": {op.command.task_id for op in operations}}
-    if phase in (ops.Reprioritize, ops.ReportProgress, ops.WaitForTasks, ops.EndWait):
+        ending = {op.command.task_id for op in operations if op.restated is not None}
+        return {"tasks": {op.command.task_id for op in operations}, "stated": ending}
+    if phase is ops.OfferTask:
+        return {"tasks": {op.task_id for op in operations}, "agents": {op.agent_id for op in operations}}
+    if phase in (ops.AnswerOffer, ops.Reprioritize, ops.ReportProgress, ops.WaitForTasks, ops.EndWait):
         return {"tasks": {op.task_id for op in operations}}
     if phase is ops.StateOutcome:
         return {"tasks": {op.outcome.task_id for op in operations}}
@@ -96,7 +112,7 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
     if phase is ops.Heartbeat:
         tasks = {held.task_id for op in operations for held in op.leases}
         return {"tasks": tasks, "agents": {op.agent_id for op in operations}}
-    if phase in (ops.SignOff, ops.ChangeAgentProfile, ops.SetAgentPermissions, ops.StartAgent, ops.StopAgent):
+    if phase in _OF_AN_AGENT:
         return {"agents": {op.agent_id for op in operations}}
     if phase is ops.AddAgent:
         agents = [op.agent for op in operations]
@@ -105,24 +121,34 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
         return {"agents": {op.agent.profile.id for op in operations}}
     if phase is ops.RecordOperation:
         return {"asked": [asked for op in operations if (asked := getattr(op, "idempotency", None)) is not None]}
-    if phase is ops.CreateTasks:
-        new = [task for op in operations for task in op.tasks]
-        capped = [op for op in operations if op.capped is not None]
-        specs = [task.spec for op in capped for task in op.tasks]
-        above = {task_id for spec in specs for task_id in (spec.parent_id, spec.root_id) if task_id}
-        return {
-            "tasks": {edge.upstream_id for task in new for edge in task.edges} | above,
-            "agents": {task.spec.requires.agent_id for task in new if task.spec.requires.agent_id}
-            | {op.capped.agent_id for op in capped},
-            "asked": [op.idempotency for op in operations if op.idempotency],
-        }
+    if phase in (ops.CreateTasks, ops.FireSchedule):
+        return _rows_of_new(operations)
     return {}
+
+
+def _rows_of_new(operations: Sequence[Any]) -> dict[str, Any]:
+    """What new tasks name; what they are counted below, too, where an agent files them."""
+    new = [task for op in operations for task in op.tasks]
+    capped = [op for op in operations if op.capped is not None]
+    specs = [task.spec for op in capped for task in op.tasks]
+    above = {task_id for spec in specs for task_id in (spec.parent_id, spec.root_id) if task_id}
+    return {
+        "tasks": {edge.upstream_id for task in new for edge in task.edges} | above,
+        "agents": {task.spec.requires.agent_id for task in new if task.spec.requires.agent_id}
+        | {task.offer.agent_id for task in new if task.offer}
+        | {op.capped.agent_id for op in capped},
+        "asked": [op.idempotency for op in operations if op.idempotency],
+    }
 
 
 _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.ActivateKillSwitch: killing.activate,
     ops.LiftKillSwitch: killing.lift,
     ops.AcknowledgeKill: killing.acknowledge,
+    ops.CreateSwarm: swarms.create_swarm,
+    ops.ChangeSwarm: swarms.change_swarm,
+    ops.SetSwarmMember: swarms.set_member,
+    ops.DeleteSwarm: swarms.delete_swarm,
     ops.RecordOperation: lambda work, op: op.carry_out(work),
     ops.PutToken: tokens.put_token,
     ops.RevokeToken: tokens.revoke_token,
@@ -136,8 +162,11 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.StopAgent: agent_tree.stop_agent,
     ops.CreateProject: projects.create_project,
     ops.CreateTasks: tasks.create_tasks,
+    ops.FireSchedule: schedules.fire,
     ops.OpenConversation: conversations.open_conversation,
     ops.TaskCommand: tasks.command,
+    ops.OfferTask: offers.offer_task,
+    ops.AnswerOffer: offers.answer_offer,
     ops.Reprioritize: tasks.reprioritize,
     ops.ApprovalOperation: approvals.carry_out,
     ops.RunTimers: tasks.run_timers,

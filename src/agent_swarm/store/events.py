@@ -7,14 +7,16 @@ the same history has the same ids.
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import orjson
 
-from agent_swarm.domain.commands import Change
-from agent_swarm.domain.kill_switch import Activation, Switch
+from agent_swarm.domain.changes import Change
+from agent_swarm.domain.kill_switch import Activation, Switch, SwitchScope
 from agent_swarm.domain.matching import Requirements
+from agent_swarm.domain.swarms import Swarm
 from agent_swarm.domain.tasks import TaskState, Verb
 from agent_swarm.domain.time import to_wire
 from agent_swarm.store import operations as ops
@@ -23,6 +25,7 @@ from agent_swarm.store.records import AgentRecord, AttemptReport, Event, TokenRe
 
 GENESIS = "0" * 64
 SYSTEM = "system"
+SWARM = "swarm"  # in `data`: the swarm that an event belongs to; faces show it beside `data`
 MESSAGE_CHARS = 500  # of a failure's message; the whole of it is on the attempt
 
 
@@ -161,13 +164,13 @@ def token_revoked(op: ops.RevokeToken) -> Draft:
 def switch_activated(switch: Switch, asked: Activation) -> Draft:
     """The kill switch was turned on."""
     data = {**_named(switch), "reason": switch.reason, "source": asked.source, "attempts": switch.attempts}
-    return _about("killSwitch.activated", switch.by, "killSwitch", switch.name, data)
+    return _about_switch("killSwitch.activated", switch.by, switch, data)
 
 
 def switch_lifted(switch: Switch, *, source: str, resumed: int) -> Draft:
     """The kill switch was turned off."""
     data = {**_named(switch), "source": source, "resumed": resumed}
-    return _about("killSwitch.lifted", switch.lifted_by, "killSwitch", switch.name, data)
+    return _about_switch("killSwitch.lifted", switch.lifted_by, switch, data)
 
 
 def kill_acknowledged(op: ops.AcknowledgeKill) -> Draft:
@@ -243,6 +246,16 @@ def agent_permissions(agent_id: str, profile: str, *, actor: str) -> Draft:
     return _about("agent.permissions", actor, "agent", agent_id, {"profile": profile})
 
 
+def of_swarm(event_type: str, swarm: Swarm, *, actor: str, data: Mapping[str, Any] = MappingProxyType({})) -> Draft:
+    """Something happened to a swarm."""
+    return in_swarm(_about(event_type, actor, "swarm", swarm.id, {"name": swarm.name, **data}), swarm.id)
+
+
+def in_swarm(draft: Draft, swarm_id: str | None) -> Draft:
+    """The event as one of a swarm. It is a part of `data`, so that links of the chain are made as they ever were."""
+    return draft if swarm_id is None else replace(draft, data={**draft.data, SWARM: swarm_id})
+
+
 def project_created(op: ops.CreateProject) -> Draft:
     """A project was added."""
     return _about("project.created", op.actor, "project", op.project.id, {"name": op.project.name})
@@ -276,7 +289,7 @@ def no_eligible_agent(task_id: str, needs: Requirements, *, since: int, tasks: i
     requires: dict[str, Any] = {"tags": sorted(needs.tags), "capabilities": sorted(needs.capabilities)}
     if needs.agent_id is not None:
         requires["agentId"] = needs.agent_id
-    return Draft(
+    told = Draft(
         type="task.noEligibleAgent",
         actor=SYSTEM,
         subject_kind="task",
@@ -284,6 +297,7 @@ def no_eligible_agent(task_id: str, needs: Requirements, *, since: int, tasks: i
         task_id=task_id,
         data={"requires": requires, "since": to_wire(since), "tasks": tasks},
     )
+    return in_swarm(told, needs.swarm_id)
 
 
 def usage_booked(op: ops.BookUsage, agent_id: str) -> Draft:
@@ -313,6 +327,11 @@ def of_agent(agent_id: str) -> str:
 
 def _named(switch: Switch) -> dict[str, Any]:
     return {"scope": switch.scope.value, "id": switch.scope_id, "activation": switch.id}
+
+
+def _about_switch(event_type: str, actor: str, switch: Switch, data: Mapping[str, Any]) -> Draft:
+    swarm_id = switch.scope_id if switch.scope is SwitchScope.SWARM else None
+    return in_swarm(_about(event_type, actor, "killSwitch", switch.name, data), swarm_id)
 
 
 def _about(event_type: str, actor: str, kind: str, subject_id: str, data: Mapping[str, Any]) -> Draft:

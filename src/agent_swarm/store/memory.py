@@ -12,6 +12,7 @@ from agent_swarm.domain.caps import Cap
 from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import AgentProfile, Requirements
 from agent_swarm.domain.priority import sort_key
+from agent_swarm.domain.swarms import Swarm, SwarmStatus
 from agent_swarm.domain.tasks import PauseReason, TaskState, TaskStatus
 from agent_swarm.domain.unserved import NO_WAIT, Wait
 from agent_swarm.store import events
@@ -19,6 +20,8 @@ from agent_swarm.store import operations as ops
 from agent_swarm.store.base import BatchResult, Decided, Queries
 from agent_swarm.store.batch import Batch
 from agent_swarm.store.families.family import Family, Key
+from agent_swarm.store.families.stated_outcomes import STATED_OUTCOMES, StatedOutcome
+from agent_swarm.store.families.swarms import SWARMS
 from agent_swarm.store.families.switches import SWITCHES
 from agent_swarm.store.memory_queries import MemoryQueries
 from agent_swarm.store.records import (
@@ -110,8 +113,13 @@ class MemoryRows:
         tasks: Iterable[str] = (),
         agents: Iterable[str] = (),
         asked: Iterable[ops.Idempotency] = (),
+        stated: Iterable[str] = (),
     ) -> None:
         """Everything is at hand."""
+
+    def stated(self, task_id: str) -> StatedOutcome | None:
+        """What an agent of the task has stated."""
+        return self.record(STATED_OUTCOMES, (task_id,))
 
     def entry(self, task_id: str) -> Entry | None:
         """The task as it stands."""
@@ -210,6 +218,14 @@ class MemoryRows:
             if state.status is TaskStatus.PAUSED
             and state.pause_reason is PauseReason.SHUTDOWN
             and state.pinned_agent == agent_id
+        )
+
+    def offered_to(self, agent_id: str) -> list[str]:
+        """The tasks that this agent is asked to take, by id."""
+        return sorted(
+            state.id
+            for state in self._states()
+            if state.status is TaskStatus.OFFERED and state.pinned_agent == agent_id
         )
 
     def requirements(self, class_id: int) -> Requirements:
@@ -351,6 +367,26 @@ class MemoryRows:
     def killed(self) -> tuple[Switch, ...]:
         """The switches that are on."""
         return tuple(switch for switch in self._engine.kept(SWITCHES).values() if switch.is_killed)
+
+    def paused(self) -> frozenset[str]:
+        """The swarms that are paused."""
+        swarms = self._engine.kept(SWARMS).values()
+        return frozenset(swarm.id for swarm in swarms if swarm.status is SwarmStatus.PAUSED)
+
+    def swarm(self, swarm_id: str) -> Swarm | None:
+        """A swarm."""
+        return self._engine.kept(SWARMS).get((swarm_id,))
+
+    def agents_in(self, swarm_id: str) -> list[str]:
+        """The agents of a swarm, by id."""
+        agents = self._engine.agents.values()
+        return sorted(agent.profile.id for agent in agents if agent.profile.swarm_id == swarm_id)
+
+    def open_in(self, swarm_id: str, limit: int) -> list[str]:
+        """Some tasks of a swarm that have not ended."""
+        records = self._engine.records.values()
+        found = (r for r in records if r.spec.swarm_id == swarm_id and not r.state.is_terminal)
+        return sorted(record.spec.id for record in found)[:limit]
 
     def record(self, family: Family[R], key: Key) -> R | None:
         """A small record by its key."""

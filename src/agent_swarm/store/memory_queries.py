@@ -91,10 +91,12 @@ class MemoryQueries:
         """One agent."""
         return self._engine.agents.get(agent_id)
 
-    def agents(self, *, after: NameCursor | None = None, limit: int | None = None) -> list[AgentRecord]:
-        """Agents by name, from the one that follows `after`; all of them where nothing is said."""
-        placed = [(NameCursor(agent.name, agent.profile.id), agent) for agent in self._engine.agents.values()]
-        return _following(placed, after)[:limit]
+    def agents(
+        self, *, swarm_id: str | None = None, after: NameCursor | None = None, limit: int | None = None
+    ) -> list[AgentRecord]:
+        """Agents by name, of one swarm or all, from the one that follows `after`; all where nothing is said."""
+        agents = (one for one in self._engine.agents.values() if swarm_id in (None, one.profile.swarm_id))
+        return _following([(NameCursor(one.name, one.profile.id), one) for one in agents], after)[:limit]
 
     def stopped_agents(self) -> list[str]:
         """The ids of the agents that are stopped."""
@@ -165,9 +167,10 @@ class MemoryQueries:
             if wait.since is not None
         ]
 
-    def counts(self) -> dict[TaskStatus, int]:
-        """How many tasks there are of each status."""
-        return dict(Counter(record.state.status for record in self._engine.records.values()))
+    def counts(self, swarm_id: str | None = None) -> dict[TaskStatus, int]:
+        """How many tasks there are of each status, in one swarm or in all."""
+        records = self._engine.records.values()
+        return dict(Counter(one.state.status for one in records if swarm_id in (None, one.spec.swarm_id)))
 
     def events_after(self, seq: int, *, limit: int) -> list[Event]:
         """The events that follow `seq`, in order."""
@@ -246,6 +249,7 @@ def _matches(record: TaskRecord, wanted: TaskFilter) -> bool:
         (not wanted.statuses or state.status in wanted.statuses)
         and (wanted.agent_id is None or record.last_agent_id == wanted.agent_id)
         and (wanted.project_id is None or spec.project_id == wanted.project_id)
+        and (wanted.swarm_id is None or spec.swarm_id == wanted.swarm_id)
         and (wanted.root_id is None or spec.root_id == wanted.root_id)
         and (wanted.parent_id is None or spec.parent_id == wanted.parent_id)
         and (wanted.label is None or wanted.label in spec.labels)

@@ -7,6 +7,7 @@ from typing import Any
 
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
+from agent_swarm.domain.offers import OfferPolicy
 from agent_swarm.domain.permissions import STANDARD, Granted
 from agent_swarm.domain.tasks import AttemptOutcome, TaskState, TaskStatus
 
@@ -41,7 +42,15 @@ class TaskSpec:
     depth: int = 0
     retry_of: str | None = None
     permissions: str | None = None  # the permission profile that its agent works under
+    has_terms: bool = False  # there is a record of `families.task_terms`
+    schedule_id: str | None = None  # what started it by the clock, and for which instant
+    planned_at: int | None = None
     created_at: int = 0
+
+    @property
+    def swarm_id(self) -> str | None:
+        """The swarm it belongs to: who may run it has to be in there."""
+        return self.requires.swarm_id
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: `values.changed`
@@ -127,6 +136,7 @@ class AgentRecord:
     slots: int = 1
     instance_id: str = ""
     permissions: str = ""  # the permission profile that an operator gave it
+    offers: OfferPolicy = OfferPolicy.ACCEPT
     registered_at: int = 0
     last_seen_at: int = 0
     offline_at: int | None = None  # it said goodbye
@@ -232,6 +242,7 @@ class TaskFilter:
     statuses: tuple[TaskStatus, ...] = ()
     agent_id: str | None = None
     project_id: str | None = None
+    swarm_id: str | None = None
     root_id: str | None = None
     parent_id: str | None = None
     label: str | None = None

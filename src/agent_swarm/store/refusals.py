@@ -5,6 +5,7 @@ from agent_swarm.domain.errors import (
     AgentStopped,
     AlreadyExists,
     CannotBeEnforced,
+    CannotTake,
     CapReached,
     IdempotencyMismatch,
     IllegalTransition,
@@ -13,6 +14,7 @@ from agent_swarm.domain.errors import (
     Superseded,
     UnknownReference,
 )
+from agent_swarm.domain.matching import Gap
 from agent_swarm.domain.permissions import Profile
 from agent_swarm.domain.tasks import TaskState, verbs_of
 from agent_swarm.store.operations import Idempotency
@@ -112,6 +114,17 @@ def cannot_be_enforced(agent: AgentRecord, profile: Profile, missing: list[str])
         f"enforce: it does not offer {', '.join(missing)}",
         hint="run the worker where bubblewrap works (agent-swarm doctor), or give the agent another profile",
         details={"agentId": agent.profile.id, "profile": profile.name, "missing": missing},
+    )
+
+
+def cannot_take(agent: AgentRecord, lacks: Gap, *, field: str) -> CannotTake:
+    """A task is offered to an agent that could not run it."""
+    missing = [*lacks.missing_tags, *lacks.missing_capabilities]
+    why = "the task is addressed to another agent" if lacks.other_agent else f"it lacks {', '.join(missing)}"
+    return CannotTake(
+        f"{field} names agent {agent.name!r} ({agent.profile.id}), which could not run the task: {why}",
+        hint="offer it to an agent that has what the task requires",
+        details={"field": field, "agentId": agent.profile.id, "missing": missing},
     )
 
 

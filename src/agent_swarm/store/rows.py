@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from agent_swarm.domain.caps import Cap
-from agent_swarm.domain.commands import Change
+from agent_swarm.domain.changes import Change
 from agent_swarm.domain.dependencies import Consequence, consequence
 from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import AgentProfile, Requirements
+from agent_swarm.domain.swarms import Swarm
 from agent_swarm.domain.tasks import (
     AttemptOutcome,
     FailureClass,
@@ -24,6 +25,7 @@ from agent_swarm.domain.unserved import Wait
 from agent_swarm.domain.values import changed
 from agent_swarm.store.events import SYSTEM, Draft, of_task
 from agent_swarm.store.families.family import Family, Key
+from agent_swarm.store.families.stated_outcomes import StatedOutcome
 from agent_swarm.store.operations import BookUsage, ClaimTask, Idempotency, NewTask
 from agent_swarm.store.records import (
     AgentRecord,
@@ -105,16 +107,22 @@ class Rows(Protocol):
     """One batch's view of the storage. What was saved is visible to every later call."""
 
     def prefetch(
-        self, *, tasks: Iterable[str] = (), agents: Iterable[str] = (), asked: Iterable[Idempotency] = ()
+        self,
+        *,
+        tasks: Iterable[str] = (),
+        agents: Iterable[str] = (),
+        asked: Iterable[Idempotency] = (),
+        stated: Iterable[str] = (),
     ) -> None:
         """Get these rows in one go, tasks locked in id order where others could write them; what does not exist is
         passed over.
 
-        `entry`, `agent` and `remembered` answer from what was fetched or written in this batch.
+        `entry`, `agent`, `remembered` and `stated` answer from what was fetched or written in this batch.
         """
         ...
 
     def entry(self, task_id: str) -> Entry | None: ...
+    def stated(self, task_id: str) -> StatedOutcome | None: ...
     def save(self, entry: Entry) -> None: ...
     def add_task(self, record: TaskRecord, edges: Sequence[Edge], entry: Entry) -> None:
         """Put a new task in: `record` is all of it, `entry` what the batch works on."""
@@ -145,6 +153,10 @@ class Rows(Protocol):
         ...
 
     def paused_for(self, agent_id: str) -> list[str]: ...
+    def offered_to(self, agent_id: str) -> list[str]:
+        """The tasks that this agent is asked to take, by id."""
+        ...
+
     def requirements(self, class_id: int) -> Requirements: ...
     def intern(self, needs: Requirements) -> tuple[int, bool]:
         """The class of these requirements, and whether it is new."""
@@ -203,6 +215,22 @@ class Rows(Protocol):
         """The switches that are on; asked by every claim, so it costs nothing while none is."""
         ...
 
+    def paused(self) -> frozenset[str]:
+        """The swarms that are paused; asked by claims, and as cheap as `killed`."""
+        ...
+
+    def swarm(self, swarm_id: str) -> Swarm | None:
+        """A swarm, not locked: who changes one is alone."""
+        ...
+
+    def agents_in(self, swarm_id: str) -> list[str]:
+        """The agents of a swarm, by id."""
+        ...
+
+    def open_in(self, swarm_id: str, limit: int) -> list[str]:
+        """Some tasks of a swarm that have not ended."""
+        ...
+
     def record(self, family: Family[R], key: Key) -> R | None:
         """A small record by its key, locked where others could write it."""
         ...
@@ -251,6 +279,7 @@ def new_state(new: NewTask, upstream: Mapping[str, TaskStatus], *, actor: str) -
         unmet=unmet,
         ready=status is TaskStatus.PENDING and new.not_before is None,
         not_before=new.not_before,
+        timeout=new.spec.timeout,
     )
     data: dict[str, Any] = {"title": new.spec.title, "status": status.value, "priority": new.spec.priority}
     if new.spec.parent_id:

@@ -10,6 +10,7 @@ from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.kill_switch import Activation, SwitchScope
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements, serves
+from agent_swarm.domain.swarms import Swarm, SwarmChange, is_id
 from agent_swarm.domain.tasks import FailureClass, PauseReason, TaskState
 from agent_swarm.domain.time import SECOND
 from agent_swarm.store import operations as ops
@@ -25,6 +26,7 @@ from agent_swarm.store.families.mail import (
     MESSAGES,
     TRAYS,
 )
+from agent_swarm.store.families.swarms import SWARM_NAMES, SWARMS
 from agent_swarm.store.families.switches import all_switches
 from agent_swarm.store.records import (
     AgentRecord,
@@ -182,24 +184,30 @@ class Driver:
         """Nobody wants it any more."""
         return self.command(commands.Cancel(task_id=task_id))
 
-    def kill(self, agent_id: str = "", *, reason: str = "enough", **options: Any) -> ops.SwitchReply:
-        """Turn the kill switch on, for everything or for one agent."""
-        scope = SwitchScope.AGENT if agent_id else SwitchScope.ALL
+    def kill(self, what: str = "", *, reason: str = "enough", **options: Any) -> ops.SwitchReply:
+        """Turn the kill switch on, for everything, or for the agent or the swarm with this id."""
         asked = Activation(id=new_id(), reason=reason, by="tester", **options)
-        reply: ops.SwitchReply = self.do(ops.ActivateKillSwitch(scope=scope, scope_id=agent_id, asked=asked))
+        reply: ops.SwitchReply = self.do(ops.ActivateKillSwitch(scope=scope_of(what), scope_id=what, asked=asked))
         return reply
 
-    def lift(self, agent_id: str = "", **options: Any) -> ops.SwitchReply:
+    def lift(self, what: str = "", **options: Any) -> ops.SwitchReply:
         """Turn it off."""
-        scope = SwitchScope.AGENT if agent_id else SwitchScope.ALL
-        reply: ops.SwitchReply = self.do(ops.LiftKillSwitch(scope=scope, scope_id=agent_id, by="tester", **options))
+        reply: ops.SwitchReply = self.do(
+            ops.LiftKillSwitch(scope=scope_of(what), scope_id=what, by="tester", **options)
+        )
         return reply
 
     def introduce(
-        self, name: str = "child", *, below: str | None = None, caps: AgentCaps | None = None, **fields: Any
+        self,
+        name: str = "child",
+        *,
+        below: str | None = None,
+        caps: AgentCaps | None = None,
+        swarm_id: str | None = None,
+        **fields: Any,
     ) -> AgentRecord:
-        """Have an agent known, perhaps below another one."""
-        profile = AgentProfile(id=new_id())
+        """Have an agent known, perhaps below another one, perhaps for a task of a swarm."""
+        profile = AgentProfile(id=new_id(), swarm_id=swarm_id)
         agent = AgentRecord(profile=profile, name=name, instance_id=new_id(), parent_id=below, **fields)
         added: ops.AgentAdded = self.do(ops.AddAgent(agent=agent, actor="tester", caps=caps))
         return added.agent
@@ -220,6 +228,35 @@ class Driver:
         found = self.engine.read(lambda q: q.agent(agent_id))
         assert found is not None
         return found
+
+    def create_swarm(self, name: str = "checkout", *members: str) -> str:
+        """Make a swarm that these agents are in; answers its id."""
+        made: Swarm = self.do(ops.CreateSwarm(name=name, actor="tester"))
+        for agent_id in members:
+            self.join(made.id, agent_id)
+        return made.id
+
+    def join(self, swarm_id: str, agent_id: str) -> bool:
+        """Have an agent join a swarm; whether that was a change."""
+        return self._set_member(swarm_id, agent_id, joins=True)
+
+    def leave(self, swarm_id: str, agent_id: str) -> bool:
+        """Have an agent leave a swarm; whether that was a change."""
+        return self._set_member(swarm_id, agent_id, joins=False)
+
+    def _set_member(self, swarm_id: str, agent_id: str, *, joins: bool) -> bool:
+        asked = ops.SetSwarmMember(swarm_id=swarm_id, agent_id=agent_id, joins=joins, actor="tester")
+        is_change: bool = self.do(asked)
+        agent = self.engine.read(lambda q: q.agent(agent_id))
+        assert agent is not None
+        self.profiles[agent_id] = agent.profile
+        return is_change
+
+    def pause_swarm(self, swarm_id: str, *, paused: bool = True) -> Swarm:
+        """Let nothing of a swarm begin, or have it go on."""
+        change = SwarmChange(paused=paused)
+        swarm: Swarm = self.do(ops.ChangeSwarm(swarm_id=swarm_id, change=change, actor="tester"))
+        return swarm
 
     def beat(self, agent_id: str, *leases: ops.Held) -> tuple[ops.LeaseVerdict, ...]:
         """Renew leases."""
@@ -244,6 +281,13 @@ class Driver:
         return self.task(task_id).state
 
 
+def scope_of(what: str) -> SwitchScope:
+    """What a switch with this id is about."""
+    if not what:
+        return SwitchScope.ALL
+    return SwitchScope.SWARM if is_id(what) else SwitchScope.AGENT
+
+
 def token(kind: TokenKind, *, agent_id: str | None = None) -> TokenRecord:
     """A token record with a hash of its own."""
     number = new_id()
@@ -262,6 +306,11 @@ def snapshot(queries: Queries) -> dict[str, Any]:
         "attempts": {task_id: queries.attempts(task_id) for task_id in ids},
         "later_attempts": {task_id: queries.attempts(task_id, after=1, limit=2) for task_id in ids},
         "agents": queries.agents(),
+        "swarms": [
+            (swarm, queries.counts(swarm.id), queries.agents(swarm_id=swarm.id), _tasks_in(queries, swarm.id))
+            for swarm in queries.scan(SWARMS, limit=100)
+        ],
+        "swarm_names": queries.scan(SWARM_NAMES, limit=100),
         "later_agents": [
             queries.agents(after=NameCursor(agent.name, agent.profile.id), limit=1) for agent in queries.agents()
         ],
@@ -287,6 +336,11 @@ def snapshot(queries: Queries) -> dict[str, Any]:
         "timer": queries.next_timer(),
         "timer_but_leases": queries.next_timer(leases=False),
     }
+
+
+def _tasks_in(queries: Queries, swarm_id: str) -> list[str]:
+    wanted = TaskFilter(swarm_id=swarm_id)
+    return [record.spec.id for record in queries.list_tasks(wanted, after=None, limit=1_000)]
 
 
 def _mail(queries: Queries) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from agent_swarm.domain import commands
-from agent_swarm.domain.commands import Change, decide
+from agent_swarm.domain.changes import Change
+from agent_swarm.domain.commands import decide
 from agent_swarm.domain.errors import (
     Busy,
     NotFound,

@@ -18,7 +18,8 @@ from agent_swarm.protocol.pool import Claimed, MessageText
 from agent_swarm.redaction import Redactor
 from agent_swarm.sandbox.base import Sandbox, SandboxProvider, SandboxSpec
 from agent_swarm.worker import claims, confinement, stops
-from agent_swarm.worker.agent import StopSignal, follow
+from agent_swarm.worker.agent import StopSignal
+from agent_swarm.worker.corrections import check_at, follow_to_a_result
 from agent_swarm.worker.heartbeats import Heartbeats
 from agent_swarm.worker.mailbox import Mailbox
 from agent_swarm.worker.permissions import confinement_of
@@ -207,7 +208,8 @@ class Run:
         handing = asyncio.create_task(mailbox.hand_over(session, self._recorder))
         try:
             heard = mailbox.following(self._recorder)
-            return await follow(session, heard, self.stop, limit=self.claim.timeout_seconds)
+            check = check_at(self._site.settings.server_url, self.claim)
+            return await follow_to_a_result(session, heard, self.stop, limit=self.claim.timeout_seconds, check=check)
         finally:
             handing.cancel()
             await asyncio.gather(handing, return_exceptions=True)

@@ -44,6 +44,16 @@ def _agent_role(text: str) -> Literal["lead", "worker"]:
             raise ValueError(text)
 
 
+def _offers(text: str) -> Literal["accept", "ask"]:
+    match text.lower():
+        case "accept":
+            return "accept"
+        case "ask":
+            return "ask"
+        case _:
+            raise ValueError(text)
+
+
 def _server_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
@@ -151,6 +161,7 @@ class WorkerSettings:
     role: str = setting("", env="AGENT_SWARM_ROLE", help="what this agent is, in a word, such as frontend")
     description: str = setting("", env="AGENT_SWARM_DESCRIPTION", help="what this agent is good for, in a sentence")
     template_id: str = setting("", env="TEMPLATE_ID", help="template of the agent's profile, such as official/coder")
+    swarm: str = setting("", env="AGENT_SWARM_SWARM", help="the swarm it joins, where it is in none: its name or id")
     harness: str = setting("shell", env="HARNESS_PROVIDER", help="agent CLI for tasks that name none")
     sandbox: str = setting(
         AUTO,
@@ -251,6 +262,13 @@ class WorkerSettings:
         parse=_slots,
         expected="a number from 1 to 1000",
         help="how many tasks run at the same time",
+    )
+    offers: Literal["accept", "ask"] = setting(
+        "accept",
+        env="AGENT_SWARM_OFFERS",
+        parse=_offers,
+        expected="accept or ask",
+        help="whether it takes tasks that it is offered, or its session or a person is asked",
     )
     skills: tuple[str, ...] = setting(
         (),

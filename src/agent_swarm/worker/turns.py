@@ -8,6 +8,7 @@ from agent_swarm.harness.base import Bounds, Grants, PermissionMode, Permissions
 from agent_swarm.protocol.pool import Claimed
 from agent_swarm.sandbox.base import NetworkMode, SandboxCapability
 from agent_swarm.worker import claims
+from agent_swarm.worker.corrections import KEPT
 from agent_swarm.worker.environment import RunFacts, agent_environment
 from agent_swarm.worker.mcp_servers import Servers, servers_of_run
 from agent_swarm.worker.permissions import Confinement, tools_within
@@ -67,7 +68,10 @@ def turn_for(
         answers=claim.answers,
         permissions=tools_within(permissions_of(settings, employer.abilities), held_to),
         bounds=Bounds(
-            turns=settings.max_turns or None, cost_usd=settings.max_cost_usd or None, silence=settings.stall_timeout
+            turns=settings.max_turns or None,
+            cost_usd=settings.max_cost_usd or None,
+            silence=settings.stall_timeout,
+            idle=KEPT if claim.checks_result else None,
         ),
         mcp_servers=servers_of_run(
             employer.mcp_servers,

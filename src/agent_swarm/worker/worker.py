@@ -188,6 +188,8 @@ class Worker:
                     settings, harnesses=self._harnesses, sandboxes=sandboxes, enforces=enforces
                 ),
                 slots=settings.slots,
+                swarm=settings.swarm,
+                offers=settings.offers,
             )
         except ValidationError as exc:
             first = exc.errors(include_input=False)[0]

@@ -32,6 +32,7 @@ async def test_given_a_running_agent_when_it_says_hello_then_it_learns_who_it_is
         "ownKv:use",
         "ownMemory:use",
         "ownMessages:use",
+        "ownOffers:answer",
         "ownProfile:use",
         "ownQuestions:ask",
         "ownTask:progress",
@@ -141,7 +142,7 @@ async def test_given_a_key_when_a_call_is_repeated_then_it_acts_once(world: Worl
 
 async def test_given_a_worker_when_it_calls_what_is_not_for_it_then_each_is_denied_as_an_answer(world: World) -> None:
     _, claim = await at_work(world)
-    for name in ("send-task", "cancel-task", "task-action", "set-config", "get-config", "get-tasks"):
+    for name in ("send-task", "cancel-task", "set-config", "get-config", "get-tasks"):
         said, is_error = await call_tool(world, name, {}, token=claim.token)
         assert is_error
         assert said["error"]["code"] == "denied", name

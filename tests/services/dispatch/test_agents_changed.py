@@ -4,7 +4,8 @@ import pytest
 from tests.services.dispatch.swarm import Swarm, Worker
 
 from agent_swarm.services.dispatch import Dispatcher
-from agent_swarm.store.operations import ChangeAgentProfile, StartAgent, StopAgent
+from agent_swarm.store.operations import ChangeAgentProfile, CreateSwarm, SetSwarmMember, StartAgent, StopAgent
+from agent_swarm.testing.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -113,6 +114,25 @@ async def test_given_a_waiting_credit_when_people_give_its_agent_other_tags_then
 
     fields = {"tags": ("gpu",)}
     await swarm.store.apply(ChangeAgentProfile(agent_id=ada.seat.agent.id, expected=0, actor="operator", fields=fields))
+    await swarm.until_claimed(task)
+    await swarm.quiet()
+
+    assert ada.tasks == [task]
+
+
+async def test_given_an_agent_that_people_described_when_it_joins_a_swarm_then_it_gets_what_that_has_to_do(
+    swarm: Swarm,
+) -> None:
+    ada = await swarm.worker(credits=1)
+    me = ada.seat.agent.id
+    change = ChangeAgentProfile(agent_id=me, expected=0, actor="operator", fields={"tags": ("gpu",)})
+    await swarm.store.apply(change)
+    await until(lambda: "gpu" in ada.seat.agent.tags)
+    checkout = await swarm.store.apply(CreateSwarm(name="checkout", actor="operator"))
+
+    joins = SetSwarmMember(swarm_id=checkout.id, agent_id=me, joins=True, actor="operator")
+    await swarm.store.apply(joins)
+    [task] = await swarm.create(swarm_id=checkout.id, tags=frozenset({"gpu"}))
     await swarm.until_claimed(task)
     await swarm.quiet()
 

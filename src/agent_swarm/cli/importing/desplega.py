@@ -39,8 +39,8 @@ def desplega(
 ) -> None:
     """Import a desplega-ai/agent-swarm database.
 
-    DB is its agent-swarm-db.sqlite. Agents, repositories, configuration and tasks that have not ended are imported;
-    schedules and workflows go to the report file. Without --key-file and --key that swarm's key is the first that
+    DB is its agent-swarm-db.sqlite. Agents, repositories, configuration, schedules and tasks that have not ended are
+    imported; workflows go to the report file. Without --key-file and --key that swarm's key is the first that
     opens something: SECRETS_ENCRYPTION_KEY, the file that SECRETS_ENCRYPTION_KEY_FILE names, the file .encryption-key
     beside DB. A key that is wrong, or missing although there are encrypted secrets, is refused before anything is
     written. Secrets are encrypted again with the key of this installation, as `agent-swarm api` finds it.

@@ -10,6 +10,11 @@ from agent_swarm.cli.options import json_option, with_client
 from agent_swarm.cli.output import print_json, print_table, say
 from agent_swarm.cli.text import age, one_line, printable
 
+_MATCHED = {
+    "any": "no note has all of these words; these have some",
+    "meaning": "no note has these words; these mean something like it",
+}
+
 
 @click.command()
 @click.argument("words", nargs=-1, required=True)
@@ -23,7 +28,8 @@ def search(
 ) -> None:
     """Find notes by their words, best first.
 
-    Plain words; no character has a meaning of its own. Where no note has all of them, notes with some are shown.
+    Plain words; no character has a meaning of its own. Where no note has all of them, notes with some are shown. A
+    server that has an embedding model finds what means the same, too.
 
     \b
     Examples:
@@ -35,8 +41,8 @@ def search(
     if as_json:
         print_json(found)
         return
-    if found["matched"] == "any" and found["notes"]:
-        say("no note has all of these words; these have some", to_errors=True)
+    if (said := _MATCHED.get(found["matched"])) and found["notes"]:
+        say(said, to_errors=True)
     _print(found["notes"], empty="no note has any of these words")
 
 

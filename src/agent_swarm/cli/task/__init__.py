@@ -23,6 +23,9 @@ COMMANDS = {
     },
     "Steer": {
         "steer": Lazy("agent_swarm.cli.task.steering:steer", "Tell the agent that works on a task something."),
+        "offer": Lazy("agent_swarm.cli.task.offers:offer", "Show a task to one agent, which may take it."),
+        "accept": Lazy("agent_swarm.cli.task.offers:accept", "Take an offered task, for the agent that was asked."),
+        "reject": Lazy("agent_swarm.cli.task.offers:reject", "Put an offered task back into the queue."),
         "cancel": Lazy("agent_swarm.cli.task.verbs:cancel", "Cancel tasks: they are not wanted any more."),
         "pause": Lazy("agent_swarm.cli.task.verbs:pause", "Pause tasks; what they did so far is kept."),
         "resume": Lazy("agent_swarm.cli.task.verbs:resume", "Let paused tasks go on."),

@@ -30,6 +30,7 @@ CAPABILITY_FAMILIES = ("harness.", "sandbox.", "role.", "host.", "tool.")
 )
 @click.option("--priority", "-p", type=Priority(), metavar="PRIORITY", help="0 to 100, or urgent, high, medium, low.")
 @click.option("--project", metavar="REPO", help="The repository to work on: a name of `agent-swarm repo ls`.")
+@click.option("--swarm", metavar="NAME", help="Only agents of this swarm may run it.")
 @click.option("--harness", help="The agent CLI to run; default: the worker's own.")
 @click.option("--model", help="The model for it.")
 @click.option(
@@ -39,11 +40,15 @@ CAPABILITY_FAMILIES = ("harness.", "sandbox.", "role.", "host.", "tool.")
     help="Start after this task completed; if it does not: fail too (default), be skipped, or wait on.",
 )
 @click.option("--agent", metavar="AGENT", help="Only this agent may run it: name or id.")
+@click.option("--offer-to", metavar="AGENT", help="Ask this agent first; if it does not take it, all may.")
+@click.option("--offer-for", type=Duration(), metavar="SPAN", help="How long it may think about it; default 60s.")
 @click.option("--parent", metavar="ID", help="The task that this one is part of.")
 @click.option("--timeout", type=Duration(), metavar="SPAN", help="Longest time for one attempt, such as 30m.")
 @click.option("--start-at", type=Moment(), metavar="TIME", help="Not before: 2026-11-20T18:00:00Z, or 18:00 here.")
 @click.option("--max-attempts", type=click.IntRange(1, 100), help="Tries before a failure is final; default 3.")
 @click.option("--permissions", metavar="PROFILE", help="What its agent may do, such as read-only or offline.")
+@click.option("--result-schema", metavar="FILE", help="JSON Schema that its result has to match; - is standard input.")
+@click.option("--with-results", is_flag=True, help="End its prompt with what the tasks it depends on came to.")
 @click.option("--backlog", is_flag=True, help="Put it aside: nobody takes it until `task promote`.")
 @click.option("--wait", is_flag=True, help="Follow it to its end; exit 0 if it completed, 1 if not.")
 @click.option("--quiet", "-q", is_flag=True, help="Print the id alone.")
@@ -80,6 +85,8 @@ def task_input(
     file: str | None,
     depends_on: tuple[str, ...],
     agent: str | None,
+    offer_to: str | None,
+    result_schema: str | None,
     parent: str | None,
     needs: tuple[tuple[str, ...], ...],
     tags: tuple[tuple[str, ...], ...],
@@ -92,6 +99,10 @@ def task_input(
         "requires": requirements([label for labels in needs for label in labels]),
         "dependsOn": dependencies(client, depends_on),
         "agentId": _agent_id(client, agent),
+        "offerTo": _agent_id(client, offer_to),
+        "offerSeconds": others.pop("offer_for"),
+        "resultSchema": _schema(result_schema),
+        "includeResults": others.pop("with_results"),
         "parentTaskId": _task_id(client, parent),
         "timeoutSeconds": others.pop("timeout"),
         "startAt": others.pop("start_at"),
@@ -145,6 +156,23 @@ def dependencies(client: Client, texts: tuple[str, ...]) -> list[Json]:
         {"task": identifier, "onFailure": policy or str(OnFailure.FAIL)}
         for identifier, (_, _, policy) in zip(ids, split, strict=True)
     ]
+
+
+def _schema(path: str | None) -> Json | None:
+    """The JSON object in a file."""
+    if path is None:
+        return None
+    import json
+
+    from agent_swarm.cli.task.files import read_text
+
+    try:
+        schema = json.loads(read_text(path, what="result schema"))
+    except ValueError as exc:
+        raise click.BadParameter(f"{path} is not JSON: {exc}", param_hint="--result-schema") from exc
+    if not isinstance(schema, dict):
+        raise click.BadParameter(f"{path} is no JSON object", param_hint="--result-schema")
+    return schema
 
 
 def _agent_id(client: Client, text: str | None) -> str | None:

@@ -17,10 +17,11 @@ SHAPE = '{"tasks": [{"ref": "build", "prompt": "…"}, {"prompt": "…", "depend
 @click.command()
 @click.argument("file")
 @click.option("--project", metavar="REPO", help="The repository of tasks that name none.")
+@click.option("--swarm", metavar="NAME", help="The swarm of tasks that name none.")
 @click.option("--wait", is_flag=True, help="Follow them to their end; exit 0 if all completed, 1 if not.")
 @json_option
 @with_client
-def graph(client: Client, *, file: str, project: str | None, wait: bool, as_json: bool) -> int:
+def graph(client: Client, *, file: str, project: str | None, swarm: str | None, wait: bool, as_json: bool) -> int:
     """File a graph of tasks from a JSON file: all of them, or none.
 
     FILE holds {"tasks": […]} or the list alone; - is standard input. A task has the fields of `POST /api/tasks`, and a
@@ -32,8 +33,8 @@ def graph(client: Client, *, file: str, project: str | None, wait: bool, as_json
              {"prompt": "Test it", "dependsOn": ["build"]}]' | agent-swarm task graph - --wait
     """
     tasks = parsed(read_text(file, what="graph"), file)
-    if project is not None:
-        tasks = [{"project": project, **task} for task in tasks]
+    defaults = {name: value for name, value in (("project", project), ("swarm", swarm)) if value is not None}
+    tasks = [{**defaults, **task} for task in tasks]
     reply = client.create("/api/tasks/batch", {"tasks": tasks})
     if wait:
         from agent_swarm.cli.task.waiting import wait_for

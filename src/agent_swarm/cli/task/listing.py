@@ -31,6 +31,7 @@ class Statuses(Labels):
 @click.command("list")
 @click.option("--status", "-s", multiple=True, type=Statuses(), metavar="STATUS[,…]", help="Only these statuses.")
 @click.option("--project", metavar="REPO", help="Only tasks of this repository.")
+@click.option("--swarm", metavar="NAME", help="Only tasks of this swarm.")
 @click.option("--tag", "-t", metavar="TAG", help="Only tasks with this tag.")
 @click.option("--agent", metavar="AGENT", help="Only tasks that this agent has, or had last: name or id.")
 @click.option("--parent", metavar="ID", help="Only the tasks that this one filed.")

@@ -32,6 +32,7 @@ def show(client: Client, *, id: str, as_json: bool) -> None:
     for name, value in facts(task, names):
         say(f"{name + ':':<12} {value}")
     _show_edges(task)
+    _show_offers(task, names)
     _show_attempts(client, task, names)
     _show_reasons(client, task)
     say(f"\n{printable(task['prompt'])}")
@@ -55,6 +56,7 @@ def facts(task: Json, names: dict[str, str]) -> list[tuple[str, str]]:
         ("agent", names.get(agent, agent) if agent else None),
         ("created", f"{task['createdAt']} ({age(task['createdAt'])} ago) by {task['createdBy']}"),
         ("not before", task.get("notBefore")),
+        ("timeout", _timeout(task)),
         ("ran for", lasted(task.get("startedAt"), task.get("finishedAt"))),
         ("part of", task.get("parentTaskId")),
         ("retry of", task.get("retryOf")),
@@ -68,6 +70,13 @@ def facts(task: Json, names: dict[str, str]) -> list[tuple[str, str]]:
     ]
 
 
+def _timeout(task: Json) -> str:
+    if task.get("timeoutSeconds") is None:
+        return ""
+    ends = f", the run ends at {task['deadlineAt']}" if task.get("deadlineAt") else ""
+    return f"{task['timeoutSeconds']:g} s{ends}"
+
+
 def _show_edges(task: Json) -> None:
     for heading, edges in (("waits for", task["dependsOn"]), ("waited for by", task["dependants"])):
         if edges:
@@ -77,6 +86,21 @@ def _show_edges(task: Json) -> None:
                 for edge in edges
             ]
             print_table(("ID", "STATUS", "POLICY", "TITLE"), rows, empty="")
+
+
+def _show_offers(task: Json, names: dict[str, str]) -> None:
+    if task.get("offers"):
+        say("\noffers:")
+        rows = [
+            (
+                names.get(one["agentId"], short_id(one["agentId"])),
+                one["status"],
+                one["settledAt"] or f"until {one['expiresAt']}",
+                one_line(one["reason"]),
+            )
+            for one in task["offers"]
+        ]
+        print_table(("AGENT", "STATUS", "WHEN", "REASON"), rows, empty="")
 
 
 def _show_attempts(client: Client, task: Json, names: dict[str, str]) -> None:

@@ -92,19 +92,21 @@ def promote(client: Client, *, ids: tuple[str, ...], as_json: bool) -> int:
 
 @click.command()
 @click.argument("id")
+@click.option("--with-results", is_flag=True, help="End its prompt with what the earlier try came to.")
 @click.option("--wait", is_flag=True, help="Follow the new task to its end; exit 0 if it completed, 1 if not.")
 @json_option
 @with_client
-def retry(client: Client, *, id: str, wait: bool, as_json: bool) -> int:
+def retry(client: Client, *, id: str, with_results: bool, wait: bool, as_json: bool) -> int:
     """File a task that has ended once more.
 
     The new task is linked to the old one, which stays as it is.
 
     \b
     Example:
-      agent-swarm task retry 3f2a91bc --wait
+      agent-swarm task retry 3f2a91bc --with-results --wait
     """
-    task = client.create(f"/api/tasks/{task_id(client, id)}/retry", {})
+    body = {"includeResults": True} if with_results else {}
+    task = client.create(f"/api/tasks/{task_id(client, id)}/retry", body)
     if wait:
         from agent_swarm.cli.task.waiting import wait_for
 

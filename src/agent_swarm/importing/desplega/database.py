@@ -14,8 +14,9 @@ from agent_swarm.store.sql.foreign import DESPLEGA
 
 Row = Mapping[str, Any]
 
-READ = ("agents", "swarm_repos", "agent_tasks", "swarm_config")  # those that have a home here
-KEPT = ("scheduled_tasks", "workflows")  # those that people made, and that have none yet
+SYSTEM = "desplega"
+READ = ("agents", "swarm_repos", "agent_tasks", "scheduled_tasks", "swarm_config")  # those that have a home here
+KEPT = ("workflows",)  # those that people made, and that have none yet
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from agent_swarm.importing.desplega.database import KEPT, Tables
+from agent_swarm.importing.desplega.database import KEPT, SYSTEM, Tables
+from agent_swarm.importing.desplega.schedules import understood_schedules
 from agent_swarm.importing.desplega.secrets import opened, require_key
 from agent_swarm.importing.fields import Row, Unreadable, flag, text, texts, whole
 from agent_swarm.importing.foreign import (
@@ -15,7 +16,6 @@ from agent_swarm.importing.foreign import (
 )
 from agent_swarm.importing.rows import Collected
 
-SYSTEM = "desplega"
 ENDED = frozenset({"completed", "failed", "cancelled", "superseded"})
 OPEN = {
     "backlog": "",
@@ -39,6 +39,7 @@ def understood(tables: Tables, key: bytes | None) -> Foreign:
     agents = collected.each(tables.rows.get("agents", ()), "agents", _agent)
     projects = collected.each(tables.rows.get("swarm_repos", ()), "swarm_repos", _project)
     tasks, counted = _tasks(tables, {agent.id: agent for agent in agents}, projects, collected)
+    schedules = understood_schedules(tables.rows.get("scheduled_tasks", ()), agents, collected)
     read = collected.each(entries, "swarm_config", lambda row: _entry(row, key), shown=_without_value)
     for table in KEPT:
         collected.homeless(table, tables.rows.get(table, ()))
@@ -47,6 +48,7 @@ def understood(tables: Tables, key: bytes | None) -> Foreign:
         agents=tuple(agents),
         projects=tuple(projects),
         tasks=tuple(tasks),
+        schedules=tuple(schedules),
         entries=tuple(read),
         kept=tuple(collected.kept),
         notes=tuple(f"{name}: {number:,} rows are not imported" for name, number in tables.others.items()),

@@ -7,6 +7,7 @@ workers told by it; what counts is decided in the batches, which see the switch 
 from collections.abc import Callable
 
 from agent_swarm.domain.kill_switch import Switch, SwitchScope, SwitchStatus, refusal
+from agent_swarm.domain.matching import AgentProfile
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.store.base import Committed, Store
 from agent_swarm.store.families.switches import all_switches
@@ -47,9 +48,9 @@ class SwitchBoard:
             self._metrics.killed_requests.inc()
             raise refusal(switch)
 
-    def covering(self, agent_id: str) -> list[Switch]:
+    def covering(self, agent: AgentProfile) -> list[Switch]:
         """The switches that stop this agent."""
-        return [switch for switch in self._killed.values() if switch.covers(agent_id)]
+        return [switch for switch in self._killed.values() if switch.covers(agent.id, agent.swarm_id)]
 
     def _on_committed(self, committed: Committed) -> None:
         for event in committed.events:

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from agent_swarm.domain import deadlines
 from agent_swarm.domain.errors import SwarmError, Unavailable
 from agent_swarm.domain.messages import of_task
 from agent_swarm.domain.permissions import Granted
@@ -19,6 +20,7 @@ from agent_swarm.server.pool.reports import Reports
 from agent_swarm.server.pool.trays import Look, Trays, digest_of, message_body
 from agent_swarm.services.approvals import answers_to
 from agent_swarm.services.environments import Environments, Variable, VariablesMissing
+from agent_swarm.services.followups import below_prompt, wants_schema
 from agent_swarm.services.handover import context_of
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.services.waits import account_of, delivered_below
@@ -46,6 +48,8 @@ class Background:
     environment: Sequence[Variable] = ()
     messages: Sequence[Message] = ()
     instructions: str = ""  # what people and the agent itself want it to know in every attempt
+    below_prompt: Sequence[str] = ()  # in lines of comment
+    checks_result: bool = False
 
 
 # About a claim: what is told; that its attempt was ended, as it lacks a variable; or that nothing can be read now.
@@ -71,7 +75,7 @@ class Briefings:
     def ask(self, task: TaskRecord, deliver: Deliver, *, profile_version: int = 0) -> None:
         """Have `deliver` called with the answer about `task`; the version is that of its agent's profile."""
         is_plain = task.spec.project_id is None and not task.has_upstreams and task.state.attempt == 1
-        is_plain = is_plain and not profile_version
+        is_plain = is_plain and not task.spec.has_terms and not profile_version
         if is_plain and not self.environments.has_any and not self._may_have_mail(task):
             asyncio.get_running_loop().call_soon(deliver, Background())  # nothing to read
             return
@@ -143,6 +147,8 @@ class Briefings:
             environment=self.environments.of(queries, task),
             messages=() if look is None else look.messages,
             instructions=_instructions(queries, task, profile_version),
+            below_prompt=below_prompt(queries, task) if spec.has_terms else (),
+            checks_result=spec.has_terms and wants_schema(queries, spec.id),
         )
         return background, look
 
@@ -174,6 +180,7 @@ def _tell(task: TaskRecord, deliver: Deliver, answer: Answer) -> None:
 def claimed_body(claimed: ClaimedTask, background: Background, *, token: str, lease_seconds: float) -> dict[str, Any]:
     """The body of a `claimed` frame, `protocol.pool.Claimed`."""
     spec, state = claimed.task.spec, claimed.task.state
+    time_left = deadlines.left(state)
     return {
         "claim_id": claimed.claim_id,
         "task_id": spec.id,
@@ -182,12 +189,12 @@ def claimed_body(claimed: ClaimedTask, background: Background, *, token: str, le
         "lease_seconds": lease_seconds,
         "token": token,
         "title": spec.title,
-        "prompt": spec.prompt,
+        "prompt": "\n\n".join([spec.prompt, *background.below_prompt]),
         "harness": spec.harness,
         "model": spec.model,
         "labels": spec.labels,
         "permissions": _permissions(claimed.granted),
-        "timeout_seconds": None if spec.timeout is None else spec.timeout / SECOND,
+        "timeout_seconds": None if time_left is None else time_left / SECOND,
         "parent_id": spec.parent_id,
         "project": None if background.project is None else _project(background.project),
         "dependencies": _dependencies(background.dependencies),
@@ -199,6 +206,7 @@ def claimed_body(claimed: ClaimedTask, background: Background, *, token: str, le
             {"name": one.name, "value": one.value, "is_secret": one.is_secret} for one in background.environment
         ],
         "messages": [message_body(one) for one in background.messages],
+        "checks_result": background.checks_result,
     }
 
 

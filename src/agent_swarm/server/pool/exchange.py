@@ -115,8 +115,8 @@ class Exchange:
             return
         if frame_type is FrameType.USAGE:
             await self._require_number(owner, body)
-        if isinstance(body, protocol.Complete | protocol.Fail):
-            body = await self._as_stated(body)
+        if isinstance(body, protocol.Complete | protocol.Fail) and (owner is None or owner.has_terms):
+            body = await self._as_wanted(body)
             frame_type = FrameType.FAIL if isinstance(body, protocol.Fail) else FrameType.COMPLETE
         report, actor = self._pool.reports.operation, self._presence.identity.actor
         if is_large:
@@ -196,10 +196,12 @@ class Exchange:
         require_own(owner, self._presence.agent.id, task_id=task_id, fence=body.fence)
         return body, owner
 
-    async def _as_stated(self, body: protocol.Complete | protocol.Fail) -> protocol.Complete | protocol.Fail:
-        """How the run ended, by the word of its agent where there is one."""
-        stated = await self._pool.store.read(outcomes.stated_outcome(body.task_id, body.fence))
-        return body if stated is None else outcomes.as_stated(body, stated)
+    async def _as_wanted(self, body: protocol.Complete | protocol.Fail) -> protocol.Complete | protocol.Fail:
+        """How the run ended, by the word of its agent where there is one, and by what its result has to be."""
+        stated, terms = await self._pool.store.read(outcomes.stated_outcome(body.task_id, body.fence))
+        if terms is not None and terms.result_schema is not None:
+            return await asyncio.to_thread(outcomes.ended, body, stated, terms)  # a check may take a while
+        return outcomes.ended(body, stated, terms)
 
     async def _require_number(self, owner: Owner | None, body: protocol.Events | protocol.Usage) -> None:
         """Usage and transcripts count whether or not the lease is over; the attempt has to be a real one."""

@@ -11,10 +11,13 @@ REMEMBERED = 65_536  # attempts; a forgotten one costs a read
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The attempt that a (task, fence) names: its number, and the agent that made it. Never changes."""
+    """The attempt that a (task, fence) names: its number, the agent that made it, and whether its task wants more of a
+    result than that there is one. Never changes.
+    """
 
     agent_id: str
     attempt: int
+    has_terms: bool = False
 
 
 class Owners:
@@ -38,9 +41,10 @@ class Owners:
         """The owner; None where the task never had this fence, which the store then refuses in its own words."""
 
         def reading(queries: Queries) -> Owner | None:
+            task = queries.task(task_id)
             for attempt in queries.attempts(task_id):
-                if attempt.fence == fence:
-                    return Owner(attempt.agent_id, attempt.number)
+                if task is not None and attempt.fence == fence:
+                    return Owner(attempt.agent_id, attempt.number, task.spec.has_terms)
             return None
 
         owner = self.known(task_id, fence) or await self._store.read(reading)

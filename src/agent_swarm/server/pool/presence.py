@@ -147,7 +147,7 @@ class Presence:
         """A credit is answered."""
         state = claimed.task.state
         self._open.pop(claimed.claim_id, None)
-        self._owners.remember(state.id, state.fence, Owner(self.agent.id, state.attempt))
+        self._owners.remember(state.id, state.fence, Owner(self.agent.id, state.attempt, claimed.task.spec.has_terms))
         self._background_asked += 1
         crash_point("pool.claimed")
         self._briefings.ask(

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from agent_swarm.domain.errors import Denied, InvalidInput
 from agent_swarm.domain.ids import normalize_id
 from agent_swarm.domain.matching import AgentProfile, AgentRole
+from agent_swarm.domain.offers import OfferPolicy
 from agent_swarm.faults import crash_point
 from agent_swarm.protocol.pool import LeaseRef, RegisterReply, RegisterRequest
 from agent_swarm.server.access import identity_of
@@ -14,7 +15,8 @@ from agent_swarm.server.mcp.endpoint import PATH as MCP_PATH
 from agent_swarm.server.pool import wire
 from agent_swarm.server.pool.cleaning import clean_text
 from agent_swarm.server.pool.context import PoolContext
-from agent_swarm.services.tokens import Identity, mint
+from agent_swarm.services.tokens import Identity, Scope, mint
+from agent_swarm.store.families.swarms import living_swarm
 from agent_swarm.store.operations import Held, RegisterAgent
 from agent_swarm.store.records import AgentRecord, TokenKind
 
@@ -47,6 +49,7 @@ class RegisterFace:
             held=held,
             jitter=random.random(),  # noqa: S311  # spreads retries
             profiles=self._pool.profiles,
+            swarm_id=await self._swarm(body.swarm, identity_of(request)),
         )
         registration = await store.apply(operation)
         crash_point("pool.registered")
@@ -60,7 +63,20 @@ class RegisterFace:
             fenced=tuple(LeaseRef(task_id=lease.task_id, fence=lease.fence) for lease in registration.fenced),
             resumed=registration.resumed,
             mcp=MCP_PATH,
+            swarm_id=registration.agent.profile.swarm_id or "",
         )
+
+    async def _swarm(self, named: str, by: Identity) -> str | None:
+        """The swarm that it would be in. Raises UnknownReference, and Denied for a token that may not say so."""
+        if not named:
+            return None
+        if not by.may(Scope.SWARMS_WRITE):
+            raise Denied(
+                f"swarm: to join one needs the scope {Scope.SWARMS_WRITE}, which the token does not have",
+                hint="register with the API key, or leave swarm out",
+                details={"field": "swarm"},
+            )
+        return (await self._pool.store.read(lambda queries: living_swarm(queries, clean_text(named)))).id
 
 
 def _agent(body: RegisterRequest) -> AgentRecord:
@@ -79,6 +95,7 @@ def _agent(body: RegisterRequest) -> AgentRecord:
         template_id=clean_text(body.template_id),
         harness=clean_text(body.harness),
         slots=body.slots,
+        offers=OfferPolicy(body.offers),
         instance_id=_id(body.instance_id, "instance_id"),
     )
 

@@ -6,6 +6,7 @@ recognised even when the redactor learns another secret in between.
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -17,9 +18,11 @@ from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol import pool as wire
 from agent_swarm.protocol.pool import FrameType
 from agent_swarm.server.pool.cleaning import clean_report, clean_text
+from agent_swarm.services import outcomes
 from agent_swarm.services.environments import VariablesMissing
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.store.events import SYSTEM
+from agent_swarm.store.families.stated_outcomes import StatedOutcome
 from agent_swarm.store.operations import BookUsage, CommandReply, Operation, ReportProgress, TaskCommand
 from agent_swarm.store.records import AttemptReport, TaskRecord
 
@@ -69,14 +72,32 @@ class Reports:
         )
 
     def complete(self, body: wire.Complete, actor: str) -> TaskCommand:
-        """The run ended well."""
+        """The run ended well, as far as its worker knows."""
+        return replace(self._completed(body, actor), restated=self._restated(body, actor))
+
+    def fail(self, body: wire.Fail, actor: str) -> TaskCommand:
+        """The run ended badly, as far as its worker knows."""
+        return replace(self._failed(body, actor, self._draw()), restated=self._restated(body, actor))
+
+    def _restated(self, body: wire.Complete | wire.Fail, actor: str) -> Callable[[StatedOutcome], TaskCommand]:
+        """What it comes to by the word of its agent."""
+        jitter = self._draw()
+
+        def restated(stated: StatedOutcome) -> TaskCommand:
+            ended = outcomes.as_stated(body, stated)
+            if isinstance(ended, wire.Complete):
+                return self._completed(ended, actor)
+            return self._failed(ended, actor, jitter)
+
+        return restated
+
+    def _completed(self, body: wire.Complete, actor: str) -> TaskCommand:
         report = clean_report(_where(body, text=body.text, data=body.data))
         digest = _digest("complete", report.text, report.data, report.branch, report.commit)
         command = commands.Complete(task_id=body.task_id, fence=body.fence, digest=digest)
         return self._command(command, actor, report)
 
-    def fail(self, body: wire.Fail, actor: str) -> TaskCommand:
-        """The run ended badly."""
+    def _failed(self, body: wire.Fail, actor: str, jitter: float) -> TaskCommand:
         report = clean_report(_where(body, text=body.message, failure_class=body.failure.value, failure_code=body.code))
         digest = _digest("fail", report.failure_class, report.failure_code, report.text)
         command = commands.Fail(
@@ -84,7 +105,7 @@ class Reports:
             fence=body.fence,
             failure=body.failure,
             digest=digest,
-            jitter=self._draw(),
+            jitter=jitter,
             retry_after=round(body.retry_after_seconds * SECOND),
         )
         return self._command(command, actor, report)

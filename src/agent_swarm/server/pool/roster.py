@@ -54,7 +54,7 @@ class Roster:
         if before is not None:
             before.end(Replaced("the same worker has connected again", hint="one connection per worker is enough"))
         self._on_enter(presence)
-        for switch in self._board.covering(presence.agent.id):  # before anything else is said
+        for switch in self._board.covering(presence.agent):  # before anything else is said
             _kill(presence, switch)
 
     def moved(self, agent_id: str, instance_id: str, *, at: int) -> None:
@@ -101,6 +101,8 @@ class Roster:
                     self._have_them_register_again(event)
                 case "agent.registered":
                     self._supersede(event)
+                case "swarm.joined" | "swarm.left":
+                    self._move(event)
                 case "token.revoked":
                     self._revoke(event)
                 case "agent.superseded":
@@ -111,14 +113,14 @@ class Roster:
     def _kill_covered(self, switch: Switch) -> None:
         """Tell everybody at once; who is not connected hears of it when it comes in."""
         for presence in tuple(self._by_agent.values()):
-            if switch.covers(presence.agent.id):
+            if switch.covers(presence.agent.id, presence.agent.swarm_id):
                 _kill(presence, switch)
 
     def _have_them_register_again(self, event: Event) -> None:
         """Their tokens ended with the switch; they come back with new ones, and with their credits."""
         lifted = Switch(scope=SwitchScope(event.data["scope"]), scope_id=event.data["id"])
         for presence in tuple(self._by_agent.values()):
-            if lifted.covers(presence.agent.id):
+            if lifted.covers(presence.agent.id, presence.agent.swarm_id):
                 said = "the kill switch was lifted, and the tokens from before it count no more"
                 presence.end(Unauthenticated(said, hint="register the agent again"))
 
@@ -133,6 +135,14 @@ class Roster:
             fence = event.data["endedFence" if is_over else "fence"]
             body = {"task_id": event.subject_id, "fence": fence, "kind": "cancel" if is_over else "pause"}
             presence.way.push(wire.push(FrameType.COMMAND, event.id, body))
+
+    def _move(self, event: Event) -> None:
+        """An agent is in another swarm than its connection knows: it comes back as what it is, and goes on."""
+        presence = self._by_agent.get(event.data["agentId"])
+        joined = event.subject_id if event.type == "swarm.joined" else None
+        if presence is not None and presence.agent.swarm_id != joined:
+            said = "the agent has joined or left a swarm"
+            presence.end(Unauthenticated(said, hint="register the agent again"))
 
     def _supersede(self, event: Event) -> None:
         """Rule T11: the old process of the agent is told."""

@@ -24,10 +24,14 @@ class AgentRoutes:
         self._redactor = context.redactor
 
     async def list_agents(
-        self, limit: params.Limit = limits.PAGE_DEFAULT, cursor: params.Cursor = None
+        self,
+        swarm: params.TextQuery = None,
+        limit: params.Limit = limits.PAGE_DEFAULT,
+        cursor: params.Cursor = None,
     ) -> rest.AgentList:
-        """The agents, by name."""
-        return await self._store.read(agents.list_agents(cursor=cursor, limit=limit, now=self._store.now()))
+        """The agents, by name; with `swarm`, an id or a name, those in there."""
+        now = self._store.now()
+        return await self._store.read(agents.list_agents(swarm=swarm, cursor=cursor, limit=limit, now=now))
 
     async def get_agent(self, id: params.PathId) -> rest_agents.AgentDetail:
         """One agent."""
@@ -35,8 +39,8 @@ class AgentRoutes:
 
     async def add_agent(self, request: Request, body: rest_agents.AgentInput) -> rest_agents.AgentAdded:
         """Introduce an agent, below the agent whose token asks."""
-        operation = agent_tree.add_agent(body, self._redactor, self._rules, by=identity_of(request))
-        added = await self._store.apply(operation)
+        adding = agent_tree.add_agent(body, self._redactor, self._rules, by=identity_of(request))
+        added = await self._store.apply(await self._store.read(adding))
         shown = await self._show(added.agent.profile.id)
         return rest_agents.AgentAdded(**dict(shown), repeated=added.repeated)
 

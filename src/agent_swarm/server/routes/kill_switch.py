@@ -22,13 +22,14 @@ class KillSwitchRoutes:
     async def use_kill_switch(
         self, request: Request, body: rest.KillSwitchInput | None = None
     ) -> rest.KillSwitchAnswer:
-        """Stop everything, or one agent; or let it go on. Without a body it stops everything."""
+        """Stop everything, one swarm or one agent; or let it go on. Without a body it stops everything."""
         asked, by = body or rest.KillSwitchInput(), identity_of(request)
+        what = await self._store.read(kill_switch.covered(asked))
         reply: SwitchReply
         if asked.action == "activate":
-            reply = await self._store.apply(kill_switch.activate(asked, self._redactor, by=by))
+            reply = await self._store.apply(kill_switch.activate(asked, what, self._redactor, by=by))
         else:
-            reply = await self._store.apply(kill_switch.lift(asked, by=by))
+            reply = await self._store.apply(kill_switch.lift(asked, what, by=by))
         return await self._store.read(kill_switch.answer(reply))
 
     async def get_kill_switch(self) -> rest.KillSwitch:

@@ -7,6 +7,8 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 
 from agent_swarm.protocol import limits, rest
+from agent_swarm.protocol.rest_commands import RetryInput
+from agent_swarm.protocol.rest_explain import Explanation
 from agent_swarm.server import params
 from agent_swarm.server.access import identity_of, operators, operators_and_attempts
 from agent_swarm.server.context import Context
@@ -59,6 +61,7 @@ class TaskRoutes:
         status: params.StatusList = None,
         agent_id: AgentId = None,
         project: params.TextQuery = None,
+        swarm: params.TextQuery = None,
         root: params.IdQuery = None,
         parent: params.IdQuery = None,
         tag: params.TextQuery = None,
@@ -69,13 +72,15 @@ class TaskRoutes:
         filters = TaskFilter(
             statuses=params.statuses(status), agent_id=agent_id, root_id=root, parent_id=parent, label=tag
         )
-        return await self._store.read(readings.task_page(filters, project=project, cursor=cursor, limit=limit))
+        return await self._store.read(
+            readings.task_page(filters, project=project, swarm=swarm, cursor=cursor, limit=limit)
+        )
 
     async def get_task(self, request: Request, id: params.PathId) -> rest.TaskDetail:
         """A task, whole."""
         return await self._store.read(readings.task_detail(params.task_id(id), by=identity_of(request)))
 
-    async def explain_task(self, id: params.PathId) -> rest.Explanation:
+    async def explain_task(self, id: params.PathId) -> Explanation:
         """Why a task is not running, and what would unblock it."""
         return await explain.explain(self._store, self._transcripts, params.task_id(id))
 
@@ -83,16 +88,15 @@ class TaskRoutes:
         self,
         request: Request,
         id: params.PathId,
-        body: params.NoFields | None = None,
+        body: RetryInput | None = None,
         idempotency_key: params.IdempotencyKey = None,
     ) -> Reply[rest.Task]:
         """File a task that has ended once more, as a new one."""
         by, task_id = identity_of(request), params.task_id(id)
         asked = await idempotency_of(request, by, idempotency_key)
-        ended, upstreams = await self._store.read(
-            lambda queries: (readings.require_task(queries, task_id), queries.upstreams(task_id))
-        )
-        created = await self._store.apply(tasks.retry(ended, upstreams, by=by, idempotency=asked))
+        ended = await self._store.read(lambda queries: tasks.look_up_ended(queries, task_id))
+        tells = body is not None and body.include_results
+        created = await self._store.apply(tasks.retry(*ended, by=by, with_results=tells, idempotency=asked))
         return await self._created(created)
 
     async def _created(self, created: Created) -> Reply[rest.Task]:
@@ -130,7 +134,7 @@ def routes(context: Context) -> list[BaseRoute]:
             answers=rest.TaskDetail,
             access=operators_and_attempts(Scope.TASKS_READ, Scope.OWN_TASK_READ),
         ),
-        route("GET", "/api/tasks/{id}/explain", face.explain_task, answers=rest.Explanation, access=reading),
+        route("GET", "/api/tasks/{id}/explain", face.explain_task, answers=Explanation, access=reading),
         route(
             "POST",
             "/api/tasks/{id}/retry",

@@ -16,7 +16,7 @@ from agent_swarm.store.operations import ClaimTask
 from agent_swarm.store.records import ClaimedTask, Event, TokenKind
 
 LEASE = int(LEASE_SECONDS * SECOND)
-FILING = frozenset({Scope.CHILDREN_CREATE.value})
+FILING = frozenset({Scope.CHILDREN_CREATE.value, Scope.OWN_SCHEDULES.value})
 NOWHERE = Look()
 COMMITTED_REMEMBERED = 10_000  # one forgotten too early costs a claim that finds nothing
 

@@ -220,16 +220,12 @@ class Dispatcher:
                     self._look_for_answers(event.data["agentId"])
             elif event.type == "task.requeued" and event.data.get("reason") in LOSSES:
                 favourites += self._judge_loser(str(event.data.get("agentId")), event.at)
-            elif event.type == "agent.registered":
-                self._supersede(event)
-            elif event.type == "agent.profileChanged":
-                self._soon(self._learn_profile(event.subject_id))
-            elif event.type == "agent.stopped":
-                self._stop(event.subject_id)
-            elif event.type == "agent.started":
-                self._start(event.subject_id)
-            elif event.type == "killSwitch.lifted":
+            elif event.type == "task.offerRejected":
+                self._room.put_last(str(event.data.get("agentId")))  # others first: it has just said no
+            elif event.type in ("killSwitch.lifted", "swarm.resumed"):
                 self._sweep_soon()  # claims found nothing meanwhile
+            else:
+                self._hear_of_agent(event)
         # All news first: a claim started for one class has to look at the others, too.
         told = [
             self._demands.tell(class_id, max(0, number - foretold[class_id]))
@@ -240,6 +236,21 @@ class Dispatcher:
             self._wake(demand, favourites, committed.labels.get(demand.id, ()))
         if len(told) < len(committed.ready):  # another node made the class
             self._sweep_soon()
+
+    def _hear_of_agent(self, event: Event) -> None:
+        """What decides whether an agent may claim, and what."""
+        match event.type:
+            case "agent.registered":
+                self._supersede(event)
+            case "agent.profileChanged":
+                self._soon(self._learn_profile(event.subject_id))
+            case "agent.stopped":
+                self._stop(event.subject_id)
+            case "agent.started":
+                self._start(event.subject_id)
+            case "swarm.joined" | "swarm.left" if event.data["agentId"] in self._described:
+                # Its connection ends and comes back; what it is then was read before it was in there.
+                self._soon(self._learn_profile(event.data["agentId"]))
 
     def _learn(self, classes: Mapping[int, Requirements]) -> None:
         for demand in self._demands.learn(classes):

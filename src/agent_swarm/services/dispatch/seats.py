@@ -39,6 +39,7 @@ class Kind:
     role: AgentRole
     tags: frozenset[str]
     capabilities: frozenset[str]
+    swarm_id: str | None = None
     served: frozenset[int] = NOTHING  # classes that any agent of this kind may claim
     idle: "OrderedDict[Seat, None]" = field(default_factory=OrderedDict)  # have waiting credits; longest idle first
     seats: int = 0

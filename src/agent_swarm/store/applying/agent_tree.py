@@ -13,6 +13,7 @@ from agent_swarm.domain.errors import Denied
 from agent_swarm.domain.tasks import PauseReason
 from agent_swarm.store import events, refusals
 from agent_swarm.store import operations as ops
+from agent_swarm.store.applying import offers, swarms
 from agent_swarm.store.applying.agent_profiles import begin_profile
 from agent_swarm.store.applying.agents import require_enforceable
 from agent_swarm.store.applying.work import Work
@@ -25,14 +26,16 @@ def add_agent(work: Work, op: ops.AddAgent) -> ops.AgentAdded:
     wanted, now = op.agent, work.now
     if work.rows.agent(wanted.profile.id) is not None:
         raise refusals.agent_exists(wanted.profile.id)
-    agent = replace(wanted, registered_at=now, last_seen_at=now, offline_at=now)
+    swarm = None if wanted.profile.swarm_id is None else swarms.open_for_joining(work, wanted.profile.swarm_id)
+    profile = replace(wanted.profile, swarm_id=None)
+    agent = replace(wanted, profile=profile, registered_at=now, last_seen_at=now, offline_at=now)
     if wanted.parent_id is not None:
         parent = work.rows.agent(wanted.parent_id)
         if parent is None:
             raise refusals.unknown_reference("parentAgentId", "agent", wanted.parent_id)
         if op.caps is not None:
             siblings = _children(work, parent.profile.id)
-            known = next((one for one in siblings if one.name == wanted.name), None)
+            known = next((one for one in siblings if _is_wanted(one, wanted)), None)
             if known is not None:
                 return ops.AgentAdded(agent=known, repeated=True)
             require_room(op.caps, parent.profile.id, depth=parent.depth + 1, children=len(siblings))
@@ -42,11 +45,18 @@ def add_agent(work: Work, op: ops.AddAgent) -> ops.AgentAdded:
     agent = begin_profile(work, agent, actor=op.actor)
     work.rows.put_agent(agent)
     work.say(events.agent_added(agent, actor=op.actor))
+    if swarm is not None:
+        agent = swarms.enter(work, agent, swarm, actor=op.actor)
     if agent.is_stopped:  # those who hand out work know of stops by these
         above = str(agent.parent_id)
         id_, reason = agent.profile.id, agent.stop_reason
         work.say(events.agent_stopped(id_, reason=reason, along_with=above, actor=events.SYSTEM))
     return ops.AgentAdded(agent=agent)
+
+
+def _is_wanted(known: AgentRecord, wanted: AgentRecord) -> bool:
+    """Whether this is the agent that is introduced once more; what works for a swarm has to be in there."""
+    return known.name == wanted.name and wanted.profile.swarm_id in (None, known.profile.swarm_id)
 
 
 def _below(agent: AgentRecord, parent: AgentRecord, op: ops.AddAgent) -> AgentRecord:
@@ -101,12 +111,14 @@ def _permit(work: Work, agent: AgentRecord, name: str, actor: str) -> AgentRecor
 
 
 def stop_agent(work: Work, op: ops.StopAgent) -> ops.AgentsStopped:
-    """Stop an agent, or it and all below it, and have what they run interrupted."""
+    """Stop an agent, or it and all below it; what they run is interrupted, and what they are offered is for all."""
     agents = [agent for agent in _chosen(work, op) if not agent.is_stopped]
     for agent in agents:
         work.rows.put_agent(replace(agent, stopped_at=work.now, stopped_by=op.actor, stop_reason=op.reason))
         told = events.agent_stopped(agent.profile.id, reason=op.reason, along_with=op.agent_id, actor=op.actor)
         work.say(told)
+    for agent in agents:
+        offers.give_back(work, agent.profile.id, actor=op.actor)
     interrupted = [task_id for agent in agents for task_id in _interrupt(work, agent.profile.id, op.actor)]
     return ops.AgentsStopped(agents=tuple(agent.profile.id for agent in agents), interrupted=tuple(interrupted))
 

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 from agent_swarm.domain.commands import Fence, Resume
 from agent_swarm.domain.permissions import Profile, lacking
+from agent_swarm.domain.swarms import Swarm
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.domain.values import changed
 from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
+from agent_swarm.store.applying import swarms
 from agent_swarm.store.applying.agent_profiles import meet_report
 from agent_swarm.store.applying.work import Work
 from agent_swarm.store.records import AgentRecord, TokenKind
@@ -18,7 +20,8 @@ def register_agent(work: Work, op: ops.RegisterAgent) -> ops.Registration:
     agent_id = op.agent.profile.id
     old = work.rows.agent(agent_id)
     registered_at = old.registered_at if old else work.now
-    agent = replace(op.agent, registered_at=registered_at, last_seen_at=work.now, offline_at=None)
+    profile = replace(op.agent.profile, swarm_id=old.profile.swarm_id if old else None)
+    agent = replace(op.agent, profile=profile, registered_at=registered_at, last_seen_at=work.now, offline_at=None)
     if old is not None:
         agent = meet_report(work, _with_what_is_laid_down(agent, old))
     granted = op.profiles.granted(None, agent.permissions, agent.profile.agent_role)
@@ -27,6 +30,7 @@ def register_agent(work: Work, op: ops.RegisterAgent) -> ops.Registration:
     is_new = old is None or old.instance_id != agent.instance_id
     if is_new and work.rows.had_instance(agent_id, agent.instance_id):
         raise refusals.superseded(agent_id)  # it was replaced; two processes must not take turns for ever
+    joins = _asked_for(work, op, agent)
     work.rows.put_agent(agent)
     superseded = old.instance_id if old is not None and is_new and old.offline_at is None else None
     if superseded:
@@ -35,6 +39,8 @@ def register_agent(work: Work, op: ops.RegisterAgent) -> ops.Registration:
         work.drafts.append(events.agent_registered(op))
     elif old is not None and replace(old, last_seen_at=work.now) != agent:
         work.drafts.append(events.agent_updated(op))
+    if joins is not None:
+        agent = swarms.enter(work, agent, joins, actor=events.of_agent(agent_id))
     work.rows.revoke_tokens(work.now, kind=TokenKind.AGENT, agent_id=agent_id)
     work.rows.add_token(replace(op.token, epoch=work.rows.epoch(), created_at=work.now))
     fenced = _fence_leases(work, op) if is_new else ()
@@ -54,6 +60,13 @@ def _with_what_is_laid_down(agent: AgentRecord, old: AgentRecord) -> AgentRecord
         stop_reason=old.stop_reason,
         profile_version=old.profile_version,
     )
+
+
+def _asked_for(work: Work, op: ops.RegisterAgent, agent: AgentRecord) -> Swarm | None:
+    """The swarm that it is to join, being in none. Raises UnknownReference, and Killed while that is stopped."""
+    if op.swarm_id is None or agent.profile.swarm_id is not None:
+        return None
+    return swarms.open_for_joining(work, op.swarm_id)
 
 
 def _fence_leases(work: Work, op: ops.RegisterAgent) -> tuple[ops.Held, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 from agent_swarm.domain.approvals import OPEN_PER_TASK, PER_TASK, ApprovalStatus, require_answers
 from agent_swarm.domain.commands import RequestPause, Resume, require_lease
 from agent_swarm.domain.errors import Conflict, IdempotencyMismatch, NotFound
-from agent_swarm.domain.tasks import PauseReason, TaskState, TaskStatus
+from agent_swarm.domain.tasks import PauseReason, TaskStatus
 from agent_swarm.domain.time import to_wire
 from agent_swarm.store import asking
 from agent_swarm.store.applying.work import Work
@@ -18,6 +18,7 @@ from agent_swarm.store.events import SYSTEM
 from agent_swarm.store.families import approvals
 from agent_swarm.store.families.approvals import APPROVALS, Approval
 from agent_swarm.store.operations import ApprovalOperation
+from agent_swarm.store.rows import Entry
 
 
 def carry_out(work: Work, op: ApprovalOperation[Any]) -> Any:
@@ -34,7 +35,8 @@ def carry_out(work: Work, op: ApprovalOperation[Any]) -> Any:
 
 def ask(work: Work, op: asking.AskApproval) -> Approval:
     """Keep what an attempt asks; the same asked again is the one that is there, by whichever attempt."""
-    state = work.must(op.approval.task_id).state
+    entry = work.must(op.approval.task_id)
+    state = entry.state
     require_lease(state, op.fence, "ask")
     found = work.get(APPROVALS, op.approval.id)
     if found is not None and found.asked_digest != op.approval.asked_digest:
@@ -43,13 +45,13 @@ def ask(work: Work, op: asking.AskApproval) -> Approval:
             hint="send the first question again, or use a new key",
             details={"approvalId": found.id},
         )
-    asked = found or _ask_anew(work, op, state)
+    asked = found or _ask_anew(work, op, entry)
     if asked.is_open and asked.pauses:
         work.decide(RequestPause(task_id=asked.task_id, reason=PauseReason.APPROVAL), actor=op.actor)
     return asked
 
 
-def _ask_anew(work: Work, op: asking.AskApproval, state: TaskState) -> Approval:
+def _ask_anew(work: Work, op: asking.AskApproval, entry: Entry) -> Approval:
     others = approvals.of_task_in_batch(work, op.approval.task_id)
     still_open = sum(1 for other in others if other.is_open)
     if still_open >= OPEN_PER_TASK or len(others) >= PER_TASK:
@@ -59,11 +61,11 @@ def _ask_anew(work: Work, op: asking.AskApproval, state: TaskState) -> Approval:
             hint="ask several questions at once, or wait for answers",
         )
     asked = replace(
-        op.approval, attempt=state.attempt, asked_at=work.now, expires_at=work.now + op.lasts, settled_at=None
+        op.approval, attempt=entry.state.attempt, asked_at=work.now, expires_at=work.now + op.lasts, settled_at=None
     )
     approvals.put(work, asked)
     data = {"expiresAt": to_wire(asked.expires_at), "questions": len(asked.questions), "pauses": asked.pauses}
-    work.say(approvals.told("approval.asked", asked, actor=op.actor, data=data))
+    work.tell(entry, approvals.told("approval.asked", asked, actor=op.actor, data=data))
     return asked
 
 
@@ -108,8 +110,9 @@ def settle(work: Work, op: asking.SettleApprovals) -> int:
 def _settle(work: Work, before: Approval, after: Approval, *, actor: str, event: str) -> Approval:
     after = replace(after, settled_at=work.now, settled_by=actor)
     approvals.put(work, after, before=before)
-    work.say(approvals.told(event, after, actor=actor, data={"status": after.status.value}))
-    state = work.must(after.task_id).state
+    entry = work.must(after.task_id)
+    state = entry.state
+    work.tell(entry, approvals.told(event, after, actor=actor, data={"status": after.status.value}))
     waits = (state.status, state.pause_reason) == (TaskStatus.PAUSED, PauseReason.APPROVAL)
     if waits and not approvals.keeps_waiting(approvals.of_task_in_batch(work, after.task_id)):
         work.decide(Resume(task_id=after.task_id), actor=actor)

@@ -32,10 +32,10 @@ def claim_all(work: Work, chosen: Numbered, replies: list[Any]) -> None:
             if op.claim_id in earlier:
                 attempt = earlier[op.claim_id]
                 replies[index] = _redeliver(work, op, attempt.task_id, attempt.fence)
-            elif stopping(work.rows.killed(), op.agent_id) is None:  # else the credit waits
+            elif stopping(work.rows.killed(), op.agent_id, agent.profile.swarm_id) is None:  # else the credit waits
                 if agent.is_stopped:
                     raise refusals.agent_stopped(agent)
-                groups[_served(work, agent, op.class_ids)].append((index, op))
+                groups[_served(work, agent, _open_classes(work, op, agent))].append((index, op))
         except SwarmError as refusal:
             replies[index] = refusal
     for class_ids, members in groups.items():
@@ -54,6 +54,15 @@ def _served(work: Work, agent: AgentRecord, class_ids: tuple[int, ...]) -> tuple
     return tuple(one for one in class_ids if serves(agent.profile, work.rows.requirements(one)))
 
 
+def _open_classes(work: Work, op: ops.ClaimTask, agent: AgentRecord) -> tuple[int, ...]:
+    """Without those of swarms that are paused, or that the agent is not in any more."""
+    own = agent.profile.swarm_id
+    if own in work.rows.paused():
+        own = None
+    shut = {class_id for class_id in op.class_ids if work.rows.requirements(class_id).swarm_id not in (None, own)}
+    return tuple(class_id for class_id in op.class_ids if class_id not in shut) if shut else op.class_ids
+
+
 def _is_free(work: Work, task_id: str, class_ids: Sequence[int]) -> bool:
     """Whether it is still what was found: another server may have been faster, before it was locked."""
     entry = work.must(task_id)
@@ -67,7 +76,7 @@ def _claim(work: Work, op: ops.ClaimTask, task_id: str) -> ops.Held:
     work.rows.add_attempt(rows.new_attempt(op, change.state, permissions=granted.profile.name, now=work.now))
     _add_attempt_token(work, op, change.state, granted)
     entry.columns |= {"progress": "", "last_agent_id": op.agent_id, "updated_at": work.now}
-    work.drafts.append(events.claimed(op, change.state))
+    work.tell(entry, events.claimed(op, change.state))
     work.save(entry, change.state)
     return ops.Held(task_id=task_id, fence=change.state.fence)
 

@@ -14,7 +14,7 @@ from agent_swarm.store.families.mail import CALLS, CONVERSATIONS, MESSAGES, TRAY
 def open_conversation(work: Work, op: ops.OpenConversation) -> str:
     """Make the task, where the agent is called, is idle, and has no such task waiting."""
     call = work.get(CALLS, op.agent_id)
-    if call is None or stopping(work.rows.killed(), op.agent_id) is not None:
+    if call is None or _is_stopped(work, op.agent_id):
         return ""
     recipient = f"agent:{op.agent_id}"
     if call.is_answered_by(work.scan(TRAYS, recipient, after=(call.up_to,), limit=TRAY)):
@@ -32,6 +32,15 @@ def open_conversation(work: Work, op: ops.OpenConversation) -> str:
     up_to = told[-1].number if told[-1].number > call.up_to else call.last
     work.put(CALLS, replace(call, task_id=record.spec.id, up_to=up_to))
     return record.spec.id
+
+
+def _is_stopped(work: Work, agent_id: str) -> bool:
+    killed = work.rows.killed()
+    if not killed:
+        return False
+    work.rows.prefetch(agents=[agent_id])
+    agent = work.rows.agent(agent_id)
+    return stopping(killed, agent_id, agent.profile.swarm_id if agent else None) is not None
 
 
 def _told(work: Work, recipient: str) -> list[Message]:

@@ -16,17 +16,17 @@ from agent_swarm.domain.tasks import PauseReason, TaskStatus
 from agent_swarm.store import events, refusals
 from agent_swarm.store import operations as ops
 from agent_swarm.store.applying.work import Work
+from agent_swarm.store.families.swarms import unknown_swarm_in
 from agent_swarm.store.families.switches import SWITCHES
 from agent_swarm.store.records import TokenKind
 from agent_swarm.store.rows import Entry
 
+SWARM_SWITCHES = 10_000  # that were ever used: one per swarm
+
 
 def activate(work: Work, op: ops.ActivateKillSwitch) -> ops.SwitchReply:
-    """Turn a switch on, and end what it covers. Raises UnknownReference for an agent that nobody knows."""
-    if op.scope is SwitchScope.AGENT:
-        work.rows.prefetch(agents=[op.scope_id])
-        if work.rows.agent(op.scope_id) is None:
-            raise refusals.unknown_reference("id", "agent", op.scope_id)
+    """Turn a switch on, and end what it covers. Raises UnknownReference for an agent or a swarm that is not there."""
+    _require_there(work, op)
     before = _switch(work, op)
     after = kill_switch.activate(before, op.asked, now=work.now)
     if after is None:
@@ -49,6 +49,17 @@ def activate(work: Work, op: ops.ActivateKillSwitch) -> ops.SwitchReply:
     return ops.SwitchReply(switch=after)
 
 
+def _require_there(work: Work, op: ops.SwitchOperation) -> None:
+    if op.scope is SwitchScope.AGENT:
+        work.rows.prefetch(agents=[op.scope_id])
+        if work.rows.agent(op.scope_id) is None:
+            raise refusals.unknown_reference("id", "agent", op.scope_id)
+    if op.scope is SwitchScope.SWARM:
+        swarm = work.rows.swarm(op.scope_id)
+        if swarm is None or not swarm.is_there:
+            raise unknown_swarm_in("id", op.scope_id)
+
+
 def lift(work: Work, op: ops.LiftKillSwitch) -> ops.SwitchReply:
     """Turn a switch off; with `resume` also have the tasks go on that it paused, now or earlier."""
     before = _switch(work, op)
@@ -67,8 +78,8 @@ def lift(work: Work, op: ops.LiftKillSwitch) -> ops.SwitchReply:
 
 def acknowledge(work: Work, op: ops.AcknowledgeKill) -> bool:
     """An agent has confirmed that nothing of its runs is left."""
-    for key in ((SwitchScope.ALL, ""), (SwitchScope.AGENT, op.agent_id)):
-        switch = work.get(SWITCHES, *key)
+    own = (work.get(SWITCHES, *key) for key in ((SwitchScope.ALL, ""), (SwitchScope.AGENT, op.agent_id)))
+    for switch in (*own, *work.scan(SWITCHES, SwitchScope.SWARM, limit=SWARM_SWITCHES)):
         heard = None if switch is None else kill_switch.acknowledged(switch, op.activation, op.agent_id)
         if heard is not None:
             work.put(SWITCHES, heard)
@@ -86,18 +97,26 @@ def _switch(work: Work, op: ops.SwitchOperation) -> Switch:
 
 
 def _end_tokens(work: Work, switch: Switch) -> None:
-    if switch.scope is SwitchScope.ALL:
-        work.rows.raise_epoch()
-    else:  # those of its attempts end with them
-        work.rows.revoke_tokens(work.now, kind=TokenKind.AGENT, agent_id=switch.scope_id)
+    """Those of attempts end with them."""
+    match switch.scope:
+        case SwitchScope.ALL:
+            work.rows.raise_epoch()
+        case SwitchScope.SWARM:
+            for agent_id in work.rows.agents_in(switch.scope_id):
+                work.rows.revoke_tokens(work.now, kind=TokenKind.AGENT, agent_id=agent_id)
+        case SwitchScope.AGENT:
+            work.rows.revoke_tokens(work.now, kind=TokenKind.AGENT, agent_id=switch.scope_id)
 
 
 def _covered(work: Work, switch: Switch) -> Sequence[Entry]:
-    """The attempts to end. Where tasks belong to swarms, theirs are found here."""
-    held = work.rows.held() if switch.scope is SwitchScope.ALL else work.rows.held_by(switch.scope_id)
+    """The attempts to end: who is under it, and what is done for a swarm that is."""
+    held = work.rows.held_by(switch.scope_id) if switch.scope is SwitchScope.AGENT else work.rows.held()
     work.rows.prefetch(tasks=held)
-    found = [work.must(task_id) for task_id in held]
-    return [entry for entry in found if entry.state.is_held and switch.covers(str(entry.state.agent_id))]
+    found = [entry for task_id in held if (entry := work.must(task_id)).state.is_held]
+    if switch.scope is not SwitchScope.SWARM:
+        return [entry for entry in found if switch.covers(str(entry.state.agent_id))]
+    members = frozenset(work.rows.agents_in(switch.scope_id))
+    return [entry for entry in found if entry.state.agent_id in members or work.swarm_of(entry) == switch.scope_id]
 
 
 def _paused_by(work: Work, switch: Switch) -> Sequence[str]:

@@ -44,14 +44,15 @@ def report_progress(work: Work, op: ops.ReportProgress) -> ops.CommandReply:
     require_lease(entry.state, op.fence, "report progress of")
     entry.columns |= {"progress": op.text, "updated_at": work.now}
     work.rows.save(entry)
-    work.drafts.append(events.progressed(op, entry.state))
+    work.tell(entry, events.progressed(op, entry.state))
     return ops.CommandReply(state=entry.state)
 
 
 def state_outcome(work: Work, op: ops.StateOutcome) -> ops.CommandReply:
     """Keep the first word of a running attempt's agent about its outcome (rule T5)."""
     outcome = op.outcome
-    state = work.must(outcome.task_id).state
+    entry = work.must(outcome.task_id)
+    state = entry.state
     require_lease(state, outcome.fence, "state the outcome of")
     known = work.get(STATED_OUTCOMES, outcome.task_id)
     if known is not None and known.fence == outcome.fence:
@@ -59,7 +60,7 @@ def state_outcome(work: Work, op: ops.StateOutcome) -> ops.CommandReply:
             raise refusals.another_outcome(outcome.task_id, outcome.fence)
         return ops.CommandReply(state=state, repeated=True)
     work.put(STATED_OUTCOMES, replace(outcome, stated_at=work.now))
-    work.drafts.append(events.outcome_stated(op, state))
+    work.tell(entry, events.outcome_stated(op, state))
     return ops.CommandReply(state=state)
 
 

@@ -2,14 +2,21 @@
 
 from dataclasses import replace
 
-from agent_swarm.domain.commands import Change, tick
+from agent_swarm.domain.changes import Change
+from agent_swarm.domain.commands import Complete, Fail, tick
+from agent_swarm.domain.deadlines import TIMED_OUT
 from agent_swarm.domain.kill_switch import SwitchScope, refusal
+from agent_swarm.domain.tasks import AttemptOutcome, FailureClass, TaskState
+from agent_swarm.domain.time import SECOND
 from agent_swarm.domain.values import changed
 from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
-from agent_swarm.store.applying import caps
-from agent_swarm.store.applying.work import Work
-from agent_swarm.store.records import TaskRecord
+from agent_swarm.store.applying import caps, offers
+from agent_swarm.store.applying.work import NOTHING_TOLD, Work
+from agent_swarm.store.families import offers as kept
+from agent_swarm.store.families.swarms import unknown_swarm_in
+from agent_swarm.store.families.task_terms import TASK_TERMS
+from agent_swarm.store.records import AttemptReport, TaskRecord
 from agent_swarm.store.rows import Entry
 
 
@@ -18,7 +25,7 @@ def create_tasks(work: Work, op: ops.CreateTasks) -> ops.Created:
     earlier = work.earlier(op.idempotency)
     if earlier is not None:
         return ops.Created(task_ids=earlier, replayed=True)
-    _refuse_while_killed(work)
+    _refuse_while_killed(work, op)
     _check_references(work, op)
     caps.check_caps(work, op)
     records = tuple(create_task(work, new, op.actor) for new in op.tasks)
@@ -27,14 +34,19 @@ def create_tasks(work: Work, op: ops.CreateTasks) -> ops.Created:
     return ops.Created(task_ids=created, records=records)
 
 
-def _refuse_while_killed(work: Work) -> None:
+def _refuse_while_killed(work: Work, op: ops.CreateTasks) -> None:
     for switch in work.rows.killed():
-        if switch.scope is SwitchScope.ALL:
+        in_swarm = switch.scope is SwitchScope.SWARM and any(new.spec.swarm_id == switch.scope_id for new in op.tasks)
+        if in_swarm or switch.scope is SwitchScope.ALL:
             raise refusal(switch)
 
 
 def _check_references(work: Work, op: ops.CreateTasks) -> None:
     made: set[str] = set()
+    for swarm_id in sorted({new.spec.swarm_id for new in op.tasks if new.spec.swarm_id}):
+        swarm = work.rows.swarm(swarm_id)
+        if swarm is None or not swarm.is_there:
+            raise unknown_swarm_in("swarm", swarm_id)
     for new in op.tasks:
         spec = new.spec
         if spec.id in made:
@@ -46,6 +58,8 @@ def _check_references(work: Work, op: ops.CreateTasks) -> None:
             raise refusals.unknown_reference("project", "project", spec.project_id)
         if spec.requires.agent_id is not None and work.rows.agent(spec.requires.agent_id) is None:
             raise refusals.unknown_reference("agentId", "agent", spec.requires.agent_id)
+        if new.offer is not None:
+            offers.require_fit(work, new.offer.agent_id, spec.requires, field="offerTo")
         made.add(spec.id)
 
 
@@ -57,10 +71,17 @@ def create_task(work: Work, new: ops.NewTask, actor: str) -> TaskRecord:
     upstream = {edge.upstream_id: work.must(edge.upstream_id).state.status for edge in new.edges}
     state, created = rows.new_state(new, upstream, actor=actor)
     class_id = work.intern(spec.requires)
+    offered = offers.offered_at_once(work, state, new)
+    claim_class = class_id
+    if offered is not None:
+        claim_class = work.intern(spec.requires.pinned_to(offered.state.pinned_agent))
+        created.append(events.of_task(offered.event, offered.state, actor=actor, data=offered.detail))
+        kept.keep(work, state, offered, actor=actor, reason="")
+        state = offered.state
     entry = Entry(
         state,
         class_id,
-        class_id,
+        claim_class,
         created_at=work.now,
         priority=spec.priority,
         labels=spec.labels,
@@ -71,14 +92,20 @@ def create_task(work: Work, new: ops.NewTask, actor: str) -> TaskRecord:
         spec=spec, state=state, has_upstreams=bool(new.edges), updated_at=work.now, finished_at=finished_at
     )
     work.rows.add_task(record, new.edges, entry)
+    if new.terms is not None:
+        work.add(TASK_TERMS, [new.terms])
     caps.note_filed(work, new)
-    work.drafts.extend(created)
+    work.tell(entry, *created)
     work.note(None, state, entry)
     return record
 
 
 def command(work: Work, op: ops.TaskCommand) -> ops.CommandReply:
-    """Carry out one of `domain.commands`."""
+    """Carry out one of `domain.commands`; where the agent that ran the task has spoken, by its word."""
+    if op.restated is not None:
+        stated = work.rows.stated(op.command.task_id)
+        if stated is not None and isinstance(op.command, Complete | Fail) and stated.fence == op.command.fence:
+            op = op.restated(stated)
     return work.decide(op.command, actor=op.actor, report=op.report, note=op.note)
 
 
@@ -91,7 +118,7 @@ def reprioritize(work: Work, op: ops.Reprioritize) -> ops.CommandReply:
     entry.priority = op.priority
     entry.columns |= {"priority": op.priority, "updated_at": work.now}
     work.rows.save(entry)
-    work.drafts.append(events.reprioritized(op, entry.state))
+    work.tell(entry, events.reprioritized(op, entry.state))
     return ops.CommandReply(state=entry.state)
 
 
@@ -103,5 +130,14 @@ def run_timers(work: Work, op: ops.RunTimers) -> int:
         entry = work.must(task_id)
         change = tick(entry.state, now=work.now, jitter=rows.spread(op.jitter, index))
         if isinstance(change, Change):
-            work.change(entry, change, actor=events.SYSTEM)
+            has_timed_out = change.outcome is AttemptOutcome.FAILED  # no other timer makes a run fail
+            report = _timed_out(entry.state) if has_timed_out else NOTHING_TOLD
+            work.change(entry, change, actor=events.SYSTEM, report=report)
     return len(due)
+
+
+def _timed_out(state: TaskState) -> AttemptReport:
+    """What is told of a run that its worker did not end in time."""
+    span = (state.timeout or 0) / SECOND
+    text = f"the run was not done after {span:g} s, and its worker has not ended it"
+    return AttemptReport(text=text, failure_class=FailureClass.AGENT.value, failure_code=TIMED_OUT)

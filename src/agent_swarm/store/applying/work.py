@@ -9,10 +9,9 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from agent_swarm.domain.caps import Cap
+from agent_swarm.domain.changes import Change, Repeat
 from agent_swarm.domain.commands import (
-    Change,
     Command,
-    Repeat,
     Resume,
     decide,
     fail_by_dependency,
@@ -29,7 +28,7 @@ from agent_swarm.protocol.limits import IDEMPOTENCY_SECONDS
 from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
 from agent_swarm.store.events import Draft
-from agent_swarm.store.families import approvals
+from agent_swarm.store.families import approvals, offers
 from agent_swarm.store.families.family import Family
 from agent_swarm.store.records import AgentRecord, AttemptReport
 from agent_swarm.store.rows import Entry, Rows
@@ -70,6 +69,15 @@ class Work:
         if is_new:
             self.classes[class_id] = needs
         return class_id
+
+    def swarm_of(self, entry: Entry) -> str | None:
+        """The swarm that a task belongs to."""
+        return self.rows.requirements(entry.class_id).swarm_id
+
+    def tell(self, entry: Entry, *drafts: Draft) -> None:
+        """Have events of what was done to a task, as those of its swarm."""
+        swarm_id = self.swarm_of(entry)
+        self.drafts.extend(events.in_swarm(draft, swarm_id) for draft in drafts)
 
     def current_instance(self, agent_id: str, instance_id: str) -> AgentRecord:
         """The agent, whose process this is; raises UnknownAgent or Superseded."""
@@ -113,7 +121,9 @@ class Work:
             self.rows.update_attempt(before.id, before.attempt, attempt)
         draft = events.task_event(before, change, actor=actor, report=report, note=note)
         if draft is not None:
-            self.drafts.append(draft)
+            self.tell(entry, draft)
+        if TaskStatus.OFFERED in (before.status, change.state.status):
+            offers.keep(self, before, change, actor=actor, reason=str(note.get("reason", "")))
         self.save(entry, change.state)
         if before.is_held and change.state.status is TaskStatus.PAUSED:
             if change.state.pause_reason is PauseReason.APPROVAL:

@@ -36,6 +36,11 @@ class Note:
         """Where it is kept."""
         return NotePlace(self.scope, self.scope_id)
 
+    @property
+    def key(self) -> str:
+        """What operations on it are told apart by: its place and name."""
+        return f"note:{self.place.mark}/{self.name}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteName:
@@ -58,8 +63,20 @@ class FoundNote:
     updated_at: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteVector:
+    """What a note means to an embedding model. `rank` is minus its number: a place lists its newest first."""
+
+    scope: NoteScope
+    scope_id: str
+    rank: int
+    model: str
+    vector: str  # base64; empty where the model found no direction in the text
+
+
 NOTES = Family("note", Note, key=("number",))
 NOTE_NAMES = Family("note_name", NoteName, key=("scope", "scope_id", "name"))
+NOTE_VECTORS = Family("note_vector", NoteVector, key=("scope", "scope_id", "rank"))
 
 
 def number_of(note_id: str) -> int:
@@ -80,7 +97,7 @@ class StoreNote(RecordOperation[Note]):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        return (f"note:{self.note.place.mark}/{self.note.name}",)
+        return (self.note.key,)
 
     def carry_out(self, desk: Desk) -> Note:
         """Sizes are judged again, and the words are made here: this is the last way in."""
@@ -99,6 +116,7 @@ class StoreNote(RecordOperation[Note]):
             desk.put(NOTE_NAMES, NoteName(scope=put.scope, scope_id=put.scope_id, name=put.name, number=put.number))
         else:
             put = replace(put, number=old.number, id=old.id, created_at=old.created_at, created_by=old.created_by)
+            desk.remove(NOTE_VECTORS, old.scope, old.scope_id, -old.number)  # it means something else now
         desk.put(NOTES, put)
         desk.say(_told("memory.stored", self.actor, put, isNew=old is None))
         return put
@@ -114,7 +132,7 @@ class RemoveNote(RecordOperation[Note]):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        return (f"note:{self.note.place.mark}/{self.note.name}",)
+        return (self.note.key,)
 
     def carry_out(self, desk: Desk) -> Note:
         """Both of it go: the note and its name."""
@@ -127,6 +145,7 @@ class RemoveNote(RecordOperation[Note]):
                 hint="an agent removes its own notes and what it wrote itself; leave this one to people",
             )
         desk.remove(NOTES, found.number)
+        desk.remove(NOTE_VECTORS, found.scope, found.scope_id, -found.number)
         desk.remove(NOTE_NAMES, found.scope, found.scope_id, found.name)
         desk.say(_told("memory.removed", self.actor, found))
         return found

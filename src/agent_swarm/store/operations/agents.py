@@ -54,10 +54,13 @@ class RegisterAgent(Operation[Registration]):
     A new instance supersedes the old one, which is refused from then on: its token is revoked and every lease under
     this agent that is not in `held` is fenced. The same instance may register again. Tasks that a shutdown of this
     agent paused are queued for it (rule T6).
+
+    `swarm_id` is a swarm that it would be in; one that is in a swarm already stays there, whoever put it there.
     """
 
     agent: AgentRecord
     token: TokenRecord
+    swarm_id: str | None = None
     held: tuple[Held, ...] = ()
     jitter: float = 0.0
     profiles: Profiles = STANDARD
@@ -93,8 +96,9 @@ class AddAgent(Operation[AgentAdded]):
     """Have an agent known before a process reports for it, below the parent that its record names, if any.
 
     With `caps` an agent asks: one of this name below the same parent is answered instead of another one, and beyond
-    the caps it is refused. Below a stopped agent it is stopped, too. Raises AlreadyExists, UnknownReference,
-    CapReached, and Denied for a permission profile wider than the parent's.
+    the caps it is refused. Below a stopped agent it is stopped, too, and it joins the swarm that its profile names.
+    Raises AlreadyExists, UnknownReference, CapReached, Denied for a permission profile wider than the parent's, and
+    Killed while its swarm is stopped.
     """
 
     agent: AgentRecord

@@ -16,6 +16,9 @@ from agent_swarm.store.operations.agents import (
 )
 from agent_swarm.store.operations.approvals import ApprovalOperation
 from agent_swarm.store.operations.base import Operation, RecordOperation
+from agent_swarm.store.operations.offers import AnswerOffer, OfferTask
+from agent_swarm.store.operations.schedules import FireSchedule
+from agent_swarm.store.operations.swarms import ChangeSwarm, CreateSwarm, DeleteSwarm, SetSwarmMember
 from agent_swarm.store.operations.switches import AcknowledgeKill, ActivateKillSwitch, LiftKillSwitch
 from agent_swarm.store.operations.tasks import CreateProject, CreateTasks, OpenConversation, Reprioritize, TaskCommand
 from agent_swarm.store.operations.upkeep import DropArchived, EndWait, FindUnserved, Prune, RunTimers
@@ -32,6 +35,10 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     ActivateKillSwitch,
     LiftKillSwitch,
     AcknowledgeKill,
+    CreateSwarm,
+    ChangeSwarm,
+    SetSwarmMember,
+    DeleteSwarm,
     RecordOperation,
     PutToken,
     RevokeToken,
@@ -45,8 +52,11 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     StopAgent,
     CreateProject,
     CreateTasks,
+    FireSchedule,
     OpenConversation,
     TaskCommand,
+    OfferTask,
+    AnswerOffer,
     Reprioritize,
     ApprovalOperation,
     RunTimers,

@@ -1,14 +1,18 @@
 """Operations on projects and tasks: what people and lead agents ask for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent_swarm.domain.caps import Caps
 from agent_swarm.domain.commands import Command
 from agent_swarm.domain.tasks import TaskState
 from agent_swarm.store.operations.base import Idempotency, Operation
 from agent_swarm.store.records import AttemptReport, Edge, ProjectRecord, TaskRecord, TaskSpec
+
+if TYPE_CHECKING:
+    from agent_swarm.store.families.stated_outcomes import StatedOutcome
+    from agent_swarm.store.families.task_terms import TaskTerms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +28,14 @@ class CreateProject(Operation[ProjectRecord]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedTo:
+    """The agent that a new task is shown to first, for `ttl` microseconds."""
+
+    agent_id: str
+    ttl: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
     """A task to create, with its edges. `backlog` keeps it out of the queue; `not_before` is its start time."""
 
@@ -33,11 +45,13 @@ class NewTask:
     not_before: int | None = None
     max_attempts: int = 3
     max_losses: int = 10
+    offer: OfferedTo | None = None  # of one that waits for nothing
+    terms: "TaskTerms | None" = None  # where `spec.has_terms`
 
     @property
     def is_claimable(self) -> bool:
         """It waits for nothing but a worker."""
-        return not self.edges and not self.backlog and self.not_before is None
+        return not self.edges and not self.backlog and self.not_before is None and self.offer is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,12 +119,16 @@ class CommandReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskCommand(Operation[CommandReply]):
-    """Carry out one of `domain.commands` on one task. `note` goes into the event, `report` onto the attempt."""
+    """Carry out one of `domain.commands` on one task. `note` goes into the event, `report` onto the attempt.
+
+    `restated`, pure, says what is to be carried out instead where the attempt's agent has stated an outcome.
+    """
 
     command: Command
     actor: str
     report: AttemptReport = AttemptReport()
     note: Mapping[str, Any] = field(default_factory=dict)
+    restated: "Callable[[StatedOutcome], TaskCommand] | None" = None
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
 from agent_swarm.domain.mentions import word_of
+from agent_swarm.domain.offers import OfferPolicy
 from agent_swarm.domain.tasks import AttemptOutcome, PauseReason, TaskState, TaskStatus
 from agent_swarm.domain.values import changed
 from agent_swarm.store.records import (
@@ -129,6 +130,9 @@ def task_of(values: Row, requires: Requirements) -> TaskRecord:
         depth=values["depth"],
         retry_of=values["retry_of"],
         permissions=values["permissions"],
+        has_terms=bool(values["has_terms"]),
+        schedule_id=values["schedule_id"],
+        planned_at=values["planned_at"],
         created_at=values["created_at"],
     )
     return TaskRecord(
@@ -187,6 +191,7 @@ def agent_of(values: Row) -> AgentRecord:
         tags=frozenset(load(values["tags"])),
         capabilities=frozenset(load(values["capabilities"])),
         skills=frozenset(load(values["skills"])),
+        swarm_id=values["swarm_id"],
     )
     return AgentRecord(
         profile=profile,
@@ -197,6 +202,7 @@ def agent_of(values: Row) -> AgentRecord:
         slots=values["slots"],
         instance_id=values["instance_id"],
         permissions=values["permissions"],
+        offers=OfferPolicy(values["offers"]),
         registered_at=values["registered_at"],
         last_seen_at=values["last_seen_at"],
         offline_at=values["offline_at"],
@@ -227,9 +233,11 @@ def agent_row(agent: AgentRecord) -> dict[str, Any]:
         "slots": agent.slots,
         "instance_id": agent.instance_id,
         "permissions": agent.permissions,
+        "offers": agent.offers.value,
         "registered_at": agent.registered_at,
         "last_seen_at": agent.last_seen_at,
         "offline_at": agent.offline_at,
+        "swarm_id": agent.profile.swarm_id,
         "parent_id": agent.parent_id,
         "depth": agent.depth,
         "stopped_at": agent.stopped_at,

@@ -11,7 +11,13 @@ from agent_swarm.faults import crash_point
 from agent_swarm.store import events
 from agent_swarm.store.base import BatchResult, Committed, Queries
 from agent_swarm.store.batch import Batch
-from agent_swarm.store.operations import AcknowledgeKill, ActivateKillSwitch, LiftKillSwitch, Operation
+from agent_swarm.store.operations import (
+    AcknowledgeKill,
+    ActivateKillSwitch,
+    LiftKillSwitch,
+    Operation,
+    SwarmOperation,
+)
 from agent_swarm.store.records import Event
 from agent_swarm.store.sql import coding, schema, statements, tables
 from agent_swarm.store.sql.classes import ClassCache
@@ -25,7 +31,8 @@ from agent_swarm.store.sql.writer_memory import Head, Standing, WriterMemory
 R = TypeVar("R")
 log = structlog.get_logger()
 
-ALONE = (ActivateKillSwitch, LiftKillSwitch, AcknowledgeKill)  # while they are applied no other batch is under way
+# While they are applied no other batch is under way.
+ALONE = (ActivateKillSwitch, LiftKillSwitch, AcknowledgeKill, SwarmOperation)
 
 
 class SqlEngine:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from agent_swarm.store.families.family import Family, Key
 from agent_swarm.store.sql import coding, tables
 from agent_swarm.store.sql.driver import Driver
+from agent_swarm.store.sql.ids import one_of
 
 _RAW = frozenset({str, int, float, bytes})
 
@@ -55,6 +56,15 @@ def page_of(family: Family[Any], prefix: int, *, continues: bool, locked: bool) 
         found = found.where(sa.tuple_(*(table.c[name] for name in rest)) > place)
     found = found.order_by(*(table.c[name] for name in rest)).limit(sa.bindparam("limit", type_=sa.Integer))
     return found.with_for_update() if locked else found
+
+
+@lru_cache(maxsize=64)
+def many_of(family: Family[Any]) -> "sa.Select[Any]":
+    """The records under the keys `ids`, for families whose key is one column."""
+    table = table_of(family)
+    (key,) = family.key
+    found = sa.select(*(table.c[name] for name in family.columns))
+    return found.where(one_of(table.c[key]))
 
 
 def values_of_page(family: Family[Any], prefix: Key, after: Key | None, limit: int) -> dict[str, Any]:

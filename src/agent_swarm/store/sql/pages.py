@@ -31,6 +31,7 @@ Branch = sa.Select[Any]  # created_at and id of tasks, newest first
 _EQUAL: Mapping[str, "sa.Column[str]"] = {
     "agent": task.c.last_agent_id,
     "project": task.c.project_id,
+    "swarm": task.c.swarm_id,
     "root": task.c.root_id,
     "parent": task.c.parent_id,
 }
@@ -45,6 +46,7 @@ class Lead(StrEnum):
     LABEL = "label"
     AGENT = "agent"  # and status
     PROJECT = "project"  # and status
+    SWARM = "swarm"  # and status
     STATUS = "status"
 
 
@@ -56,7 +58,7 @@ class Form:
     dialect: str
 
 
-_BY_STATUS = frozenset({Lead.AGENT, Lead.PROJECT, Lead.STATUS})
+_BY_STATUS = frozenset({Lead.AGENT, Lead.PROJECT, Lead.SWARM, Lead.STATUS})
 
 
 def values_of(filters: TaskFilter, after: Cursor | None, limit: int) -> dict[str, Any]:
@@ -90,6 +92,7 @@ def _given(filters: TaskFilter) -> dict[str, str | None]:
     return {
         "agent": filters.agent_id,
         "project": filters.project_id,
+        "swarm": filters.swarm_id,
         "root": filters.root_id,
         "parent": filters.parent_id,
         "label": filters.label,

@@ -118,9 +118,13 @@ class SqlQueries:
         row = self._connection.execute(statements.agents_by_id, {"ids": [agent_id]}).first()
         return coding.agent_of(row._mapping) if row else None
 
-    def agents(self, *, after: NameCursor | None = None, limit: int | None = None) -> list[AgentRecord]:
-        """Agents by name, from the one that follows `after`; all of them where nothing is said."""
+    def agents(
+        self, *, swarm_id: str | None = None, after: NameCursor | None = None, limit: int | None = None
+    ) -> list[AgentRecord]:
+        """Agents by name, of one swarm or all, from the one that follows `after`; all where nothing is said."""
         statement = _by_name(tables.agent, after, limit)
+        if swarm_id is not None:
+            statement = statement.where(tables.agent.c.swarm_id == swarm_id)
         return [coding.agent_of(row._mapping) for row in self._connection.execute(statement)]
 
     def stopped_agents(self) -> list[str]:
@@ -208,9 +212,11 @@ class SqlQueries:
             for row in rows
         ]
 
-    def counts(self) -> dict[TaskStatus, int]:
-        """How many tasks there are of each status."""
+    def counts(self, swarm_id: str | None = None) -> dict[TaskStatus, int]:
+        """How many tasks there are of each status, in one swarm or in all."""
         statement = sa.select(task.c.status, sa.func.count()).group_by(task.c.status)
+        if swarm_id is not None:
+            statement = statement.where(task.c.swarm_id == swarm_id)
         return {TaskStatus(status): number for status, number in self._connection.execute(statement)}
 
     def events_after(self, seq: int, *, limit: int) -> list[Event]:

@@ -10,8 +10,11 @@ from agent_swarm.domain.caps import Cap
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
+from agent_swarm.domain.swarms import Swarm
 from agent_swarm.domain.unserved import Wait
 from agent_swarm.store.families.family import Family, Key
+from agent_swarm.store.families.stated_outcomes import STATED_OUTCOMES, StatedOutcome
+from agent_swarm.store.families.swarms import SWARMS
 from agent_swarm.store.families.switches import SWITCHES
 from agent_swarm.store.operations import BookUsage, Idempotency
 from agent_swarm.store.records import (
@@ -62,6 +65,7 @@ class SqlRows:
         self._patience = patience
         self._staging = Staging()
         self._remembered: dict[tuple[str, str, str], Remembered] = {}
+        self._stated: dict[str, StatedOutcome] = {}
         self._edges: dict[str, list[tuple[str, Edge]]] = {}  # from tasks that are locked, and end in this batch
         self.entries: dict[str, Entry] = {}
         self.agents: dict[str, AgentRecord] = {}
@@ -74,14 +78,22 @@ class SqlRows:
         tasks: Iterable[str] = (),
         agents: Iterable[str] = (),
         asked: Iterable[Idempotency] = (),
+        stated: Iterable[str] = (),
     ) -> None:
-        """Read and lock what is not at hand yet."""
+        """Read and lock what is not at hand yet; what agents stated is under the lock of its task."""
         if missing := {task_id for task_id in tasks if task_id not in self.entries}:
             self._prefetch_tasks(missing)
         if missing := {agent_id for agent_id in agents if agent_id not in self.agents}:
             self._prefetch_agents(missing)
         if keys := {request.key for request in asked}:
             self._prefetch_asked(keys)
+        if ids := sorted(stated):
+            found = self._driver.rows(families.many_of(STATED_OUTCOMES), {"ids": ids})
+            self._stated = {row["task_id"]: families.record_of(STATED_OUTCOMES, row) for row in found}
+
+    def stated(self, task_id: str) -> StatedOutcome | None:
+        """What an agent of the task has stated."""
+        return self._stated.get(task_id)
 
     def _prefetch_tasks(self, missing: set[str]) -> None:
         if self._memory is not None:
@@ -211,6 +223,10 @@ class SqlRows:
         """The tasks that a shutdown of this agent paused, by id."""
         return self._ids(statements.paused_for, {"agent_id": agent_id})
 
+    def offered_to(self, agent_id: str) -> list[str]:
+        """The tasks that this agent is asked to take, by id."""
+        return self._ids(statements.offered_to, {"agent_id": agent_id})
+
     def _ids(self, statement: "sa.Select[Any]", parameters: Mapping[str, Any]) -> list[str]:
         self.flush()
         return self._driver.values(statement, parameters)
@@ -263,6 +279,7 @@ class SqlRows:
                 agent_role=AgentRole(row["agent_role"]),
                 tags=frozenset(coding.load(row["tags"])),
                 capabilities=frozenset(coding.load(row["capabilities"])),
+                swarm_id=row["swarm_id"],
             )
             for row in self._driver.rows(statements.kinds_online, {"since": since})
         ]
@@ -393,8 +410,28 @@ class SqlRows:
         if self.standing is None:
             rows = self._driver.rows(statements.killed_switches)
             killed = tuple(families.record_of(SWITCHES, row) for row in rows)
-            self.standing = Standing(self._driver.value(statements.the_epoch), killed)
+            paused = frozenset(self._driver.values(statements.paused_swarms, {}))
+            self.standing = Standing(self._driver.value(statements.the_epoch), killed, paused)
         return self.standing
+
+    # --- swarms -------------------------------------------------------------------------------------------------------
+
+    def paused(self) -> frozenset[str]:
+        """The swarms that are paused."""
+        return self._standing().paused
+
+    def swarm(self, swarm_id: str) -> Swarm | None:
+        """A swarm, not locked."""
+        rows = self._driver.rows(families.statements_of(SWARMS).one, {"id": swarm_id})
+        return families.record_of(SWARMS, rows[0]) if rows else None
+
+    def agents_in(self, swarm_id: str) -> list[str]:
+        """The agents of a swarm, by id."""
+        return self._ids(statements.agents_in, {"swarm_id": swarm_id})
+
+    def open_in(self, swarm_id: str, limit: int) -> list[str]:
+        """Some tasks of a swarm that have not ended."""
+        return self._ids(statements.open_in, {"swarm_id": swarm_id, "limit": limit})
 
     # --- requests that may come twice ---------------------------------------------------------------------------------
 
@@ -438,7 +475,7 @@ class SqlRows:
     def put_record(self, family: Family[R], record: R) -> None:
         """Add a small record, or replace the one under its key."""
         families.put(self._driver, family, record)
-        if family is SWITCHES:
+        if family in (SWITCHES, SWARMS):
             self.standing = None
 
     def add_records(self, family: Family[R], records: Sequence[R]) -> None:

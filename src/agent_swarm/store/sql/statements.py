@@ -9,7 +9,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from agent_swarm.domain.caps import Cap
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.kill_switch import SwitchStatus
-from agent_swarm.domain.tasks import HELD, PauseReason, TaskStatus
+from agent_swarm.domain.swarms import SwarmStatus
+from agent_swarm.domain.tasks import HELD, OPEN, PauseReason, TaskStatus
 from agent_swarm.store.records import TokenKind
 from agent_swarm.store.sql import many, tables
 from agent_swarm.store.sql.coding import ENTRY_COLUMNS
@@ -22,6 +23,7 @@ _HELD: "list[sa.ColumnElement[str]]" = [sa.literal_column(f"'{status.value}'") f
 _WAITING: "list[sa.ColumnElement[str]]" = [
     sa.literal_column(f"'{status.value}'") for status in (TaskStatus.BACKLOG, TaskStatus.BLOCKED)
 ]
+_OPEN: "list[sa.ColumnElement[str]]" = [sa.literal_column(f"'{status.value}'") for status in OPEN]
 is_held = task.c.status.in_(_HELD)
 
 
@@ -85,13 +87,18 @@ def _downstream() -> "sa.Select[Any]":
 
 downstream = _downstream()
 
+# The timer of a held task: the end of its lease, or of its time.
+_held_until = sa.case(
+    (task.c.overdue_at < task.c.lease_expires_at, task.c.overdue_at),
+    else_=task.c.lease_expires_at,
+)
 _renewed = (
     sa.select(task.c.id)
-    .where(task.c.timer_at <= sa.bindparam("now"), task.c.lease_expires_at > task.c.timer_at)
+    .where(task.c.timer_at <= sa.bindparam("now"), _held_until > task.c.timer_at)
     .with_for_update(skip_locked=True)
 )
 # Heartbeats leave `timer_at` alone; who looks for what is due sets those right that were renewed meanwhile.
-set_timers_right = sa.update(task).where(task.c.id.in_(_renewed)).values(timer_at=task.c.lease_expires_at)
+set_timers_right = sa.update(task).where(task.c.id.in_(_renewed)).values(timer_at=_held_until)
 
 due_timers = (
     sa.select(task.c.id)
@@ -107,7 +114,7 @@ next_timer_but_leases = (
     .order_by(task.c.timer_at)
     .limit(1)
 )
-next_lapse = sa.select(sa.func.min(task.c.lease_expires_at)).where(is_held)
+next_lapse = sa.select(sa.func.min(_held_until)).where(is_held)
 
 held_by = (  # who holds a task is the one who had it last, and that has an index
     sa.select(task.c.id)
@@ -116,6 +123,12 @@ held_by = (  # who holds a task is the one who had it last, and that has an inde
 )
 
 held = sa.select(task.c.id).where(is_held).order_by(task.c.id)
+open_in = (
+    sa.select(task.c.id)
+    .where(task.c.swarm_id == sa.bindparam("swarm_id"), task.c.status.in_(_OPEN))
+    .order_by(task.c.id)
+    .limit(sa.bindparam("limit"))
+)
 
 paused_for = (
     sa.select(task.c.id)
@@ -124,6 +137,11 @@ paused_for = (
         task.c.status == TaskStatus.PAUSED.value,
         task.c.pause_reason == PauseReason.SHUTDOWN.value,
     )
+    .order_by(task.c.id)
+)
+offered_to = (
+    sa.select(task.c.id)
+    .where(task.c.pinned_agent == sa.bindparam("agent_id"), task.c.status == TaskStatus.OFFERED.value)
     .order_by(task.c.id)
 )
 
@@ -267,7 +285,7 @@ unserved = (
     .order_by(_class.c.id)
 )
 kinds_online = (
-    sa.select(agent.c.agent_role, agent.c.tags, agent.c.capabilities)
+    sa.select(agent.c.agent_role, agent.c.tags, agent.c.capabilities, agent.c.swarm_id)
     .where(agent.c.offline_at.is_(None), agent.c.stopped_at.is_(None), agent.c.last_seen_at >= sa.bindparam("since"))
     .distinct()
 )
@@ -347,6 +365,7 @@ prune_tokens = sa.delete(token).where(token.c.id.in_(_ended_tokens))
 
 # --- agents and the head ------------------------------------------------------------------------------------------
 
+agents_in = sa.select(agent.c.id).where(agent.c.swarm_id == sa.bindparam("swarm_id")).order_by(agent.c.id)
 agents_by_id = sa.select(agent).where(one_of(agent.c.id))
 # A process that is replaced through another server must not claim meanwhile: both need the agent's row.
 lock_agents = agents_by_id.order_by(agent.c.id).with_for_update()
@@ -370,6 +389,10 @@ killed_switches = (
     sa.select(_switch)
     .order_by(_switch.c.scope, _switch.c.scope_id)
     .where(_switch.c.status == sa.literal_column(f"'{SwitchStatus.KILLED.value}'"))
+)
+
+paused_swarms = sa.select(tables.swarm.c.id).where(
+    tables.swarm.c.status == sa.literal_column(f"'{SwarmStatus.PAUSED.value}'")
 )
 
 the_epoch = sa.select(tables.event_head.c.epoch).where(tables.event_head.c.id == 1)

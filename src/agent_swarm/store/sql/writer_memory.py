@@ -34,10 +34,11 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How the kill switch stands: what is on, and the epoch of tokens."""
+    """What stops claims: how the kill switch stands, with the epoch of tokens, and which swarms are paused."""
 
     epoch: int
     killed: tuple[Switch, ...] = ()
+    paused: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)

@@ -55,6 +55,7 @@ class Endings:
         for task in state.server.tasks:
             if task.status is TaskStatus.PAUSED and task.pause_reason in FOR_PEOPLE:
                 state = self._system.order(state, "resume", task.id)
+        state = self._answered(state)
         due = self._system.servers.next_timer(state.server)
         if due is not None and due <= state.now:
             state = self._system.timers(state)
@@ -62,6 +63,13 @@ class Endings:
         is_quiet = not any(task.is_held for task in state.server.tasks)
         far = (due - state.now) // TICK if due is not None and is_quiet else 1
         return self._system.pass_time(state, max(1, far))
+
+    def _answered(self, state: State) -> State:
+        """People answer what they are asked, and the server settles the rest."""
+        for asked in state.server.asked:
+            if asked.is_open:
+                state = self._system.reply(state, asked, denies=False)
+        return self._system.settle(state) if state.server.unsettled(state.now) else state
 
     def _turn(self, state: State, number: int) -> State:
         worker = state.workers[number]
@@ -92,6 +100,8 @@ class Endings:
             return self._exchange(state, worker.says(run.ending, run, detail=run.detail))
         if not workers.may_act(worker, run.lease):
             return state
+        if run.asks:
+            return self._exchange(state, worker.says("ask", run))
         if run.is_started:
             return with_worker(state, workers.end(worker, run, "complete"))
         return with_worker(state, worker.having(run._replace(is_started=True)))

@@ -24,8 +24,8 @@ NO_LEASE = Lease("", 0)
 class Message(NamedTuple):
     """One message on its way.
 
-    To the server: `claim`, `beat`, `start`, endings and `confirm`. To a worker: `claimed`, `noClaim`, `beaten`, `kill`,
-    `confirmed`, and `taken`, `refused` or `stale` as the answer to `about`.
+    To the server: `claim`, `beat`, `start`, `ask`, endings and `confirm`. To a worker: `claimed`, `noClaim`, `beaten`,
+    `kill`, `confirmed`, and `taken`, `refused` or `stale` as the answer to `about`.
     """
 
     kind: str

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from agent_swarm.domain.tasks import PauseReason, TaskStatus
 from agent_swarm.testing.model_search.messages import Message
-from agent_swarm.testing.model_search.server import LEASE_SECONDS, Moved, Server, ServerModel, answer
+from agent_swarm.testing.model_search.server import LEASE_SECONDS, Asked, Moved, Server, ServerModel, answer
 from agent_swarm.testing.model_search.worker import Run, Worker, WorkerModel
 
 TICK = LEASE_SECONDS // 2  # seconds: enough to tell a lease, its 80 % and a clock that is a fifth slow apart
@@ -33,6 +33,8 @@ class Bounds:
     orders: int = 1  # of people
     failures: int = 1
     kills: int = 0  # uses of the kill switch
+    questions: int = 0  # of agents to people
+    offers: int = 0  # that a person makes
 
 
 class Left(NamedTuple):
@@ -44,6 +46,8 @@ class Left(NamedTuple):
     orders: int
     failures: int
     kills: int = 0
+    questions: int = 0
+    offers: int = 0
 
 
 class State(NamedTuple):
@@ -66,7 +70,7 @@ class System:
 
     def __init__(self, bounds: Bounds, server: ServerModel | None = None, worker: WorkerModel | None = None) -> None:
         self.bounds = bounds
-        self.servers = server or ServerModel(bounds.tasks)
+        self.servers = server or ServerModel(bounds.tasks, tells_pins_apart=bounds.offers > 0)
         self.workers = worker or WorkerModel()
 
     def initial(self) -> Iterator[State]:
@@ -79,6 +83,8 @@ class System:
             bounds.orders,
             bounds.failures,
             bounds.kills,
+            bounds.questions,
+            bounds.offers,
         )
         hosts = tuple(Worker(number, 0, bounds.rates[number]) for number in range(bounds.workers))
         state = State(0, self.servers.initial(), 0, hosts, (), left)
@@ -167,6 +173,8 @@ class System:
             yield from self._send(state, worker.says("start", run))
         elif run.ending:
             yield from self._send(state, worker.says(run.ending, run, detail=run.detail))
+        if run.asks:
+            yield from self._send(state, worker.says("ask", run))
         if not run.is_alive or run.ending:
             return
         if not run.is_started:
@@ -175,6 +183,10 @@ class System:
             return
         if self.workers.may_act(worker, run.lease):
             yield f"{name}: done, and pushed", with_worker(state, self.workers.end(worker, run, "complete"))
+        if state.left.questions and not run.asks:
+            left = state.left._replace(questions=state.left.questions - 1)
+            asking = with_worker(state, worker.having(run._replace(asks=True)))
+            yield f"{name}: the agent asks people", asking._replace(left=left)
         if state.left.failures:
             left = state.left._replace(failures=state.left.failures - 1)
             failed = with_worker(state, self.workers.end(worker, run, "fail"))
@@ -215,12 +227,29 @@ class System:
             yield "a person: the kill switch, which nobody hears of", killed
             for message in told:
                 yield f"a person: the kill switch, and {message}", with_message(killed, message)
+        yield from self._offers(state)
         if not state.left.orders:
             return
         left = state.left._replace(orders=state.left.orders - 1)
         for task in state.server.tasks:
             for what in () if task.is_terminal else ("cancel", "requestPause"):
                 yield f"a person: {what} {task.id[-1]}", self.order(state._replace(left=left), what, task.id)
+
+    def _offers(self, state: State) -> Iterator[Move]:
+        """A person offers what is in the queue; whoever was asked answers."""
+        for task in state.server.tasks:
+            if task.status is TaskStatus.PENDING and task.pinned_agent is None and state.left.offers:
+                left = state.left._replace(offers=state.left.offers - 1)
+                for worker in state.workers:
+                    name = f"a person: offers {task.id[-1]} to worker {worker.number}"
+                    yield name, self._offered(state._replace(left=left), task.id, worker)
+            if task.status is TaskStatus.OFFERED:
+                for accepts in (True, False):
+                    moved = self.servers.answer_offer(state.server, task.id, state.now, accepts=accepts)
+                    yield f"{'accepted' if accepts else 'rejected'}: {task.id[-1]}", _moved(state, moved)
+
+    def _offered(self, state: State, task_id: str, worker: Worker) -> State:
+        return _moved(state, self.servers.offer(state.server, task_id, worker.number, state.now))
 
     def kill(self, state: State) -> tuple[State, list[Message]]:
         """The kill switch is used; what each worker that is up is told, if it hears of it."""
@@ -246,11 +275,27 @@ class System:
                 yield f"a person: resume {task.id[-1]}", self.order(state, "resume", task.id)
         if state.server.killed:
             yield "a person: the kill switch is lifted, and all goes on", self.lift(state, resume=True)
+        yield from self._answers(state)
         due = self.servers.next_timer(state.server)
         if due is not None and due <= state.now:
             yield "timers", self.timers(state)
         if state.now < self.bounds.ticks * TICK:
             yield "time passes", self.pass_time(state)
+
+    def _answers(self, state: State) -> Iterator[Move]:
+        for asked in state.server.asked:
+            yield f"a person answers {asked.task[-1]}", self.reply(state, asked, denies=False)
+            yield f"a person says no to {asked.task[-1]}", self.reply(state, asked, denies=True)
+        if state.server.unsettled(state.now):
+            yield "what nobody answers is settled", self.settle(state)
+
+    def reply(self, state: State, asked: Asked, *, denies: bool) -> State:
+        """A person answers, in time or too late."""
+        return _moved(state, self.servers.reply(state.server, asked, state.now, denies=denies))
+
+    def settle(self, state: State) -> State:
+        """The server settles what nobody answers any more."""
+        return _moved(state, self.servers.settle(state.server, state.now))
 
     def timers(self, state: State) -> State:
         """The server carries out what is due."""
@@ -305,7 +350,7 @@ def open_credit(worker: Worker) -> tuple[Worker, Message]:
 
 def killed(worker: Worker) -> Worker:
     """Only what is on disk is left; every attempt gets an ending at the next start."""
-    runs = tuple(run._replace(is_alive=False, ending=run.ending or "lost") for run in worker.runs)
+    runs = tuple(run._replace(is_alive=False, asks=False, ending=run.ending or "lost") for run in worker.runs)
     return worker._replace(is_up=False, is_leaving=False, credit="", runs=runs, book=b"")
 
 

@@ -24,6 +24,7 @@ class Run(NamedTuple):
     is_alive: bool = True
     is_started: bool = False  # the agent runs: a start is in the spool
     start_taken: bool = False
+    asks: bool = False  # people, and has no answer of the server yet that it was heard
     ending: str = ""
     detail: str = ""
 
@@ -159,7 +160,7 @@ class WorkerModel:
     def end(self, worker: Worker, run: Run, ending: str, detail: str = "") -> Worker:
         """The ending is on disk. Its lease is renewed until it is delivered, but allows nothing any more."""
         worker = self.hold(self.let_go(worker, run.lease), run.lease)
-        return worker.having(run._replace(ending=ending, detail=detail))
+        return worker.having(run._replace(asks=False, ending=ending, detail=detail))
 
     def is_deaf_to(self, worker: Worker, message: Message) -> bool:
         """The message will never mean anything to it."""
@@ -186,6 +187,8 @@ class WorkerModel:
         run = worker.run(message.lease)
         if run is None:
             return worker
+        if message.about == "ask":
+            return worker.having(run._replace(asks=False))  # heard, or nothing more of this attempt is
         if message.about == "start":
             if message.kind == "taken":
                 return worker.having(run._replace(start_taken=True))

@@ -13,6 +13,7 @@ from agent_swarm.server.mcp.tools import (
     own_profile,
     remembering,
     reporting,
+    scheduling,
     swarm,
     talking,
 )
@@ -22,6 +23,7 @@ SUBJECTS = (
     own_profile,
     looking,
     filing,
+    scheduling,
     acting,
     agents,
     talking,

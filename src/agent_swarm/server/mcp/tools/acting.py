@@ -5,14 +5,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from agent_swarm.domain.errors import InvalidInput
+from agent_swarm.domain.errors import Denied, InvalidInput
 from agent_swarm.protocol import limits, rest
 from agent_swarm.server.access import operators, operators_and_attempts
 from agent_swarm.server.context import Context
 from agent_swarm.server.mcp.catalogue import Caller, Tool
 from agent_swarm.server.mcp.tools.arguments import OfTask
 from agent_swarm.server.mcp.tools.looking import in_short
-from agent_swarm.services import commands, lineage, readings, tasks, views
+from agent_swarm.services import commands, lineage, offers, tasks, views
 from agent_swarm.services.cancelling import cancel_with_all_below
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.operations import CommandReply, Operation
@@ -24,12 +24,15 @@ _COMMANDS: dict[str, Command] = {
     "from-backlog": lambda task_id, by: commands.promote(task_id, by=by),
 }
 
+_ANSWERS = frozenset({"accept", "reject"})
+
 
 class TaskAction(OfTask):
     """Arguments of task-action."""
 
-    action: Literal["to-backlog", "from-backlog", "retry", "set-priority"]
+    action: Literal["to-backlog", "from-backlog", "retry", "set-priority", "accept", "reject"]
     priority: rest.Priority | None = None
+    reason: Annotated[rest.Text, Field(max_length=limits.PROGRESS_CHARS, description="with reject")] = ""
 
 
 class CancelTask(OfTask):
@@ -45,6 +48,7 @@ class ActingTools:
     def __init__(self, context: Context) -> None:
         self._store = context.store
         self._tasks = context.tasks
+        self._redactor = context.redactor
 
     async def act(self, asked: TaskAction, caller: Caller) -> dict[str, Any]:
         """One of the actions that need no word of their own."""
@@ -52,11 +56,27 @@ class ActingTools:
         if (asked.priority is None) == (asked.action == "set-priority"):
             wants = "is missing" if asked.priority is None else f"says nothing to {asked.action}; leave it out"
             raise InvalidInput(f"priority {wants}", details={"field": "priority"})
+        if asked.action in _ANSWERS:
+            return await self._answer(asked, caller)
+        if not by.may(Scope.TASKS_WRITE):
+            raise Denied(
+                f"this token may accept and reject what its agent is offered, not {asked.action}",
+                hint="ask a person",
+                details={"field": "action"},
+            )
         if asked.action == "retry":
             return await self._retry(task_id, by)
         if asked.priority is not None:
             return await self._carry_out(task_id, commands.reprioritize(task_id, asked.priority, by=by))
         return await self._carry_out(task_id, _COMMANDS[asked.action](task_id, by))
+
+    async def _answer(self, asked: TaskAction, caller: Caller) -> dict[str, Any]:
+        """Accept or reject an offer, an agent its own, a person any."""
+        by, task_id = caller.identity, asked.task_id
+        if asked.action == "accept":
+            return await self._carry_out(task_id, offers.accept(task_id, by=by))
+        redactor = self._redactor.also(caller.token)
+        return await self._carry_out(task_id, offers.reject(task_id, None, asked.reason, redactor, by=by))
 
     async def cancel(self, asked: CancelTask, caller: Caller) -> dict[str, Any]:
         """End it for good."""
@@ -80,10 +100,8 @@ class ActingTools:
         return in_short(await self._tasks.get(task_id))
 
     async def _retry(self, task_id: str, by: Identity) -> dict[str, Any]:
-        ended, upstreams = await self._store.read(
-            lambda queries: (readings.require_task(queries, task_id), queries.upstreams(task_id))
-        )
-        created = await self._store.apply(tasks.retry(ended, upstreams, by=by))
+        ended = await self._store.read(lambda queries: tasks.look_up_ended(queries, task_id))
+        created = await self._store.apply(tasks.retry(*ended, by=by))
         return in_short(views.task(created.records[0]))
 
 
@@ -96,10 +114,11 @@ def tools(context: Context) -> list[Tool]:
             name="task-action",
             description=(
                 "Put a task into the backlog or back into the queue, file one that has ended once more (retry answers "
-                "the new task), or give it another priority (0 to 100)."
+                "the new task), give it another priority (0 to 100), or answer an offer: accept or reject it with a "
+                "reason. Agents answer their own offers only."
             ),
             takes=TaskAction,
-            access=people,
+            access=operators_and_attempts(Scope.TASKS_WRITE, Scope.OWN_OFFERS),
             call=face.act,
         ),
         Tool(

@@ -34,8 +34,8 @@ class AgentTools:
 
     async def add(self, asked: rest_agents.AgentInput, caller: Caller) -> dict[str, Any]:
         """The parent is the agent of the token."""
-        operation = agent_tree.add_agent(asked, self._redactor, self._rules, by=caller.identity)
-        added = await self._store.apply(operation)
+        adding = agent_tree.add_agent(asked, self._redactor, self._rules, by=caller.identity)
+        added = await self._store.apply(await self._store.read(adding))
         return {**await self._show(added.agent.profile.id), "repeated": added.repeated}
 
     async def act(self, asked: AgentAction, caller: Caller) -> dict[str, Any]:

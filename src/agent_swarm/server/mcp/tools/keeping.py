@@ -20,7 +20,7 @@ class InNamespace(rest.Input):
     """A tool about values; `namespace` says whose they are."""
 
     namespace: Annotated[
-        str, Field(max_length=64, pattern="^(swarm|agent|task)(:[A-Za-z0-9-]+)?$", description="swarm, agent or task")
+        str, Field(max_length=64, pattern="^(swarm|agent|task)(:[A-Za-z0-9._-]+)?$", description="swarm, agent or task")
     ] = "swarm"
 
 

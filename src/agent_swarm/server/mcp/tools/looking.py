@@ -6,6 +6,7 @@ from pydantic import Field
 
 from agent_swarm.domain.tasks import TERMINAL, TaskStatus
 from agent_swarm.protocol import rest
+from agent_swarm.protocol.rest_explain import Explanation
 from agent_swarm.server.access import operators_and_attempts
 from agent_swarm.server.context import Context
 from agent_swarm.server.mcp.catalogue import Caller, Tool
@@ -69,7 +70,7 @@ class LookingTools:
         )
         return {**task.model_dump(mode="json", by_alias=True, exclude={"prompt_preview"}), "ended": has_ended(task)}
 
-    async def explain(self, asked: OfTask, _: Caller) -> rest.Explanation:
+    async def explain(self, asked: OfTask, _: Caller) -> Explanation:
         """Why it waits."""
         return await explain.explain(self._store, self._context.transcripts, asked.task_id)
 

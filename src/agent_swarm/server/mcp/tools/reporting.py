@@ -10,7 +10,7 @@ from agent_swarm.server.access import attempts
 from agent_swarm.server.context import Context
 from agent_swarm.server.mcp.catalogue import Caller, Tool
 from agent_swarm.server.mcp.tools.looking import in_short
-from agent_swarm.services import commands, outcomes
+from agent_swarm.services import commands, outcomes, results
 from agent_swarm.services.tokens import Scope
 
 _Told = Annotated[rest.Text, Field(min_length=1, max_length=limits.RESULT_CHARS)]
@@ -50,6 +50,7 @@ class ReportingTools:
         if asked.progress is not None:
             await self._store.apply(commands.report_progress(task_id, asked.progress, redactor, by=by))
         if asked.result is not None:
+            await results.require_match(self._store, task_id, asked.data)
             await self._store.apply(outcomes.state_result(asked.result, asked.data, redactor, by=by))
         if asked.failure is not None:
             await self._store.apply(outcomes.state_failure(asked.failure, redactor, by=by))
@@ -66,7 +67,8 @@ def tools(context: Context) -> list[Tool]:
             name="store-progress",
             description=(
                 "Say how far you are with your own task, and at its end what came of it: a result, or a failure. The "
-                "first one counts, as soon as your run ends."
+                "first one counts, as soon as your run ends. Where the task wants a result by a schema, `data` has to "
+                "match it: what is refused can be corrected."
             ),
             takes=StoreProgress,
             access=attempts(Scope.OWN_TASK_PROGRESS),

@@ -2,15 +2,18 @@
 
 from typing import Any
 
+from agent_swarm.domain.notes import THE_SWARM
 from agent_swarm.protocol import limits
 from agent_swarm.server.access import operators_and_attempts
 from agent_swarm.server.context import Context
 from agent_swarm.server.mcp.catalogue import Caller, Tool
 from agent_swarm.server.mcp.tools.arguments import Cursor, Nothing
 from agent_swarm.services import agents, projects, readings
+from agent_swarm.services.swarms import view
 from agent_swarm.services.tokens import Identity, Scope
+from agent_swarm.store.families.swarms import living_swarm
 
-SWARM = "default"  # there is one
+EVERYBODY = {"name": THE_SWARM}  # who is in no swarm sees the server as a whole
 _RULES = (
     "Work on your own task only: get-task-details without arguments shows it.",
     "Say how far you are with store-progress, and once, at the end, what came of it.",
@@ -35,24 +38,31 @@ class SwarmTools:
         """Whoever has a token is in; this says what that means."""
         identity = caller.identity
         rules = _RULES + (_LEAD_RULES if identity.may(Scope.CHILDREN_CREATE) else ()) if identity.task_id else ()
-        return {"swarm": SWARM, **await self._about(identity), "rules": rules}
+        return {"swarm": await self._swarm(identity), **await self._about(identity), "rules": rules}
 
     async def my_info(self, _: Nothing, caller: Caller) -> dict[str, Any]:
         """The caller's own record, task and scopes."""
         return {**await self._about(caller.identity), "scopes": sorted(caller.identity.scopes)}
 
-    async def get(self, asked: GetSwarm, _: Caller) -> dict[str, Any]:
-        """Agents by name, and what they may work on."""
+    async def get(self, asked: GetSwarm, caller: Caller) -> dict[str, Any]:
+        """The swarm of the caller's task, its agents by name, and what they may work on."""
+        own, now = caller.identity.swarm_id, self._store.now()
         listed = await self._store.read(
-            agents.list_agents(cursor=asked.cursor, limit=limits.PAGE_DEFAULT, now=self._store.now())
+            agents.list_agents(swarm=own, cursor=asked.cursor, limit=limits.PAGE_DEFAULT, now=now)
         )
         known = await self._store.read(projects.list_projects(cursor=None, limit=limits.PAGE_DEFAULT))
         return {
-            "swarm": SWARM,
+            "swarm": await self._swarm(caller.identity),
             "agents": [_short(agent.model_dump(mode="json", by_alias=True)) for agent in listed.agents],
             "nextCursor": listed.next_cursor,
             "projects": [{"name": project.name, "id": project.id} for project in known.projects],
         }
+
+    async def _swarm(self, identity: Identity) -> dict[str, Any]:
+        if identity.swarm_id is None:
+            return EVERYBODY
+        found = view(await self._store.read(lambda queries: living_swarm(queries, str(identity.swarm_id))))
+        return found.model_dump(mode="json", by_alias=True, include={"id", "name", "status", "project_id"})
 
     async def _about(self, identity: Identity) -> dict[str, Any]:
         if identity.agent_id is None or identity.task_id is None:
@@ -107,7 +117,7 @@ def tools(context: Context) -> list[Tool]:
         ),
         Tool(
             name="get-swarm",
-            description="The agents (idle, busy, offline; skills, current tasks) and the projects.",
+            description="Your swarm, its agents (idle, busy, offline; skills, current tasks), and the projects.",
             takes=GetSwarm,
             access=operators_and_attempts(Scope.AGENTS_READ),
             call=face.get,

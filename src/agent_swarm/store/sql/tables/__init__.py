@@ -7,6 +7,8 @@ from agent_swarm.store.sql.tables.agents import (
     agent_report,
     idempotency,
     project,
+    swarm,
+    swarm_name,
     token,
 )
 from agent_swarm.store.sql.tables.approvals import approval, approval_of_task, approval_place
@@ -22,7 +24,7 @@ from agent_swarm.store.sql.tables.messages import (
     waiting_message,
     wake_call,
 )
-from agent_swarm.store.sql.tables.notes import kv_entry, kv_expiry, note, note_name
+from agent_swarm.store.sql.tables.notes import kv_entry, kv_expiry, note, note_name, note_vector
 from agent_swarm.store.sql.tables.people import (
     config_entry,
     data_key,
@@ -32,6 +34,15 @@ from agent_swarm.store.sql.tables.people import (
     user_account,
     user_session,
 )
+from agent_swarm.store.sql.tables.schedules import (
+    schedule,
+    schedule_look,
+    schedule_name,
+    schedule_of_agent,
+    schedule_run,
+    schedule_work,
+)
+from agent_swarm.store.sql.tables.steering import task_offer, task_terms
 from agent_swarm.store.sql.tables.work import (
     attempt,
     dependency,
@@ -75,14 +86,25 @@ __all__ = [
     "metadata",
     "note",
     "note_name",
+    "note_vector",
     "project",
     "prompt",
     "requirement_class",
+    "schedule",
+    "schedule_look",
+    "schedule_name",
+    "schedule_of_agent",
+    "schedule_run",
+    "schedule_work",
     "session_epoch",
     "signing_key",
     "stated_outcome",
+    "swarm",
+    "swarm_name",
     "task",
     "task_label",
+    "task_offer",
+    "task_terms",
     "task_wait",
     "token",
     "usage",

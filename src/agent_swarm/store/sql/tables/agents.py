@@ -1,4 +1,4 @@
-"""Tables of who works on tasks, on what, and by which right: agents, projects, tokens, requests that were made."""
+"""Tables of who works on tasks, on what, and by which right: agents, swarms, projects, tokens, requests made before."""
 
 import sqlalchemy as sa
 
@@ -26,6 +26,8 @@ agent = sa.Table(
     # As they are written behind an @, which no database could tell from the name.
     sa.Column("name_word", sa.Text, nullable=False, server_default=""),
     sa.Column("role_word", sa.Text, nullable=False, server_default=""),
+    sa.Column("swarm_id", ID),
+    sa.Column("offers", sa.String(8), nullable=False, server_default="accept"),
     sa.Column("parent_id", ID),
     sa.Column("depth", sa.Integer, nullable=False, server_default="0"),
     instant("stopped_at"),
@@ -35,7 +37,30 @@ agent = sa.Table(
     sa.Index("ix_agent_name_word", "name_word", "id"),
     sa.Index("ix_agent_role_word", "role_word", "id"),
     sa.Index("ix_agent_agent_role", "agent_role", "id"),
+    sa.Index("ix_agent_swarm", "swarm_id", "name", "id"),
     postgresql_with=ROOM,
+)
+
+swarm = sa.Table(
+    "swarm",
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("project_id", ID),
+    sa.Column("created_by", sa.Text, nullable=False),
+    instant("created_at", nullable=False),
+    instant("deleted_at"),
+)
+# Whether any is paused is asked by every batch where several servers write.
+_is_paused = swarm.c.status == sa.literal_column("'paused'")
+sa.Index("ix_swarm_paused", swarm.c.id, sqlite_where=_is_paused, postgresql_where=_is_paused)
+
+swarm_name = sa.Table(
+    "swarm_name",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("swarm_id", ID, nullable=False),
 )
 
 # Who introduced whom: the agents below one, in one look.

@@ -31,6 +31,17 @@ note_name = sa.Table(
     sa.Column("number", sa.BigInteger, nullable=False),
 )
 
+# What notes mean, by an embedding model; a place lists its newest first.
+note_vector = sa.Table(
+    "note_vector",
+    metadata,
+    sa.Column("scope", sa.String(16), primary_key=True),
+    sa.Column("scope_id", sa.String(128), primary_key=True),
+    sa.Column("rank", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("vector", sa.Text, nullable=False),
+)
+
 # Values that agents keep under keys, and when those run out that do.
 kv_entry = sa.Table(
     "kv_entry",

@@ -58,6 +58,13 @@ task = sa.Table(
     instant("started_at"),
     instant("finished_at"),
     sa.Column("permissions", sa.String(64)),
+    sa.Column("swarm_id", ID),  # the one that its requirements name, for lists
+    sa.Column("time_used", sa.BigInteger, nullable=False, server_default="0"),
+    instant("overdue_at"),
+    sa.Column("has_terms", sa.SmallInteger, nullable=False, server_default="0"),
+    # by the clock
+    sa.Column("schedule_id", ID),
+    instant("planned_at"),
     postgresql_with=ROOM,
 )
 
@@ -83,7 +90,7 @@ sa.Index(
     postgresql_where=task.c.pinned_agent.is_not(None),
 )
 # Lists run from the newest task to the oldest, so each index that leads one ends in `created_at, id`. Most tasks have
-# no parent, no project and, when they are filed, no agent: those are not in the index, and cost nothing there.
+# no parent, no project, no swarm and, when filed, no agent: those are not in the index, and cost nothing there.
 sa.Index("ix_task_status", task.c.status, task.c.created_at, task.c.id)
 sa.Index(
     "ix_task_root",
@@ -109,6 +116,15 @@ sa.Index(
     task.c.id,
     sqlite_where=task.c.project_id.is_not(None),
     postgresql_where=task.c.project_id.is_not(None),
+)
+sa.Index(
+    "ix_task_swarm",
+    task.c.swarm_id,
+    task.c.status,
+    task.c.created_at,
+    task.c.id,
+    sqlite_where=task.c.swarm_id.is_not(None),
+    postgresql_where=task.c.swarm_id.is_not(None),
 )
 sa.Index(
     "ix_task_last_agent",

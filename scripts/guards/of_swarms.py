@@ -1,0 +1,122 @@
+"""The guards of swarms: who runs what, what a pause and a stop hold back, and what attempts see of each other's."""
+
+from scripts.guards.guard import Guard
+
+MATCHING, CLAIMS = "src/agent_swarm/domain/matching.py", "src/agent_swarm/store/applying/claims.py"
+SWARMS, KILLING = "src/agent_swarm/store/applying/swarms.py", "src/agent_swarm/store/applying/killing.py"
+AGENTS, TASKS = "src/agent_swarm/store/applying/agents.py", "src/agent_swarm/store/applying/tasks.py"
+FILING, STANDING = "src/agent_swarm/services/tasks.py", "src/agent_swarm/services/standing.py"
+KV, REGISTRATION = "src/agent_swarm/services/kv.py", "src/agent_swarm/server/pool/registration.py"
+
+KEPT, KILL = "tests/store/test_swarms.py", "tests/store/test_kill_switch.py"
+SERVED, POOL = "tests/server/test_swarms.py", "tests/server/pool/test_pool_kill.py"
+
+GUARDS = (
+    Guard(
+        "only agents of a swarm match its tasks",
+        MATCHING,
+        "        other_swarm=needs.swarm_id is not None and needs.swarm_id != agent.swarm_id,\n",
+        "        other_swarm=False,\n",
+        (f"{SERVED}::test_given_a_task_of_a_swarm_when_it_waits_then_it_says_what_would_change_that",),
+    ),
+    Guard(
+        "a claim leaves out what its agent may not have any more",
+        CLAIMS,
+        "groups[_open_classes(work, op, agent)]",
+        "groups[op.class_ids]",
+        (
+            f"{KEPT}::test_given_an_agent_that_has_left_when_an_older_credit_of_it_is_answered_then_it_gets_nothing_of_the_swarm",
+        ),
+    ),
+    Guard(
+        "nothing of a paused swarm is claimed",
+        CLAIMS,
+        "    if own in work.rows.paused():\n        own = None\n",
+        "",
+        (f"{KEPT}::test_given_a_paused_swarm_when_its_agents_ask_then_what_runs_goes_on_and_nothing_begins",),
+    ),
+    Guard(
+        "whoever works for a swarm stays in it",
+        SWARMS,
+        "        if work.swarm_of(work.must(task_id)) == swarm.id:\n",
+        "        if False:\n",
+        (f"{KEPT}::test_given_an_agent_that_works_for_a_swarm_when_it_is_to_leave_then_that_is_refused",),
+    ),
+    Guard(
+        "whoever is in a swarm that is stopped stays in it",
+        SWARMS,
+        "        if (switch.scope, switch.scope_id) == (SwitchScope.SWARM, swarm.id):\n",
+        "        if False:\n",
+        (f"{KEPT}::test_given_a_stopped_swarm_when_somebody_would_join_leave_or_delete_it_then_that_is_refused",),
+    ),
+    Guard(
+        "a swarm with open tasks stays",
+        SWARMS,
+        "    if work.rows.open_in(swarm.id, 1):\n        raise swarms.has_open_tasks(swarm)\n",
+        "",
+        (f"{KEPT}::test_given_tasks_that_have_not_ended_when_a_swarm_is_deleted_then_that_is_refused",),
+    ),
+    Guard(
+        "an agent that is in a swarm stays there when it registers",
+        AGENTS,
+        "    if op.swarm_id is None or agent.profile.swarm_id is not None:\n",
+        "    if op.swarm_id is None:\n",
+        (f"{KEPT}::test_given_a_worker_that_asks_for_a_swarm_when_it_registers_then_it_joins_unless_it_is_in_one",),
+    ),
+    Guard(
+        "an agent that registers again stays in its swarm",
+        AGENTS,
+        "        profile=replace(op.agent.profile, swarm_id=old.profile.swarm_id if old else None),\n",
+        "",
+        (f"{KEPT}::test_given_a_worker_that_asks_for_a_swarm_when_it_registers_then_it_joins_unless_it_is_in_one",),
+    ),
+    Guard(
+        "the switch of a swarm ends what its agents do elsewhere",
+        KILLING,
+        "entry.state.agent_id in members or work.swarm_of(entry) == switch.scope_id",
+        "work.swarm_of(entry) == switch.scope_id",
+        (f"{KILL}::test_given_a_swarm_when_it_is_killed_then_its_tasks_and_its_agents_stop_and_others_go_on",),
+    ),
+    Guard(
+        "the switch of a swarm ends the tokens of its agents",
+        KILLING,
+        "            for agent_id in work.rows.agents_in(switch.scope_id):\n",
+        "            for agent_id in ():\n",
+        (f"{KILL}::test_given_a_swarm_when_it_is_killed_then_its_tasks_and_its_agents_stop_and_others_go_on",),
+    ),
+    Guard(
+        "nothing is filed in a swarm that is stopped",
+        TASKS,
+        "        if in_swarm or switch.scope is SwitchScope.ALL:\n",
+        "        if switch.scope is SwitchScope.ALL:\n",
+        (f"{KILL}::test_given_a_swarm_when_it_is_killed_then_its_tasks_and_its_agents_stop_and_others_go_on",),
+    ),
+    Guard(
+        "an attempt files in the swarm of its own task",
+        FILING,
+        "    if by.task_id is not None and (named is None or named != inherited):\n",
+        "    if False:\n",
+        (f"{SERVED}::test_given_an_attempt_in_a_swarm_when_it_files_then_its_tasks_are_in_there_and_nowhere_else",),
+    ),
+    Guard(
+        "an attempt sees the notes of its own swarm",
+        STANDING,
+        "        is_own = found is not None and found.id == by.swarm_id\n",
+        "        is_own = True\n",
+        (f"{SERVED}::test_given_notes_and_values_of_swarms_when_attempts_look_then_they_see_their_own_and_everybodys",),
+    ),
+    Guard(
+        "an attempt sees the values of its own swarm",
+        KV,
+        "    if by.kind is TokenKind.ATTEMPT and (found is None or found.id != by.swarm_id):\n",
+        "    if False:\n",
+        (f"{SERVED}::test_given_notes_and_values_of_swarms_when_attempts_look_then_they_see_their_own_and_everybodys",),
+    ),
+    Guard(
+        "a worker's own token joins nothing",
+        REGISTRATION,
+        "        if not by.may(Scope.SWARMS_WRITE):\n",
+        "        if False:\n",
+        (f"{POOL}::test_given_a_worker_that_asks_for_a_swarm_when_it_registers_then_it_is_in_there",),
+    ),
+)

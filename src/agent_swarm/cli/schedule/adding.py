@@ -1,0 +1,110 @@
+"""`agent-swarm schedule add` and `edit`."""
+
+from typing import Any
+
+import click
+
+from agent_swarm.cli.client import Client
+from agent_swarm.cli.options import Duration, Labels, Priority, json_option, with_client
+from agent_swarm.cli.schedule.rules import policy_input, policy_options, require_rule, rule_input, rule_options
+from agent_swarm.cli.schedule.told import path_of, tell
+
+
+@click.command()
+@click.argument("name")
+@click.argument("prompt", required=False)
+@rule_options
+@click.option("--file", "-f", metavar="FILE", help="Read the prompt from FILE; - is standard input.")
+@click.option("--graph", metavar="FILE", help="Start the tasks of a JSON file, as `task graph` files them.")
+@click.option("--title", help="Default: the first line of the prompt.")
+@click.option("--tags", "-t", multiple=True, type=Labels(), help="What it is about, as a,b.")
+@click.option("--needs", multiple=True, type=Labels(), help="What its worker must have: tags or capabilities, as a,b.")
+@click.option("--priority", "-p", type=Priority(), metavar="PRIORITY", help="0 to 100, or urgent, high, medium, low.")
+@click.option("--project", metavar="REPO", help="The repository to work on.")
+@click.option("--harness", help="The agent CLI to run; default: the worker's own.")
+@click.option("--model", help="The model for it.")
+@click.option("--agent", metavar="AGENT", help="Only this agent may run it: name or id.")
+@click.option("--timeout", type=Duration(), metavar="SPAN", help="Longest time for one attempt, such as 30m.")
+@click.option("--max-attempts", type=click.IntRange(1, 100), help="Tries before a failure is final; default 3.")
+@click.option("--permissions", metavar="PROFILE", help="What its agent may do, such as read-only or offline.")
+@policy_options
+@click.option("--description", help="What it is for.")
+@click.option("--paused", is_flag=True, help="Start nothing until `schedule resume`.")
+@json_option
+@with_client
+def add(
+    client: Client,
+    /,
+    *,
+    name: str,
+    graph: str | None,
+    description: str | None,
+    paused: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Have a task or a graph started by the clock.
+
+    \b
+    Examples:
+      agent-swarm schedule add nightly "Update the dependencies" --cron "0 3 * * *" --tz Europe/Paris --project shop
+      agent-swarm schedule add watch "Look at the open alerts" --every 15m --overlap skip
+      agent-swarm schedule add release --graph release.json --at 2026-12-01T09:00
+    """
+    rule, policies = rule_input(given), policy_input(given)
+    require_rule(rule)
+    body = {"name": name, **rule, **policies, **_work(client, graph, given)}
+    if description is not None:
+        body["description"] = description
+    if paused:
+        body["paused"] = True
+    tell(client.create("/api/schedules", body), as_json=as_json)
+
+
+@click.command()
+@click.argument("name")
+@rule_options
+@policy_options
+@click.option("--rename", metavar="NAME", help="Call it otherwise.")
+@click.option("--description", help="What it is for.")
+@click.option("--endless", is_flag=True, help="Take away --until and --max-runs.")
+@json_option
+@with_client
+def edit(
+    client: Client,
+    /,
+    *,
+    name: str,
+    rename: str | None,
+    description: str | None,
+    endless: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Change its rule, end or policies; what is not given stays.
+
+    \b
+    Examples:
+      agent-swarm schedule edit nightly --cron "0 4 * * *" --tz Europe/Paris
+      agent-swarm schedule edit watch --overlap allow --max-failures 0
+    """
+    body: dict[str, Any] = {"until": None, "maxRuns": None} if endless else {}
+    body |= {**rule_input(given), **policy_input(given)}
+    body |= {key: value for key, value in (("name", rename), ("description", description)) if value is not None}
+    if not body:
+        raise click.UsageError("nothing to change was given", click.get_current_context())
+    tell(client.patch(path_of(name), body), as_json=as_json)
+
+
+def _work(client: Client, graph: str | None, given: dict[str, Any]) -> dict[str, Any]:
+    """What is started: `task` by the flags, or `tasks` from a file."""
+    if graph is None:
+        from agent_swarm.cli.task.add import task_input
+
+        return {"task": task_input(client, depends_on=(), parent=None, start_at=None, **given)}
+    if any(value not in (None, ()) for value in given.values()):
+        raise click.UsageError("--graph says everything about its tasks itself", click.get_current_context())
+    from agent_swarm.cli.task.files import read_text
+    from agent_swarm.cli.task.graph import parsed
+
+    return {"tasks": parsed(read_text(graph, what="graph"), graph)}
