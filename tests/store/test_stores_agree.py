@@ -309,6 +309,7 @@ class StoreHistories(RecordMoves, WaitMoves, SwarmMoves, OfferMoves, AgentMoves)
     @rule(agents=st.lists(st.sampled_from(AGENTS), min_size=1, max_size=4))
     def claim(self, agents: list[AgentProfile]) -> None:
         operations = [self.credit(profile) for profile in agents]
+        pins = {task_id: record.state.pinned_agent for task_id, record in self.memory.records.items()}
         for operation, reply in zip(operations, self.apply(*operations), strict=True):
             if reply is None:
                 continue
@@ -316,7 +317,7 @@ class StoreHistories(RecordMoves, WaitMoves, SwarmMoves, OfferMoves, AgentMoves)
                 assert self.memory.agents[operation.agent_id].is_stopped
                 continue
             assert not isinstance(reply, SwarmError)
-            self.check_claim(operation, reply.task.spec.id)
+            self.check_claim(operation, reply.task.spec.id, pins[reply.task.spec.id])
             held = ops.Held(task_id=reply.task.spec.id, fence=reply.task.state.fence)
             self.leases.append((held, operation))
 
@@ -355,10 +356,13 @@ class StoreHistories(RecordMoves, WaitMoves, SwarmMoves, OfferMoves, AgentMoves)
             token=token(TokenKind.ATTEMPT),
         )
 
-    def check_claim(self, operation: ops.ClaimTask, task_id: str) -> None:
-        """No task leases to a worker that lacks a hard requirement, and tokens only grow."""
+    def check_claim(self, operation: ops.ClaimTask, task_id: str, pinned_agent: str | None) -> None:
+        """No task leases to a worker that lacks a hard requirement, and tokens only grow.
+
+        What a lead has accepted is for that lead, which gets nothing that is for all.
+        """
         record = self.memory.records[task_id]
-        assert serves(self.memory.agents[operation.agent_id].profile, record.spec.requires)
+        assert serves(self.memory.agents[operation.agent_id].profile, record.spec.requires.pinned_to(pinned_agent))
         assert record.state.fence > self.fences[task_id]
         self.fences[task_id] = record.state.fence
 
