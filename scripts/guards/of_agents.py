@@ -12,6 +12,7 @@ STATEMENTS = "src/agent_swarm/store/sql/statements.py"
 KEPT, SERVED = "tests/store/test_agent_tree.py", "tests/server/test_agent_tree.py"
 HANDED_OUT = "tests/services/dispatch/test_agents_changed.py"
 SERVERS = "tests/store/test_agent_tree_servers.py"
+OFFERS, OFFERED = "src/agent_swarm/store/applying/offers.py", "tests/store/test_offers.py"
 
 GUARDS = (
     Guard(
@@ -30,6 +31,43 @@ GUARDS = (
             f"{SERVERS}::test_given_a_stop_before_its_commit_when_another_server_claims_for_the_agent_then_it_gets_nothing",
         ),
         is_slow=True,
+    ),
+    Guard(
+        "a stopped agent is offered nothing",
+        OFFERS,
+        "    if agent.is_stopped:\n        raise refusals.agent_stopped(agent)\n",
+        "",
+        (f"{OFFERED}::test_given_a_stopped_agent_when_it_is_offered_a_task_then_that_is_refused_until_it_is_started",),
+    ),
+    Guard(
+        "what a stopped agent has not answered is for all",
+        APPLYING,
+        "        offers.give_back(work, agent.profile.id, actor=op.actor)\n",
+        "        pass\n",
+        (f"{OFFERED}::test_given_an_open_offer_when_its_agent_is_stopped_then_all_may_take_it_at_once",),
+    ),
+    Guard(
+        "who is introduced for a swarm is in there",
+        APPLYING,
+        "        agent = swarms.enter(work, agent, swarm, actor=op.actor)\n",
+        "        pass\n",
+        (
+            f"{KEPT}::test_given_an_agent_that_is_introduced_for_a_swarm_then_it_is_in_there_and_its_worker_chooses_no_other",
+        ),
+    ),
+    Guard(
+        "the swarm of who is introduced is that of the task",
+        SAYS,
+        "        profile = replace(agent.profile, swarm_id=None if task is None else task.spec.swarm_id)\n",
+        "        profile = agent.profile\n",
+        (f"{SERVED}::test_given_a_lead_that_works_for_a_swarm_when_it_introduces_agents_then_they_are_in_there",),
+    ),
+    Guard(
+        "who is known outside does not work for a swarm",
+        APPLYING,
+        "    return known.name == wanted.name and wanted.profile.swarm_id in (None, known.profile.swarm_id)\n",
+        "    return known.name == wanted.name\n",
+        (f"{KEPT}::test_given_a_name_that_is_known_outside_when_it_is_introduced_for_a_swarm_then_another_agent_is",),
     ),
     Guard(
         "a stop covers those below",
@@ -155,6 +193,15 @@ GUARDS = (
         "            self._redescribe(agent.profile)\n",
         "            pass\n",
         (f"{HANDED_OUT}::test_given_a_waiting_credit_when_people_give_its_agent_other_tags_then_it_claims_by_those",),
+    ),
+    Guard(
+        "a swarm reaches who was described",
+        DISPATCHER,
+        '            case "swarm.joined" | "swarm.left" if event.data["agentId"] in self._described:\n',
+        '            case "swarm.joined" | "swarm.left" if False:\n',
+        (
+            f"{HANDED_OUT}::test_given_an_agent_that_people_described_when_it_joins_a_swarm_then_it_gets_what_that_has_to_do",
+        ),
     ),
     Guard(
         "nobody waits because of a stopped agent",

@@ -11,7 +11,7 @@ from agent_swarm.domain.agent_tree import AgentCaps
 from agent_swarm.domain.errors import AgentStopped, SwarmError
 from agent_swarm.domain.kill_switch import stopping
 from agent_swarm.domain.matching import AgentProfile
-from agent_swarm.domain.tasks import PauseReason
+from agent_swarm.domain.tasks import PauseReason, TaskStatus
 from agent_swarm.domain.time import SECOND
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import Engine, Queries
@@ -180,6 +180,13 @@ class AgentMoves(RuleBasedStateMachine):
         for record in self.memory.records.values():
             state = record.state
             assert state.agent_id not in stopped or state.pause_wanted is not None
+
+    @invariant()
+    def a_stopped_agent_is_asked_nothing(self) -> None:
+        stopped = set(self.memory.read(lambda queries: queries.stopped_agents()))
+        for record in self.memory.records.values():
+            is_asked = record.state.status is TaskStatus.OFFERED and record.state.pinned_agent in stopped
+            assert not is_asked or (record.state.pinned_until or 0) <= self.now  # the timer has not come by yet
 
     @invariant()
     def every_agent_is_below_the_one_that_its_record_names(self) -> None:

@@ -726,7 +726,7 @@ def meet_the_rest(other: Engine) -> None:
         machine.wait_for_an_answer(pauses=True, moves=moves)
     for moves in (["stop", "end"], ["cancel", "ask"]):
         machine.wait_for_tasks(moves=moves)
-    for moves in (["accept", "reject"], ["reject"], ["wait"], ["cancel"]):
+    for moves in (["accept", "reject"], ["reject"], ["wait"], ["cancel"], ["stop", "offer", "accept"]):
         machine.offer_with(machine.file_for(AGENTS[0]), AGENTS[0], moves)
     machine.stores_agree()
     machine.teardown()
