@@ -157,6 +157,25 @@ async def test_given_the_kill_switch_when_time_passes_then_nothing_starts_and_af
     assert numbers == {"all": 6, "latest": 1, "skip": 1}
 
 
+async def test_given_the_kill_switch_of_a_swarm_when_time_passes_then_its_work_waits_and_the_rest_starts_in_time(
+    world: World,
+) -> None:
+    await world.post("/api/swarms", {"name": "checkout"})
+    await add(world, "in-it", task={**TASK, "swarm": "checkout"})
+    await add(world, "beside", overlap="allow")
+    await world.post("/api/kill-switch", {"action": "activate", "scope": "swarm", "id": "checkout"})
+    clock = clock_of(world)
+    world.clock.advance(60)
+    assert await clock.run_once() > 1
+    assert (len(await runs(world, "in-it")), len(await runs(world, "beside"))) == (0, 1)
+    told = await world.get("/api/schedules/in-it/explain")
+    assert told["reasons"][0]["code"] == "killed"
+    await world.post("/api/kill-switch", {"action": "lift", "scope": "swarm", "id": "checkout"})
+    await passes(world, 0)
+    shown = await world.get("/api/schedules/in-it")
+    assert (shown["started"], shown["failures"]) == (1, 0)
+
+
 async def test_given_a_lead_when_it_makes_a_schedule_then_its_tasks_are_below_its_own_within_its_caps(
     world: World,
 ) -> None:

@@ -9,6 +9,7 @@ from agent_swarm.domain import commands
 from agent_swarm.domain.caps import Caps
 from agent_swarm.domain.errors import AlreadyExists, CapReached, Conflict, IdempotencyMismatch, Killed, NotFound
 from agent_swarm.domain.ids import new_id
+from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.schedules import (
     KEPT_FINISHED,
     PER_AGENT,
@@ -286,6 +287,23 @@ def test_given_the_kill_switch_when_an_instant_is_due_then_nothing_fires_until_i
     assert fired.run is not None
     assert fired.run.planned_at == START + 3 * MINUTE * SECOND
     assert tasks(swarm) == 1
+
+
+def test_given_the_kill_switch_of_a_swarm_when_an_instant_is_due_then_what_is_filed_in_it_waits_and_nothing_failed(
+    swarm: Driver,
+) -> None:
+    schedule, other = made(swarm), made(swarm, "other")
+    swarm_id = swarm.create_swarm()
+    spec = TaskSpec(id=new_id(), title="t", prompt="p", requires=Requirements(swarm_id=swarm_id))
+    swarm.kill(swarm_id)
+    swarm.advance(MINUTE)
+    assert fire(swarm, schedule, tasks=(NewTask(spec=spec),)) == Fired(is_held_alone=True)
+    with pytest.raises(Killed):
+        fire(swarm, schedule, tasks=(NewTask(spec=spec),), asked=Asked(by="operator"))
+    assert fire(swarm, other).run is not None
+    assert kept(swarm, schedule).failures == 0
+    swarm.lift(swarm_id)
+    assert fire(swarm, schedule, tasks=(NewTask(spec=spec),)).run is not None
 
 
 def test_given_a_run_that_is_asked_for_when_it_is_asked_twice_then_it_starts_once_beside_the_plan(

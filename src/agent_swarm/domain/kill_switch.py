@@ -128,6 +128,9 @@ def acknowledged(switch: Switch, activation: str, agent_id: str) -> Switch | Non
     return replace(switch, awaited={agent: number for agent, number in switch.awaited.items() if agent != agent_id})
 
 
+NO_AGENT = ""  # no agent: what is asked about is a task, or will be
+
+
 def stopping(killed: Iterable[Switch], agent_id: str, *swarms: str | None) -> Switch | None:
     """The first of these killed switches that covers the agent; the widest one comes first."""
     return min((s for s in killed if s.is_killed and s.covers(agent_id, *swarms)), key=_breadth, default=None)

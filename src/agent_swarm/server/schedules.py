@@ -6,7 +6,7 @@ may have leapt. Several servers do the same at once; the store lets each instant
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
 
@@ -14,7 +14,7 @@ from agent_swarm.domain.errors import Busy, ShuttingDown
 from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol.limits import SWEEP_SECONDS
 from agent_swarm.server.metrics import Metrics
-from agent_swarm.server.service import Service
+from agent_swarm.server.service import ListeningService
 from agent_swarm.services.firing import firing_of
 from agent_swarm.services.tasks import Rules
 from agent_swarm.store.base import Committed, Queries, Store
@@ -27,30 +27,18 @@ BATCH = 200
 SOONEST_SECONDS = 0.02
 _AGAIN_SECONDS = 0.25  # the database's clock may be a little behind
 _ASIDE_SECONDS = 60.0  # how long one is left alone that could not be fired for no fault of its own
-_NEWS = ("schedule.", "killSwitch.lifted")
+_LIFTED = "killSwitch.lifted"
+_NEWS = ("schedule.", _LIFTED)
 
 
-class ScheduleClock(Service):
+class ScheduleClock(ListeningService):
     """Fires what is due, at its instant and every 5 s."""
 
     def __init__(self, store: Store, rules: Rules, metrics: Metrics) -> None:
-        super().__init__("schedules")
-        self._store = store
+        super().__init__("schedules", store)
         self._rules = rules
         self._metrics = metrics
-        self._aside: dict[str, float] = {}  # by id, until when
-        self._unsubscribe: Callable[[], None] = lambda: None
-
-    async def start(self) -> None:
-        """Begin."""
-        self._unsubscribe()
-        self._unsubscribe = self._store.subscribe(self._hear)
-        await super().start()
-
-    async def stop(self) -> None:
-        """End."""
-        self._unsubscribe()
-        await super().stop()
+        self._aside: dict[str, float] = {}  # by id, until when: those that cannot fire now, and are nothing to others
 
     async def run_once(self) -> float:
         """Fire everything that is due; answers the seconds until the next instant, at most one sweep."""
@@ -64,7 +52,7 @@ class ScheduleClock(Service):
                 fired = await self._fire(due)
                 if any(one.is_held for one in fired):
                     return SWEEP_SECONDS  # the kill switch is on; its end wakes us
-                if not any(one.run or one.has_more or one.is_stale for one in fired):
+                if not any(one.run or one.has_more or one.is_stale or one.is_held_alone for one in fired):
                     return _AGAIN_SECONDS
         except (Busy, ShuttingDown):
             return SWEEP_SECONDS
@@ -90,6 +78,8 @@ class ScheduleClock(Service):
         fired = []
         for operation, answer in zip(wanted, answers, strict=True):
             if isinstance(answer, Fired):
+                if answer.is_held_alone:
+                    self._aside[operation.schedule_id] = time.monotonic() + SWEEP_SECONDS
                 self._count(answer)
                 fired.append(answer)
             elif isinstance(answer, Busy | ShuttingDown) or not isinstance(answer, Exception):
@@ -117,5 +107,8 @@ class ScheduleClock(Service):
             self._metrics.schedule_lateness.observe(fired.lateness / SECOND)
 
     def _hear(self, committed: Committed) -> None:
-        if any(event.type.startswith(_NEWS) for event in committed.events):
+        types = {event.type for event in committed.events}
+        if _LIFTED in types:
+            self._aside.clear()
+        if any(one.startswith(_NEWS) for one in types):
             self.hurry()

@@ -10,6 +10,7 @@ from typing import Any
 from agent_swarm.domain import schedules as domain
 from agent_swarm.domain.errors import Conflict, InvalidInput
 from agent_swarm.domain.ids import new_id, normalize_id
+from agent_swarm.domain.kill_switch import NO_AGENT, stopping
 from agent_swarm.domain.schedules import Rule, ScheduleStatus, following
 from agent_swarm.domain.time import from_wire, to_wire
 from agent_swarm.protocol import rest_schedules as rest
@@ -179,7 +180,7 @@ class Schedules:
 
         def reading(queries: Queries) -> tuple[Schedule, domain.ScheduleFacts]:
             found = _visible(queries, named, by)
-            return found, _facts(queries, found, now)
+            return found, _facts(queries, found, now, self._rules)
 
         found, facts = await self._store.read(reading)
         summary, obstacles = domain.explain(facts)
@@ -248,16 +249,18 @@ def _as_maker(found: Schedule, by: Identity) -> Identity:
     return by if by.task_id is not None and by.task_id == found.task_id else maker_of(found)
 
 
-def _facts(queries: Queries, found: Schedule, now: int) -> domain.ScheduleFacts:
+def _facts(queries: Queries, found: Schedule, now: int, rules: Rules) -> domain.ScheduleFacts:
     kept = [queries.record(SCHEDULE_RUNS, found.id, -number) for number in found.open_runs]
     ids = sorted({task_id for run in kept if run is not None for task_id in run.task_ids})
     open_tasks = tuple(task.spec.id for task in queries.tasks(ids) if not task.state.is_terminal)
+    killed = killed_switches(queries)
+    swarms = firing_of(found, rules)(queries).swarms if killed else ()
     return domain.ScheduleFacts(
         status=found.status,
         pause_reason=found.pause_reason,
         next_at=found.next_at,
         now=now,
-        is_killed=any(one.scope.value == "all" for one in killed_switches(queries)),
+        is_killed=stopping(killed, NO_AGENT, *swarms) is not None,
         failures=found.failures,
         max_failures=found.max_failures,
         last_failure=found.last_failure,

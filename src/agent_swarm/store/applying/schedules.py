@@ -8,7 +8,7 @@ clock of others.
 from dataclasses import dataclass, field, replace
 
 from agent_swarm.domain.errors import Conflict, SwarmError
-from agent_swarm.domain.kill_switch import Switch, SwitchScope, refusal
+from agent_swarm.domain.kill_switch import NO_AGENT, SwitchScope, refusal, stopping
 from agent_swarm.domain.schedules import (
     MISSED_MAX,
     RUNS_KEPT,
@@ -90,12 +90,12 @@ def fire(work: Work, op: FireSchedule) -> Fired:
     found = work.get(SCHEDULES, op.schedule_id)
     if found is None or found.version != op.version:
         return Fired(is_stale=True)
-    swarms = {new.spec.swarm_id for new in op.tasks}
-    killed = next((one for one in work.rows.killed() if _holds(one, swarms)), None)
+    killed = stopping(work.rows.killed(), NO_AGENT, *op.swarms)
     if killed is not None:
         if op.asked:
             raise refusal(killed)
-        return Fired(is_held=True)
+        is_for_all = killed.scope is SwitchScope.ALL
+        return Fired(is_held=is_for_all, is_held_alone=not is_for_all)
     if op.asked is None and (found.look_at is None or found.look_at > work.now):
         return Fired()
     if found.status is ScheduleStatus.FINISHED and op.asked is None:
@@ -107,11 +107,6 @@ def fire(work: Work, op: FireSchedule) -> Fired:
     fired = _start_asked(desk) if op.asked else _carry_on(desk)
     desk.write()
     return fired
-
-
-def _holds(switch: Switch, swarms: set[str | None]) -> bool:
-    """Whether the kill switch keeps tasks of these swarms from being made."""
-    return switch.scope is SwitchScope.ALL or (switch.scope is SwitchScope.SWARM and switch.scope_id in swarms)
 
 
 def _settle(desk: _Desk) -> None:

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 class Fired:
     """What came of it. `run` is None where nothing was to be done.
 
-    `is_stale` says that the schedule was changed or removed since it was read, `is_held` that the kill switch is on,
-    `has_more` that something is due at once, `lateness` how late a planned run began, in microseconds.
+    `is_stale` says that the schedule was changed or removed since it was read, `is_held` that the kill switch is on for
+    everything, `is_held_alone` that it is on for a swarm of its tasks, `has_more` that something is due at once,
+    `lateness` how late a planned run began, in microseconds.
     """
 
     run: "ScheduleRun | None" = None
     is_stale: bool = False
     is_held: bool = False
+    is_held_alone: bool = False
     has_more: bool = False
     is_replayed: bool = False
     lateness: int | None = None
@@ -61,6 +63,11 @@ class FireSchedule(Operation[Fired]):
     def idempotency(self) -> Idempotency | None:
         """The request for a run, under its key."""
         return self.asked.idempotency if self.asked else None
+
+    @property
+    def swarms(self) -> frozenset[str | None]:
+        """The swarms of the tasks; None for tasks in none."""
+        return frozenset(new.spec.swarm_id for new in self.tasks)
 
     @property
     def keys(self) -> tuple[str, ...]:
