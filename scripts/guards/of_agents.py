@@ -111,6 +111,13 @@ GUARDS = (
         (f"{KEPT}::test_given_a_stop_by_a_person_when_an_agent_starts_it_then_it_is_refused_and_passed_over_below",),
     ),
     Guard(
+        "what an agent has stopped a person may stop for good",
+        TREE,
+        '    return not stopped_by or (stopped_by.startswith("agent:") and not actor.startswith("agent:"))\n',
+        "    return not stopped_by\n",
+        (f"{KEPT}::test_given_a_stop_by_an_agent_when_a_person_stops_it_as_well_then_no_agent_starts_it",),
+    ),
+    Guard(
         "an agent introduces below itself",
         SAYS,
         "        if parent_id not in (None, by.agent_id):\n",

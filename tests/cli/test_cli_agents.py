@@ -48,7 +48,8 @@ def test_given_an_agent_when_its_profile_is_set_compared_and_restored_then_versi
 
     told = swarm("agent", "profile", "set", "writer", "--instructions", str(style), "--tags", "docs", "--note", "why")
     assert "version 2 counts" in told.out
-    swarm("agent", "profile", "set", "writer", "--as-reported", "skills")
+    swarm("agent", "profile", "set", "writer", "--as-reported", "skills", "--tags", "")
+    assert json.loads(swarm("agent", "profile", "show", "writer", "--json").out)["tags"] == []
     shown = swarm("agent", "profile", "show", "writer").out
     assert "version 3, by operator" in shown
     assert "short sentences" in shown

@@ -38,6 +38,28 @@ async def test_given_a_lead_when_it_introduces_an_agent_then_its_parent_is_the_l
     assert (told["actor"], told["data"]["parentAgentId"]) == (f"agent:{lead.id}", lead.id)
 
 
+async def test_given_a_lead_that_writes_its_own_token_when_it_says_something_of_agents_then_it_is_not_kept(
+    world: World,
+) -> None:
+    lead, claim = await leading(world)
+    secret = claim.token
+
+    child = await world.post("/api/agents", {"name": "a", "description": f"use {secret}"}, token=secret)
+    other = await says(world, "add-agent", {"name": "b", "description": f"use {secret}"}, token=secret)
+    await world.post(f"/api/agents/{child['id']}/stop", {"reason": f"not {secret}"}, token=secret)
+    stop = {"agentId": other["id"], "action": "stop", "reason": f"not {secret}"}
+    await says(world, "agent-action", stop, token=secret)
+    body = {"expectedVersion": 0, "instructions": f"use {secret}"}
+    await world.call("PATCH", f"/api/agents/{lead.id}/profile", json=body, token=secret)
+
+    kept = [
+        *[await world.get(f"/api/agents/{one['id']}") for one in (child, other)],
+        await world.get(f"/api/agents/{lead.id}/profile"),
+    ]
+    assert all(one.get("stopped") or one.get("version") == 1 for one in kept)
+    assert secret not in str([*kept, await world.get("/api/events?limit=200")])
+
+
 async def test_given_a_lead_when_it_names_another_parent_then_it_is_denied(world: World) -> None:
     other = await world.register("other")
     _, claim = await leading(world)

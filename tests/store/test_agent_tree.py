@@ -178,6 +178,19 @@ def test_given_a_stop_by_a_person_when_an_agent_starts_it_then_it_is_refused_and
     assert swarm.let_work(grandchild).agents == (grandchild,)
 
 
+def test_given_a_stop_by_an_agent_when_a_person_stops_it_as_well_then_no_agent_starts_it(swarm: Driver) -> None:
+    lead = swarm.register("lead", role=AgentRole.LEAD)
+    child = swarm.introduce("child", below=lead).profile.id
+    me = f"agent:{lead}"
+    swarm.stop(child, actor=me)
+
+    assert swarm.stop(lead, recursive=True).agents == (lead, child)
+
+    with pytest.raises(Denied, match="not for agents to start"):
+        swarm.let_work(child, actor=me)
+    assert swarm.stop(child, actor=me).agents == ()  # and it stays a person's
+
+
 def test_given_caps_when_agents_introduce_agents_then_no_more_and_no_deeper_than_they_say(swarm: Driver) -> None:
     caps = AgentCaps(depth=2, children=2)
     lead = swarm.register("lead", role=AgentRole.LEAD)

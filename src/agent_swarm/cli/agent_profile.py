@@ -99,7 +99,8 @@ def set_(
       agent-swarm agent profile set worker-1 --instructions style.md
       agent-swarm agent profile set worker-1 --as-reported tags
     """
-    body: Json = {name: list(value) if isinstance(value, tuple) else value for name, value in said.items() if value}
+    given = {name: value for name, value in said.items() if value is not None}
+    body: Json = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
     if instructions is not None:
         body["instructions"] = quiet_value("instructions", from_file=instructions, from_env=None)
     body |= dict.fromkeys(as_reported)

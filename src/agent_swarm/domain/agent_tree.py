@@ -74,6 +74,14 @@ def permissions_below(asked: str, above: str, role: AgentRole, above_role: Agent
     return own.profile.name
 
 
+def lays_down(actor: str, stopped_by: str) -> bool:
+    """Whether a stop by `actor` says anything new; `stopped_by` is empty for an agent that works.
+
+    What an agent has stopped becomes a person's stop, so that no agent undoes what a person has laid down.
+    """
+    return not stopped_by or (stopped_by.startswith("agent:") and not actor.startswith("agent:"))
+
+
 def may_be_started_by(actor: str, stopped_by: str) -> bool:
     """Whether an agent may undo a stop: never one that a person, or the server, laid down."""
     return not actor.startswith("agent:") or stopped_by.startswith("agent:")

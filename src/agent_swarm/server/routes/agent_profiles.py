@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 from agent_swarm.protocol import limits, rest_profiles
 from agent_swarm.server import params
 from agent_swarm.server.access import identity_of, operators, operators_and_attempts
+from agent_swarm.server.auth import bearer_token
 from agent_swarm.server.context import Context
 from agent_swarm.server.fastroute import route
 from agent_swarm.services import agent_profiles
@@ -34,7 +35,8 @@ class ProfileRoutes:
     ) -> rest_profiles.AgentProfile:
         """Say something else of an agent; it counts for claims at once, for runs with the next attempt."""
         by, agent_id = identity_of(request), params.agent_id(id)
-        return await self._written(agent_profiles.change_profile(agent_id, body, self._redactor, by=by), by)
+        redactor = self._redactor.also(bearer_token(request.scope))  # only its hash is known but for this moment
+        return await self._written(agent_profiles.change_profile(agent_id, body, redactor, by=by), by)
 
     async def list_agent_profile_versions(
         self,

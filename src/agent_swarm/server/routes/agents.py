@@ -6,9 +6,11 @@ from starlette.routing import BaseRoute
 from agent_swarm.protocol import limits, rest, rest_agents
 from agent_swarm.server import params
 from agent_swarm.server.access import identity_of, operators, operators_and_attempts
+from agent_swarm.server.auth import bearer_token
 from agent_swarm.server.context import Context
 from agent_swarm.server.fastroute import route
 from agent_swarm.services import agent_tree, agents, permissions, readings
+from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.tokens import Scope
 from agent_swarm.store import operations
 from agent_swarm.store.operations import Operation
@@ -39,7 +41,7 @@ class AgentRoutes:
 
     async def add_agent(self, request: Request, body: rest_agents.AgentInput) -> rest_agents.AgentAdded:
         """Introduce an agent, below the agent whose token asks."""
-        adding = agent_tree.add_agent(body, self._redactor, self._rules, by=identity_of(request))
+        adding = agent_tree.add_agent(body, self._redactor_for(request), self._rules, by=identity_of(request))
         added = await self._store.apply(await self._store.read(adding))
         shown = await self._show(added.agent.profile.id)
         return rest_agents.AgentAdded(**dict(shown), repeated=added.repeated)
@@ -50,7 +52,8 @@ class AgentRoutes:
         """Let an agent get no work, and have its runs interrupted: their tasks go to others."""
         by, agent_id = identity_of(request), params.agent_id(id)
         await self._store.read(lambda queries: agent_tree.require_below(queries, agent_id, by=by))
-        operation = agent_tree.stop_agent(agent_id, self._redactor, recursive=body.recursive, reason=body.reason, by=by)
+        redactor = self._redactor_for(request)
+        operation = agent_tree.stop_agent(agent_id, redactor, recursive=body.recursive, reason=body.reason, by=by)
         return await self._stopped(agent_id, operation)
 
     async def start_agent(
@@ -70,6 +73,9 @@ class AgentRoutes:
             agents=list(done.agents[: limits.AGENTS_TOLD]),
             interrupted=list(done.interrupted[: limits.AGENTS_TOLD]),
         )
+
+    def _redactor_for(self, request: Request) -> Redactor:
+        return self._redactor.also(bearer_token(request.scope))  # only its hash is known but for this moment
 
     async def _show(self, agent_id: str) -> rest_agents.AgentDetail:
         return await self._store.read(agents.get_agent(agent_id, now=self._store.now()))

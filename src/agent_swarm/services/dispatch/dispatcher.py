@@ -58,6 +58,7 @@ class Dispatcher:
         self._looking: set[asyncio.Task[None]] = set()
         self._stopped: set[str] = set()  # agents that get no work
         self._described: dict[str, AgentProfile] = {}  # by people, since these agents' connections last told
+        self._learning = asyncio.Lock()  # the last look is the one that counts
 
     async def open(self) -> None:
         """Learn what there is; from here on every commit is heard."""
@@ -438,10 +439,11 @@ class Dispatcher:
 
     async def _learn_profile(self, agent_id: str) -> None:
         """People have said something else of an agent; its connections of this process claim by that."""
-        agent = await self._store.read(lambda queries: queries.agent(agent_id))
-        if agent is not None:
-            self._described[agent_id] = agent.profile
-            self._redescribe(agent.profile)
+        async with self._learning:
+            agent = await self._store.read(lambda queries: queries.agent(agent_id))
+            if agent is not None:
+                self._described[agent_id] = agent.profile
+                self._redescribe(agent.profile)
 
     async def _give_answers(self, agent_id: str) -> None:
         if under_way := self._claims.answers_of(agent_id):

@@ -7,7 +7,7 @@ that is answered, and who is introduced below it meanwhile is found, or sees the
 from collections.abc import Iterator
 from dataclasses import replace
 
-from agent_swarm.domain.agent_tree import may_be_started_by, permissions_below, require_depth, require_room
+from agent_swarm.domain.agent_tree import lays_down, may_be_started_by, permissions_below, require_depth, require_room
 from agent_swarm.domain.commands import RequestPause
 from agent_swarm.domain.errors import Denied
 from agent_swarm.domain.tasks import PauseReason
@@ -112,9 +112,10 @@ def _permit(work: Work, agent: AgentRecord, name: str, actor: str) -> AgentRecor
 
 def stop_agent(work: Work, op: ops.StopAgent) -> ops.AgentsStopped:
     """Stop an agent, or it and all below it; what they run is interrupted, and what they are offered is for all."""
-    agents = [agent for agent in _chosen(work, op) if not agent.is_stopped]
+    agents = [agent for agent in _chosen(work, op) if lays_down(op.actor, agent.stopped_by)]
     for agent in agents:
-        work.rows.put_agent(replace(agent, stopped_at=work.now, stopped_by=op.actor, stop_reason=op.reason))
+        since = work.now if agent.stopped_at is None else agent.stopped_at
+        work.rows.put_agent(replace(agent, stopped_at=since, stopped_by=op.actor, stop_reason=op.reason))
         told = events.agent_stopped(agent.profile.id, reason=op.reason, along_with=op.agent_id, actor=op.actor)
         work.say(told)
     for agent in agents:

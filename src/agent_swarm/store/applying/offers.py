@@ -47,9 +47,7 @@ def give_back(work: Work, agent_id: str, *, actor: str) -> None:
     work.rows.prefetch(tasks=asked)
     for task_id in asked:
         state = work.must(task_id).state
-        is_open = (
-            state.status is TaskStatus.OFFERED and state.pinned_agent == agent_id
-        )  # else another server was faster
+        is_open = state.status is TaskStatus.OFFERED and state.pinned_agent == agent_id  # no other server was faster
         if is_open and (state.pinned_until or 0) > work.now:
             work.decide(Reject(task_id=task_id, agent_id=agent_id), actor=actor, note={"reason": "it was stopped"})
 

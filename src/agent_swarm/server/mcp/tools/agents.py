@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from agent_swarm.domain.errors import InvalidInput
-from agent_swarm.protocol import rest, rest_agents
+from agent_swarm.protocol import limits, rest, rest_agents
 from agent_swarm.server.access import operators_and_attempts
 from agent_swarm.server.context import Context
 from agent_swarm.server.mcp.catalogue import Caller, Tool
@@ -34,7 +34,8 @@ class AgentTools:
 
     async def add(self, asked: rest_agents.AgentInput, caller: Caller) -> dict[str, Any]:
         """The parent is the agent of the token."""
-        adding = agent_tree.add_agent(asked, self._redactor, self._rules, by=caller.identity)
+        redactor = self._redactor.also(caller.token)
+        adding = agent_tree.add_agent(asked, redactor, self._rules, by=caller.identity)
         added = await self._store.apply(await self._store.read(adding))
         return {**await self._show(added.agent.profile.id), "repeated": added.repeated}
 
@@ -43,14 +44,19 @@ class AgentTools:
         by, agent_id = caller.identity, asked.agent_id
         await self._store.read(lambda queries: agent_tree.require_below(queries, agent_id, by=by))
         if asked.action == "stop":
+            redactor = self._redactor.also(caller.token)
             done = await self._store.apply(
-                agent_tree.stop_agent(agent_id, self._redactor, recursive=asked.recursive, reason=asked.reason, by=by)
+                agent_tree.stop_agent(agent_id, redactor, recursive=asked.recursive, reason=asked.reason, by=by)
             )
         elif asked.reason:
             raise InvalidInput("reason says nothing to start; leave it out", details={"field": "reason"})
         else:
             done = await self._store.apply(agent_tree.start_agent(agent_id, recursive=asked.recursive, by=by))
-        return {"agent": await self._show(agent_id), "agents": done.agents, "interruptedTasks": done.interrupted}
+        return {
+            "agent": await self._show(agent_id),
+            "agents": done.agents[: limits.AGENTS_TOLD],
+            "interruptedTasks": done.interrupted[: limits.AGENTS_TOLD],
+        }
 
     async def _show(self, agent_id: str) -> dict[str, Any]:
         found = await self._store.read(agents.get_agent(agent_id, now=self._store.now()))
