@@ -11,6 +11,9 @@ STATEMENTS = "src/agent_swarm/store/sql/statements.py"
 
 KEPT, SERVED = "tests/store/test_agent_tree.py", "tests/server/test_agent_tree.py"
 HANDED_OUT = "tests/services/dispatch/test_agents_changed.py"
+COMMANDS, CLAIMING = "src/agent_swarm/domain/commands.py", "src/agent_swarm/services/claiming.py"
+CLAIMED = "tests/server/test_claiming.py"
+GIVEN_BACK = f"{CLAIMED}::test_given_a_run_when_its_agent_gives_the_task_back_then_others_get_it_a_little_later"
 SERVERS = "tests/store/test_agent_tree_servers.py"
 OFFERS, OFFERED = "src/agent_swarm/store/applying/offers.py", "tests/store/test_offers.py"
 
@@ -90,7 +93,7 @@ GUARDS = (
     Guard(
         "what a stopped agent ran goes to others",
         WORK,
-        "            elif change.state.pause_reason is PauseReason.STOP:  # its agent gets nothing: it is for others\n",
+        "            elif change.state.pause_reason in _FOR_OTHERS:\n",
         "            elif False:\n",
         (
             f"{KEPT}::test_given_a_running_agent_when_it_is_stopped_then_its_task_goes_to_another_one_and_it_gets_nothing",
@@ -232,5 +235,40 @@ GUARDS = (
         "        self._stopped.update(await self._store.read(lambda queries: queries.stopped_agents()))\n",
         "",
         (f"{HANDED_OUT}::test_given_a_stopped_agent_when_the_server_starts_anew_then_it_gets_nothing",),
+    ),
+    Guard(
+        "an agent claims no more than it has slots for",
+        CLAIMING,
+        "    elif held >= agent.slots:\n",
+        "    elif False:\n",
+        (f"{CLAIMED}::test_given_an_agent_without_room_when_it_claims_then_it_is_refused_and_the_task_is_for_all",),
+    ),
+    Guard(
+        "an agent gives back its own task",
+        CLAIMING,
+        "    if by.task_id != task_id or by.fence is None:\n",
+        "    if by.fence is None:\n",
+        (f"{CLAIMED}::test_given_a_task_of_somebody_else_when_an_agent_gives_it_back_then_it_is_denied",),
+    ),
+    Guard(
+        "an attempt that is over gives nothing back",
+        COMMANDS,
+        "            if command.fence is not None:\n",
+        "            if False:\n",
+        (f"{CLAIMED}::test_given_an_attempt_that_is_over_when_it_gives_the_task_back_then_the_next_one_goes_on",),
+    ),
+    Guard(
+        "what is given back is for others",
+        WORK,
+        "_FOR_OTHERS = (PauseReason.STOP, PauseReason.RELEASE)",
+        "_FOR_OTHERS = (PauseReason.STOP,)",
+        (GIVEN_BACK,),
+    ),
+    Guard(
+        "what is given back waits a little",
+        COMMANDS,
+        "not_before=now + GIVEN_BACK.bound(ended.attempt) if is_given_back else ended.not_before",
+        "not_before=ended.not_before",
+        (GIVEN_BACK,),
     ),
 )

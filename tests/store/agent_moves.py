@@ -131,6 +131,26 @@ class AgentMoves(RuleBasedStateMachine):
             }
             self.apply(ops.TaskCommand(command=asked[move], actor="operator"))
 
+    @rule(moves=st.lists(st.sampled_from(["pause", "pause", "lose", "person"]), min_size=1, max_size=3))
+    def give_back_what_runs(self, moves: list[str]) -> None:
+        """An attempt of its own, which asks to give its task back, and then anything happens to it."""
+        begun = self.begin()
+        if begun is None:
+            return
+        held, _ = begun
+        asks = commands.RequestPause(task_id=held.task_id, reason=PauseReason.RELEASE, fence=held.fence)
+        self.apply(ops.TaskCommand(command=asks, actor="agent:x"))
+        self.met.add("given back")
+        for move in moves:
+            if move == "lose":
+                self.now += 31 * SECOND
+                self.apply(ops.RunTimers(jitter=0.3))
+            elif move == "pause":
+                told = commands.Pause(task_id=held.task_id, fence=held.fence, reason=PauseReason.PERSON)
+                self.apply(ops.TaskCommand(command=told, actor="agent:x"))
+            else:
+                self.apply(ops.TaskCommand(command=commands.RequestPause(task_id=held.task_id), actor="operator"))
+
     @rule(data=st.data(), recursive=st.booleans(), by=st.sampled_from(["operator", "operator", "agent:x"]))
     def start_some(self, data: st.DataObject, recursive: bool, by: str) -> None:
         [one] = self._some_agents(data)
@@ -180,6 +200,12 @@ class AgentMoves(RuleBasedStateMachine):
         for record in self.memory.records.values():
             state = record.state
             assert state.agent_id not in stopped or state.pause_wanted is not None
+
+    @invariant()
+    def what_is_for_others_is_not_paused(self) -> None:
+        for record in self.memory.records.values():
+            is_paused = record.state.status is TaskStatus.PAUSED
+            assert not is_paused or record.state.pause_reason not in (PauseReason.STOP, PauseReason.RELEASE)
 
     @invariant()
     def a_stopped_agent_is_asked_nothing(self) -> None:

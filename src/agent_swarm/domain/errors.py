@@ -179,7 +179,7 @@ class NotOnOffer(Conflict):
 
 
 class CannotTake(Conflict):
-    """The agent that is offered a task could not run it."""
+    """The agent that is offered a task, or claims one, could not run it, or not now."""
 
     code = "cannotTake"
 

@@ -152,6 +152,9 @@ def _timed(facts: Facts) -> list[Reason]:
                 {"agentId": task.preferred_agent, "at": at, "inSeconds": seconds},
             )
         ]
+    if task.ended_as is AttemptOutcome.PAUSED and task.preferred_agent is None:
+        told = f"the agent that had it gave it back, and others get it at {at}"
+        return [Reason("givenBack", told, f"the time {at}", {"at": at, "inSeconds": seconds})]
     counts = {
         "failures": task.failures,
         "maxAttempts": task.max_attempts,
@@ -394,6 +397,8 @@ def _paused_for(facts: Facts) -> Reason:
         )
     if task.pause_reason is PauseReason.STOP:
         return Reason("agentStopped", "its agent was stopped", "nothing: the server queues it for others at once")
+    if task.pause_reason is PauseReason.RELEASE:
+        return Reason("givenBack", "its agent gave it back", "nothing: the server queues it for others at once")
     if task.pause_reason is PauseReason.KILL:
         return Reason(
             "pausedByKill",

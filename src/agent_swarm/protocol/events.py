@@ -53,7 +53,8 @@ EVENT_TYPES: dict[str, str] = {
         "{reason, agentId?, failureClass?, retryAt?, code?, message?, branch?, commit?}"
     ),
     "task.pauseRequested": (
-        "A pause was asked for, by a person, for an answer, or as its agent was stopped: {agentId, fence, reason?}"
+        "A pause was asked for, by a person, for an answer, as its agent was stopped or gives the task back: "
+        "{agentId, fence, reason?, note?}"
     ),
     "task.paused": "The attempt was interrupted and can go on: {reason, agentId?, lost?, branch?, commit?}",
     "task.killed": "The kill switch ended the attempt; the task is paused: {agentId, endedFence, activation}",

@@ -39,6 +39,7 @@ News = list[tuple[str, Consequence]]  # what a dependant is told, by upstream
 IDEMPOTENCY_TTL = IDEMPOTENCY_SECONDS * SECOND
 NOTHING_TOLD = AttemptReport()
 NO_NOTE: Mapping[str, Any] = MappingProxyType({})
+_FOR_OTHERS = (PauseReason.STOP, PauseReason.RELEASE)  # its agent gets nothing, or has given it back
 _ENDINGS = ((Consequence.FAIL, fail_by_dependency), (Consequence.SKIP, skip_by_dependency))
 
 
@@ -128,7 +129,7 @@ class Work:
         if before.is_held and change.state.status is TaskStatus.PAUSED:
             if change.state.pause_reason is PauseReason.APPROVAL:
                 self._resume_if_answered(entry.state.id)
-            elif change.state.pause_reason is PauseReason.STOP:  # its agent gets nothing: it is for others
+            elif change.state.pause_reason in _FOR_OTHERS:
                 self.decide(Resume(task_id=entry.state.id), actor=events.SYSTEM)
 
     def _resume_if_answered(self, task_id: str) -> None:
