@@ -424,7 +424,7 @@ def _request_pause(task: TaskState) -> Change | Repeat:
 
 
 def _pause_itself(task: TaskState, reason: PauseReason) -> Change | Repeat:
-    """Rule T6: the run asked people, waits for other tasks, or is to go to others. What a person has asked for stays."""
+    """Rule T6: the run asked people, waits for other tasks, or goes to others. What a person has asked for stays."""
     if task.pause_wanted is not None:
         return Repeat(task)
     if not task.is_held:
