@@ -192,7 +192,9 @@ class AgentMoves(RuleBasedStateMachine):
     def start_everybody(self) -> None:
         """So that histories get far."""
         for agent_id in self.memory.read(lambda queries: queries.stopped_agents()):
-            self.apply(ops.StartAgent(agent_id=agent_id, actor="operator"))
+            (started,) = self.apply(ops.StartAgent(agent_id=agent_id, actor="operator"))
+            assert started.agents == (agent_id,)
+            self.met.add("started")
 
     @invariant()
     def what_a_stopped_agent_holds_is_to_be_interrupted(self) -> None:

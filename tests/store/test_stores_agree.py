@@ -728,6 +728,7 @@ def meet_the_rest(other: Engine) -> None:
         machine.wait_for_tasks(moves=moves)
     for moves in (["accept", "reject"], ["reject"], ["wait"], ["cancel"], ["stop", "offer", "accept"]):
         machine.offer_with(machine.file_for(AGENTS[0]), AGENTS[0], moves)
+    machine.start_everybody()
     machine.stores_agree()
     machine.teardown()
     assert _allowed() <= {met for met, times in machine.seen.items() if times}
