@@ -728,6 +728,7 @@ def meet_the_rest(other: Engine) -> None:
         machine.wait_for_tasks(moves=moves)
     for moves in (["accept", "reject"], ["reject"], ["wait"], ["cancel"], ["stop", "offer", "accept"]):
         machine.offer_with(machine.file_for(AGENTS[0]), AGENTS[0], moves)
+    machine.apply(ops.StopAgent(agent_id=AGENTS[0].id, actor="operator"))
     machine.start_everybody()
     machine.stores_agree()
     machine.teardown()
