@@ -8,7 +8,7 @@ that names the fence and status decided on, so that a decision made on an old ro
 from dataclasses import dataclass, replace
 
 from agent_swarm.domain import deadlines, offers
-from agent_swarm.domain.backoff import AGENT_FAILURE, INFRASTRUCTURE_LOSS, PROVIDER_LIMIT
+from agent_swarm.domain.backoff import AGENT_FAILURE, GIVEN_BACK, INFRASTRUCTURE_LOSS, PROVIDER_LIMIT
 from agent_swarm.domain.changes import Change, Repeat, is_due, queued
 from agent_swarm.domain.errors import IllegalTransition, ResultConflict, StaleLease
 from agent_swarm.domain.tasks import (
@@ -117,13 +117,14 @@ class ConfirmKill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestPause:
-    """A person wants the run interrupted, or the run itself waits for an answer or for other tasks.
+    """A person wants the run interrupted, or the run itself waits for an answer or for other tasks, or gives up.
 
-    The worker does it and answers with `Pause`.
+    The worker does it and answers with `Pause`. `fence` is that of the attempt that asks, None where others do.
     """
 
     task_id: str
     reason: PauseReason = PauseReason.PERSON
+    fence: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +187,8 @@ def decide(task: TaskState, command: Command, *, now: int) -> Change | Repeat:
         case ConfirmKill():
             return _confirm_kill(task, command.agent_id)
         case RequestPause():
+            if command.fence is not None:
+                require_lease(task, command.fence, "pause")
             return _request_pause(task) if command.reason is PauseReason.PERSON else _pause_itself(task, command.reason)
         case Resume():
             return _resume(task, command.agent_id, now)
@@ -436,7 +439,7 @@ def _request_pause(task: TaskState) -> Change | Repeat:
 
 
 def _pause_itself(task: TaskState, reason: PauseReason) -> Change | Repeat:
-    """Rule T6: the run asked people, or waits for other tasks. What a person has asked for meanwhile stays."""
+    """Rule T6: the run asked people, waits for other tasks, or goes to others. What a person has asked for stays."""
     if task.pause_wanted is not None:
         return Repeat(task)
     if not task.is_held:
@@ -467,13 +470,17 @@ def _promote(task: TaskState, now: int) -> Change:
 
 
 def _pause(ended: TaskState, reason: PauseReason, agent: str | None, now: int) -> TaskState:
-    """Rule T6: what a shutdown paused waits for its own agent until the pin is over."""
-    pinned = reason is PauseReason.SHUTDOWN
+    """Rule T6: what a shutdown paused waits for its own agent until the pin is over.
+
+    What is given back waits, longer with every attempt: agents that all give it back do not go round in circles.
+    """
+    pinned, is_given_back = reason is PauseReason.SHUTDOWN, reason is PauseReason.RELEASE
     return changed(
         ended,
         status=TaskStatus.PAUSED,
         pause_reason=reason,
-        preferred_agent=agent,
+        preferred_agent=None if is_given_back else agent,
+        not_before=now + GIVEN_BACK.bound(ended.attempt) if is_given_back else ended.not_before,
         pinned_agent=agent if pinned else None,
         pinned_until=now + RESUME_PIN if pinned else None,
     )

@@ -21,6 +21,7 @@ NAMED = 5  # agents or upstreams a message names before it only counts the rest
 NOBODY = frozenset({"noAgents", "agentUnknown", "agentUnsuitable", "noMatchingAgent", "onlyLeads", "agentsOffline"}) | {
     "noAgentInSwarm",
     "agentNotInSwarm",
+    "agentStopped",
 }
 HANDED_OUT = 15 * SECOND  # in so long a task in the queue meets a free agent, also where a wake-up was lost
 
@@ -162,6 +163,9 @@ def _timed(facts: Facts) -> list[Reason]:
                 {"at": at, "inSeconds": seconds, "code": facts.failure_code},
             )
         ]
+    if task.ended_as is AttemptOutcome.PAUSED and task.preferred_agent is None:
+        told = f"the agent that had it gave it back, and others get it at {at}"
+        return [Reason("givenBack", told, f"the time {at}", {"at": at, "inSeconds": seconds})]
     counts = {
         "failures": task.failures,
         "maxAttempts": task.max_attempts,
@@ -279,7 +283,19 @@ def _when_free(facts: Facts, fitting: Sequence[Candidate]) -> list[Reason]:
     fit_for_it = [agent for agent in fitting if agent.profile.id not in stopped]
     if not fit_for_it:
         return [_switched_off(facts, stopped[agent.profile.id]) for agent in fitting[:NAMED]]
-    return _when_there(facts, fit_for_it)
+    may_work = [agent for agent in fit_for_it if not agent.stopped_by]
+    if not may_work:
+        return [_stopped(agent) for agent in fit_for_it[:NAMED]]
+    return _when_there(facts, may_work)
+
+
+def _stopped(agent: Candidate) -> Reason:
+    return Reason(
+        "agentStopped",
+        f"agent {agent.name}, which fits, is stopped (by {agent.stopped_by})",
+        f"start it: agent-swarm agent start {agent.profile.id}",
+        {"agentId": agent.profile.id, "by": agent.stopped_by},
+    )
 
 
 def _when_there(facts: Facts, fitting: Sequence[Candidate]) -> list[Reason]:
@@ -403,6 +419,10 @@ def _paused_for(facts: Facts) -> Reason:
             "its agent waits for the end of the tasks below it",
             f"their end: agent-swarm task list --parent {task.id}; or resume it now: agent-swarm task resume",
         )
+    if task.pause_reason is PauseReason.STOP:
+        return Reason("agentStopped", "its agent was stopped", "nothing: the server queues it for others at once")
+    if task.pause_reason is PauseReason.RELEASE:
+        return Reason("givenBack", "its agent gave it back", "nothing: the server queues it for others at once")
     if task.pause_reason is PauseReason.KILL:
         return Reason(
             "pausedByKill",

@@ -35,6 +35,7 @@ class Candidate:
     last_seen_at: int = 0
     silent_since: int | None = None
     said_goodbye: bool = False
+    stopped_by: str = ""  # empty: it is not stopped
     holds: tuple[tuple[str, str], ...] = ()
     rests_until: int | None = None  # it takes nothing until then, for `rests_for`
     rests_for: str = ""

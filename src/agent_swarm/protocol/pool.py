@@ -373,6 +373,7 @@ class Claimed(Wire):
     previous: PreviousAttempt | None = None
     below: tuple[Dependency, ...] = ()  # what the tasks below it delivered, for an attempt that is not the first
     answers: str = ""  # what became of everything that the task asked people, and of the tasks below it
+    instructions: str = ""  # what the agent is to know in every attempt, beside what its worker tells it
     environment: tuple[Variable, ...] = Field(default=(), repr=False)
     permissions: Permissions | None = None
     messages: tuple[MessageText, ...] = ()  # what waited for the agent, or for this task, oldest first

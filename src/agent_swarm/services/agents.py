@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from agent_swarm.domain.errors import NotFound
-from agent_swarm.protocol import rest
+from agent_swarm.protocol import limits, rest, rest_agents
 from agent_swarm.services import cursors, views
 from agent_swarm.store.base import Queries
+from agent_swarm.store.families.agent_children import AGENT_CHILDREN
 from agent_swarm.store.families.rests import resting
 from agent_swarm.store.families.swarms import living_swarm
 from agent_swarm.store.records import AgentRecord, TaskRecord
@@ -31,18 +32,20 @@ def list_agents(
     return reading
 
 
-def get_agent(agent_id: str, *, now: int) -> Callable[[Queries], rest.Agent]:
+def get_agent(agent_id: str, *, now: int) -> Callable[[Queries], rest_agents.AgentDetail]:
     """A reading: one agent. Raises NotFound."""
 
-    def reading(queries: Queries) -> rest.Agent:
-        found = require_agent(queries, agent_id)
-        return views.agent(found, queries.held_tasks(agent_id), resting(queries, now), now=now)
+    def reading(queries: Queries) -> rest_agents.AgentDetail:
+        agent = require_agent(queries, agent_id)
+        children = queries.scan(AGENT_CHILDREN, agent_id, limit=limits.PAGE_MAX)
+        below = [child.agent_id for child in children]
+        return views.agent_detail(agent, queries.held_tasks(agent_id), below, resting(queries, now), now=now)
 
     return reading
 
 
 def require_agent(queries: Queries, agent_id: str) -> AgentRecord:
-    """The agent, or NotFound."""
+    """The agent. Raises NotFound."""
     agent = queries.agent(agent_id)
     if agent is None:
         raise NotFound(

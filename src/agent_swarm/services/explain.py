@@ -116,6 +116,7 @@ def _candidate(
         last_seen_at=agent.last_seen_at,
         silent_since=agent.last_seen_at if is_silent else None,
         said_goodbye=agent.offline_at is not None,
+        stopped_by=agent.stopped_by if agent.is_stopped else "",
         holds=tuple((task.spec.id, task.spec.title) for task in held),
         rests_until=None if rest is None else rest.until,
         rests_for="" if rest is None else rest.reason,

@@ -19,7 +19,7 @@ from agent_swarm.protocol.limits import FRAME_BYTES
 from agent_swarm.protocol.pool import CLOSE_PROTOCOL, CLOSE_SUPERSEDED, CLOSE_UNAUTHENTICATED, Frame
 from agent_swarm.server.pool import socket
 from agent_swarm.services.agents import get_agent
-from agent_swarm.store.operations import ClaimTask, Heartbeat, RevokeToken
+from agent_swarm.store.operations import ChangeAgentProfile, ClaimTask, Heartbeat, RevokeToken
 
 pytestmark = pytest.mark.anyio
 
@@ -38,6 +38,16 @@ async def test_given_a_ready_task_when_a_credit_comes_then_it_is_pushed_at_once(
     task_id = await house.create()
     peer = await house.peer(credits=1)
     assert (await peer.claim()).task_id == task_id
+
+
+async def test_given_instructions_for_an_agent_when_it_claims_then_they_come_along(house: House) -> None:
+    worker = await house.register()
+    peer = await house.connect(worker)
+    await peer.credit()
+    fields = {"instructions": "be brief"}
+    await house.store.apply(ChangeAgentProfile(agent_id=worker.agent_id, expected=0, actor="operator", fields=fields))
+    await house.create()
+    assert (await peer.claim()).instructions == "be brief"
 
 
 async def test_given_project_dependency_and_earlier_attempt_when_a_task_is_claimed_then_all_of_them_are_told(

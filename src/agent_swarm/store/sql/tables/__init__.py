@@ -1,6 +1,17 @@
 """The tables, by subject; all of them are in `metadata`."""
 
-from agent_swarm.store.sql.tables.agents import agent, agent_rest, idempotency, project, swarm, swarm_name, token
+from agent_swarm.store.sql.tables.agents import (
+    agent,
+    agent_child,
+    agent_profile_version,
+    agent_report,
+    agent_rest,
+    idempotency,
+    project,
+    swarm,
+    swarm_name,
+    token,
+)
 from agent_swarm.store.sql.tables.approvals import approval, approval_of_task, approval_place
 from agent_swarm.store.sql.tables.base import metadata
 from agent_swarm.store.sql.tables.history import chain_state, checkpoint, event, event_head, fact, kill_switch
@@ -47,6 +58,9 @@ from agent_swarm.store.sql.tables.work import (
 
 __all__ = [
     "agent",
+    "agent_child",
+    "agent_profile_version",
+    "agent_report",
     "agent_rest",
     "approval",
     "approval_of_task",
