@@ -3,6 +3,7 @@
 from agent_swarm.domain.budgets import Budget, words_of
 from agent_swarm.domain.caps import Cap
 from agent_swarm.domain.errors import (
+    AgentStopped,
     AlreadyExists,
     BudgetExhausted,
     CannotBeEnforced,
@@ -42,6 +43,32 @@ def budget_exhausted(budget: Budget) -> BudgetExhausted:
         f"budget {budget.name!r} of agent {budget.scope_id!r} has no room for another attempt: {words_of(budget)}",
         hint="raise it: agent-swarm budget set",
         details={"budgetId": budget.id, "name": budget.name},
+    )
+
+
+def unknown_profile_version(agent_id: str, number: int) -> NotFound:
+    """The profile has no such version."""
+    return NotFound(
+        f"the profile of agent {agent_id!r} has no version {number}",
+        hint="list them with: agent-swarm agent profile versions",
+        details={"agentId": agent_id, "version": number},
+    )
+
+
+def agent_exists(agent_id: str) -> AlreadyExists:
+    """Another agent has this id."""
+    return AlreadyExists(
+        f"an agent with the id {agent_id!r} exists", hint="leave the id out", details={"agentId": agent_id}
+    )
+
+
+def agent_stopped(agent: AgentRecord) -> AgentStopped:
+    """It gets no work."""
+    reason = f": {agent.stop_reason}" if agent.stop_reason else ""
+    return AgentStopped(
+        f"agent {agent.name!r} is stopped{reason}",
+        hint=f"let it work again: agent-swarm agent start {agent.profile.id}",
+        details={"agentId": agent.profile.id, "by": agent.stopped_by, "reason": agent.stop_reason},
     )
 
 

@@ -92,6 +92,22 @@ class WaitingRoom:
             self._note_labels(agent)
         return waiting
 
+    def stop(self, agent_id: str) -> None:
+        """The agent gets no work: its credits are kept, and picked by nobody."""
+        for seat in self._seats_of.get(agent_id, ()):
+            seat.is_stopped = True
+            seat.kind.idle.pop(seat, None)
+
+    def start(self, agent_id: str) -> list[Credit]:
+        """The agent may work again. Answers the credits that waited so far, to be placed again."""
+        waiting: list[Credit] = []
+        for seat in self._seats_of.get(agent_id, ()):
+            seat.is_stopped = False
+            seat.kind.idle.pop(seat, None)
+            waiting.extend(seat.waiting.values())
+            seat.waiting.clear()
+        return waiting
+
     def seats_of(self, agent_id: str) -> tuple[Seat, ...]:
         """The connections of an agent."""
         return tuple(self._seats_of.get(agent_id, ()))
@@ -108,7 +124,7 @@ class WaitingRoom:
         seat = credit.seat
         was_idle = bool(seat.waiting)
         seat.waiting[credit.claim_id] = credit
-        if not was_idle:
+        if not was_idle and not seat.is_stopped:
             if not in_front:
                 seat.turn = self._next_turn()
             self._line_up(seat)
@@ -186,7 +202,10 @@ class WaitingRoom:
         idle = [
             seat
             for seat in self._seats_of.get(agent_id, ())
-            if seat.waiting and agent_id not in self._aside and (class_id in seat.kind.served or class_id in seat.own)
+            if seat.waiting
+            and not seat.is_stopped
+            and agent_id not in self._aside
+            and (class_id in seat.kind.served or class_id in seat.own)
         ]
         return min(idle, key=lambda seat: seat.turn, default=None)
 
@@ -200,7 +219,7 @@ class WaitingRoom:
         return credit
 
     def _line_up(self, seat: Seat) -> None:
-        if seat.agent.id in self._aside:
+        if seat.is_stopped or seat.agent.id in self._aside:
             return
         kind = seat.kind
         kind.idle[seat] = None

@@ -84,7 +84,19 @@ class SwarmTools:
         return [] if record is None else left_of(queries, record.spec, identity.agent_id, self._store.now())
 
 
-_SHOWN = ("id", "name", "status", "agentRole", "role", "description", "harness", "skills", "tags", "currentTasks")
+_SHOWN = (
+    "id",
+    "name",
+    "status",
+    "agentRole",
+    "role",
+    "description",
+    "harness",
+    "skills",
+    "tags",
+    "capacity",
+    "currentTasks",
+)
 
 
 def _short(agent: dict[str, Any]) -> dict[str, Any]:
