@@ -22,6 +22,7 @@ from agent_swarm.store.families.budgets import (
     BUDGET_TARGETS,
     BUDGET_WAITS,
     BUDGETS,
+    RESERVATIONS,
     BudgetLook,
     BudgetTarget,
     unknown_budget,
@@ -92,6 +93,10 @@ def remove_budget(work: Work, op: ops.RemoveBudget) -> Budget:
         work.remove(BUDGET_TARGETS, place)
     work.put(BUDGET_LOOKS, BudgetLook(id=found.id))
     work.say(events.of_budget("budget.removed", found, actor=op.actor))
+    if not work.rows.has_budgets():  # ends of attempts ask for nothing from now on
+        while held := work.scan(RESERVATIONS, limit=500):
+            for one in held:
+                work.remove(RESERVATIONS, one.attempt)
     return found
 
 
