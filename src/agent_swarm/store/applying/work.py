@@ -27,6 +27,7 @@ from agent_swarm.faults import crash_point
 from agent_swarm.protocol.limits import IDEMPOTENCY_SECONDS
 from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
+from agent_swarm.store.applying.endings import fire_triggers
 from agent_swarm.store.events import Draft
 from agent_swarm.store.families import approvals, offers
 from agent_swarm.store.families.family import Family
@@ -156,9 +157,10 @@ class Work:
             self.ended[state.id] = state.status
 
     def cascade(self) -> None:
-        """Rule T8: tell the dependants of what ended, level by level."""
+        """Rules T8 and T9: have triggers fire for what ended, and tell its dependants, level by level."""
         while self.ended:
             ended, self.ended = self.ended, {}
+            fire_triggers(self, ended)
             news: dict[str, News] = defaultdict(list)
             may_end: set[str] = set()
             for task_id, edge in self.rows.edges_from(sorted(ended)):
