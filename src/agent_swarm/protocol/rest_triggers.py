@@ -24,7 +24,7 @@ class TriggerInput(TaskTriggerInput):
 
 
 class Trigger(Output):
-    """A trigger; without `taskId` it stands. `failures` are counted in a row, `settled` are the firings that are over."""
+    """A trigger; without `taskId` it stands. `failures` are those in a row, `settled` the firings that are over."""
 
     id: str
     name: str | None

@@ -65,6 +65,18 @@ class Metrics:
             buckets=(*_BUCKETS, 600.0, 3600.0),
             registry=self.registry,
         )
+        self.trigger_firings = Counter(
+            "agent_swarm_trigger_firings",
+            "What became of firings of triggers that this server looked after; `again` are tries that failed.",
+            ("action", "outcome"),
+            registry=self.registry,
+        )
+        self.webhook_seconds = Histogram(
+            "agent_swarm_webhook_seconds",
+            "How long a try of a webhook took.",
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
         self.kills = Counter(
             "agent_swarm_kill_switch_activations",
             "Times the kill switch was turned on while this server ran.",

@@ -228,6 +228,7 @@ class ReportDelivery(RecordOperation[Firing | None]):
     code: str = ""
     message: str = ""
     swarm_id: str | None = None
+    counts: bool = True  # among the failures of its trigger
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -254,7 +255,7 @@ class ReportDelivery(RecordOperation[Firing | None]):
             desk.say(in_swarm(draft, self.swarm_id))
         trigger = desk.get(TRIGGERS, found.scope, found.trigger_id)
         if trigger is not None:
-            failure = "" if self.is_taken else self.message or self.code
+            failure = "" if self.is_taken else (self.message or self.code) if self.counts else None
             note_outcome(desk, trigger, failure=failure, is_settled=not found.is_pending)
         return found
 

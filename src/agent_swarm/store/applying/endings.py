@@ -19,7 +19,6 @@ from agent_swarm.store.families.triggers import (
     STANDING,
     TRIGGERS,
     Firing,
-    FiringLook,
     FiringOf,
     Trigger,
     told_of,
@@ -45,7 +44,7 @@ def fire_triggers(work: "Work", ended: Mapping[str, TaskStatus]) -> None:
     known = {firing.id for firing in work.rows.under(FIRINGS, [firing.id for firing in wanted])} if wanted else set()
     firings = [firing for firing in wanted if firing.id not in known]
     work.add(FIRINGS, firings)
-    work.add(FIRING_LOOKS, [FiringLook(at=work.now, id=firing.id) for firing in firings])
+    work.add(FIRING_LOOKS, [look for firing in firings for look in firing.look()])
     work.add(FIRINGS_OF, [FiringOf(trigger_id=one.trigger_id, rank=-work.now, id=one.id) for one in firings])
     for firing in firings:
         told = told_of("trigger.fired", firing, actor=SYSTEM, on=firing.event.value)

@@ -24,6 +24,7 @@ from agent_swarm.store.families.family import Family
 from agent_swarm.store.operations.base import Desk
 
 STANDING = ""  # the scope of a trigger that belongs to no task
+HERE, OVER = "here", "over"  # lanes of what servers do themselves, and of what is to be removed one day
 _TRIMMED = KEPT_FIRINGS + 2 * TRIM_EVERY
 
 
@@ -142,11 +143,21 @@ class Firing:
         """Whether it is still to be done."""
         return self.status is FiringStatus.PENDING
 
+    @property
+    def lane(self) -> str:
+        """What it waits beside: webhooks by the server they go to, so that a slow one holds up no other."""
+        return (self.origin or HERE) if self.is_pending else OVER
+
+    def look(self) -> "list[FiringLook]":
+        """Its entry among the looks, where it has one."""
+        return [] if self.look_at is None else [FiringLook(lane=self.lane, at=self.look_at, id=self.id)]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FiringLook:
-    """When to look at a firing, first ones first."""
+    """When to look at a firing, by lane, first ones first."""
 
+    lane: str
     at: int
     id: str
 
@@ -183,7 +194,7 @@ TRIGGER_WORK = Family("trigger_work", TriggerWork, key=("trigger_id",))
 TRIGGER_NAMES = Family("trigger_name", TriggerName, key=("name",))
 TRIGGER_SECRETS = Family("trigger_secret", TriggerSecret, key=("trigger_id",))
 FIRINGS = Family("trigger_firing", Firing, key=("id",))
-FIRING_LOOKS = Family("trigger_look", FiringLook, key=("at", "id"))
+FIRING_LOOKS = Family("trigger_look", FiringLook, key=("lane", "at", "id"))
 FIRINGS_OF = Family("trigger_log", FiringOf, key=("trigger_id", "rank", "id"))
 TRIGGERED_TASKS = Family("triggered_task", TriggeredTask, key=("task_id",))
 TRIGGERED_ROOTS = Family("triggered_root", TriggeredRoot, key=("root_id",))
@@ -191,11 +202,10 @@ TRIGGERED_ROOTS = Family("triggered_root", TriggeredRoot, key=("root_id",))
 
 def put_firing(desk: Desk, firing: Firing, *, before: Firing) -> Firing:
     """Keep a firing as it is now; its entry among the looks moves along."""
-    if before.look_at != firing.look_at:
-        if before.look_at is not None:
-            desk.remove(FIRING_LOOKS, before.look_at, before.id)
-        if firing.look_at is not None:
-            desk.add(FIRING_LOOKS, [FiringLook(at=firing.look_at, id=firing.id)])
+    if before.look() != firing.look():
+        for look in before.look():
+            desk.remove(FIRING_LOOKS, look.lane, look.at, look.id)
+        desk.add(FIRING_LOOKS, firing.look())
     desk.put(FIRINGS, firing)
     return firing
 
@@ -207,8 +217,8 @@ def settled(firing: Firing, status: FiringStatus, *, now: int, **fields: Any) ->
 
 def remove_firing(desk: Desk, firing: Firing) -> None:
     """Take a firing away."""
-    if firing.look_at is not None:
-        desk.remove(FIRING_LOOKS, firing.look_at, firing.id)
+    for look in firing.look():
+        desk.remove(FIRING_LOOKS, look.lane, look.at, look.id)
     desk.remove(FIRINGS_OF, firing.trigger_id, -firing.fired_at, firing.id)
     desk.remove(FIRINGS, firing.id)
 

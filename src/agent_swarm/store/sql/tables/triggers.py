@@ -79,10 +79,11 @@ trigger_firing = sa.Table(
     postgresql_with=ROOM,
 )
 
-# By time: what is due is at its beginning.
+# By lane and time: what is due is at the beginning of its lane.
 trigger_look = sa.Table(
     "trigger_look",
     metadata,
+    sa.Column("lane", sa.String(300), primary_key=True),
     sa.Column("at", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("id", ID, primary_key=True),
 )

@@ -91,9 +91,10 @@ def _firings() -> None:
     )
     op.create_table(
         "trigger_look",
+        sa.Column("lane", sa.String(length=300), nullable=False),
         sa.Column("at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("id", sa.String(length=36), nullable=False),
-        sa.PrimaryKeyConstraint("at", "id", name=op.f("pk_trigger_look")),
+        sa.PrimaryKeyConstraint("lane", "at", "id", name=op.f("pk_trigger_look")),
     )
     op.create_table(
         "trigger_log",
