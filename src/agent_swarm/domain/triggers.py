@@ -14,7 +14,7 @@ from agent_swarm.domain.time import SECOND
 NAME_CHARS = 100
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 PER_TASK = 10
-STANDING = 200  # all of them are looked at when tasks end
+STANDING = 300  # all of them are looked at when tasks end
 DEPTH = 5  # triggers in a row: a task that a trigger filed, whose end files the next
 PER_ROOT = 100  # tasks that triggers file below one root
 MESSAGES_PER_HOUR = 600  # of one standing trigger

@@ -46,6 +46,7 @@ from agent_swarm.server.routes import (
     schedules,
     swarms,
     tasks,
+    triggers,
     users,
 )
 from agent_swarm.server.settings import ServerSettings
@@ -77,6 +78,7 @@ FACES = (
     kv,
     approvals,
     schedules,
+    triggers,
     health,
 )
 

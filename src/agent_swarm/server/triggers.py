@@ -130,7 +130,7 @@ class TriggerRunner(Service):
         """File and post; what goes wrong with one is nothing to the others."""
         operations = await self._store.read(lambda queries: [self._operation(queries, one) for one in due])
         answers = await asyncio.gather(*(self._store.apply(one) for one in operations), return_exceptions=True)
-        held = []
+        held, has_settled = [], False
         for firing, answer in zip(due, answers, strict=True):
             if isinstance(answer, Busy | ShuttingDown):
                 raise answer
@@ -139,10 +139,10 @@ class TriggerRunner(Service):
             if not isinstance(answer, Settled) or answer.is_held:
                 held.append(firing)
             elif answer.firing is not None:
+                has_settled = True
                 self._metrics.trigger_firings.labels(firing.action.value, answer.firing.status.value).inc()
-        if held:
-            await self._store.apply(PutOffFirings(firing_ids=_ids(held), pause=_PUT_OFF))
-        return bool(due)
+        put_off = await self._store.apply(PutOffFirings(firing_ids=_ids(held), pause=_PUT_OFF)) if held else []
+        return has_settled or bool(put_off)
 
     def _operation(self, queries: Queries, firing: Firing) -> SettleFiring:
         try:
