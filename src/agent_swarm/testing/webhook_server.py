@@ -41,6 +41,7 @@ class WebhookServer:
     began: int = 0  # requests, answered or not
     url: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _ticks: threading.Event = field(default_factory=threading.Event)  # never set: it is waited for
 
     @property
     def ids(self) -> list[str]:
@@ -74,7 +75,7 @@ class WebhookServer:
         while len(self.came) < count:
             if time.monotonic() > give_up_at:
                 raise AssertionError(f"{len(self.came)} deliveries came within {within} s, expected {count}")
-            self.released.wait(0.01)
+            self._ticks.wait(0.01)
         return list(self.came)
 
 
