@@ -1,4 +1,4 @@
-"""Triggers over real servers on one PostgreSQL that are killed: each ending is acted on once, webhooks at least once."""
+"""Triggers over real servers on one PostgreSQL that are killed: each ending is acted on once, each webhook comes."""
 
 import random
 from collections import Counter
@@ -19,12 +19,14 @@ TASKS, SEED = 40, 20_261_127
 
 
 @pytest.fixture
-def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RealFleet]:
-    monkeypatch.setenv("AGENT_SWARM_WEBHOOK_ALLOW", "127.0.0.1")
-    monkeypatch.setenv("AGENT_SWARM_SECRET_REFERENCES", "env://HOOK_*")
-    monkeypatch.setenv("HOOK_SECRET", "s")
+def fleet(tmp_path: Path) -> Iterator[RealFleet]:
+    variables = {
+        "AGENT_SWARM_WEBHOOK_ALLOW": "127.0.0.1",
+        "AGENT_SWARM_SECRET_REFERENCES": "env://HOOK_*",
+        "HOOK_SECRET": "s",
+    }
     with postgres.server() as server, postgres.database(server) as url:
-        fleet = RealFleet(tmp_path / "fleet", url, servers=2, chance=random.Random(SEED))
+        fleet = RealFleet(tmp_path / "fleet", url, servers=2, chance=random.Random(SEED), variables=variables)
         try:
             yield fleet
         finally:

@@ -79,7 +79,7 @@ async def test_given_a_standing_trigger_when_a_task_completes_then_one_is_filed_
     review, _ = await tasks(world)
     assert (review["title"], review["parentTaskId"], review["createdBy"]) == ("review", task_id, "operator")
     claim = await world.claim(next(iter(world.agents.values())))
-    assert "all is green" in (await world.frame_of(claim)).task.prompt
+    assert "all is green" in (await world.frame_of(claim)).prompt
     (done,) = await deliveries(world)
     assert (done["status"], done["made"], done["event"], done["tries"]) == ("done", review["id"], "completed", 1)
     assert await world.get(f"/api/trigger-deliveries/{done['id']}") == done
