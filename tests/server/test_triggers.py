@@ -295,6 +295,19 @@ async def test_given_a_lead_when_it_files_with_triggers_then_what_they_file_is_i
     assert review["createdBy"].startswith("agent:")
 
 
+async def test_given_a_message_of_an_agents_trigger_when_it_is_posted_then_the_agent_is_its_sender(
+    world: World,
+) -> None:
+    claim = await lead_of(world)
+    does = {"postMessage": {"text": "your child is over", "filer": True}}
+    body = {"prompt": "c", "triggers": [{"on": "cancelled", "do": does}]}
+    filed = await world.post("/api/tasks", body, token=claim.token)
+    await world.post(f"/api/tasks/{filed['id']}/cancel")
+    await act(world)
+    (said,) = (await world.get("/api/messages", params={"taskId": filed["id"]}))["messages"]
+    assert (said["sender"], said["to"]) == (filed["createdBy"], [filed["createdBy"]])
+
+
 async def test_given_a_running_agent_when_it_wants_a_webhook_or_a_standing_trigger_then_it_is_refused(
     world: World,
 ) -> None:

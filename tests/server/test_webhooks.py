@@ -14,6 +14,7 @@ import pytest
 from tests.server.test_triggers import act, deliveries, refused, tasks
 from tests.server.world import World, opened
 
+from agent_swarm.domain import commands
 from agent_swarm.domain.addresses import Address
 from agent_swarm.domain.webhooks import Vouched, target_of
 from agent_swarm.services.webhooks import signing
@@ -252,6 +253,23 @@ async def test_given_the_kill_switch_when_a_task_has_ended_then_nothing_is_sent_
     await world.post("/api/kill-switch", {"action": "lift"})
     await settled(world)
     assert endpoint.began == 2
+
+
+async def test_given_the_kill_switch_of_a_swarm_when_a_task_of_it_ends_then_nothing_is_sent(
+    world: World, endpoint: WebhookServer
+) -> None:
+    await add(world, endpoint.url)
+    await world.post("/api/swarms", {"name": "checkout"})
+    task_id = await world.file("x", swarm="checkout")
+    await world.post("/api/kill-switch", {"action": "activate", "scope": "swarm", "id": "checkout"})
+    await world.command(commands.Cancel(task_id=task_id))
+    assert (await tried(world, 1))["code"] == "killed"
+    assert endpoint.began == 0
+    assert (await world.get("/api/triggers/hook"))["failures"] == 0
+    await world.post("/api/kill-switch", {"action": "lift", "scope": "swarm", "id": "checkout"})
+    world.clock.advance(10)
+    await settled(world)
+    assert endpoint.began == 1
 
 
 async def test_given_an_address_that_is_not_public_when_nobody_allows_it_then_it_is_refused_at_once(

@@ -65,24 +65,26 @@ class Carrier:
         return SettleFiring(firing_id=firing.id, swarm_id=task.spec.swarm_id, tasks=create.tasks, capped=create.capped)
 
     def _post(self, queries: Queries, trigger: Trigger, post: Any, task: TaskRecord) -> PostMessage:
-        """The message. Its sender is the system: whoever made the trigger may be who is to hear of it."""
+        """The message. That of an agent's trigger is the agent's; else its sender is the system."""
+        maker = maker_of(trigger)
         people, own = People(queries), self._redactor.text(post["text"])
         channel = channel_name(post["channel"]) if "channel" in post else None
         to: list[str] = []
         if channel is not None:
-            mail_access.require_member(queries, channel, maker_of(trigger))
+            mail_access.require_member(queries, channel, maker)
             reached = recipients.members_of(queries, channel)
         else:
             named = [task.spec.created_by] if post.get("filer") else post["to"]
             to = list(dict.fromkeys(people.actor_of(who, "to") for who in named))
             reached = to
         meant = people.meant_by(own)
+        # Whoever made the trigger may be who is to hear of it: nobody is left out as its sender.
         chosen = recipients.addressees(people, reached, meant, direct=channel is None, sender=SYSTEM)
         message = Message(
             id=new_id(),
             kind=MessageKind.DIRECT if channel is None else MessageKind.CHANNEL,
-            sender=SYSTEM,
-            sender_name=f"trigger {trigger.name}".rstrip(),
+            sender=SYSTEM if maker.agent_id is None else maker.actor,
+            sender_name=_sender_name(queries, maker, trigger),
             channel=channel,
             task_id=task.spec.id,
             to=tuple(to),
@@ -106,6 +108,11 @@ def maker_of(trigger: Trigger) -> Identity:
         task_id=trigger.maker_task_id,
         owner=trigger.created_by,
     )
+
+
+def _sender_name(queries: Queries, maker: Identity, trigger: Trigger) -> str:
+    agent = queries.agent(maker.agent_id) if maker.agent_id else None
+    return agent.name if agent is not None else f"trigger {trigger.name}".rstrip()
 
 
 def _text(own: str, task: TaskRecord, *, with_result: bool) -> str:
