@@ -105,8 +105,8 @@ GUARDS = (
     Guard(
         "a trigger posts so many messages an hour",
         RULES,
-        "        return None if current.posted >= MESSAGES_PER_HOUR else Hour(",
-        "        return Hour(",
+        "        if current.posted >= MESSAGES_PER_HOUR:\n",
+        "        if False:\n",
         (f"{KEPT}::test_given_a_trigger_that_posts_very_much_when_its_hour_is_full_then_it_is_refused_until_the_next",),
     ),
     Guard(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.server.sessions import add_user, session_of
 from tests.server.test_triggers import act, deliveries, refused, tasks
 from tests.server.world import World, opened
 
@@ -135,6 +136,16 @@ async def test_given_a_secret_that_is_kept_elsewhere_when_a_task_ends_then_it_is
         require_signed(came, "a secret of the tests")
     events = await world.get("/api/events", params={"limit": 200})
     assert "a secret of the tests" not in json.dumps(events)
+
+
+async def test_given_a_viewer_when_a_webhook_is_shown_then_the_path_it_goes_to_is_left_out(
+    world: World, endpoint: WebhookServer
+) -> None:
+    await add(world, endpoint.url)
+    viewer = (await session_of(world, await add_user(world, "vera"))).access
+    shown = await world.get("/api/triggers/hook", token=viewer)
+    assert shown["do"]["webhook"]["url"] == endpoint.url.replace("/hook", "/…")
+    assert (await world.get("/api/triggers/hook"))["do"]["webhook"]["url"] == endpoint.url
 
 
 async def test_given_an_endpoint_that_fails_when_it_is_tried_again_then_the_id_stays_and_pauses_grow(

@@ -384,6 +384,7 @@ def test_given_a_name_that_is_taken_when_a_trigger_is_added_then_it_is_refused_a
         swarm.do(creation())
 
 
+@pytest.mark.slow
 def test_given_as_many_triggers_as_there_may_be_when_one_more_is_added_then_it_is_refused(swarm: Driver) -> None:
     for number in range(STANDING):
         made(swarm, f"t{number}")

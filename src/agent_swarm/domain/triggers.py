@@ -5,7 +5,7 @@ noted in the same transaction, once per trigger, task and attempt, and done soon
 """
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -117,11 +117,6 @@ class Hour:
     def one_more(self, now: int) -> "Hour | None":
         """The hour with one message more; None where that would be too many."""
         current = self if now - self.began_at < _HOUR else Hour(began_at=now)
-        return (
-            None if current.posted >= MESSAGES_PER_HOUR else Hour(began_at=current.began_at, posted=current.posted + 1)
-        )
-
-
-def words_of(events: Sequence[str]) -> str:
-    """For people: how a task has to end."""
-    return ", ".join(events)
+        if current.posted >= MESSAGES_PER_HOUR:
+            return None
+        return Hour(began_at=current.began_at, posted=current.posted + 1)

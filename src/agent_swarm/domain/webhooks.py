@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Self
 from urllib.parse import urlsplit
@@ -130,9 +129,7 @@ def asked_pause(retry_after: str, *, now: int) -> int:
     if text.isascii() and text.isdigit() and len(text) < 10:
         return int(text) * SECOND
     try:
-        until = parsedate_to_datetime(text)
+        until = datetime.strptime(text, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)  # RFC 9110 §5.6.7
     except ValueError:
         return 0
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=UTC)
     return max(0, int((until - datetime.fromtimestamp(now / SECOND, UTC)).total_seconds() * SECOND))

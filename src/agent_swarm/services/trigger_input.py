@@ -59,6 +59,7 @@ def of_task(
 ) -> tuple[TaskTrigger, ...]:
     """The triggers of a task that is filed. Raises InvalidInput, Denied."""
     made = []
+    ids = sorted(new_id() for _ in sent)  # they are listed in the order in which they were sent
     for index, one in enumerate(sent):
         place = f"{where}triggers[{index}]."
         meant = meant_by(one, place, by=by)
@@ -68,16 +69,16 @@ def of_task(
                 "is missing: deliveries are signed, and a secret that is made here is shown with standing triggers "
                 "only; expected a reference such as ref:env://WEBHOOK_SECRET",
             )
-        trigger = trigger_of(meant, scope=task_id, by=by)
+        trigger = trigger_of(meant, scope=task_id, by=by, id=ids[index])
         made.append(TaskTrigger(trigger=trigger, work=TriggerWork(trigger_id=trigger.id, does=meant.does)))
     return tuple(made)
 
 
-def trigger_of(meant: Meant, *, scope: str, by: Identity, **fields: Any) -> Trigger:
+def trigger_of(meant: Meant, *, scope: str, by: Identity, id: str = "", **fields: Any) -> Trigger:
     """A new trigger, made by whoever asks."""
     return Trigger(
         scope=scope,
-        id=new_id(),
+        id=id or new_id(),
         events=meant.events,
         action=meant.action,
         origin=meant.origin,

@@ -13,9 +13,12 @@ def shown(trigger: Trigger) -> rest.Trigger:
     return rest.Trigger(**_fields(trigger))
 
 
-def whole(trigger: Trigger, work: TriggerWork | None) -> rest.TriggerDetail:
-    """A trigger with what it does."""
-    return rest.TriggerDetail(**_fields(trigger), do=_does(work))
+def whole(trigger: Trigger, work: TriggerWork | None, *, with_path: bool) -> rest.TriggerDetail:
+    """A trigger with what it does. Unless `with_path`, of a webhook's address the server alone: a path may be secret."""
+    does = _does(work)
+    if "webhook" in does and not with_path:
+        does = {"webhook": {**does["webhook"], "url": f"{trigger.origin}/…"}}
+    return rest.TriggerDetail(**_fields(trigger), do=does)
 
 
 def made(trigger: Trigger, work: TriggerWork | None, secret: str | None) -> rest.NewTrigger:

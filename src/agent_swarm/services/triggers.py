@@ -14,7 +14,7 @@ from agent_swarm.services import cursors, tasks, trigger_input, trigger_views
 from agent_swarm.services.recipients import People
 from agent_swarm.services.secrets.vault import Vault
 from agent_swarm.services.tasks import Rules
-from agent_swarm.services.tokens import Identity
+from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.services.trigger_input import CheckReference, Meant
 from agent_swarm.services.webhooks.signing import new_secret
 from agent_swarm.store.base import Queries, Store
@@ -132,12 +132,13 @@ class Triggers:
             if channel is not None and queries.record(CHANNELS, channel.strip().removeprefix("#").lower()) is None:
                 raise unknown_channel(channel)
 
-    async def get(self, named: str) -> shapes.TriggerDetail:
+    async def get(self, named: str, *, by: Identity) -> shapes.TriggerDetail:
         """A standing trigger, by its id or name. Raises NotFound."""
+        with_path = by.may(Scope.TRIGGERS_WRITE)
 
         def reading(queries: Queries) -> shapes.TriggerDetail:
             found = _standing(queries, named)
-            return trigger_views.whole(found, queries.record(TRIGGER_WORK, found.id))
+            return trigger_views.whole(found, queries.record(TRIGGER_WORK, found.id), with_path=with_path)
 
         return await self._store.read(reading)
 

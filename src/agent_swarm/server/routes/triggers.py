@@ -41,9 +41,9 @@ class TriggerRoutes:
         """Standing triggers by name, or with `taskId` those of one task."""
         return await self._triggers.page(task_id=task_id, cursor=cursor, limit=limit)
 
-    async def get_trigger(self, id_or_name: IdOrName) -> rest_triggers.TriggerDetail:
-        """A standing trigger, whole."""
-        return await self._triggers.get(id_or_name)
+    async def get_trigger(self, request: Request, id_or_name: IdOrName) -> rest_triggers.TriggerDetail:
+        """A standing trigger, whole. Who may not change it does not see the path that its webhook goes to."""
+        return await self._triggers.get(id_or_name, by=identity_of(request))
 
     async def remove_trigger(self, request: Request, id_or_name: IdOrName) -> rest_triggers.Trigger:
         """Take a trigger away; answers what it was. What it has made stays."""
