@@ -14,7 +14,7 @@ def shown(trigger: Trigger) -> rest.Trigger:
 
 
 def whole(trigger: Trigger, work: TriggerWork | None, *, with_path: bool) -> rest.TriggerDetail:
-    """A trigger with what it does. Unless `with_path`, of a webhook's address the server alone: a path may be secret."""
+    """A trigger with what it does; unless `with_path`, of a webhook's address the server alone: paths may be secret."""
     does = _does(work)
     if "webhook" in does and not with_path:
         does = {"webhook": {**does["webhook"], "url": f"{trigger.origin}/…"}}
