@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.kill_switch import NO_AGENT, stopping
 from agent_swarm.domain.time import SECOND
@@ -19,6 +21,8 @@ from agent_swarm.store.families.triggers import TRIGGER_SECRETS, TRIGGER_WORK, T
 from agent_swarm.store.triggering import ReportDelivery
 from agent_swarm.vault.backends.references import Reference, reference_in
 from agent_swarm.vault.backends.resolver import SecretResolver
+
+log = structlog.get_logger()
 
 _HELD = 5 * SECOND
 
@@ -63,6 +67,10 @@ class Courier:
             return self._failed(firing, letter, again_at, code=exc.code, message=str(exc))
         except SwarmError as exc:  # its secret cannot be had, now or ever
             return self._failed(firing, letter, self._again_at(firing), code=exc.code, message=exc.message)
+        except Exception:  # a fault of ours must end after a day, too
+            log.exception("webhook_not_sent", firing_id=firing.id)
+            message = "the server could not send it; see its log"
+            return self._failed(firing, letter, self._again_at(firing), code="internal", message=message)
 
     async def _sent(self, firing: Firing, letter: _Letter) -> ReportDelivery:
         secret = letter.secret

@@ -83,7 +83,7 @@ class Sender:
                     writer.close()
         except TimeoutError:
             raise NotSent("timeout", f"no answer within {self._seconds:g} s") from None
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, OSError):
             raise NotSent("unreachable", "the connection ended before an answer came") from None
         except asyncio.LimitOverrunError:
             raise NotSent("badAnswer", f"its answer has a head of more than {HEAD_BYTES} bytes") from None
