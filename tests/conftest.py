@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from hypothesis import settings
 
 from agent_swarm.testing import claude_cli as claude
 
@@ -14,7 +15,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_configure() -> None:
-    """Let signals end what tests start: tests in the background have them ignored, and their children, too."""
+    """Let signals end what tests start, and made-up cases take their time: a busy machine makes any of them slow."""
+    if settings.get_current_profile_name() == "default":
+        settings.register_profile("unhurried", deadline=None)
+        settings.load_profile("unhurried")
+    _hear_signals()
+
+
+def _hear_signals() -> None:
+    """Tests in the background have signals ignored, and so would their children."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by nohup, which is to hold for the tests themselves

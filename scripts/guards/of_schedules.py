@@ -41,7 +41,7 @@ GUARDS = (
     Guard(
         "nothing fires while everything is stopped",
         APPLYING,
-        "        return Fired(is_held=True)\n",
+        "        return Fired(is_held=is_for_all, is_held_alone=not is_for_all)\n",
         "        pass\n",
         (f"{KEPT}::test_given_the_kill_switch_when_an_instant_is_due_then_nothing_fires_until_it_is_lifted",),
     ),

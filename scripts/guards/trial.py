@@ -65,6 +65,6 @@ def _be_pytest(folder: str, arguments: list[str], says: str) -> None:
 
     # So many made-up cases that none which tells is left out by chance; which one is the smallest does not matter.
     phases = (Phase.explicit, Phase.reuse, Phase.generate)
-    settings.register_profile("trial", max_examples=_EXAMPLES, phases=phases, database=None)
+    settings.register_profile("trial", max_examples=_EXAMPLES, phases=phases, database=None, deadline=None)
     settings.load_profile("trial")
     os._exit(pytest.main(["-x", "-q", *_PLUGINS, *arguments]))

@@ -35,6 +35,12 @@ def test_given_a_server_when_it_is_killed_and_lifted_then_each_command_says_what
     assert swarm("lift").out == "the kill switch was not on for everything\n"
 
 
+def test_given_a_swarm_whose_switch_was_never_on_when_it_is_lifted_then_it_says_so(swarm: Swarm) -> None:
+    swarm("swarm", "create", "never-killed")
+    lifted = swarm("lift", "--swarm", "never-killed")
+    assert lifted.out.startswith("the kill switch was not on for swarm ")
+
+
 def test_given_the_switch_is_on_when_people_look_then_it_stands_first(swarm: Swarm) -> None:
     swarm("kill", "--reason", "they deploy")
 

@@ -23,7 +23,7 @@ AGAIN = "SWARM_SEED={} .venv/bin/python -m pytest tests/e2e/test_fault_schedules
 @pytest.mark.slow
 @pytest.mark.alone
 @pytest.mark.anyio
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 async def test_given_a_schedule_of_faults_when_they_are_over_then_nothing_is_lost_or_doubled(
     nursery: Nursery, tmp_path: Path
 ) -> None:
@@ -48,7 +48,7 @@ async def carry_out_and_check(schedules: list[Schedule], nursery: Nursery, folde
 @pytest.mark.slow
 @pytest.mark.alone
 @pytest.mark.anyio
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 async def test_given_a_schedule_with_agents_that_are_processes_when_it_is_over_then_nothing_is_lost_or_doubled(
     nursery: Nursery, tmp_path: Path
 ) -> None:

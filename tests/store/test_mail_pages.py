@@ -64,8 +64,9 @@ def _agent(place: int) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys((column.name for column in tables.agent.c), "")
     lists = dict.fromkeys(("tags", "capabilities", "skills"), "[]")
     times = {"slots": 1, "registered_at": 0, "last_seen_at": 0, "offline_at": None}
+    rest = {"swarm_id": None, "offers": "accept"}
     named = {"name": f"Agent {place}", "name_word": f"agent-{place}", "role": "frontend", "role_word": "frontend"}
-    return {**row, **lists, **times, **named, "id": f"{place:036d}", "agent_role": "worker"}
+    return {**row, **lists, **times, **rest, **named, "id": f"{place:036d}", "agent_role": "worker"}
 
 
 def _message(number: int) -> Message:

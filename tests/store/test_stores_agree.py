@@ -37,6 +37,7 @@ from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.kill_switch import Activation, SwitchScope, stopping
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements, serves
 from agent_swarm.domain.messages import DIGEST_BYTES, MessageKind
+from agent_swarm.domain.offers import OfferStatus
 from agent_swarm.domain.tasks import TERMINAL, FailureClass, PauseReason, TaskStatus, Verb, sources_of
 from agent_swarm.domain.time import SECOND
 from agent_swarm.store import operations as ops
@@ -44,6 +45,7 @@ from agent_swarm.store.base import Engine
 from agent_swarm.store.families.channels import CreateChannel, SetMember
 from agent_swarm.store.families.mail import Channel, Message
 from agent_swarm.store.families.mailing import MarkRead, NoteDelivery
+from agent_swarm.store.families.offers import TASK_OFFERS
 from agent_swarm.store.families.posting import Addressee, PostMessage
 from agent_swarm.store.families.switches import all_switches, killed_switches
 from agent_swarm.store.memory import MemoryEngine
@@ -354,7 +356,11 @@ class StoreHistories(RecordMoves, WaitMoves, SwarmMoves, OfferMoves):
     def check_claim(self, operation: ops.ClaimTask, task_id: str) -> None:
         """No task leases to a worker that lacks a hard requirement, and tokens only grow."""
         record = self.memory.records[task_id]
-        assert serves(self.memory.agents[operation.agent_id].profile, record.spec.requires)
+        profile, needs = self.memory.agents[operation.agent_id].profile, record.spec.requires
+        offer = self.memory.kept(TASK_OFFERS).get((task_id, profile.id))
+        if needs.agent_id is None and offer is not None and offer.status is OfferStatus.ACCEPTED:
+            needs = needs.pinned_to(profile.id)  # a lead takes what is addressed to it, and what it accepted
+        assert serves(profile, needs)
         assert record.state.fence > self.fences[task_id]
         self.fences[task_id] = record.state.fence
 

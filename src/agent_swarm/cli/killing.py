@@ -117,8 +117,10 @@ def _scope(client: Client, agent: str | None, swarm: str | None) -> dict[str, An
 
 
 def _used(told: Json, body: dict[str, Any]) -> Json:
-    wanted = (body.get("scope", "all"), body.get("id"))
-    return next(switch for switch in told["switches"] if (switch["scope"], switch["id"]) == wanted)
+    """The switch that was meant; one that was never on is not among those that are told."""
+    scope, id_ = body.get("scope", "all"), body.get("id")
+    never_on: Json = {"scope": scope, "id": id_, "pausedTasks": 0}
+    return next((switch for switch in told["switches"] if (switch["scope"], switch["id"]) == (scope, id_)), never_on)
 
 
 def _what(switch: Json) -> str:

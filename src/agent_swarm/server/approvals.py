@@ -1,12 +1,10 @@
 """Settles approvals by the clock, and when their task ends. What is open is in the database: a restart loses none."""
 
-from collections.abc import Callable
-
 from agent_swarm.domain.approvals import ApprovalStatus
 from agent_swarm.domain.errors import ShuttingDown
 from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol.limits import SWEEP_SECONDS
-from agent_swarm.server.service import Service
+from agent_swarm.server.service import ListeningService
 from agent_swarm.store.asking import SettleApprovals
 from agent_swarm.store.base import Committed, Queries, Store
 from agent_swarm.store.families.approvals import APPROVAL_PLACES, APPROVALS, Approval
@@ -16,25 +14,12 @@ _SOONEST_SECONDS = 0.02
 _ENDINGS = frozenset({"task.completed", "task.failed", "task.cancelled"})
 
 
-class ApprovalTimer(Service):
+class ApprovalTimer(ListeningService):
     """Expires what nobody answered and closes what nobody needs, at once where it can, and every 5 s."""
 
     def __init__(self, store: Store) -> None:
-        super().__init__("approvals")
-        self._store = store
+        super().__init__("approvals", store)
         self._tasks: set[str] = set()  # those that wait for an answer, as far as is known
-        self._unsubscribe: Callable[[], None] = lambda: None
-
-    async def start(self) -> None:
-        """Begin."""
-        self._unsubscribe()
-        self._unsubscribe = self._store.subscribe(self._hear)
-        await super().start()
-
-    async def stop(self) -> None:
-        """End."""
-        self._unsubscribe()
-        await super().stop()
 
     async def run_once(self) -> float:
         """Settle what is due; answers the seconds until the next expiry, at most one sweep."""

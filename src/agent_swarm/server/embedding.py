@@ -1,12 +1,12 @@
 """Has an embedding model say what notes mean: what was stored at once, and what is behind when the server starts."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import structlog
 
 from agent_swarm.domain.errors import ShuttingDown
-from agent_swarm.server.service import Service
+from agent_swarm.server.service import ListeningService
 from agent_swarm.services.embedding.endpoint import ModelUnreachable
 from agent_swarm.services.embedding.meaning import Meaning
 from agent_swarm.store.base import Committed, Queries, Store
@@ -21,27 +21,18 @@ _LOOKED_AT = 500  # names, at a time
 _WAIT_SECONDS = (1.0, 5.0, 30.0, 120.0)  # after the model did not answer, again and again
 
 
-class NoteEmbedding(Service):
+class NoteEmbedding(ListeningService):
     """Keeps the vectors of notes up to date; notes are stored and found by their words whether it can or not."""
 
     def __init__(self, store: Store, meaning: Meaning) -> None:
-        super().__init__("embedding")
-        self._store = store
+        super().__init__("embedding", store)
         self._meaning = meaning
         self._numbers: dict[int, None] = {}  # of notes to ask about, in order
         self._sweep_at = 0
         self._failures = 0
-        self._unsubscribe: Callable[[], None] = lambda: None
-
-    async def start(self) -> None:
-        """Begin."""
-        self._unsubscribe()
-        self._unsubscribe = self._store.subscribe(self._hear)
-        await super().start()
 
     async def stop(self) -> None:
         """End."""
-        self._unsubscribe()
         await super().stop()
         self._meaning.model.close()
 

@@ -4,12 +4,11 @@ Who is offered what is in the database, and how an agent answers is what its wor
 may accept, a restart forgets nothing, and of two that do one repeats the other.
 """
 
-from collections.abc import Callable
 from contextlib import suppress
 
 from agent_swarm.domain.errors import Busy, NotOnOffer, ShuttingDown
 from agent_swarm.protocol.limits import SWEEP_SECONDS
-from agent_swarm.server.service import Service
+from agent_swarm.server.service import ListeningService
 from agent_swarm.services.offers import acceptable
 from agent_swarm.store.base import Committed, Store
 from agent_swarm.store.events import of_agent
@@ -32,25 +31,12 @@ NEWS = frozenset(
 )
 
 
-class OfferTaking(Service):
+class OfferTaking(ListeningService):
     """Looks when something is offered, when an agent may have a slot again, and every 5 s."""
 
     def __init__(self, store: Store) -> None:
-        super().__init__("offer-taking")
-        self._store = store
+        super().__init__("offer-taking", store)
         self._has_any = True  # until a look finds no offer
-        self._unsubscribe: Callable[[], None] = lambda: None
-
-    async def start(self) -> None:
-        """Begin to listen, too."""
-        self._unsubscribe()
-        self._unsubscribe = self._store.subscribe(self._hear)
-        await super().start()
-
-    async def stop(self) -> None:
-        """Listen no more."""
-        self._unsubscribe()
-        await super().stop()
 
     async def run_once(self) -> float:
         """Accept what is due; answers the seconds until the next look."""

@@ -6,7 +6,7 @@ may have leapt. Several servers do the same at once; the store lets each instant
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
 
@@ -14,7 +14,7 @@ from agent_swarm.domain.errors import Busy, ShuttingDown
 from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol.limits import SWEEP_SECONDS
 from agent_swarm.server.metrics import Metrics
-from agent_swarm.server.service import Service
+from agent_swarm.server.service import ListeningService
 from agent_swarm.services.firing import firing_of
 from agent_swarm.services.tasks import Rules
 from agent_swarm.store.base import Committed, Queries, Store
@@ -31,27 +31,14 @@ _LIFTED = "killSwitch.lifted"
 _NEWS = ("schedule.", _LIFTED)
 
 
-class ScheduleClock(Service):
+class ScheduleClock(ListeningService):
     """Fires what is due, at its instant and every 5 s."""
 
     def __init__(self, store: Store, rules: Rules, metrics: Metrics) -> None:
-        super().__init__("schedules")
-        self._store = store
+        super().__init__("schedules", store)
         self._rules = rules
         self._metrics = metrics
         self._aside: dict[str, float] = {}  # by id, until when: those that cannot fire now, and are nothing to others
-        self._unsubscribe: Callable[[], None] = lambda: None
-
-    async def start(self) -> None:
-        """Begin."""
-        self._unsubscribe()
-        self._unsubscribe = self._store.subscribe(self._hear)
-        await super().start()
-
-    async def stop(self) -> None:
-        """End."""
-        self._unsubscribe()
-        await super().stop()
 
     async def run_once(self) -> float:
         """Fire everything that is due; answers the seconds until the next instant, at most one sweep."""

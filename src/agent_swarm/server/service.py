@@ -1,9 +1,12 @@
-"""The one shape of background services: `start`, `stop`, and `run_once`, which tests call."""
+"""The shapes of background services: `start`, `stop`, and `run_once`, which tests call."""
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import structlog
+
+from agent_swarm.store.base import Committed, Store
 
 log = structlog.get_logger()
 
@@ -51,3 +54,27 @@ class Service(ABC):
                     await self._wake.wait()
             except TimeoutError:
                 pass
+
+
+class ListeningService(Service):
+    """One that hears of every commit while it runs, and may `hurry` for it."""
+
+    def __init__(self, name: str, store: Store) -> None:
+        super().__init__(name)
+        self._store = store
+        self._unsubscribe: Callable[[], None] = lambda: None
+
+    async def start(self) -> None:
+        """Begin, and begin to listen; again is fine."""
+        self._unsubscribe()
+        self._unsubscribe = self._store.subscribe(self._hear)
+        await super().start()
+
+    async def stop(self) -> None:
+        """End, and listen no more."""
+        self._unsubscribe()
+        await super().stop()
+
+    @abstractmethod
+    def _hear(self, committed: Committed) -> None:
+        """Something was committed."""

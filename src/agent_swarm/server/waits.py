@@ -1,12 +1,12 @@
 """Lets tasks go on that waited for those below them. Who waits is in the database: a restart loses none."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 
 from agent_swarm.domain.errors import ShuttingDown
 from agent_swarm.protocol.limits import SWEEP_SECONDS
-from agent_swarm.server.service import Service
+from agent_swarm.server.service import ListeningService
 from agent_swarm.services.waits import parents, waits_for_some
 from agent_swarm.store.base import Committed, Queries, Store
 from agent_swarm.store.families.task_waits import TASK_WAITS, TaskWait
@@ -16,27 +16,14 @@ BATCH = 200
 _ENDINGS = frozenset({"task.completed", "task.failed", "task.cancelled"})
 
 
-class TaskWaits(Service):
+class TaskWaits(ListeningService):
     """Looks at those that wait when a task below one of them has ended, when one pauses, and every 5 s."""
 
     def __init__(self, store: Store) -> None:
-        super().__init__("task-waits")
-        self._store = store
+        super().__init__("task-waits", store)
         self._ended: set[str] = set()  # tasks that have ended since the last look
         self._paused: set[str] = set()
         self._all_at = 0.0  # when all that wait are looked at, whatever is heard
-        self._unsubscribe: Callable[[], None] = lambda: None
-
-    async def start(self) -> None:
-        """Begin."""
-        self._unsubscribe()
-        self._unsubscribe = self._store.subscribe(self._hear)
-        await super().start()
-
-    async def stop(self) -> None:
-        """End."""
-        self._unsubscribe()
-        await super().stop()
 
     async def run_once(self) -> float:
         """Let go on what waits for nothing any more; answers the seconds until the next look at all of them."""

@@ -4,13 +4,12 @@ Correctness rests on the sweep: who is called is on record, so a restart forgets
 task. What is heard in between only has the next look come sooner.
 """
 
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
 from agent_swarm.domain.errors import Busy, ShuttingDown
 from agent_swarm.protocol.limits import SWEEP_SECONDS
-from agent_swarm.server.service import Service
+from agent_swarm.server.service import ListeningService
 from agent_swarm.services import waking
 from agent_swarm.store.base import Committed, Store
 
@@ -27,25 +26,12 @@ NEWS = frozenset(
 )
 
 
-class Waking(Service):
+class Waking(ListeningService):
     """Opens conversations with those who are called."""
 
     def __init__(self, store: Store) -> None:
-        super().__init__("waking")
-        self._store = store
-        self._unsubscribe: Callable[[], None] = lambda: None
+        super().__init__("waking", store)
         self._is_anybody_called = True  # until a look finds nobody
-
-    async def start(self) -> None:
-        """Begin to listen, too."""
-        if self._task is None:
-            self._unsubscribe = self._store.subscribe(self._hear)
-        await super().start()
-
-    async def stop(self) -> None:
-        """Listen no more."""
-        self._unsubscribe()
-        await super().stop()
 
     async def run_once(self) -> float:
         """Wake everybody who is called and idle; answers the seconds until the next look."""

@@ -202,7 +202,26 @@ def retry(
     task_id = new_id()
     if with_results:
         terms = replace(terms or TaskTerms(task_id=task_id), with_results=True)
-    again = TaskSpec(
+    without_success = (TaskStatus.FAILED, TaskStatus.CANCELLED)
+    edges = tuple(
+        Edge(upstream_id=upstream.other_id, on_failure=upstream.on_failure)
+        for upstream in ended.upstreams
+        if upstream.other_status not in without_success
+    )
+    new = NewTask(
+        spec=_once_more(spec, task_id, has_terms=terms is not None, by=by),
+        edges=edges,
+        max_attempts=state.max_attempts,
+        max_losses=state.max_losses,
+        terms=None if terms is None else replace(terms, task_id=task_id),
+        triggers=tuple(_again(one, task_id) for one in ended.triggers),
+    )
+    return CreateTasks(tasks=(new,), actor=by.actor, idempotency=idempotency)
+
+
+def _once_more(spec: TaskSpec, task_id: str, *, has_terms: bool, by: Identity) -> TaskSpec:
+    """What a task is, as another task; one that was filed below none is a root again."""
+    return TaskSpec(
         id=task_id,
         title=spec.title,
         prompt=spec.prompt,
@@ -219,23 +238,8 @@ def retry(
         depth=spec.depth,
         retry_of=spec.id,
         permissions=spec.permissions,
-        has_terms=terms is not None,
+        has_terms=has_terms,
     )
-    without_success = (TaskStatus.FAILED, TaskStatus.CANCELLED)
-    edges = tuple(
-        Edge(upstream_id=upstream.other_id, on_failure=upstream.on_failure)
-        for upstream in ended.upstreams
-        if upstream.other_status not in without_success
-    )
-    new = NewTask(
-        spec=again,
-        edges=edges,
-        max_attempts=state.max_attempts,
-        max_losses=state.max_losses,
-        terms=None if terms is None else replace(terms, task_id=again.id),
-        triggers=tuple(_again(one, task_id) for one in ended.triggers),
-    )
-    return CreateTasks(tasks=(new,), actor=by.actor, idempotency=idempotency)
 
 
 def _again(one: TaskTrigger, task_id: str) -> TaskTrigger:

@@ -21,12 +21,16 @@ from agent_swarm.cli.schedule.told import path_of, tell
 @click.option("--needs", multiple=True, type=Labels(), help="What its worker must have: tags or capabilities, as a,b.")
 @click.option("--priority", "-p", type=Priority(), metavar="PRIORITY", help="0 to 100, or urgent, high, medium, low.")
 @click.option("--project", metavar="REPO", help="The repository to work on.")
+@click.option("--swarm", metavar="NAME", help="Only agents of this swarm may run it.")
 @click.option("--harness", help="The agent CLI to run; default: the worker's own.")
 @click.option("--model", help="The model for it.")
 @click.option("--agent", metavar="AGENT", help="Only this agent may run it: name or id.")
+@click.option("--offer-to", metavar="AGENT", help="Ask this agent first, each time; if it does not take it, all may.")
+@click.option("--offer-for", type=Duration(), metavar="SPAN", help="How long it may think about it; default 60s.")
 @click.option("--timeout", type=Duration(), metavar="SPAN", help="Longest time for one attempt, such as 30m.")
 @click.option("--max-attempts", type=click.IntRange(1, 100), help="Tries before a failure is final; default 3.")
 @click.option("--permissions", metavar="PROFILE", help="What its agent may do, such as read-only or offline.")
+@click.option("--result-schema", metavar="FILE", help="JSON Schema that its result has to match; - is standard input.")
 @policy_options
 @click.option("--description", help="What it is for.")
 @click.option("--paused", is_flag=True, help="Start nothing until `schedule resume`.")
@@ -81,7 +85,9 @@ def edit(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Change its rule, end or policies; what is not given stays.
+    """Change its rule, end or policies.
+
+    What is not given stays.
 
     \b
     Examples:
@@ -101,7 +107,7 @@ def _work(client: Client, graph: str | None, given: dict[str, Any]) -> dict[str,
     if graph is None:
         from agent_swarm.cli.task.add import task_input
 
-        return {"task": task_input(client, depends_on=(), parent=None, start_at=None, **given)}
+        return {"task": task_input(client, depends_on=(), parent=None, start_at=None, with_results=None, **given)}
     if any(value not in (None, ()) for value in given.values()):
         raise click.UsageError("--graph says everything about its tasks itself", click.get_current_context())
     from agent_swarm.cli.task.files import read_text

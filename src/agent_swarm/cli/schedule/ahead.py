@@ -18,7 +18,9 @@ from agent_swarm.cli.schedule.told import ahead, path_of
 @json_option
 @with_client
 def next_(client: Client, /, *, name: str | None, count: int, as_json: bool, **given: Any) -> None:
-    """Show the next times of a schedule, or of a rule before it is stored.
+    """Show the next times of a schedule, or of a rule.
+
+    A rule can be looked at before it is stored.
 
     \b
     Examples:

@@ -71,7 +71,9 @@ def show(client: Client, *, name: str, as_json: bool) -> None:
 @json_option
 @with_client
 def explain(client: Client, *, name: str, as_json: bool) -> None:
-    """Say why a schedule starts nothing, and what would change that.
+    """Say why a schedule starts nothing.
+
+    And what would change that.
 
     \b
     Example:

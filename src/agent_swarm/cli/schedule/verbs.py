@@ -14,7 +14,9 @@ from agent_swarm.cli.text import printable
 @json_option
 @with_client
 def run(client: Client, *, name: str, as_json: bool) -> None:
-    """Start it now, beside the plan. While an earlier run is open, its overlap policy counts.
+    """Start it now, beside the plan.
+
+    While an earlier run is open, its overlap policy counts.
 
     \b
     Example:
@@ -48,7 +50,9 @@ def pause(client: Client, *, name: str, as_json: bool) -> None:
 @json_option
 @with_client
 def resume(client: Client, *, name: str, as_json: bool) -> None:
-    """Have it go on from now; what passed meanwhile was not missed.
+    """Have it go on from now.
+
+    What passed meanwhile was not missed.
 
     \b
     Example:

@@ -26,11 +26,11 @@ agent = sa.Table(
     # As they are written behind an @, which no database could tell from the name.
     sa.Column("name_word", sa.Text, nullable=False, server_default=""),
     sa.Column("role_word", sa.Text, nullable=False, server_default=""),
-    sa.Column("offers", sa.String(8), nullable=False, server_default="accept"),
     sa.Index("ix_agent_name_word", "name_word", "id"),
     sa.Index("ix_agent_role_word", "role_word", "id"),
     sa.Index("ix_agent_agent_role", "agent_role", "id"),
     sa.Column("swarm_id", ID),
+    sa.Column("offers", sa.String(8), nullable=False, server_default="accept"),
     sa.Index("ix_agent_swarm", "swarm_id", "name", "id"),
     postgresql_with=ROOM,
 )
