@@ -161,8 +161,8 @@ GUARDS = (
     Guard(
         "what an agent's trigger files is filed as by that agent",
         FIRING,
-        "    is_agent = trigger.maker_task_id is not None\n",
-        "    is_agent = False\n",
+        "        task_id=trigger.maker_task_id,\n",
+        "        task_id=None,\n",
         (
             f"{SERVED}::test_given_a_lead_whose_profile_files_no_tasks_any_more_when_its_trigger_fires_then_it_is_refused",
         ),
@@ -213,6 +213,13 @@ GUARDS = (
         "    return at if at <= since + GIVE_UP_AFTER else None\n",
         "    return at\n",
         (f"{HOOK_VALUES}::test_given_an_endpoint_that_asks_for_a_pause_then_it_is_left_alone_as_long",),
+    ),
+    Guard(
+        "the day of a delivery begins with its first try",
+        TRIGGERING,
+        "        since = one.since if one.tries else now\n",
+        "        since = one.since\n",
+        (f"{KEPT}::test_given_a_webhook_that_was_held_when_it_is_tried_then_its_day_begins_then",),
     ),
     Guard(
         "nothing is sent while the kill switch is on for the task",

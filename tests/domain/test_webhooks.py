@@ -117,6 +117,12 @@ def test_given_an_endpoint_that_asks_for_a_pause_then_it_is_left_alone_as_long()
     assert next_try("f", 1, since=NOW, now=NOW, asked_for=GIVE_UP_AFTER + 1) is None
 
 
+def test_given_a_delivery_that_is_sent_again_on_another_day_then_its_pauses_begin_anew() -> None:
+    at = next_try("f", 12, since=NOW, now=NOW)
+    assert at is not None
+    assert at <= NOW + 5 * SECOND
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [

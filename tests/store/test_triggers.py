@@ -433,6 +433,24 @@ def test_given_a_webhook_that_is_not_taken_when_it_is_reported_then_it_waits_or_
     assert told(swarm) == ["trigger.created", "trigger.fired", "trigger.gaveUp"]
 
 
+def test_given_a_webhook_that_was_held_when_it_is_tried_then_its_day_begins_then(swarm: Driver) -> None:
+    trigger = hook(swarm)
+    completed(swarm, swarm.register())
+    firing = the_firing(swarm)
+    swarm.advance(2 * 86_400)  # the kill switch is on for everything
+    (taken,) = swarm.do(TakeFirings(firing_ids=(firing.id,), lease=LEASE))
+    assert taken.since == swarm.now
+    swarm.advance(30)
+    again_at = swarm.now + 5 * SECOND
+    held = ReportDelivery(firing_id=firing.id, tries=1, is_taken=False, is_held=True, again_at=again_at, code="killed")
+    assert swarm.do(held).since == swarm.now
+    assert standing(swarm, trigger).failures == 0
+    begun = swarm.now
+    swarm.advance(5)
+    (again,) = swarm.do(TakeFirings(firing_ids=(firing.id,), lease=LEASE))
+    assert (again.tries, again.since) == (2, begun)
+
+
 def test_given_a_webhook_that_was_given_up_when_it_is_sent_again_then_it_has_its_id_and_a_day(swarm: Driver) -> None:
     hook(swarm)
     completed(swarm, swarm.register())

@@ -112,12 +112,14 @@ def verdict_on(status: int) -> Verdict:
 
 
 def next_try(firing_id: str, tries: int, *, since: int, now: int, asked_for: int = 0) -> int | None:
-    """When to try again after `tries` that failed; None where a day is over.
+    """When to try again after `tries` that failed; None where a day is over, which began at `since`.
 
     Pauses grow fourfold to 4 h, and differ by up to a quarter from one delivery to the other, so that those that failed
-    together do not come back together. `asked_for` is what the endpoint said, in microseconds.
+    together do not come back together. Tries of an earlier day make them no longer. `asked_for` is what the endpoint
+    said, in microseconds.
     """
-    pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 4 ** min(tries - 1, 12))
+    of_this_day = _FIRST_PAUSE + 4 * (now - since)
+    pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 4 ** min(tries - 1, 12), of_this_day)
     draw = hashlib.sha256(f"{firing_id} {tries}".encode()).digest()[0] / 256
     at = now + max(int(pause * (1 - draw / 4)), asked_for)
     return at if at <= since + GIVE_UP_AFTER else None

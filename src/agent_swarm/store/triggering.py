@@ -178,12 +178,12 @@ class TakeFirings(_OnFirings):
     lease: int
 
     def carry_out(self, desk: Desk) -> list[Firing]:
-        """What another server has taken meanwhile is left out."""
-        return [
-            put_firing(desk, replace(one, tries=one.tries + 1, look_at=desk.now + self.lease), before=one)
-            for one in self._due(desk)
-            if one.is_pending
-        ]
+        """What another server has taken meanwhile is left out. The day of a delivery begins with its first try."""
+        return [put_firing(desk, self._taken(one, desk.now), before=one) for one in self._due(desk) if one.is_pending]
+
+    def _taken(self, one: Firing, now: int) -> Firing:
+        since = one.since if one.tries else now
+        return replace(one, tries=one.tries + 1, since=since, look_at=now + self.lease)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +228,7 @@ class ReportDelivery(RecordOperation[Firing | None]):
     code: str = ""
     message: str = ""
     swarm_id: str | None = None
-    counts: bool = True  # among the failures of its trigger
+    is_held: bool = False  # by the kill switch: no failure, and the day of the delivery begins anew
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -245,7 +245,8 @@ class ReportDelivery(RecordOperation[Firing | None]):
             found = settled(found, FiringStatus.DONE, now=desk.now)
             draft = told_of("trigger.delivered", found, actor=SYSTEM, tries=found.tries, status=self.answered)
         elif self.again_at is not None:
-            found, draft = replace(found, look_at=self.again_at), None
+            since = desk.now if self.is_held else found.since
+            found, draft = replace(found, look_at=self.again_at, since=since), None
         else:
             found = settled(found, FiringStatus.FAILED, now=desk.now)
             told_why = {"tries": found.tries, "code": found.code, "message": found.message}
@@ -254,8 +255,8 @@ class ReportDelivery(RecordOperation[Firing | None]):
         if draft is not None:
             desk.say(in_swarm(draft, self.swarm_id))
         trigger = desk.get(TRIGGERS, found.scope, found.trigger_id)
-        if trigger is not None:
-            failure = "" if self.is_taken else (self.message or self.code) if self.counts else None
+        if trigger is not None and not self.is_held:
+            failure = "" if self.is_taken else self.message or self.code
             note_outcome(desk, trigger, failure=failure, is_settled=not found.is_pending)
         return found
 

@@ -116,7 +116,7 @@ class Courier:
     def _held(self, firing: Firing, swarm_id: str | None) -> ReportDelivery:
         again_at = self._store.now() + _HELD
         return _report(
-            firing, swarm_id, again_at=again_at, code="killed", message="the kill switch is on", counts=False
+            firing, swarm_id, again_at=again_at, code="killed", message="the kill switch is on", is_held=True
         )
 
     def _failed(
