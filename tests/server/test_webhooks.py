@@ -146,6 +146,11 @@ async def test_given_a_viewer_when_a_webhook_is_shown_then_the_path_it_goes_to_i
     shown = await world.get("/api/triggers/hook", token=viewer)
     assert shown["do"]["webhook"]["url"] == endpoint.url.replace("/hook", "/…")
     assert (await world.get("/api/triggers/hook"))["do"]["webhook"]["url"] == endpoint.url
+    task = {"prompt": "x", "triggers": [{"on": "failed", "do": {"webhook": {"url": endpoint.url, "secret": SECRET}}}]}
+    await world.post("/api/schedules", {"name": "s", "at": "2040-01-01T00:00:00Z", "tasks": [task]})
+    for token, said in ((viewer, "/…"), (None, "/hook")):
+        (starts,) = (await world.get("/api/schedules/s", token=token))["tasks"]
+        assert starts["triggers"][0]["do"]["webhook"]["url"] == endpoint.url.replace("/hook", said)
 
 
 async def test_given_an_endpoint_that_fails_when_it_is_tried_again_then_the_id_stays_and_pauses_grow(

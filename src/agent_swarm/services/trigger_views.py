@@ -1,9 +1,11 @@
 """Triggers and their firings, as clients see them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from agent_swarm.domain.time import to_wire
-from agent_swarm.domain.triggers import TriggerEvent
+from agent_swarm.domain.triggers import TriggerAction, TriggerEvent
+from agent_swarm.domain.webhooks import target_of
 from agent_swarm.protocol import rest_triggers as rest
 from agent_swarm.store.families.triggers import Firing, Trigger, TriggerWork
 
@@ -16,9 +18,23 @@ def shown(trigger: Trigger) -> rest.Trigger:
 def whole(trigger: Trigger, work: TriggerWork | None, *, with_path: bool) -> rest.TriggerDetail:
     """A trigger with what it does; unless `with_path`, of a webhook's address the server alone: paths may be secret."""
     does = _does(work)
-    if "webhook" in does and not with_path:
-        does = {"webhook": {**does["webhook"], "url": f"{trigger.origin}/…"}}
-    return rest.TriggerDetail(**_fields(trigger), do=does)
+    return rest.TriggerDetail(**_fields(trigger), do=does if with_path else without_path(does))
+
+
+def without_path(does: Mapping[str, Any]) -> dict[str, Any]:
+    """What a trigger does, of a webhook's address the server alone."""
+    webhook = does.get(TriggerAction.WEBHOOK.value)
+    if webhook is None:
+        return dict(does)
+    return {TriggerAction.WEBHOOK.value: {**webhook, "url": f"{target_of(webhook['url']).origin}/…"}}
+
+
+def task_without_paths(task: Mapping[str, Any]) -> dict[str, Any]:
+    """A task as it was sent, of its webhooks' addresses the servers alone."""
+    triggers = task.get("triggers")
+    if not triggers:
+        return dict(task)
+    return {**task, "triggers": [{**one, "do": without_path(one["do"])} for one in triggers]}
 
 
 def made(trigger: Trigger, work: TriggerWork | None, secret: str | None) -> rest.NewTrigger:
