@@ -332,7 +332,9 @@ async def test_given_a_lead_whose_profile_files_no_tasks_any_more_when_its_trigg
     await world.post(f"/api/tasks/{filed['id']}/cancel")
     await act(world)
     (trigger,) = (await world.get("/api/triggers", params={"taskId": filed["id"]}))["triggers"]
-    assert [one["code"] for one in await deliveries(world, trigger["id"])] == ["denied"]
+    (delivery,) = await deliveries(world, trigger["id"])
+    assert delivery["code"] == "denied"
+    assert "lets it file no tasks" in delivery["message"]
 
 
 async def test_given_more_deliveries_than_a_page_when_they_are_read_then_the_latest_come_first(world: World) -> None:

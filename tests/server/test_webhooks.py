@@ -148,8 +148,8 @@ async def test_given_a_viewer_when_a_webhook_is_shown_then_the_path_it_goes_to_i
     assert (await world.get("/api/triggers/hook"))["do"]["webhook"]["url"] == endpoint.url
     task = {"prompt": "x", "triggers": [{"on": "failed", "do": {"webhook": {"url": endpoint.url, "secret": SECRET}}}]}
     await world.post("/api/schedules", {"name": "s", "at": "2040-01-01T00:00:00Z", "tasks": [task]})
-    for token, said in ((viewer, "/…"), (None, "/hook")):
-        (starts,) = (await world.get("/api/schedules/s", token=token))["tasks"]
+    for said, options in (("/…", {"token": viewer}), ("/hook", {})):
+        (starts,) = (await world.get("/api/schedules/s", **options))["tasks"]
         assert starts["triggers"][0]["do"]["webhook"]["url"] == endpoint.url.replace("/hook", said)
 
 
