@@ -18,7 +18,7 @@ GUARDS = (
     Guard(
         "triggers fire for all that a batch ends",
         CASCADE,
-        "            fire_triggers(self, ended)\n",
+        "        fire_triggers(self, all_ended)\n",
         "",
         (f"{KEPT}::test_given_tasks_that_end_by_a_cascade_or_at_once_then_triggers_fire_for_them_too",),
     ),

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 def fire_triggers(work: "Work", ended: Mapping[str, TaskStatus]) -> None:
     """Note what the triggers of these tasks, and those that stand, are to do."""
+    if not ended:
+        return
     found: dict[str, list[Trigger]] = defaultdict(list)
     for trigger in work.rows.under(TRIGGERS, [STANDING, *sorted(ended)]):
         if trigger.status is TriggerStatus.ACTIVE:
