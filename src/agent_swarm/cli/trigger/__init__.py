@@ -11,8 +11,8 @@ COMMANDS = {
         "show": Lazy("agent_swarm.cli.trigger.showing:show", "Show a trigger, and what it did last."),
         "deliveries": Lazy("agent_swarm.cli.trigger.showing:deliveries", "Show what became of its firings."),
         "redeliver": Lazy("agent_swarm.cli.trigger.verbs:redeliver", "Send a webhook again, under the same id."),
-        "pause": Lazy("agent_swarm.cli.trigger.verbs:pause", "Have it do nothing."),
-        "resume": Lazy("agent_swarm.cli.trigger.verbs:resume", "Have it act on what ends from now on."),
+        "pause": Lazy("agent_swarm.cli.trigger.verbs:pause", "Have it fire for nothing until it is resumed."),
+        "resume": Lazy("agent_swarm.cli.trigger.verbs:resume", "Have it fire for what ends from now on."),
         "rm": Lazy("agent_swarm.cli.trigger.verbs:rm", "Take it away; what it has made stays."),
     }
 }
@@ -20,9 +20,9 @@ COMMANDS = {
 
 @click.group(cls=LazyGroup, sections=COMMANDS, aliases={"list": "ls"})
 def trigger() -> None:
-    """Have something happen whenever tasks have ended: file a task, post a message, send a webhook.
+    """Have something happen when tasks have ended.
 
-    What belongs to one task alone is given with that task: `agent-swarm task add --on`.
+    A trigger files a task, posts a message or sends a webhook. What belongs to one task alone is given with that task: `agent-swarm task add --on`.
 
     \b
     Examples:

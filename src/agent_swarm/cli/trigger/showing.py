@@ -73,7 +73,9 @@ def show(client: Client, *, name: str, as_json: bool) -> None:
 @json_option
 @with_client
 def deliveries(client: Client, *, name: str, limit: int, as_json: bool) -> None:
-    """Show what became of its firings, the latest first. A task's trigger is named by its id.
+    """Show what became of its firings.
+
+    The latest come first. A task's trigger is named by its id.
 
     \b
     Example:

@@ -16,7 +16,9 @@ from agent_swarm.cli.trigger.told import path_of, tell
 @json_option
 @with_client
 def pause(client: Client, *, name: str, as_json: bool) -> None:
-    """Have it do nothing. What it began goes on.
+    """Have it fire for nothing until it is resumed.
+
+    What has fired is done all the same.
 
     \b
     Example:
@@ -30,7 +32,7 @@ def pause(client: Client, *, name: str, as_json: bool) -> None:
 @json_option
 @with_client
 def resume(client: Client, *, name: str, as_json: bool) -> None:
-    """Have it act on what ends from now on.
+    """Have it fire for what ends from now on.
 
     \b
     Example:
