@@ -31,6 +31,8 @@ from agent_swarm.store.families.triggers import (
     FIRING_LOOKS,
     FIRINGS,
     FIRINGS_OF,
+    HERE,
+    OVER,
     TRIGGER_WORK,
     TRIGGERED_ROOTS,
     TRIGGERED_TASKS,
@@ -230,7 +232,7 @@ def test_given_a_firing_when_two_servers_settle_it_then_one_task_is_filed_below_
     assert (child.spec.parent_id, child.spec.root_id) == (task_id, task_id)
     kept = the_firing(swarm)
     assert (kept.status, kept.tries, kept.settled_at) == (FiringStatus.DONE, 1, START)
-    assert looks(swarm) == [("over", START + KEPT)]
+    assert looks(swarm) == [(OVER, START + KEPT)]
     led = swarm.engine.read(lambda queries: queries.record(TRIGGERED_TASKS, child.spec.id))
     assert led is not None
     assert (led.depth, led.trigger_id, led.by_task_id) == (1, trigger.id, task_id)
@@ -409,6 +411,10 @@ def test_given_a_webhook_when_servers_take_it_then_one_has_it_until_its_lease_is
     assert (kept.status, kept.answered) == (FiringStatus.DONE, 204)
     assert swarm.do(ReportDelivery(firing_id=firing.id, tries=2, is_taken=True)) is None
     assert told(swarm) == ["trigger.created", "trigger.fired", "trigger.delivered"]
+
+
+def test_given_the_lanes_then_those_of_what_servers_do_themselves_come_before_those_of_endpoints() -> None:
+    assert sorted(["http://a", "https://a", HERE, OVER]) == [OVER, HERE, "http://a", "https://a"]
 
 
 def test_given_a_webhook_that_is_not_taken_when_it_is_reported_then_it_waits_or_is_given_up(swarm: Driver) -> None:

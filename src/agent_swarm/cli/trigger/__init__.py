@@ -22,7 +22,8 @@ COMMANDS = {
 def trigger() -> None:
     """Have something happen when tasks have ended.
 
-    A trigger files a task, posts a message or sends a webhook. What belongs to one task alone is given with that task: `agent-swarm task add --on`.
+    A trigger files a task, posts a message or sends a webhook. What belongs to one task alone is given with that task:
+    `agent-swarm task add --on`.
 
     \b
     Examples:

@@ -7,7 +7,7 @@ import click
 from agent_swarm.cli.client import Json
 from agent_swarm.domain.triggers import TriggerEvent
 
-_FORMS = 'task:PROMPT, message:WHOM:TEXT (an agent, "#channel" or "filer"), or webhook:URL'
+_FORMS = 'task:PROMPT, message:WHOM:TEXT (an agent, user:NAME, "#channel" or "filer"), or webhook:URL'
 
 
 def events_of(text: str, *, hint: str = "--on") -> list[str]:
@@ -38,10 +38,19 @@ def _does(action: str, secret: str | None) -> Json:
         return {"createTask": {"prompt": rest, "includeResults": True}}
     if kind == "webhook" and rest:
         return {"webhook": {"url": rest, **({"secret": secret} if secret is not None else {})}}
-    whom, _, said = rest.partition(":")
+    whom, said = _addressed(rest)
     if kind == "message" and whom and said.strip():
         return {"postMessage": {"text": said, **whom_of(whom)}}
     raise click.BadParameter(f"{action!r} says nothing to do; expected {_FORMS}", param_hint="--on")
+
+
+def _addressed(text: str) -> tuple[str, str]:
+    """`WHOM:TEXT`, taken apart; people are `user:NAME`."""
+    whom, _, said = text.partition(":")
+    if whom == "user":
+        name, _, said = said.partition(":")
+        whom = f"user:{name}" if name else ""
+    return whom, said
 
 
 def whom_of(text: str) -> dict[str, Any]:

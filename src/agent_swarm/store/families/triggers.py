@@ -24,7 +24,9 @@ from agent_swarm.store.families.family import Family
 from agent_swarm.store.operations.base import Desk
 
 STANDING = ""  # the scope of a trigger that belongs to no task
-HERE, OVER = "here", "over"  # lanes of what servers do themselves, and of what is to be removed one day
+# Lanes of what is to be removed one day, and of what servers do themselves. Both come before those of endpoints, whose
+# names begin with http: however many of these there are, a look that has an end gets to these two.
+OVER, HERE = "ended", "here"
 _TRIMMED = KEPT_FIRINGS + 2 * TRIM_EVERY
 
 
