@@ -48,6 +48,7 @@ from agent_swarm.server.routes import (
     schedules,
     swarms,
     tasks,
+    triggers,
     users,
 )
 from agent_swarm.server.settings import ServerSettings
@@ -81,6 +82,7 @@ FACES = (
     kv,
     approvals,
     schedules,
+    triggers,
     health,
 )
 
