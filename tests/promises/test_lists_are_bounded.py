@@ -41,6 +41,7 @@ PAGED = {
     "/api/agents/{id}/profile/versions": ("versions", "version"),
     "/api/schedules": ("schedules", "id"),
     "/api/budgets": ("budgets", "id"),
+    "/api/triggers": ("triggers", "id"),
 }
 # Records that grow: they are read `after` a number, and the answer tells the next one.
 FEEDS = {
@@ -70,6 +71,8 @@ DETAILS = {
     "/api/schedules/{idOrName}/next",
     "/api/schedules/{idOrName}/runs",
     "/api/reports/costs",
+    "/api/triggers/{idOrName}",
+    "/api/triggers/{idOrName}/deliveries",
 }
 # What is told whole, because it is asked for whole and was bounded when it was written.
 WHOLE = {
@@ -114,6 +117,8 @@ class Full:
             schedule = {"name": f"s{number}", "at": "2040-01-01T00:00:00Z", "task": {"prompt": "x"}}
             await world.post("/api/schedules", schedule)
             await world.post("/api/budgets", {"scope": "agent", "scopeId": agent.id, "capUsd": 1_000})
+            does = {"createTask": {"prompt": "x"}}
+            await world.post("/api/triggers", {"name": f"t{number}", "on": "failed", "do": does})
             await session_of(world, await add_user(world, f"user-{number}"))
             channel = {"name": f"c{number}", "members": [f"user:user-{n}" for n in range(number + 1)][-1:]}
             await world.post("/api/channels", channel)

@@ -12,6 +12,8 @@ from pydantic.alias_generators import to_camel
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.ids import normalize_id
 from agent_swarm.domain.priority import DEFAULT_PRIORITY, PRIORITY_NAMES
+from agent_swarm.domain.triggers import PER_TASK, TriggerEvent
+from agent_swarm.domain.webhooks import URL_CHARS
 from agent_swarm.protocol import limits
 
 
@@ -80,8 +82,8 @@ class TaskBudgetInput(Input):
     estimate_tokens: Annotated[int, Field(ge=1, le=10**15, strict=True)] | None = None
 
 
-class TaskInput(Input):
-    """Body of `POST /api/tasks`."""
+class PlainTaskInput(Input):
+    """A task by itself: what it is about, and who may run it how."""
 
     prompt: Annotated[Text, Field(min_length=1)]
     title: Annotated[Text, Field(min_length=1, max_length=limits.TITLE_CHARS)] | None = (
@@ -94,15 +96,11 @@ class TaskInput(Input):
     requires: RequiresInput = Field(
         default_factory=RequiresInput, json_schema_extra={"default": {"tags": [], "capabilities": []}}
     )
-    depends_on: Annotated[list[Label | DependencyInput], Field(max_length=limits.DEPENDENCIES)] = Field(
-        default_factory=list
-    )
     agent_id: Id | None = None  # only this agent may run it
     offer_to: Id | None = None  # this agent is asked first; it may accept or reject
     offer_seconds: Annotated[float, Field(ge=1, le=limits.OFFER_SECONDS_MAX)] = limits.OFFER_SECONDS  # to answer in
     project: Label | None = None  # id or name; default: its swarm's
     swarm: Label | None = None  # id or name; only agents of that swarm may run it
-    parent_task_id: Id | None = None
     timeout_seconds: Annotated[float, Field(gt=0, le=30 * 24 * 3600)] | None = None
     start_at: Text | None = None  # RFC 3339; not before
     backlog: bool = False
@@ -111,6 +109,48 @@ class TaskInput(Input):
     result_schema: dict[str, Any] | None = None  # JSON Schema of draft 2020-12 that the result's data has to match
     budget: TaskBudgetInput | None = None  # of a root task: for it and all that is filed below it
     include_results: bool = False  # end the prompt with what the tasks that it depends on came to
+
+
+class PostInput(Input):
+    """A message that a trigger posts: to one of `to`, `channel` and whoever filed the task (`filer`)."""
+
+    text: Annotated[Text, Field(min_length=1)]
+    to: Annotated[list[Label], Field(min_length=1, max_length=20)] | None = None  # agents, user:<name>, operator
+    channel: Label | None = None
+    filer: bool = False
+    include_result: bool = False  # below the text: what the task came to, which mentions nobody
+
+
+class WebhookInput(Input):
+    """A delivery that a trigger sends, signed as Standard Webhooks has it."""
+
+    url: Annotated[Text, Field(min_length=1, max_length=URL_CHARS)]
+    secret: Annotated[Text, Field(max_length=1_100)] | None = None  # ref:…; of a standing trigger default: made here
+
+
+class TriggerDoes(Input):
+    """What a trigger does: one of the three."""
+
+    create_task: PlainTaskInput | None = None  # below the task that ended
+    post_message: PostInput | None = None
+    webhook: WebhookInput | None = None
+
+
+class TaskTriggerInput(Input):
+    """What happens when a task has ended so."""
+
+    on: TriggerEvent | Annotated[list[TriggerEvent], Field(min_length=1, max_length=len(TriggerEvent))]
+    do: TriggerDoes
+
+
+class TaskInput(PlainTaskInput):
+    """Body of `POST /api/tasks`."""
+
+    depends_on: Annotated[list[Label | DependencyInput], Field(max_length=limits.DEPENDENCIES)] = Field(
+        default_factory=list
+    )
+    parent_task_id: Id | None = None
+    triggers: Annotated[list[TaskTriggerInput], Field(max_length=PER_TASK)] = Field(default_factory=list)
 
 
 class AgentPermissionsInput(Input):

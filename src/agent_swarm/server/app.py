@@ -49,6 +49,7 @@ from agent_swarm.server.routes import (
     schedules,
     swarms,
     tasks,
+    triggers,
     users,
 )
 from agent_swarm.server.settings import ServerSettings
@@ -83,6 +84,7 @@ FACES = (
     approvals,
     schedules,
     budgets,
+    triggers,
     health,
 )
 

@@ -24,6 +24,8 @@ from agent_swarm.services.schedules import Schedules
 from agent_swarm.services.secrets.rotation import KeyChanges
 from agent_swarm.services.tasks import Rules
 from agent_swarm.services.transcripts import Transcripts
+from agent_swarm.services.triggers import Triggers
+from agent_swarm.services.webhooks.delivering import Courier
 from agent_swarm.store.base import Store
 
 
@@ -51,6 +53,8 @@ class Context:
     key_values: KeyValues
     rules: Rules
     schedules: Schedules
+    triggers: Triggers
+    courier: Courier
     notary: Notary
     messages: Messages
     channels: Channels

@@ -410,6 +410,11 @@ class MemoryRows:
         """Whether there is any budget."""
         return bool(self._engine.kept(BUDGET_TARGETS))
 
+    def under(self, family: Family[R], firsts: Sequence[str]) -> list[R]:
+        """The small records whose key begins with one of these, by key."""
+        kept, wanted = self._engine.kept(family), set(firsts)
+        return [kept[key] for key in sorted(key for key in kept if key[0] in wanted)]
+
     def put_record(self, family: Family[R], record: R) -> None:
         """Add a small record, or replace the one under its key."""
         self._engine.kept(family)[family.key_of(record)] = record

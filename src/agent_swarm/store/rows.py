@@ -248,6 +248,9 @@ class Rows(Protocol):
 
     def has_budgets(self) -> bool:
         """Whether there is any budget; asked by claims, usage and ends of attempts, and as cheap as `killed`."""
+
+    def under(self, family: Family[R], firsts: Sequence[str]) -> list[R]:
+        """The small records whose key begins with one of these, by key; none is locked."""
         ...
 
     def put_record(self, family: Family[R], record: R) -> None: ...

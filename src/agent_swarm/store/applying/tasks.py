@@ -17,6 +17,7 @@ from agent_swarm.store.applying.work import NOTHING_TOLD, Work
 from agent_swarm.store.families import offers as kept
 from agent_swarm.store.families.swarms import unknown_swarm_in
 from agent_swarm.store.families.task_terms import TASK_TERMS
+from agent_swarm.store.families.triggers import TRIGGER_WORK, TRIGGERS
 from agent_swarm.store.records import AttemptReport, TaskRecord
 from agent_swarm.store.rows import Entry
 
@@ -99,6 +100,8 @@ def create_task(work: Work, new: ops.NewTask, actor: str) -> TaskRecord:
         work.add(TASK_TERMS, [new.terms])
     if new.budget is not None:
         add_budget(work, new.budget, actor=actor)
+    work.add(TRIGGERS, [replace(one.trigger, created_at=work.now) for one in new.triggers])
+    work.add(TRIGGER_WORK, [one.work for one in new.triggers])
     caps.note_filed(work, new)
     work.tell(entry, *created)
     work.note(None, state, entry)

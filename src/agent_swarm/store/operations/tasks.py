@@ -14,6 +14,7 @@ from agent_swarm.store.records import AttemptReport, Edge, ProjectRecord, TaskRe
 if TYPE_CHECKING:
     from agent_swarm.store.families.stated_outcomes import StatedOutcome
     from agent_swarm.store.families.task_terms import TaskTerms
+    from agent_swarm.store.families.triggers import TaskTrigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class NewTask:
     offer: OfferedTo | None = None  # of one that waits for nothing
     terms: "TaskTerms | None" = None  # where `spec.has_terms`
     budget: Budget | None = None  # its own; with `spec.id`, and `begun` when it is filed
+    triggers: "tuple[TaskTrigger, ...]" = ()
 
     @property
     def is_claimable(self) -> bool:

@@ -74,6 +74,13 @@ def locked_many_of(family: Family[Any]) -> "sa.Select[Any]":
     return many_of(family).order_by(table_of(family).c[key]).with_for_update()
 
 
+def under(family: Family[Any]) -> "sa.Select[Any]":
+    """The records whose key begins with one of `ids`, by key."""
+    table = table_of(family)
+    found = sa.select(*(table.c[name] for name in family.columns)).where(one_of(table.c[family.key[0]]))
+    return found.order_by(*(table.c[name] for name in family.key))
+
+
 def values_of_page(family: Family[Any], prefix: Key, after: Key | None, limit: int) -> dict[str, Any]:
     """The parameters of a page."""
     values = dict(zip(family.key, map(_stored, prefix), strict=False))
