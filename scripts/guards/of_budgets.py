@@ -127,6 +127,15 @@ GUARDS = (
         ),
     ),
     Guard(
+        "an agent counts for the budgets of those above it",
+        "src/agent_swarm/store/applying/agent_tree.py",
+        "        inherit_budgets(work, parent.profile.id, agent.profile.id)\n",
+        "",
+        (
+            "tests/store/test_budgets.py::test_given_a_budget_of_an_agent_when_those_below_it_work_then_it_counts_for_all_of_them",
+        ),
+    ),
+    Guard(
         "an agent without room leaves the task to others",
         DISPATCHER,
         "            self._room.set_aside(credit.seat.agent.id)\n",

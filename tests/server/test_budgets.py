@@ -99,6 +99,18 @@ async def test_given_a_root_task_with_a_budget_when_it_is_filed_then_that_is_for
     assert refused.json()["error"]["details"] == {"field": "budget"}
 
 
+async def test_given_a_task_with_a_cap_when_it_is_filed_once_more_then_it_has_that_cap_and_nothing_is_spent(
+    world: World,
+) -> None:
+    root = await world.file(budget={"usd": 3, "estimateUsd": 0.1})
+    await world.post(f"/api/tasks/{root}/cancel")
+    again = await world.post(f"/api/tasks/{root}/retry")
+    found = {one["scopeId"]: one for one in (await world.get("/api/budgets"))["budgets"]}
+    first, second = found[root], found[again["id"]]
+    assert (second["scope"], second["capUsd"], second["estimateUsd"], second["spentUsd"]) == ("root", 3, 0.1, 0)
+    assert (first["name"], second["name"]) == (f"root {root}", f"root {again['id']}")
+
+
 async def test_given_a_budget_that_is_used_up_when_a_person_is_asked_then_the_answer_lets_it_go_on(
     world: World,
 ) -> None:

@@ -129,7 +129,7 @@ class BudgetMoves(RuleBasedStateMachine):
             spec = TaskSpec(id=self.fresh_id(), title="t", prompt="p", priority=priority, parent_id=above, root_id=root)
             scope = BudgetScope.TASK if above else BudgetScope.ROOT
             own = Budget(id=self.fresh_id(), name="own", scope=scope, scope_id=spec.id, cap_micros=cap)
-            new.append(ops.NewTask(spec=spec, budget=None if cap is None else own, max_attempts=2))
+            new.append(ops.NewTask(spec=spec, budgets=() if cap is None else (own,), max_attempts=2))
         (reply,) = self.apply(ops.CreateTasks(tasks=tuple(new), actor="operator"))
         if not isinstance(reply, SwarmError):
             self.tasks.extend(one.spec.id for one in new)

@@ -19,14 +19,14 @@ from agent_swarm.domain.budgets import (
 from agent_swarm.domain.commands import Complete, Resume
 from agent_swarm.domain.errors import BudgetExhausted, InvalidInput, NotFound, UnknownReference
 from agent_swarm.domain.ids import new_id
-from agent_swarm.domain.matching import Requirements
+from agent_swarm.domain.matching import AgentRole, Requirements
 from agent_swarm.domain.tasks import FailureClass, PauseReason, TaskStatus
 from agent_swarm.domain.time import SECOND
 from agent_swarm.services.budget_keeping import look
 from agent_swarm.store import operations as ops
 from agent_swarm.store.asking import AnswerApproval, SettleApprovals
 from agent_swarm.store.families.approvals import APPROVALS, Approval
-from agent_swarm.store.families.budgets import BUDGET_LOOKS, BUDGET_WAITS, BUDGETS, RESERVATIONS
+from agent_swarm.store.families.budgets import BUDGET_LOOKS, BUDGET_TARGETS, BUDGET_WAITS, BUDGETS, RESERVATIONS
 from agent_swarm.store.records import CostBy, ProjectRecord, TaskSpec
 from agent_swarm.testing.driver import LEASE, Driver
 
@@ -224,6 +224,29 @@ def test_given_an_agent_whose_own_budget_has_no_room_when_it_claims_then_it_is_r
     assert swarm.state(tasks[2]).ready, "it is for others"
 
 
+def test_given_a_budget_of_an_agent_when_those_below_it_work_then_it_counts_for_all_of_them(swarm: Driver) -> None:
+    lead = swarm.register("lead", role=AgentRole.LEAD)
+    early = swarm.register("early", agent_id=swarm.introduce("early", below=lead).profile.id)
+    made = cap(swarm, 2, BudgetScope.AGENT, lead)
+    late = swarm.register("late", agent_id=swarm.introduce("late", below=early).profile.id)
+    other = swarm.register("other")
+    tasks = [file(swarm) for _ in range(4)]
+
+    held = must_take(swarm, early)
+    must_take(swarm, late)
+    assert money(swarm, made) == (0, 2)
+    with pytest.raises(BudgetExhausted):
+        swarm.do(credit(swarm, late))
+    assert must_take(swarm, other).task_id == tasks[2]
+
+    use(swarm, held.task_id, 2)
+    interrupted = swarm.engine.read(lambda queries: look(queries, swarm.now)).due
+    assert {task_id for operation in interrupted for task_id in operation.held} == {tasks[0], tasks[1]}
+    swarm.do(ops.RemoveBudget(budget_id=made, actor="tester"))
+    must_take(swarm, late)
+    assert not list(swarm.engine.read(lambda queries: queries.scan(BUDGET_TARGETS, limit=100)))
+
+
 def test_given_several_budgets_when_one_has_no_room_then_nothing_is_reserved_in_the_others(swarm: Driver) -> None:
     ada = swarm.register()
     wide, narrow = cap(swarm, 100), cap(swarm, 1)
@@ -265,7 +288,7 @@ def test_given_a_task_that_is_filed_with_a_budget_when_it_runs_then_it_counts_fo
     ada = swarm.register()
     task_id = new_id()
     own = Budget(id=new_id(), name="own", scope=BudgetScope.ROOT, scope_id=task_id, cap_micros=2 * DOLLAR)
-    file(swarm, task_id=task_id, budget=own)
+    file(swarm, task_id=task_id, budgets=(own,))
     below = TaskSpec(id=new_id(), title="t", prompt="p", parent_id=task_id, root_id=task_id, depth=1)
     swarm.do(ops.CreateTasks(tasks=(ops.NewTask(spec=below),), actor="operator"))
 

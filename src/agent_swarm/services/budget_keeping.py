@@ -10,7 +10,7 @@ from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.tasks import PauseReason, TaskStatus
 from agent_swarm.store.base import Queries
 from agent_swarm.store.families.approvals import APPROVALS
-from agent_swarm.store.families.budgets import BUDGET_LOOKS, BUDGET_WAITS, BUDGETS, BudgetWait
+from agent_swarm.store.families.budgets import BUDGET_LOOKS, BUDGET_WAITS, BUDGETS, BudgetWait, places_of
 from agent_swarm.store.operations import KeepBudget
 from agent_swarm.store.records import TaskRecord
 
@@ -44,7 +44,7 @@ def look(queries: Queries, now: int) -> Look:
             covered: tuple[str, ...] = ()
             if budget is not None and budget.stops:
                 held = queries.held_tasks() if held is None else held
-                covered = _covered(budget, held)
+                covered = _covered(queries, budget, held)
             if stored != budget or _asks_for_something(queries, budget, waits, covered, now):
                 due.append(KeepBudget(budget_id=one.id, approval_id=new_id(), waits=waits, held=covered))
             elif budget is not None and budget.renews_at is not None:
@@ -52,20 +52,21 @@ def look(queries: Queries, now: int) -> Look:
     return Look(tuple(due), has_any, min(renewals, default=None))
 
 
-def _covered(budget: Budget, held: Sequence[TaskRecord]) -> tuple[str, ...]:
+def _covered(queries: Queries, budget: Budget, held: Sequence[TaskRecord]) -> tuple[str, ...]:
     """Attempts under way that count for this budget, and that nobody has interrupted yet."""
-    place = rules.target(budget.scope, budget.scope_id)
+    places = set(places_of(queries, budget))
     return tuple(
         task.spec.id
         for task in held
         if task.state.pause_wanted is None
-        and place
-        in rules.targets_of(
-            task_id=task.spec.id,
-            root_id=task.spec.root_id,
-            project_id=task.spec.project_id,
-            swarm_id=task.spec.swarm_id,
-            agent_id=task.state.agent_id,
+        and not places.isdisjoint(
+            rules.targets_of(
+                task_id=task.spec.id,
+                root_id=task.spec.root_id,
+                project_id=task.spec.project_id,
+                swarm_id=task.spec.swarm_id,
+                agent_id=task.state.agent_id,
+            )
         )
     )[:HELD]
 

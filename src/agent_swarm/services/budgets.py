@@ -1,6 +1,6 @@
 """Budgets for people and agents: make, change and show them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -137,12 +137,16 @@ def left_of(queries: Queries, spec: TaskSpec, agent_id: str | None, now: int) ->
     return [one.model_dump(mode="json", by_alias=True, include=told) for one in found]
 
 
-def budget_of_task(wanted: rest.TaskBudgetInput, task_id: str, *, is_root: bool, field: str) -> Budget:
-    """The budget that a task is filed with: of a root task it is for all that is filed below it, too."""
+def budgets_of_task(
+    wanted: rest.TaskBudgetInput | None, task_id: str, *, is_root: bool, field: str
+) -> tuple[Budget, ...]:
+    """The budget that a task is filed with, if any: of a root task it is for all that is filed below it, too."""
+    if wanted is None:
+        return ()
     if wanted.usd is None and wanted.tokens is None:
         raise InvalidInput(f"{field} caps nothing", hint="give usd, tokens or both", details={"field": field})
     scope = BudgetScope.ROOT if is_root else BudgetScope.TASK
-    return Budget(
+    budget = Budget(
         id=new_id(),
         name=f"{scope} {task_id}",
         scope=scope,
@@ -151,6 +155,39 @@ def budget_of_task(wanted: rest.TaskBudgetInput, task_id: str, *, is_root: bool,
         cap_tokens=wanted.tokens,
         estimate_micros=_micros(wanted.estimate_usd),
         estimate_tokens=wanted.estimate_tokens,
+    )
+    return (budget,)
+
+
+def own_budgets(queries: Queries, task_id: str) -> list[Budget]:
+    """The budgets of a task alone, and of it as a root task."""
+    places = [
+        found
+        for scope in (BudgetScope.TASK, BudgetScope.ROOT)
+        if (found := queries.record(BUDGET_TARGETS, rules.target(scope, task_id))) is not None
+    ]
+    ids = [budget_id for place in places for budget_id in place.budget_ids]
+    return [budget for one in ids if (budget := queries.record(BUDGETS, one)) is not None]
+
+
+def budgets_for_another(budgets: Sequence[Budget], task_id: str) -> tuple[Budget, ...]:
+    """The same caps for a task that is filed once more, with nothing spent."""
+    return tuple(
+        Budget(
+            id=new_id(),
+            name=f"{one.scope} {task_id}" if one.name == f"{one.scope} {one.scope_id}" else one.name,
+            scope=one.scope,
+            scope_id=task_id,
+            period=one.period,
+            time_zone=one.time_zone,
+            cap_micros=one.cap_micros,
+            cap_tokens=one.cap_tokens,
+            estimate_micros=one.estimate_micros,
+            estimate_tokens=one.estimate_tokens,
+            action=one.action,
+            enabled=one.enabled,
+        )
+        for one in budgets
     )
 
 

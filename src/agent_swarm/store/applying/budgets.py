@@ -25,6 +25,7 @@ from agent_swarm.store.families.budgets import (
     RESERVATIONS,
     BudgetLook,
     BudgetTarget,
+    places_of,
     unknown_budget,
 )
 from agent_swarm.store.families.swarms import unknown_swarm_in
@@ -53,9 +54,20 @@ def add_budget(work: Work, wanted: Budget, *, actor: str) -> Budget:
         raise InvalidInput(f"{place} has {len(ids):,} budgets, no more are made", hint="remove one, or change it")
     work.ledger.forget()
     work.put(BUDGETS, made)
-    work.put(BUDGET_TARGETS, BudgetTarget(target=place, budget_ids=tuple(sorted((*ids, made.id)))))
+    for target in places_of(work, made):
+        known = work.get(BUDGET_TARGETS, target)
+        ids = () if known is None else tuple(known.budget_ids)
+        work.put(BUDGET_TARGETS, BudgetTarget(target=target, budget_ids=tuple(sorted((*ids, made.id)))))
     work.say(events.of_budget("budget.created", made, actor=actor))
     return made
+
+
+def inherit_budgets(work: Work, parent_id: str, agent_id: str) -> None:
+    """An agent that is introduced below another one counts for all that the other one counts for."""
+    known = work.get(BUDGET_TARGETS, rules.target(BudgetScope.AGENT, parent_id))
+    if known is not None:
+        place = rules.target(BudgetScope.AGENT, agent_id)
+        work.put(BUDGET_TARGETS, BudgetTarget(target=place, budget_ids=known.budget_ids))
 
 
 def change_budget(work: Work, op: ops.ChangeBudget) -> Budget:
@@ -82,15 +94,15 @@ def change_budget(work: Work, op: ops.ChangeBudget) -> Budget:
 def remove_budget(work: Work, op: ops.RemoveBudget) -> Budget:
     """No budget any more. Who waits for it stays on record until the server has let all of them go on."""
     found = _loaded(work, op.budget_id)
-    place = rules.target(found.scope, found.scope_id)
-    known = work.get(BUDGET_TARGETS, place)
-    ids = () if known is None else tuple(one for one in known.budget_ids if one != found.id)
     work.ledger.forget()
     work.remove(BUDGETS, found.id)
-    if ids:
-        work.put(BUDGET_TARGETS, BudgetTarget(target=place, budget_ids=ids))
-    else:
-        work.remove(BUDGET_TARGETS, place)
+    for place in places_of(work, found):
+        known = work.get(BUDGET_TARGETS, place)
+        ids = () if known is None else tuple(one for one in known.budget_ids if one != found.id)
+        if ids:
+            work.put(BUDGET_TARGETS, BudgetTarget(target=place, budget_ids=ids))
+        else:
+            work.remove(BUDGET_TARGETS, place)
     work.put(BUDGET_LOOKS, BudgetLook(id=found.id))
     work.say(events.of_budget("budget.removed", found, actor=op.actor))
     if not work.rows.has_budgets():  # ends of attempts ask for nothing from now on
@@ -151,9 +163,9 @@ def _interrupt(work: Work, op: ops.KeepBudget, budget: Budget) -> int:
 
 def _covered(work: Work, op: ops.KeepBudget, budget: Budget) -> list[Entry]:
     """Of the attempts that were looked up, those that go on and count for this budget."""
-    place = rules.target(budget.scope, budget.scope_id)
+    places = set(places_of(work, budget))
     found = [entry for task_id in op.held if (entry := work.rows.entry(task_id)) is not None and entry.state.is_held]
-    return [entry for entry in found if place in work.ledger.targets_of(entry, entry.state.agent_id)]
+    return [e for e in found if not places.isdisjoint(work.ledger.targets_of(e, e.state.agent_id))]
 
 
 def _fail(work: Work, op: ops.KeepBudget) -> int:

@@ -98,8 +98,8 @@ def create_task(work: Work, new: ops.NewTask, actor: str) -> TaskRecord:
     work.rows.add_task(record, new.edges, entry)
     if new.terms is not None:
         work.add(TASK_TERMS, [new.terms])
-    if new.budget is not None:
-        add_budget(work, new.budget, actor=actor)
+    for budget in new.budgets:
+        add_budget(work, budget, actor=actor)
     work.add(TRIGGERS, [replace(one.trigger, created_at=work.now) for one in new.triggers])
     work.add(TRIGGER_WORK, [one.work for one in new.triggers])
     caps.note_filed(work, new)

@@ -6,8 +6,9 @@ A budget is found by its target, one row for all budgets of that, so that a batc
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from agent_swarm.domain.budgets import Amount, Budget
+from agent_swarm.domain.budgets import Amount, Budget, BudgetScope, target
 from agent_swarm.domain.errors import NotFound
+from agent_swarm.store.families.agent_children import Records, with_all_below
 from agent_swarm.store.families.family import Family
 
 
@@ -79,3 +80,10 @@ def unknown_budget(budget_id: str) -> NotFound:
         hint="list budgets with: agent-swarm budget ls",
         details={"budget": budget_id[:100]},
     )
+
+
+def places_of(records: Records, budget: Budget) -> list[str]:
+    """The targets under which attempts find a budget: that of an agent counts for the agents below it, too."""
+    if budget.scope is not BudgetScope.AGENT:
+        return [target(budget.scope, budget.scope_id)]
+    return [target(budget.scope, agent_id) for agent_id in with_all_below(records, budget.scope_id)]

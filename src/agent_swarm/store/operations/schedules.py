@@ -81,4 +81,4 @@ class FireSchedule(Operation[Fired]):
 
     @property
     def is_alone(self) -> bool:
-        return any(task.budget is not None for task in self.tasks)
+        return any(task.budgets for task in self.tasks)

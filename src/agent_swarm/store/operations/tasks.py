@@ -49,7 +49,7 @@ class NewTask:
     max_losses: int = 10
     offer: OfferedTo | None = None  # of one that waits for nothing
     terms: "TaskTerms | None" = None  # where `spec.has_terms`
-    budget: Budget | None = None  # its own; with `spec.id`, and `begun` when it is filed
+    budgets: tuple[Budget, ...] = ()  # its own; with `spec.id`, and `begun` when it is filed
     triggers: "tuple[TaskTrigger, ...]" = ()
 
     @property
@@ -102,7 +102,7 @@ class CreateTasks(Operation[Created]):
 
     @property
     def is_alone(self) -> bool:
-        return any(task.budget is not None for task in self.tasks)  # who claims has to know that there are budgets
+        return any(task.budgets for task in self.tasks)  # who claims has to know that there are budgets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,4 +52,4 @@ class SettleFiring(Operation[Settled]):
 
     @property
     def is_alone(self) -> bool:
-        return any(task.budget is not None for task in self.tasks)
+        return any(task.budgets for task in self.tasks)
