@@ -40,6 +40,7 @@ PAGED = {
     "/api/approvals": ("approvals", "id"),
     "/api/agents/{id}/profile/versions": ("versions", "version"),
     "/api/schedules": ("schedules", "id"),
+    "/api/budgets": ("budgets", "id"),
     "/api/triggers": ("triggers", "id"),
 }
 # Records that grow: they are read `after` a number, and the answer tells the next one.
@@ -69,6 +70,7 @@ DETAILS = {
     "/api/schedules/{idOrName}/explain",
     "/api/schedules/{idOrName}/next",
     "/api/schedules/{idOrName}/runs",
+    "/api/reports/costs",
     "/api/triggers/{idOrName}",
     "/api/triggers/{idOrName}/deliveries",
 }
@@ -114,6 +116,7 @@ class Full:
             await world.call("PUT", f"/api/kv/swarm/k{number}", json={"value": number})
             schedule = {"name": f"s{number}", "at": "2040-01-01T00:00:00Z", "task": {"prompt": "x"}}
             await world.post("/api/schedules", schedule)
+            await world.post("/api/budgets", {"scope": "agent", "scopeId": agent.id, "capUsd": 1_000})
             does = {"createTask": {"prompt": "x"}}
             await world.post("/api/triggers", {"name": f"t{number}", "on": "failed", "do": does})
             await session_of(world, await add_user(world, f"user-{number}"))

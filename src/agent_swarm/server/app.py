@@ -34,6 +34,7 @@ from agent_swarm.server.routes import (
     attempts,
     audit,
     auth,
+    budgets,
     channels,
     commands,
     config,
@@ -82,6 +83,7 @@ FACES = (
     kv,
     approvals,
     schedules,
+    budgets,
     triggers,
     health,
 )
