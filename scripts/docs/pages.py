@@ -15,6 +15,7 @@ from scripts.docs import (
     script_harness,
     settings,
     worker_protocol,
+    workflow_schema,
 )
 
 Render = Callable[[], str]
@@ -28,6 +29,7 @@ PAGES: Mapping[str, Render] = {
     "docs/reference/script-harness.md": script_harness.render,
     "docs/reference/settings.md": settings.render,
     "docs/reference/worker-protocol.md": worker_protocol.render,
+    "docs/contract/workflow.schema.json": workflow_schema.render,
 }
 
 # Parts of pages that people write: what stands between `<!-- begin NAME -->` and `<!-- end NAME -->`.

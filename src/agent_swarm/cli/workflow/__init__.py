@@ -1,0 +1,27 @@
+"""`agent-swarm workflow`: stages that wait for each other, from a file."""
+
+import click
+
+from agent_swarm.cli.lazy import Lazy, LazyGroup
+
+COMMANDS = {
+    "Look at files": {
+        "validate": Lazy("agent_swarm.cli.workflow.looking:validate", "Say everything that is wrong with a file."),
+        "list": Lazy("agent_swarm.cli.workflow.looking:list_", "List the stages of a file, in their order."),
+        "schema": Lazy("agent_swarm.cli.workflow.looking:schema", "Print the JSON Schema of workflow files."),
+    },
+}
+
+
+@click.group(cls=LazyGroup, sections=COMMANDS)
+def workflow() -> None:
+    """Carry out stages that wait for each other.
+
+    A file says what is done: scripts and small things that the server does by itself, and tasks for agents, with
+    conditions, loops, and gates at which people are asked.
+
+    \b
+    Examples:
+      agent-swarm workflow validate release.yaml
+      agent-swarm workflow list release.yaml
+    """
