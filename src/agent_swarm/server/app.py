@@ -48,6 +48,7 @@ from agent_swarm.server.routes import (
     swarms,
     tasks,
     users,
+    workflows,
 )
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.server.stopping import Stopping
@@ -79,6 +80,7 @@ FACES = (
     kv,
     approvals,
     schedules,
+    workflows,
     health,
 )
 

@@ -24,6 +24,7 @@ from agent_swarm.services.schedules import Schedules
 from agent_swarm.services.secrets.rotation import KeyChanges
 from agent_swarm.services.tasks import Rules
 from agent_swarm.services.transcripts import Transcripts
+from agent_swarm.services.workflows import Workflows
 from agent_swarm.store.base import Store
 
 
@@ -51,6 +52,7 @@ class Context:
     key_values: KeyValues
     rules: Rules
     schedules: Schedules
+    workflows: Workflows
     notary: Notary
     messages: Messages
     channels: Channels

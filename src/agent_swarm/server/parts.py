@@ -32,6 +32,7 @@ from agent_swarm.server.pool import PoolContext
 from agent_swarm.server.profiles import profiles_of
 from agent_swarm.server.rates import RateLimits
 from agent_swarm.server.ring import EventRing
+from agent_swarm.server.runner.service import WorkflowRunner
 from agent_swarm.server.schedules import ScheduleClock
 from agent_swarm.server.service import Service
 from agent_swarm.server.settings import ServerSettings, stored_settings
@@ -58,6 +59,7 @@ from agent_swarm.services.secrets.vault import Vault
 from agent_swarm.services.signing_keys import SigningKeys
 from agent_swarm.services.tasks import Rules
 from agent_swarm.services.transcripts import Transcripts
+from agent_swarm.services.workflows import ShellUse, Workflows
 from agent_swarm.store.batcher import BatchingStore
 from agent_swarm.vault.backends.reading import SecretReader
 from agent_swarm.vault.backends.resolver import SecretResolver
@@ -113,6 +115,7 @@ def make_parts(ground: Ground) -> Parts:
             Waking(store),
             ValueKeeping(store),
             UnservedWatch(store, minutes=settings.no_agent_minutes),
+            WorkflowRunner(context, pool.dispatcher, settings),
             context.door.denials,
             context.keeping_keys,
             *flag_watches(settings, store, metrics, context.redactor),
@@ -151,6 +154,7 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
         stopping=ground.stopping,
         rules=rules,
         schedules=Schedules(store, rules),
+        workflows=Workflows(store, rules, shell=ShellUse(settings.workflow_shell)),
         notary=_notary(store, settings),
         messages=Messages(store, redactor, door.rates.message, most_hops=settings.message_hops),
         channels=Channels(store, redactor),

@@ -67,6 +67,9 @@ class Scope(StrEnum):
     SCHEDULES_READ = "schedules:read"
     SCHEDULES_WRITE = "schedules:write"
     OWN_SCHEDULES = "ownSchedules:use"  # have work started by the clock below its own task
+    WORKFLOWS_READ = "workflows:read"
+    WORKFLOWS_WRITE = "workflows:write"
+    WORKFLOWS_ADMIN = "workflows:admin"  # have scripts run on the server's own machine
     USERS_ADMIN = "users:admin"  # users, their sessions, and the keys that sign for them
 
 

@@ -13,7 +13,6 @@ from agent_swarm.domain.priority import DEFAULT_PRIORITY
 from agent_swarm.protocol import limits
 from agent_swarm.protocol.rest import Label, Labels, Priority, RequiresInput, Text
 
-VERSION = 1
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 STAGES = 100
 INPUTS = 50
@@ -153,7 +152,7 @@ AnyStage = NoopStage | ShellStage | BuiltinStage | SwarmStage
 class Workflow(Part):
     """A workflow: stages that wait for each other, and what they are given."""
 
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
     name: Name
     description: Annotated[Text, Field(max_length=2_000)] = ""
     inputs: Annotated[dict[Name, InputSpec], Field(max_length=INPUTS)] = Field(default_factory=dict)

@@ -11,6 +11,10 @@ from agent_swarm.workflows.document import ITEMS, AnyStage, ShellStage, SwarmSta
 from agent_swarm.workflows.expressions import ExpressionError
 
 OUTPUT_CHARS = 16_000  # of a stage, for others
+_TASK_FIELDS = (
+    *("harness", "model", "project", "swarm", "tags", "requires", "priority", "permissions"),
+    *("result_schema", "include_results", "timeout_seconds"),
+)
 
 
 class StageStatus(StrEnum):
@@ -98,31 +102,20 @@ def script_environment(stage: ShellStage, names: Mapping[str, Any]) -> dict[str,
     return filled
 
 
+def task_fields(stage: SwarmStage) -> dict[str, Any]:
+    """What of `POST /api/tasks` an agent's stage says as it stands, so without its texts."""
+    body = stage.model_dump(mode="json", by_alias=True, exclude_none=True, include=set(_TASK_FIELDS))
+    return {**body, "maxAttempts": stage.retries + 1}
+
+
 def task_input(stage: SwarmStage, names: Mapping[str, Any]) -> dict[str, Any]:
     """What `POST /api/tasks` takes for an agent's stage. Raises ExpressionError."""
-    body = stage.model_dump(
-        mode="json",
-        by_alias=True,
-        exclude_none=True,
-        include={
-            "harness",
-            "model",
-            "project",
-            "swarm",
-            "tags",
-            "requires",
-            "priority",
-            "permissions",
-            "result_schema",
-            "include_results",
-            "timeout_seconds",
-        },
-    )
+    body = task_fields(stage)
     body["prompt"] = templates.render_text(stage.prompt, names)
-    if stage.title is not None:
-        title = " ".join(templates.render_text(stage.title, names).split())
-        body["title"] = title[:200] or stage.name
-    body["maxAttempts"] = stage.retries + 1
+    if not body["prompt"].strip():
+        raise ExpressionError("the prompt is blank once it is filled in")
+    title = " ".join(templates.render_text(stage.title or stage.name, names).split())
+    body["title"] = title[:200] or stage.name
     return body
 
 

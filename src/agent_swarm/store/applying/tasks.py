@@ -14,6 +14,7 @@ from agent_swarm.store import operations as ops
 from agent_swarm.store.applying import caps, offers
 from agent_swarm.store.applying.work import NOTHING_TOLD, Work
 from agent_swarm.store.families import offers as kept
+from agent_swarm.store.families import workflows
 from agent_swarm.store.families.swarms import unknown_swarm_in
 from agent_swarm.store.families.task_terms import TASK_TERMS
 from agent_swarm.store.records import AttemptReport, TaskRecord
@@ -94,6 +95,8 @@ def create_task(work: Work, new: ops.NewTask, actor: str) -> TaskRecord:
     work.rows.add_task(record, new.edges, entry)
     if new.terms is not None:
         work.add(TASK_TERMS, [new.terms])
+    if new.part is not None:
+        workflows.put(work, new.part)
     caps.note_filed(work, new)
     work.tell(entry, *created)
     work.note(None, state, entry)
