@@ -5,6 +5,12 @@ import click
 from agent_swarm.cli.lazy import Lazy, LazyGroup
 
 COMMANDS = {
+    "Carry them out": {
+        "run": Lazy("agent_swarm.cli.workflow.running:run", "Start a workflow from a file."),
+        "runs": Lazy("agent_swarm.cli.workflow.running:runs", "List runs of workflows, the latest first."),
+        "show": Lazy("agent_swarm.cli.workflow.running:show", "Show how a run stands, stage by stage."),
+        "cancel": Lazy("agent_swarm.cli.workflow.running:cancel", "End a run, with everything that is open of it."),
+    },
     "Look at files": {
         "validate": Lazy("agent_swarm.cli.workflow.looking:validate", "Say everything that is wrong with a file."),
         "list": Lazy("agent_swarm.cli.workflow.looking:list_", "List the stages of a file, in their order."),
@@ -23,5 +29,5 @@ def workflow() -> None:
     \b
     Examples:
       agent-swarm workflow validate release.yaml
-      agent-swarm workflow list release.yaml
+      agent-swarm workflow run release.yaml --input version=1.4 --wait
     """
