@@ -39,6 +39,7 @@ PAGED = {
     "/api/kv/{namespace}": ("values", "key"),
     "/api/approvals": ("approvals", "id"),
     "/api/schedules": ("schedules", "id"),
+    "/api/workflows": ("runs", "id"),
 }
 # Records that grow: they are read `after` a number, and the answer tells the next one.
 FEEDS = {
@@ -65,6 +66,7 @@ DETAILS = {
     "/api/schedules/{idOrName}/explain",
     "/api/schedules/{idOrName}/next",
     "/api/schedules/{idOrName}/runs",
+    "/api/workflows/{id}",
 }
 # What is told whole, because it is asked for whole and was bounded when it was written.
 WHOLE = {
@@ -108,6 +110,7 @@ class Full:
             await world.call("PUT", f"/api/kv/swarm/k{number}", json={"value": number})
             schedule = {"name": f"s{number}", "at": "2040-01-01T00:00:00Z", "task": {"prompt": "x"}}
             await world.post("/api/schedules", schedule)
+            await world.post("/api/workflows", {"workflow": {"name": "w", "stages": [{"name": "a", "kind": "noop"}]}})
             await session_of(world, await add_user(world, f"user-{number}"))
             channel = {"name": f"c{number}", "members": [f"user:user-{n}" for n in range(number + 1)][-1:]}
             await world.post("/api/channels", channel)
