@@ -11,7 +11,12 @@ from agent_swarm.workflows.problems import Problem, refusal
 from agent_swarm.workflows.source import Source, read_source, where
 
 _KINDS = frozenset({"noop", "shell", "builtin", "swarm"})  # what pydantic puts into the place of a stage's problem
-_EXPECTED = {"extra_forbidden": "is not known here", "missing": "is missing"}
+_EXPECTED = {
+    "extra_forbidden": "is not known here",
+    "missing": "is missing",
+    "union_tag_not_found": "`kind` is missing: noop, shell, builtin or swarm",
+    "union_tag_invalid": "`kind` is none of noop, shell, builtin and swarm",
+}
 
 
 def read_workflow(text: str, *, called: str = "workflow") -> Workflow:

@@ -18,9 +18,14 @@ def has_template(text: str) -> bool:
 
 def nodes_of(text: str) -> list[Node]:
     """The expressions in a text. Raises ExpressionError for one that cannot be read."""
-    if text.count("{{") != len(_PIECE.findall(text)):
+    if "{{" in _PIECE.sub("", text):
         raise ExpressionError("a {{ is not closed by }}")
     return [expressions.parse(piece) for piece in _PIECE.findall(text)]
+
+
+def literally(text: str) -> str:
+    """A template that comes to this text, whatever is in it."""
+    return text.replace("{{", "{{ '{{' }}")
 
 
 def render(value: Any, names: Mapping[str, Any]) -> Any:

@@ -15,6 +15,9 @@ COMMANDS = {
         "validate": Lazy("agent_swarm.cli.workflow.looking:validate", "Say everything that is wrong with a file."),
         "list": Lazy("agent_swarm.cli.workflow.looking:list_", "List the stages of a file, in their order."),
         "schema": Lazy("agent_swarm.cli.workflow.looking:schema", "Print the JSON Schema of workflow files."),
+        "import": Lazy(
+            "agent_swarm.cli.workflow.importing:import_", "Print a workflow file made of one of another system."
+        ),
     },
 }
 
