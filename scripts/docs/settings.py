@@ -70,6 +70,7 @@ OTHER: tuple[tuple[str, tuple[tuple[tuple[str, ...], str], ...]], ...] = (
                 ("AGENT_SWARM_DEPENDENCIES",),
                 "a page with the results of the tasks it builds on; only where there are some",
             ),
+            (("AGENT_SWARM_INSTRUCTIONS",), "a file with the instructions of its profile; only where there are some"),
             (
                 (records.RUN_VARIABLE, records.PROCESS_VARIABLE),
                 "the marks by which what belongs to a run is found again",

@@ -84,7 +84,7 @@ GUARDS = (
     Guard(
         "what was accepted and not yet claimed takes a slot",
         SERVICE,
-        "    awaited = _awaited(queries)\n",
+        "    awaited = agents_awaited(queries)\n",
         "    awaited: set[str] = set()\n",
         (f"{SERVED}::test_given_an_agent_that_takes_offers_when_it_has_a_slot_then_it_accepts_and_not_more_than_that",),
     ),

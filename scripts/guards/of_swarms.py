@@ -22,8 +22,8 @@ GUARDS = (
     Guard(
         "a claim leaves out what its agent may not have any more",
         CLAIMS,
-        "groups[_open_classes(work, op, agent)]",
-        "groups[op.class_ids]",
+        "_served(work, agent, _open_classes(work, op, agent))",
+        "_served(work, agent, op.class_ids)",
         (
             f"{KEPT}::test_given_an_agent_that_has_left_when_an_older_credit_of_it_is_answered_then_it_gets_nothing_of_the_swarm",
         ),
@@ -66,8 +66,8 @@ GUARDS = (
     Guard(
         "an agent that registers again stays in its swarm",
         AGENTS,
-        "        profile=replace(op.agent.profile, swarm_id=old.profile.swarm_id if old else None),\n",
-        "",
+        "profile = replace(op.agent.profile, swarm_id=old.profile.swarm_id if old else None)",
+        "profile = op.agent.profile",
         (f"{KEPT}::test_given_a_worker_that_asks_for_a_swarm_when_it_registers_then_it_joins_unless_it_is_in_one",),
     ),
     Guard(

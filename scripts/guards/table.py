@@ -2,13 +2,15 @@
 
 `source` is the exact text and stands in its file once. A guard that was moved or rewritten is adapted here; one for
 which no test fails needs a test, not a smaller mutation. Those of several servers, of secrets, of messages, of
-notes, of approvals, of swarms and of schedules are in the modules beside.
+notes, of approvals, of agents below agents, of swarms and of schedules are in the modules beside.
 """
 
 from scripts.guards import (
+    of_agents,
     of_approvals,
     of_deadlines,
     of_leads,
+    of_limits,
     of_messages,
     of_notes,
     of_offers,
@@ -583,9 +585,11 @@ GUARDS = (
     *of_offers.GUARDS,
     *of_deadlines.GUARDS,
     *of_results.GUARDS,
+    *of_limits.GUARDS,
     *of_messages.GUARDS,
     *of_approvals.GUARDS,
     *of_notes.GUARDS,
+    *of_agents.GUARDS,
     *of_swarms.GUARDS,
     *of_schedules.GUARDS,
 )

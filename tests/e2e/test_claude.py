@@ -214,7 +214,8 @@ async def test_given_a_used_up_account_when_a_task_fails_for_it_then_it_waits_un
         explained = await asyncio.to_thread(swarm.call, "GET", f"/api/tasks/{task_id}/explain")
     assert (await host.attempts(task_id))[0]["failureCode"] == "rateLimit"
     assert timedelta(days=7) < datetime.fromisoformat(requeued["data"]["retryAt"]) - datetime.now(UTC)
-    assert explained["reasons"][0]["code"] == "backoff"
+    assert explained["reasons"][0]["code"] == "providerLimit"
+    assert explained["attempts"]["losses"] == 0
 
 
 async def test_given_credentials_of_the_worker_when_the_agent_prints_them_then_they_are_shown_to_nobody(

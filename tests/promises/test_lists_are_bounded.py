@@ -38,6 +38,7 @@ PAGED = {
     "/api/memory": ("notes", "id"),
     "/api/kv/{namespace}": ("values", "key"),
     "/api/approvals": ("approvals", "id"),
+    "/api/agents/{id}/profile/versions": ("versions", "version"),
     "/api/schedules": ("schedules", "id"),
     "/api/workflows": ("runs", "id"),
 }
@@ -52,6 +53,8 @@ DETAILS = {
     "/api/tasks/{id}",
     "/api/tasks/{id}/explain",
     "/api/agents/{id}",
+    "/api/agents/{id}/profile",
+    "/api/agents/{id}/profile/versions/{number}",
     "/api/permission-profiles",
     "/api/overview",
     "/api/swarms/{idOrName}/status",
@@ -118,6 +121,10 @@ class Full:
             said = await world.post("/api/messages", {"broadcast": True, "text": "hello"})
             self.said = said["id"]
         self.agent = await world.register("busy", slots=2 * MANY)
+        for number in range(MANY + 1):
+            said = {"expectedVersion": number, "description": f"version {number + 1}"}
+            answer = await world.call("PATCH", f"/api/agents/{self.agent.id}/profile", json=said)
+            assert answer.status_code == 200
         self.tried = await world.file("tried")
         for number in range(MANY):
             claim = await world.claim(self.agent)

@@ -32,6 +32,7 @@ FAMILIES = (
     "sessions",
     "signing_keys",
     "denials",
+    "rests",
     "configuration",
     "data_keys",
 )

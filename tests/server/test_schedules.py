@@ -118,6 +118,23 @@ async def test_given_what_a_schedule_names_is_gone_when_it_is_due_then_the_run_f
     assert (await world.get("/api/schedules/broken"))["failures"] == 0
 
 
+async def test_given_a_stopped_agent_when_a_schedule_files_for_it_then_the_task_waits_and_says_why(
+    world: World,
+) -> None:
+    ada = await world.register("ada")
+    await world.post(f"/api/agents/{ada.id}/stop", {})
+    await add(world, task={**TASK, "agentId": ada.id})
+
+    await passes(world, 60)
+
+    (task,) = await tasks(world)
+    assert (task["status"], [run["outcome"] for run in await runs(world)]) == ("pending", ["started"])
+    told = await world.get(f"/api/tasks/{task['id']}/explain")
+    assert [reason["code"] for reason in told["reasons"]] == ["agentStopped"]
+    await world.post(f"/api/agents/{ada.id}/start", {})
+    assert (await world.take(ada)).task_id == task["id"]
+
+
 async def forget_project(world: World) -> None:
     """Nothing removes projects yet; their table is emptied behind everybody's back."""
     world.store._engine.projects.clear()  # type: ignore[attr-defined]  # a store in memory

@@ -197,8 +197,10 @@ class World:
         """What a worker is told with this claim."""
         record = await self.store.read(lambda queries: queries.task(claim.task_id))
         assert record is not None
+        agent = await self.store.read(lambda queries: queries.agent(record.state.agent_id or ""))
+        version = 0 if agent is None else agent.profile_version
         ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.app.pool.briefings.ask(record, ready.set_result)
+        self.app.pool.briefings.ask(record, ready.set_result, profile_version=version)
         claimed = ClaimedTask(claim_id=new_id(), task=record)
         body = claimed_body(claimed, await ready, token="t", lease_seconds=30)
         return wire.Claimed.model_validate(json.loads(json.dumps(body)))

@@ -8,6 +8,7 @@ from agent_swarm.domain.explain import explain
 from agent_swarm.domain.explanation import Candidate, Facts
 from agent_swarm.domain.matching import AgentProfile, Requirements
 from agent_swarm.domain.tasks import TaskState, TaskStatus
+from agent_swarm.domain.time import to_wire
 from agent_swarm.harness.base import EventKind
 from agent_swarm.services.transcripts import AGENT_ENDED
 
@@ -62,3 +63,25 @@ def test_given_the_last_loss_that_a_task_may_have_when_its_worker_is_silent_then
 
 def test_given_the_line_that_ends_a_transcript_when_it_is_recognised_then_it_is_the_one_that_harnesses_write() -> None:
     assert AGENT_ENDED == EventKind.ENDED
+
+
+def test_given_agents_that_their_provider_refuses_when_it_is_explained_then_they_rest_and_others_are_busy() -> None:
+    refused = replace(ADA, rests_until=10_000_000, rests_for="rateLimit")
+    busy = Candidate(profile=AgentProfile(id="bob"), name="bob", is_online=True, holds=(("x", "digging"),))
+
+    (alone,) = explain(facts(TaskStatus.PENDING, agents=[refused])).reasons
+    among = explain(facts(TaskStatus.PENDING, agents=[refused, busy])).reasons
+
+    assert (alone.code, alone.details["until"]) == ("agentsResting", to_wire(10_000_000))
+    assert f"ada until {to_wire(10_000_000)} (rateLimit)" in alone.message
+    assert [reason.code for reason in among] == ["agentsBusy", "agentsResting"]
+
+
+@pytest.mark.parametrize(("code", "reason"), [("rateLimit", "providerLimit"), ("exitCode", "backoff")])
+def test_given_a_task_that_is_tried_again_when_it_is_explained_then_a_refusal_of_the_provider_is_no_failure(
+    code: str, reason: str
+) -> None:
+    state = TaskState(id="t", status=TaskStatus.PENDING, ready=False, attempt=1, not_before=9_000_000)
+    told = explain(Facts(task=state, title="t", requires=Requirements(), now=5, agents=[ADA], failure_code=code))
+
+    assert told.reasons[0].code == reason

@@ -80,7 +80,10 @@ class OfferMoves(RuleBasedStateMachine):
                 assert (before.pinned_until or 0) > self.now
                 self.answered.add("accepted" if accepts else "rejected")
 
-    @rule(data=st.data(), moves=st.lists(st.sampled_from(["accept", "reject", "wait", "offer", "cancel"]), max_size=4))
+    @rule(
+        data=st.data(),
+        moves=st.lists(st.sampled_from(["accept", "reject", "wait", "offer", "cancel", "stop"]), max_size=4),
+    )
     def offer_a_task_of_its_own(self, data: st.DataObject, moves: list[str]) -> None:
         """A task that nobody has yet, so that offers are open often enough."""
         pending = [one for one in self._states() if one.status is TaskStatus.PENDING and one.pinned_agent is None]
@@ -89,7 +92,7 @@ class OfferMoves(RuleBasedStateMachine):
         self.offer_with(pending[-1].id, data.draw(st.sampled_from(self.profiles)), moves)
 
     def offer_with(self, task_id: str, agent: AgentProfile, moves: list[str]) -> None:
-        """Offer a task, and then anything happens to it, in any order."""
+        """Offer a task, and then anything happens to it and to its agent, in any order."""
         asked = ops.OfferTask(task_id=task_id, agent_id=agent.id, ttl=TTL, actor="operator")
         self.apply(asked)
         self.an_open_offer_is_of_an_offered_task()
@@ -109,7 +112,10 @@ class OfferMoves(RuleBasedStateMachine):
                     self.apply(ops.RunTimers(jitter=0.3))
                 case "offer":
                     self.apply(asked)
+                case "stop":
+                    self.apply(ops.StopAgent(agent_id=agent.id, actor="operator"))
             self.an_open_offer_is_of_an_offered_task()
+        self.apply(ops.StartAgent(agent_id=agent.id, actor="operator"))  # so that histories get far
 
     def _states(self) -> list[Any]:
         return [record.state for record in self.memory.records.values()]

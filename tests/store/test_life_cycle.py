@@ -268,6 +268,23 @@ def test_given_a_limit_of_an_account_when_an_attempt_fails_for_it_then_the_task_
     assert swarm.claim(ada) is not None
 
 
+def test_given_a_provider_that_refuses_again_and_again_when_it_is_told_then_nothing_is_counted_and_the_pauses_grow(
+    swarm: Driver,
+) -> None:
+    ada, task = swarm.register(), swarm.file(max_attempts=1)
+    pauses = []
+    for _ in range(9):  # more than the losses that a task may have
+        swarm.fail(swarm.take(ada), FailureClass.INFRASTRUCTURE, jitter=0.999, is_limit=True)
+        state = swarm.state(task)
+        assert (state.status, state.failures, state.losses) == (TaskStatus.PENDING, 0, 0)
+        pauses.append(((state.not_before or 0) - swarm.now) // SECOND)
+        swarm.advance(seconds=600)
+        swarm.timers()
+    assert pauses == [14, 29, 59, 119, 239, 479, 599, 599, 599]
+    swarm.complete(swarm.take(ada))
+    assert swarm.state(task).status is TaskStatus.COMPLETED
+
+
 def test_given_a_policy_failure_when_it_is_told_then_it_is_final(swarm: Driver) -> None:
     ada, task = swarm.register(), swarm.file()
     swarm.fail(swarm.take(ada), FailureClass.POLICY)

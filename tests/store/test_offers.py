@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent_swarm.domain.errors import CannotTake, IllegalTransition, NotOnOffer, UnknownReference
+from agent_swarm.domain.errors import AgentStopped, CannotTake, IllegalTransition, NotOnOffer, UnknownReference
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.offers import ACCEPT_PIN, OfferStatus
@@ -216,6 +216,52 @@ def test_given_a_killed_agent_when_its_offer_is_accepted_then_it_gets_nothing_un
     assert swarm.claim(ada) is None
     swarm.lift(ada)
     assert swarm.take(ada).task_id == task_id
+
+
+def test_given_a_stopped_agent_when_it_is_offered_a_task_then_that_is_refused_until_it_is_started(
+    swarm: Driver,
+) -> None:
+    ada = swarm.register("ada")
+    task_id = swarm.file()
+    swarm.stop(ada)
+    with pytest.raises(AgentStopped):
+        offer(swarm, task_id, ada)
+    with pytest.raises(AgentStopped):
+        swarm.file(offer=ops.OfferedTo(agent_id=ada, ttl=TTL))
+    swarm.let_work(ada)
+    assert offer(swarm, task_id, ada).state.status is TaskStatus.OFFERED
+
+
+def test_given_an_open_offer_when_its_agent_is_stopped_then_all_may_take_it_at_once(swarm: Driver) -> None:
+    task_id, ada, bob = offered(swarm)
+    swarm.stop(ada)
+    known = kept(swarm, task_id, ada)
+    assert (known.status, known.settled_by, known.reason) == (OfferStatus.REJECTED, "tester", "it was stopped")
+    with pytest.raises(NotOnOffer, match="rejected"):
+        answer(swarm, task_id, ada)
+    assert swarm.take(bob).task_id == task_id
+
+
+def test_given_an_offer_that_has_run_out_when_its_agent_is_stopped_then_the_timer_says_so(swarm: Driver) -> None:
+    task_id, ada, bob = offered(swarm)
+    swarm.now += TTL
+    swarm.stop(ada)
+    swarm.timers()
+    assert kept(swarm, task_id, ada).status is OfferStatus.EXPIRED
+    assert swarm.take(bob).task_id == task_id
+
+
+def test_given_an_accepted_offer_when_its_agent_is_stopped_then_it_waits_for_it_as_long_as_was_agreed(
+    swarm: Driver,
+) -> None:
+    task_id, ada, bob = offered(swarm)
+    answer(swarm, task_id, ada)
+    swarm.stop(ada)
+    assert swarm.claim(bob) is None
+    swarm.now += ACCEPT_PIN
+    swarm.timers()
+    swarm.beat(bob)
+    assert swarm.take(bob).task_id == task_id
 
 
 def test_given_a_task_that_is_filed_for_an_agent_to_answer_then_it_is_offered_at_once(swarm: Driver) -> None:

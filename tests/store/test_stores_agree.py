@@ -24,6 +24,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from tests.store.agent_moves import AgentMoves
 from tests.store.offer_moves import OfferMoves
 from tests.store.record_moves import RecordMoves
 from tests.store.swarm_moves import SwarmMoves
@@ -32,12 +33,11 @@ from tests.store.wait_moves import WaitMoves
 from agent_swarm.domain import commands
 from agent_swarm.domain.caps import Caps
 from agent_swarm.domain.dependencies import OnFailure
-from agent_swarm.domain.errors import Killed, SwarmError
+from agent_swarm.domain.errors import AgentStopped, Killed, SwarmError
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.kill_switch import Activation, SwitchScope, stopping
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements, serves
 from agent_swarm.domain.messages import DIGEST_BYTES, MessageKind
-from agent_swarm.domain.offers import OfferStatus
 from agent_swarm.domain.tasks import TERMINAL, FailureClass, PauseReason, TaskStatus, Verb, sources_of
 from agent_swarm.domain.time import SECOND
 from agent_swarm.store import operations as ops
@@ -45,7 +45,6 @@ from agent_swarm.store.base import Engine
 from agent_swarm.store.families.channels import CreateChannel, SetMember
 from agent_swarm.store.families.mail import Channel, Message
 from agent_swarm.store.families.mailing import MarkRead, NoteDelivery
-from agent_swarm.store.families.offers import TASK_OFFERS
 from agent_swarm.store.families.posting import Addressee, PostMessage
 from agent_swarm.store.families.switches import all_switches, killed_switches
 from agent_swarm.store.memory import MemoryEngine
@@ -96,7 +95,7 @@ _VERBS: dict[type, Verb] = {
 _BY_DEPENDENCY = {("Fail", "backlog", "changed"), ("Fail", "blocked", "changed")}
 
 
-class StoreHistories(RecordMoves, WaitMoves, SwarmMoves, OfferMoves):
+class StoreHistories(RecordMoves, WaitMoves, SwarmMoves, OfferMoves, AgentMoves):
     """Feeds two engines the same batches. `seen` counts, over all histories, what met which status and how it ended."""
 
     profiles = AGENTS
@@ -310,11 +309,15 @@ class StoreHistories(RecordMoves, WaitMoves, SwarmMoves, OfferMoves):
     @rule(agents=st.lists(st.sampled_from(AGENTS), min_size=1, max_size=4))
     def claim(self, agents: list[AgentProfile]) -> None:
         operations = [self.credit(profile) for profile in agents]
+        pins = {task_id: record.state.pinned_agent for task_id, record in self.memory.records.items()}
         for operation, reply in zip(operations, self.apply(*operations), strict=True):
             if reply is None:
                 continue
+            if isinstance(reply, AgentStopped):
+                assert self.memory.agents[operation.agent_id].is_stopped
+                continue
             assert not isinstance(reply, SwarmError)
-            self.check_claim(operation, reply.task.spec.id)
+            self.check_claim(operation, reply.task.spec.id, pins[reply.task.spec.id])
             held = ops.Held(task_id=reply.task.spec.id, fence=reply.task.state.fence)
             self.leases.append((held, operation))
 
@@ -353,14 +356,13 @@ class StoreHistories(RecordMoves, WaitMoves, SwarmMoves, OfferMoves):
             token=token(TokenKind.ATTEMPT),
         )
 
-    def check_claim(self, operation: ops.ClaimTask, task_id: str) -> None:
-        """No task leases to a worker that lacks a hard requirement, and tokens only grow."""
+    def check_claim(self, operation: ops.ClaimTask, task_id: str, pinned_agent: str | None) -> None:
+        """No task leases to a worker that lacks a hard requirement, and tokens only grow.
+
+        What a lead has accepted is for that lead, which gets nothing that is for all.
+        """
         record = self.memory.records[task_id]
-        profile, needs = self.memory.agents[operation.agent_id].profile, record.spec.requires
-        offer = self.memory.kept(TASK_OFFERS).get((task_id, profile.id))
-        if needs.agent_id is None and offer is not None and offer.status is OfferStatus.ACCEPTED:
-            needs = needs.pinned_to(profile.id)  # a lead takes what is addressed to it, and what it accepted
-        assert serves(profile, needs)
+        assert serves(self.memory.agents[operation.agent_id].profile, record.spec.requires.pinned_to(pinned_agent))
         assert record.state.fence > self.fences[task_id]
         self.fences[task_id] = record.state.fence
 
@@ -710,6 +712,7 @@ def test_given_any_history_when_memory_and_sqlite_follow_it_then_they_agree(fold
     meet_the_rest(SqliteEngine(folder / "rest.sqlite", synchronous="off"))
     assert StoreHistories.came >= {"paused", "answered", "denied", "expired", "closed"}
     assert StoreHistories.waited >= {"waited", "went on", "refused"}
+    assert StoreHistories.met >= {"added", "born stopped", "stopped", "interrupted", "started", "described"}
     assert StoreHistories.answered >= {"open", "accepted", "rejected", "expired", "closed", "refused"}
 
 
@@ -723,8 +726,10 @@ def meet_the_rest(other: Engine) -> None:
         machine.wait_for_an_answer(pauses=True, moves=moves)
     for moves in (["stop", "end"], ["cancel", "ask"]):
         machine.wait_for_tasks(moves=moves)
-    for moves in (["accept", "reject"], ["reject"], ["wait"], ["cancel"]):
+    for moves in (["accept", "reject"], ["reject"], ["wait"], ["cancel"], ["stop", "offer", "accept"]):
         machine.offer_with(machine.file_for(AGENTS[0]), AGENTS[0], moves)
+    machine.apply(ops.StopAgent(agent_id=AGENTS[0].id, actor="operator"))
+    machine.start_everybody()
     machine.stores_agree()
     machine.teardown()
     assert _allowed() <= {met for met, times in machine.seen.items() if times}

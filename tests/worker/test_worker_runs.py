@@ -112,6 +112,19 @@ async def test_given_a_harness_that_is_not_here_when_claimed_then_the_attempt_fa
         assert (failed.body["failure"], failed.body["code"]) == ("infrastructure", "harnessUnavailable")
 
 
+async def test_given_instructions_when_the_agent_starts_then_they_are_in_a_file_that_a_variable_names(
+    start_worker: StartWorker,
+) -> None:
+    async with FakePool() as server, start_worker(server.url):
+        task_id = server.add_task('cat "$AGENT_SWARM_INSTRUCTIONS"', instructions="tabs, not spaces")
+        task = await server.until_status(task_id, TaskStatus.COMPLETED)
+        assert task.result is not None
+        assert "tabs, not spaces" in task.result.text
+        plain = await server.until_status(server.add_task('echo "[$AGENT_SWARM_INSTRUCTIONS]"'), TaskStatus.COMPLETED)
+        assert plain.result is not None
+        assert "[]" in plain.result.text
+
+
 async def test_given_dependencies_when_the_agent_starts_then_their_results_are_in_a_file_outside_the_workspace(
     start_worker: StartWorker,
 ) -> None:

@@ -1,8 +1,11 @@
 """`agent-swarm agent`: who works."""
 
+from collections import defaultdict
+from collections.abc import Sequence
+
 import click
 
-from agent_swarm.cli.client import Client
+from agent_swarm.cli.client import Client, Json
 from agent_swarm.cli.lazy import Lazy, LazyGroup
 from agent_swarm.cli.options import json_option, with_client
 from agent_swarm.cli.output import print_json, print_table, say, status_text
@@ -12,6 +15,10 @@ COMMANDS = {
     "Commands": {
         "ls": Lazy("agent_swarm.cli.agent:ls", "List the agents."),
         "show": Lazy("agent_swarm.cli.agent:show", "Show one agent."),
+        "add": Lazy("agent_swarm.cli.agent_tree:add", "Introduce an agent."),
+        "stop": Lazy("agent_swarm.cli.agent_tree:stop", "Let an agent get no work."),
+        "start": Lazy("agent_swarm.cli.agent_tree:start", "Let a stopped agent get work again."),
+        "profile": Lazy("agent_swarm.cli.agent_profile:profile", "Say what an agent is, and what it is told."),
         "permissions": Lazy("agent_swarm.cli.agent:permissions", "Say what an agent may do."),
     }
 }
@@ -26,36 +33,63 @@ def agent() -> None:
 
 
 @click.command()
+@click.option("--tree", is_flag=True, help="Show agents below those that introduced them.")
 @click.option("--swarm", metavar="NAME", help="Only agents of this swarm.")
 @json_option
 @with_client
-def ls(client: Client, *, swarm: str | None, as_json: bool) -> None:
+def ls(client: Client, *, tree: bool, swarm: str | None, as_json: bool) -> None:
     """List the agents.
+
+    BUSY is how many tasks an agent has, of those that it may have at once. What is stopped gets no work.
 
     \b
     Examples:
       agent-swarm agent ls
+      agent-swarm agent ls --tree
       agent-swarm agent ls --json | jq '.agents[] | {name, status, isLead}'
     """
     agents = [one for page in client.pages("/api/agents", {"swarm": swarm}) for one in page["agents"]]
     if as_json:
         print_json({"agents": agents, "nextCursor": None})
         return
+    placed = in_tree(agents) if tree else [(0, found) for found in agents]
     rows = [
         (
             short_id(found["id"]),
-            one_line(found["name"], 30),
-            found["status"],
+            "  " * depth + one_line(found["name"], 30),
+            standing(found),
             "lead" if found["isLead"] else "worker",
-            f"{len(found['currentTasks'])}/{found['slots']}",
+            f"{found['capacity']['current']}/{found['capacity']['max']}",
             found["harness"],
             one_line(", ".join(found["tags"]), 30),
             f"{age(found['lastSeenAt'])} ago",
         )
-        for found in agents
+        for depth, found in placed
     ]
     headers = ("ID", "NAME", "STATUS", "ROLE", "BUSY", "HARNESS", "TAGS", "SEEN")
     print_table(headers, rows, empty="no agents; start some with: agent-swarm up, or agent-swarm worker")
+
+
+def in_tree(agents: Sequence[Json]) -> list[tuple[int, Json]]:
+    """The agents with how deep they are, each after the one that introduced it, in the order given."""
+    below: dict[str | None, list[Json]] = defaultdict(list)
+    known = {found["id"] for found in agents}
+    for found in agents:
+        parent = found["parentAgentId"]
+        below[parent if parent in known else None].append(found)
+    placed: list[tuple[int, Json]] = []
+    waiting = [(0, found) for found in reversed(below[None])]
+    while waiting:
+        depth, found = waiting.pop()
+        placed.append((depth, found))
+        waiting.extend((depth + 1, child) for child in reversed(below[found["id"]]))
+    return placed
+
+
+def standing(agent: Json) -> str:
+    """Its status, and that it is stopped, or rests."""
+    more = "stopped" if agent["stopped"] else "resting" if agent["restingUntil"] else ""
+    return f"{agent['status']}, {more}" if more else str(agent["status"])
 
 
 @click.command()
@@ -73,10 +107,13 @@ def show(client: Client, *, agent: str, as_json: bool) -> None:
     """
     from agent_swarm.cli.task.ids import agent_named
 
-    found = agent_named(client.items("/api/agents", "agents"), agent)
+    listed = client.items("/api/agents", "agents")
+    found = client.get(f"/api/agents/{agent_named(listed, agent)['id']}")
     if as_json:
         print_json(found)
         return
+    names = {one["id"]: one["name"] for one in listed}
+    stopped = found["stopped"]
     facts = {
         "id": found["id"],
         "name": found["name"],
@@ -89,8 +126,12 @@ def show(client: Client, *, agent: str, as_json: bool) -> None:
         "can": ", ".join(found["capabilities"]),
         "may do": found["permissions"],
         "swarm": found["swarmId"],
-        "slots": f"{len(found['currentTasks'])} of {found['slots']} busy",
+        "capacity": "{current} of {max} busy, {available} free".format(**found["capacity"]),
+        "below": names.get(found["parentAgentId"], found["parentAgentId"]),
+        "above": ", ".join(names.get(child, child) for child in found["children"]),
+        "stopped": stopped and " ".join(filter(None, (f"by {stopped['by']} at {stopped['at']}", stopped["reason"]))),
         "tasks": ", ".join(found["currentTasks"]),
+        "rests": f"until {found['restingUntil']} ({found['restingReason']})" if found["restingUntil"] else "",
         "registered": f"{found['registeredAt']} ({age(found['registeredAt'])} ago)",
         "last seen": f"{found['lastSeenAt']} ({age(found['lastSeenAt'])} ago)",
     }

@@ -31,6 +31,7 @@ PLAIN = {
     "agent.updated": "is back, or has another profile",
     "agent.superseded": "a newer process of this agent took over",
     "agent.signedOff": "left in good order",
+    "agent.started": "gets work again",
     "task.ready": "its time has come",
     "task.unpinned": "any agent may take it now",
     "task.unblocked": "waits for nothing more",
@@ -90,7 +91,16 @@ def _of_agents(event_type: str, data: Mapping[str, Any]) -> str:
         case "agent.registered":
             return f"{data.get('name', 'an agent')} is here, as {data.get('agentRole', 'agent')}"
         case "agent.introduced":
+            if data.get("parentAgentId"):
+                return f"{data.get('name', 'an agent')} is below agent {short_id(data['parentAgentId'])}"
             return f"{data.get('name', 'an agent')} is known from {data.get('origin', 'elsewhere')}"
+        case "agent.resting":
+            return f"takes nothing until {data.get('until')}: {data.get('reason')}"
+        case "agent.profileChanged":
+            note = f": {data['note']}" if data.get("note") else ""
+            return f"has version {data.get('version')} of its profile ({', '.join(data.get('fields', ()))}){note}"
+        case "agent.stopped":
+            return _with_reason("gets no work any more", data)
         case "agent.killAcknowledged":
             return f"confirmed that nothing runs any more ({data.get('runs', 0)} runs ended)"
     return ""

@@ -8,7 +8,7 @@ that names the fence and status decided on, so that a decision made on an old ro
 from dataclasses import dataclass, replace
 
 from agent_swarm.domain import deadlines, offers
-from agent_swarm.domain.backoff import AGENT_FAILURE, INFRASTRUCTURE_LOSS
+from agent_swarm.domain.backoff import AGENT_FAILURE, GIVEN_BACK, INFRASTRUCTURE_LOSS, PROVIDER_LIMIT
 from agent_swarm.domain.changes import Change, Repeat, is_due, queued
 from agent_swarm.domain.errors import IllegalTransition, ResultConflict, StaleLease
 from agent_swarm.domain.tasks import (
@@ -46,7 +46,10 @@ class Complete:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fail:
-    """The run ended badly; `jitter` in [0, 1) spreads the next try, which makes no sense before `retry_after`."""
+    """The run ended badly; `jitter` in [0, 1) spreads the next try, which makes no sense before `retry_after`.
+
+    `is_limit`: the provider of the model refused, which is no failure (`provider_limits`).
+    """
 
     task_id: str
     fence: int
@@ -54,6 +57,7 @@ class Fail:
     digest: str
     jitter: float = 0.0
     retry_after: int = 0  # microseconds, such as until an account's limit is over
+    is_limit: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +117,14 @@ class ConfirmKill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestPause:
-    """A person wants the run interrupted, or the run itself waits for an answer or for other tasks.
+    """A person wants the run interrupted, or the run itself waits for an answer or for other tasks, or gives up.
 
-    The worker does it and answers with `Pause`.
+    The worker does it and answers with `Pause`. `fence` is that of the attempt that asks, None where others do.
     """
 
     task_id: str
     reason: PauseReason = PauseReason.PERSON
+    fence: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +187,8 @@ def decide(task: TaskState, command: Command, *, now: int) -> Change | Repeat:
         case ConfirmKill():
             return _confirm_kill(task, command.agent_id)
         case RequestPause():
+            if command.fence is not None:
+                require_lease(task, command.fence, "pause")
             return _request_pause(task) if command.reason is PauseReason.PERSON else _pause_itself(task, command.reason)
         case Resume():
             return _resume(task, command.agent_id, now)
@@ -326,6 +333,8 @@ def _fail(task: TaskState, command: Fail, now: int) -> Change:
         raise IllegalTransition(task.id, status=task.status, command=Verb.FAIL, allowed=verbs_of(task.status))
     status = after(task.id, task.status, Verb.FAIL)
     ended = _ended(task, AttemptOutcome.FAILED, command.digest)
+    if command.is_limit:
+        return _put_off(ended, command, now)
     detail = {"failureClass": command.failure.value}
     if command.failure is FailureClass.AGENT:
         ended = changed(ended, failures=task.failures + 1)
@@ -342,6 +351,15 @@ def _fail(task: TaskState, command: Fail, now: int) -> Change:
     again_later = queued(changed(ended, not_before=retry_at), now)
     told = {**detail, "reason": "failed", "retryAt": to_wire(retry_at)}
     return Change(again_later, Verb.REQUEUE, "task.requeued", AttemptOutcome.FAILED, told)
+
+
+def _put_off(ended: TaskState, command: Fail, now: int) -> Change:
+    """Nothing is counted, however often it happens; without word of when the limit ends the pauses grow."""
+    tries = max(1, ended.attempt - ended.failures - ended.losses)
+    retry_at = now + max(PROVIDER_LIMIT.delay(tries, (1 + command.jitter) / 2), command.retry_after)
+    again = queued(changed(ended, not_before=retry_at), now)
+    told = {"failureClass": command.failure.value, "reason": "providerLimit", "retryAt": to_wire(retry_at)}
+    return Change(again, Verb.REQUEUE, "task.requeued", AttemptOutcome.FAILED, told)
 
 
 def _time_out(task: TaskState, now: int, jitter: float) -> Change:
@@ -421,7 +439,7 @@ def _request_pause(task: TaskState) -> Change | Repeat:
 
 
 def _pause_itself(task: TaskState, reason: PauseReason) -> Change | Repeat:
-    """Rule T6: the run asked people, or waits for other tasks. What a person has asked for meanwhile stays."""
+    """Rule T6: the run asked people, waits for other tasks, or goes to others. What a person has asked for stays."""
     if task.pause_wanted is not None:
         return Repeat(task)
     if not task.is_held:
@@ -452,13 +470,17 @@ def _promote(task: TaskState, now: int) -> Change:
 
 
 def _pause(ended: TaskState, reason: PauseReason, agent: str | None, now: int) -> TaskState:
-    """Rule T6: what a shutdown paused waits for its own agent until the pin is over."""
-    pinned = reason is PauseReason.SHUTDOWN
+    """Rule T6: what a shutdown paused waits for its own agent until the pin is over.
+
+    What is given back waits, longer with every attempt: agents that all give it back do not go round in circles.
+    """
+    pinned, is_given_back = reason is PauseReason.SHUTDOWN, reason is PauseReason.RELEASE
     return changed(
         ended,
         status=TaskStatus.PAUSED,
         pause_reason=reason,
-        preferred_agent=agent,
+        preferred_agent=None if is_given_back else agent,
+        not_before=now + GIVEN_BACK.bound(ended.attempt) if is_given_back else ended.not_before,
         pinned_agent=agent if pinned else None,
         pinned_until=now + RESUME_PIN if pinned else None,
     )

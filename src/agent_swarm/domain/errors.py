@@ -179,7 +179,7 @@ class NotOnOffer(Conflict):
 
 
 class CannotTake(Conflict):
-    """The agent that is offered a task could not run it."""
+    """The agent that is offered a task, or claims one, could not run it, or not now."""
 
     code = "cannotTake"
 
@@ -196,8 +196,14 @@ class CannotBeEnforced(Conflict):
     code = "cannotBeEnforced"
 
 
+class AgentStopped(Conflict):
+    """The agent was stopped: it claims nothing until it is started."""
+
+    code = "agentStopped"
+
+
 class CapReached(Conflict):
-    """An agent would file more tasks than it may; `details` name the cap, its value and the setting."""
+    """An agent would file or introduce more than it may; `details` name the cap, its value and the setting."""
 
     code = "capReached"
 

@@ -12,6 +12,7 @@ from agent_swarm.domain.explain_attempt import cancel_not_heard, held, reasons_o
 from agent_swarm.domain.explanation import Candidate, Explanation, Facts, Reason, Upstream
 from agent_swarm.domain.kill_switch import Switch, SwitchScope
 from agent_swarm.domain.matching import Gap, Requirements, gap
+from agent_swarm.domain.provider_limits import CODES
 from agent_swarm.domain.swarms import SwarmStatus
 from agent_swarm.domain.tasks import AttemptOutcome, PauseReason, TaskStatus
 from agent_swarm.domain.time import SECOND, to_wire
@@ -20,6 +21,7 @@ NAMED = 5  # agents or upstreams a message names before it only counts the rest
 NOBODY = frozenset({"noAgents", "agentUnknown", "agentUnsuitable", "noMatchingAgent", "onlyLeads", "agentsOffline"}) | {
     "noAgentInSwarm",
     "agentNotInSwarm",
+    "agentStopped",
 }
 HANDED_OUT = 15 * SECOND  # in so long a task in the queue meets a free agent, also where a wake-up was lost
 
@@ -151,6 +153,19 @@ def _timed(facts: Facts) -> list[Reason]:
                 {"agentId": task.preferred_agent, "at": at, "inSeconds": seconds},
             )
         ]
+    if facts.failure_code in CODES:
+        return [
+            Reason(
+                "providerLimit",
+                f"it is tried again at {at}: the provider of its model refused it ({facts.failure_code}), "
+                "which counts as no failure",
+                f"the time {at}",
+                {"at": at, "inSeconds": seconds, "code": facts.failure_code},
+            )
+        ]
+    if task.ended_as is AttemptOutcome.PAUSED and task.preferred_agent is None:
+        told = f"the agent that had it gave it back, and others get it at {at}"
+        return [Reason("givenBack", told, f"the time {at}", {"at": at, "inSeconds": seconds})]
     counts = {
         "failures": task.failures,
         "maxAttempts": task.max_attempts,
@@ -268,7 +283,19 @@ def _when_free(facts: Facts, fitting: Sequence[Candidate]) -> list[Reason]:
     fit_for_it = [agent for agent in fitting if agent.profile.id not in stopped]
     if not fit_for_it:
         return [_switched_off(facts, stopped[agent.profile.id]) for agent in fitting[:NAMED]]
-    return _when_there(facts, fit_for_it)
+    may_work = [agent for agent in fit_for_it if not agent.stopped_by]
+    if not may_work:
+        return [_stopped(agent) for agent in fit_for_it[:NAMED]]
+    return _when_there(facts, may_work)
+
+
+def _stopped(agent: Candidate) -> Reason:
+    return Reason(
+        "agentStopped",
+        f"agent {agent.name}, which fits, is stopped (by {agent.stopped_by})",
+        f"start it: agent-swarm agent start {agent.profile.id}",
+        {"agentId": agent.profile.id, "by": agent.stopped_by},
+    )
 
 
 def _when_there(facts: Facts, fitting: Sequence[Candidate]) -> list[Reason]:
@@ -277,9 +304,11 @@ def _when_there(facts: Facts, fitting: Sequence[Candidate]) -> list[Reason]:
         names = _listed([agent.name for agent in fitting])
         details = {"agents": [agent.profile.id for agent in fitting[:NAMED]], "count": len(fitting)}
         return [Reason("agentsOffline", f"every agent that fits is offline: {names}", "start one of them", details)]
-    free = [agent for agent in online if agent.is_free]
+    awake = [agent for agent in online if agent.rests_until is None]
+    free = [agent for agent in awake if agent.is_free]
     if not free:
-        return [_all_busy(online)]
+        tired = [agent for agent in online if agent.rests_until is not None]
+        return [*([_all_busy(awake)] if awake else []), *([_resting(tired)] if tired else [])]
     if not facts.task.ready or _killed(facts) or _paused_swarm(facts):
         return []  # what keeps it out of the queue has been named already
     names = _listed([agent.name for agent in free])
@@ -313,6 +342,17 @@ def _all_busy(online: Sequence[Candidate]) -> Reason:
         f"every agent that fits is busy: {doing}",
         "the end of one of these tasks, more slots, or another worker",
         {"agents": busy, "count": len(online)},
+    )
+
+
+def _resting(tired: Sequence[Candidate]) -> Reason:
+    first = min(agent.rests_until or 0 for agent in tired)
+    told = [f"{agent.name} until {to_wire(agent.rests_until or 0)} ({agent.rests_for})" for agent in tired]
+    return Reason(
+        "agentsResting",
+        f"the provider of their model refuses them, and they take nothing: {_listed(told)}",
+        f"the time {to_wire(first)}, or a worker with another account",
+        {"agents": [agent.profile.id for agent in tired[:NAMED]], "count": len(tired), "until": to_wire(first)},
     )
 
 
@@ -379,6 +419,10 @@ def _paused_for(facts: Facts) -> Reason:
             "its agent waits for the end of the tasks below it",
             f"their end: agent-swarm task list --parent {task.id}; or resume it now: agent-swarm task resume",
         )
+    if task.pause_reason is PauseReason.STOP:
+        return Reason("agentStopped", "its agent was stopped", "nothing: the server queues it for others at once")
+    if task.pause_reason is PauseReason.RELEASE:
+        return Reason("givenBack", "its agent gave it back", "nothing: the server queues it for others at once")
     if task.pause_reason is PauseReason.KILL:
         return Reason(
             "pausedByKill",

@@ -35,7 +35,10 @@ class Candidate:
     last_seen_at: int = 0
     silent_since: int | None = None
     said_goodbye: bool = False
+    stopped_by: str = ""  # empty: it is not stopped
     holds: tuple[tuple[str, str], ...] = ()
+    rests_until: int | None = None  # it takes nothing until then, for `rests_for`
+    rests_for: str = ""
 
     @property
     def is_free(self) -> bool:
@@ -83,6 +86,7 @@ class Facts:
     swarm: Swarm | None = None  # the one it belongs to
     questions: Sequence[OpenQuestion] = ()
     was_accepted: bool = False
+    failure_code: str = ""  # of the latest attempt
 
     def name_of(self, agent_id: str) -> str:
         """The name of an agent, or its id where it is not known."""

@@ -127,6 +127,8 @@ class PauseReason(StrEnum):
     APPROVAL = "approval"  # by the answer to what it asked, or by its expiry
     TASKS = "tasks"  # by the end of the tasks below it
     KILL = "kill"  # by a person, once the kill switch is lifted
+    RELEASE = "release"  # by the server, for others, as soon as the run of an agent that gave it back has ended
+    STOP = "stop"  # by the server, for others, as soon as the run of an agent that was stopped has ended
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: `values.changed`

@@ -131,6 +131,7 @@ def _outcome(body: dict[str, Any]) -> Outcome:
         failure=FailureClass(told) if told in set(FailureClass) else FailureClass.AGENT,
         failure_code=str(body.get("code", "")),
         message=str(body.get("message", "")),
+        retry_at=retry_at if isinstance(retry_at := body.get("retryAt"), float) else None,
     )
 
 

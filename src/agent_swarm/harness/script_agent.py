@@ -10,7 +10,7 @@ The language is described in `script_grammar`. The agent writes one JSON object 
     {"type": "usage", "inputTokens", "outputTokens", "costUsd"?, "model"?}
     {"type": "received", "id"}                         it has a message
     {"type": "result", "ok": true, "result"}           the terminal event, in every case the last line
-    {"type": "result", "ok": false, "class", "code", "message", "result"}
+    {"type": "result", "ok": false, "class", "code", "message", "result", "retryAt"}
 
 SIGINT ends the running step and the script with code `interrupted`. Which step is next is kept in the state directory
 under the session's id, so that the same script with the same session goes on with the step that was not finished.
@@ -86,7 +86,7 @@ def follow(script: list[Step], steps: Steps, progress: "Progress") -> int:
         except Steered:
             progress.save(index + 1, steps)  # the message is more important than the rest of this step
         except StepFailed as exc:
-            return _failed(exc.failure, exc.code, f"line {step.line}: {exc}", steps.result)
+            return _failed(exc.failure, exc.code, f"line {step.line}: {exc}", steps.result, retry_at=exc.retry_at)
         except Interrupted:
             message = f"interrupted at line {step.line}: {step.verb}"
             return _failed("infrastructure", "interrupted", message, steps.result)
@@ -143,8 +143,9 @@ def _raise_interrupted(*_: object) -> NoReturn:
     raise Interrupted
 
 
-def _failed(failure: str, code: str, message: str, result: str = "") -> int:
-    tell("result", {"ok": False, "class": failure, "code": code, "message": message, "result": result})
+def _failed(failure: str, code: str, message: str, result: str = "", *, retry_at: float | None = None) -> int:
+    told = {"class": failure, "code": code, "message": message, "result": result, "retryAt": retry_at}
+    tell("result", {"ok": False, **told})
     return 1
 
 

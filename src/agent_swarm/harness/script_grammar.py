@@ -15,6 +15,7 @@ ends the script.
     sleep SECONDS                    wait
     wait-for FILE                    wait until the file exists
     fail [agent|infrastructure|policy] MESSAGE          fail the task; class agent unless said otherwise
+    limit SECONDS MESSAGE            end as if the provider of a model refused for so long; 0: it does not say how long
     fail-until-attempt N MESSAGE     fail while AGENT_SWARM_ATTEMPT is below N
     create-task JSON                 POST the object to /api/tasks       (JSON may be <<END)
     create-tasks JSON                POST the array to /api/tasks/batch  (JSON may be <<END)
@@ -170,6 +171,11 @@ def _failure(rest: str, body: str | None) -> Mapping[str, Any]:
     return {"failure": "agent", **_text(rest, None)}
 
 
+def _limit(rest: str, body: str | None) -> Mapping[str, Any]:
+    seconds, _, text = rest.partition(" ")
+    return {**_seconds(seconds, None), **_text(text.strip(), body)}
+
+
 def _failure_until(rest: str, body: str | None) -> Mapping[str, Any]:
     attempt, _, message = rest.partition(" ")
     return {"attempt": _count(attempt), **_text(message.strip(), None)}
@@ -235,6 +241,7 @@ FORMS: Mapping[str, Form] = {
     "sleep": Form("sleep SECONDS", _seconds),
     "wait-for": Form("wait-for FILE", _path),
     "fail": Form("fail [agent|infrastructure|policy] MESSAGE", _failure),
+    "limit": Form("limit SECONDS MESSAGE", _limit),
     "fail-until-attempt": Form("fail-until-attempt N MESSAGE", _failure_until),
     "create-task": Form("create-task JSON, or create-task <<END", _task),
     "create-tasks": Form("create-tasks JSON, or create-tasks <<END", _tasks),

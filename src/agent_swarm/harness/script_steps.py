@@ -49,8 +49,9 @@ class Steered(Interrupted):
 class StepFailed(Exception):
     """A step did not work; ends the script."""
 
-    def __init__(self, message: str, *, code: str, failure: str = "agent") -> None:
+    def __init__(self, message: str, *, code: str, failure: str = "agent", retry_at: float | None = None) -> None:
         super().__init__(message)
+        self.retry_at = retry_at  # Unix seconds
         self.code = code
         self.failure = failure
 
@@ -137,6 +138,10 @@ class Steps:
 
     def _fail(self, failure: str, text: str) -> None:
         raise StepFailed(text, code="fail", failure=failure)
+
+    def _limit(self, seconds: float, text: str) -> None:
+        retry_at = time.time() + seconds if seconds else None
+        raise StepFailed(text, code="rateLimit", failure="infrastructure", retry_at=retry_at)
 
     def _fail_until_attempt(self, attempt: int, text: str) -> None:
         if int(self.env.get("AGENT_SWARM_ATTEMPT") or 1) < attempt:

@@ -76,6 +76,7 @@ REGISTRY: dict[str, ErrorSpec] = {
         ErrorSpec(domain.CannotTake, 409),
         ErrorSpec(domain.AlreadyExists, 409),
         ErrorSpec(domain.CannotBeEnforced, 409),
+        ErrorSpec(domain.AgentStopped, 409),
         ErrorSpec(domain.CapReached, 409),
         ErrorSpec(domain.Superseded, 409),
         ErrorSpec(domain.SecretUnreadable, 409),

@@ -10,10 +10,16 @@ EVENT_TYPES: dict[str, str] = {
     "killSwitch.lifted": "Work goes on: {scope, id, activation, source, resumed}",
     "agent.killAcknowledged": "A worker confirmed that nothing of its runs is left: {activation, runs}",
     "agent.registered": "An agent's process reported for work: {name, agentRole, instanceId}",
-    "agent.introduced": "An agent is known that no process has reported for yet: {name, agentRole, origin}",
+    "agent.introduced": (
+        "An agent is known that no process has reported for yet: {name, agentRole, origin, parentAgentId?}"
+    ),
+    "agent.stopped": "The agent gets no work until it is started; its runs are interrupted: {reason, with?}",
+    "agent.profileChanged": "Another version of what is said of the agent counts: {version, fields, note, restored?}",
+    "agent.started": "An agent that was stopped gets work again: {}",
     "agent.updated": "The same process came back, or with another profile: {name, agentRole, instanceId}",
     "agent.superseded": "A newer process of the agent took over: {instanceId, by}",
     "agent.permissions": "An operator gave the agent a permission profile; an empty one takes it away: {profile}",
+    "agent.resting": "The provider of its model refuses an agent, which takes nothing until then: {reason, until}",
     "agent.signedOff": "An agent's process left in good order: {instanceId}",
     "audit.checkpointed": "A person had a checkpoint of the history signed: {number, seq}",
     "audit.keyIntroduced": "Another key signs checkpoints from here on: {number, keyId}",
@@ -48,7 +54,10 @@ EVENT_TYPES: dict[str, str] = {
         "The attempt is over and the task is queued again: "
         "{reason, agentId?, failureClass?, retryAt?, code?, message?, branch?, commit?}"
     ),
-    "task.pauseRequested": "A pause was asked for, by a person or for an answer: {agentId, fence, reason?}",
+    "task.pauseRequested": (
+        "A pause was asked for, by a person, for an answer, as its agent was stopped or gives the task back: "
+        "{agentId, fence, reason?, note?}"
+    ),
     "task.paused": "The attempt was interrupted and can go on: {reason, agentId?, lost?, branch?, commit?}",
     "task.killed": "The kill switch ended the attempt; the task is paused: {agentId, endedFence, activation}",
     "task.resumed": "A paused task is queued again: {}",

@@ -146,10 +146,13 @@ class Credit(Wire):
 
 
 class Withdraw(Credit):
-    """Take credits back, when draining.
+    """Take credits back, when draining, or to rest: `rest_seconds` is for how long, `reason` the code of the failure.
 
     The reply names those that were already answered: `{"claimed": [claim_id…]}`.
     """
+
+    rest_seconds: float = Field(default=0, ge=0, le=limits.RETRY_AFTER_SECONDS)
+    reason: str = Field(default="", max_length=limits.LABEL_CHARS)
 
 
 class Heartbeat(Wire):
@@ -370,6 +373,7 @@ class Claimed(Wire):
     previous: PreviousAttempt | None = None
     below: tuple[Dependency, ...] = ()  # what the tasks below it delivered, for an attempt that is not the first
     answers: str = ""  # what became of everything that the task asked people, and of the tasks below it
+    instructions: str = ""  # what the agent is to know in every attempt, beside what its worker tells it
     environment: tuple[Variable, ...] = Field(default=(), repr=False)
     permissions: Permissions | None = None
     messages: tuple[MessageText, ...] = ()  # what waited for the agent, or for this task, oldest first

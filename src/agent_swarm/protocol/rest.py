@@ -267,8 +267,24 @@ class Transcript(Output):
     ended: bool
 
 
+class Capacity(Output):
+    """How many tasks an agent has, may have at once, and could take now: none while it is offline or stopped."""
+
+    current: int
+    max: int
+    available: int
+
+
+class AgentStop(Output):
+    """That an agent gets no work, since when, by whom and why."""
+
+    by: str
+    at: str
+    reason: str
+
+
 class Agent(Output):
-    """An agent. `status`: `idle`, `busy` or `offline`."""
+    """An agent. `status`: `idle`, `busy` or `offline`; what is `stopped` gets no work, whatever its status."""
 
     id: str
     name: str
@@ -287,8 +303,13 @@ class Agent(Output):
     swarm_id: str | None
     offers: Literal["accept", "ask"]  # who answers what it is offered: it takes it, or somebody is asked
     current_tasks: Annotated[list[str], at_most(limits.PAGE_MAX)]  # the first ones, by id
+    resting_until: str | None  # it takes nothing until then
+    resting_reason: str | None  # such as rateLimit
     registered_at: str
     last_seen_at: str
+    capacity: Capacity
+    parent_agent_id: str | None  # the agent that introduced it
+    stopped: AgentStop | None
 
 
 class PermissionProfile(Output):

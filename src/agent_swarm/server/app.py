@@ -27,6 +27,7 @@ from agent_swarm.server.parts import Ground, Parts, make_parts
 from agent_swarm.server.pool import PoolContext
 from agent_swarm.server.pool import routes as pool_routes
 from agent_swarm.server.routes import (
+    agent_profiles,
     agents,
     approvals,
     attachments,
@@ -68,6 +69,7 @@ FACES = (
     messages,
     channels,
     agents,
+    agent_profiles,
     swarms,
     projects,
     kill_switch,

@@ -17,6 +17,7 @@ from agent_swarm.services.transcripts import AGENT_ENDED, Transcripts
 from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.families.approvals import of_task
 from agent_swarm.store.families.offers import TASK_OFFERS
+from agent_swarm.store.families.rests import AgentRest, resting
 from agent_swarm.store.families.swarms import SWARMS
 from agent_swarm.store.families.switches import killed_switches
 from agent_swarm.store.records import AgentRecord, TaskRecord
@@ -61,7 +62,7 @@ def _gather(task_id: str, now: int) -> Callable[[Queries], Facts]:
 def _facts(queries: Queries, record: TaskRecord, now: int) -> Facts:
     state, spec = record.state, record.spec
     attempt = queries.attempt(spec.id, state.attempt) if state.attempt else None
-    holds = held_by_agent(queries.held_tasks())
+    holds, rests = held_by_agent(queries.held_tasks()), resting(queries, now)
     failure = record.failure or {}
     needs = spec.requires.pinned_to(state.pinned_agent)
     was_cancelled = attempt is not None and attempt.outcome is AttemptOutcome.CANCELLED
@@ -74,7 +75,7 @@ def _facts(queries: Queries, record: TaskRecord, now: int) -> Facts:
             Upstream(id=edge.other_id, title=edge.other_title, status=edge.other_status, on_failure=edge.on_failure)
             for edge in queries.upstreams(spec.id)
         ],
-        agents=[_candidate(agent, holds, now) for agent in queries.agents()],
+        agents=[_candidate(agent, holds, rests, now) for agent in queries.agents()],
         started_at=attempt.started_at if attempt else None,
         claimed_at=attempt.claimed_at if attempt else None,
         finished_at=record.finished_at,
@@ -90,6 +91,7 @@ def _facts(queries: Queries, record: TaskRecord, now: int) -> Facts:
             if one.is_open
         ],
         was_accepted=_was_accepted(queries, state),
+        failure_code=attempt.report.failure_code if attempt is not None else "",
         cancelled_at=attempt.ended_at if attempt is not None and was_cancelled else None,
     )
 
@@ -100,8 +102,11 @@ def _was_accepted(queries: Queries, state: TaskState) -> bool:
     return offer is not None and offer.status is OfferStatus.ACCEPTED
 
 
-def _candidate(agent: AgentRecord, holds: Mapping[str, Sequence[TaskRecord]], now: int) -> Candidate:
+def _candidate(
+    agent: AgentRecord, holds: Mapping[str, Sequence[TaskRecord]], rests: Mapping[str, AgentRest], now: int
+) -> Candidate:
     held = holds.get(agent.profile.id, ())
+    rest = views.rest_of(agent, rests)
     is_silent = agent.offline_at is not None or now - agent.last_seen_at > OVERDUE
     return Candidate(
         profile=agent.profile,
@@ -111,5 +116,8 @@ def _candidate(agent: AgentRecord, holds: Mapping[str, Sequence[TaskRecord]], no
         last_seen_at=agent.last_seen_at,
         silent_since=agent.last_seen_at if is_silent else None,
         said_goodbye=agent.offline_at is not None,
+        stopped_by=agent.stopped_by if agent.is_stopped else "",
         holds=tuple((task.spec.id, task.spec.title) for task in held),
+        rests_until=None if rest is None else rest.until,
+        rests_for="" if rest is None else rest.reason,
     )

@@ -73,7 +73,7 @@ def acceptable(queries: Queries, *, now: int) -> Look:
     if not offered:
         return Look([], has_any=False)
     killed = killed_switches(queries)
-    awaited = _awaited(queries)
+    awaited = agents_awaited(queries)
     due: dict[str, str] = {}
     for record in offered:
         agent = queries.agent(record.state.pinned_agent or "")
@@ -92,7 +92,7 @@ def _takes(queries: Queries, agent: AgentRecord, *, now: int) -> bool:
     return len(queries.held_tasks(agent.profile.id)) < agent.slots
 
 
-def _awaited(queries: Queries) -> set[str]:
+def agents_awaited(queries: Queries) -> set[str]:
     """The agents for which alone a claimable task waits."""
     ready = queries.ready_classes()
     return {needs.agent_id for class_id, needs in queries.classes().items() if needs.agent_id and class_id in ready}

@@ -16,7 +16,7 @@ def profile_of(name: str | None, field: str, own: Granted | None, profiles: Prof
     """
     if name is None:
         return own.profile if own is not None and own.is_required else None
-    profile = _known(name, field, profiles)
+    profile = profile_named(name, field, profiles)
     if own is not None and not profile.is_within(own.profile):
         raise Denied(
             f"{field} names profile {profile.name!r}, which allows more than this attempt's own, {own.profile.name!r}",
@@ -28,8 +28,8 @@ def profile_of(name: str | None, field: str, own: Granted | None, profiles: Prof
 
 def set_agent_permissions(agent_id: str, name: str | None, profiles: Profiles, *, by: Identity) -> SetAgentPermissions:
     """Give an agent a profile, or take it away."""
-    profile = None if name is None else _known(name, "profile", profiles)
-    return SetAgentPermissions(agent_id=agent_id, profile=profile, actor=by.actor)
+    profile = None if name is None else profile_named(name, "profile", profiles)
+    return SetAgentPermissions(agent_id=agent_id, profile=profile, actor=by.actor, profiles=profiles)
 
 
 def list_profiles(profiles: Profiles) -> rest.PermissionProfileList:
@@ -38,7 +38,8 @@ def list_profiles(profiles: Profiles) -> rest.PermissionProfileList:
     return rest.PermissionProfileList(profiles=shown[: limits.PROFILES], worker=profiles.worker, lead=profiles.lead)
 
 
-def _known(name: str, field: str, profiles: Profiles) -> Profile:
+def profile_named(name: str, field: str, profiles: Profiles) -> Profile:
+    """The permission profile of this name. Raises UnknownReference, which names the field."""
     profile = profiles.named(name)
     if profile is None:
         raise UnknownReference(

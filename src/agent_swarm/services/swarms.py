@@ -17,6 +17,7 @@ from agent_swarm.services import commands, cursors, views
 from agent_swarm.services.agents import held_by_agent, require_agent
 from agent_swarm.services.tokens import Identity
 from agent_swarm.store.base import Queries, Store
+from agent_swarm.store.families.rests import resting
 from agent_swarm.store.families.swarms import SWARM_NAMES, SWARMS, swarm_named, unknown_swarm
 from agent_swarm.store.families.switches import killed_switches
 from agent_swarm.store.operations import ChangeSwarm, CreateSwarm, DeleteSwarm, SetSwarmMember
@@ -138,9 +139,9 @@ def _open_tasks(queries: Queries, swarm: Swarm) -> list[str]:
 
 
 def _state(queries: Queries, swarm: Swarm, now: int) -> rest.SwarmState:
-    holds = held_by_agent(queries.held_tasks())
+    holds, rests = held_by_agent(queries.held_tasks()), resting(queries, now)
     members = queries.agents(swarm_id=swarm.id)
-    agents = [views.agent(one, holds.get(one.profile.id, ()), now=now) for one in members]
+    agents = [views.agent(one, holds.get(one.profile.id, ()), rests, now=now) for one in members]
     counts = queries.counts(swarm.id)
     covering = {(SwitchScope.ALL, ""), (SwitchScope.SWARM, swarm.id)}
     return rest.SwarmState(

@@ -7,6 +7,7 @@ fault.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from agent_swarm.domain.agent_tree import AgentCaps
 from agent_swarm.domain.caps import Caps
 from agent_swarm.domain.dependencies import OnFailure, in_creation_order
 from agent_swarm.domain.errors import Denied, IllegalTransition, InvalidInput, TooLarge, UnknownReference, UnknownTask
@@ -44,9 +45,10 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What an operator has laid down for tasks that are filed."""
+    """What an operator has laid down for tasks that are filed and agents that are introduced."""
 
     caps: Caps = Caps()
+    agent_caps: AgentCaps = AgentCaps()
     profiles: Profiles = STANDARD
 
 

@@ -30,6 +30,7 @@ class Scope(StrEnum):
     TASKS_READ = "tasks:read"
     TASKS_WRITE = "tasks:write"
     AGENTS_READ = "agents:read"
+    AGENTS_WRITE = "agents:write"  # introduce them, stop and start them
     AGENTS_ADMIN = "agents:admin"  # say what they may do
     SWARMS_READ = "swarms:read"
     SWARMS_WRITE = "swarms:write"
@@ -52,8 +53,8 @@ class Scope(StrEnum):
     OWN_TASK_PROGRESS = "ownTask:progress"
     OWN_OFFERS = "ownOffers:answer"  # accept or reject what its agent is offered
     OWN_MESSAGES = "ownMessages:use"  # write as its agent, and read what that gets
-    CHILDREN_CREATE = "children:create"  # tasks below its own one
-    CHILDREN_STEER = "children:steer"  # tell those who work on them something
+    CHILDREN_CREATE = "children:create"  # tasks below its own one, agents below its own one
+    CHILDREN_STEER = "children:steer"  # tell those who work on them something, stop those agents
     OWN_SESSION = "ownSession:use"  # look at what one is and has open, and end it
     MEMORY_READ = "memory:read"
     MEMORY_WRITE = "memory:write"
@@ -63,6 +64,7 @@ class Scope(StrEnum):
     APPROVALS_WRITE = "approvals:write"  # answer what agents ask
     OWN_MEMORY = "ownMemory:use"  # notes of its agent, its project and the swarm
     OWN_KV = "ownKv:use"  # values of its agent, its task and the swarm
+    OWN_PROFILE = "ownProfile:use"  # what is said of its agent, and to it
     OWN_QUESTIONS = "ownQuestions:ask"  # ask people, and see what they answer
     SCHEDULES_READ = "schedules:read"
     SCHEDULES_WRITE = "schedules:write"
@@ -73,7 +75,16 @@ class Scope(StrEnum):
     USERS_ADMIN = "users:admin"  # users, their sessions, and the keys that sign for them
 
 
-_COORDINATING = frozenset({Scope.OWN_MESSAGES, Scope.OWN_OFFERS, Scope.OWN_MEMORY, Scope.OWN_KV, Scope.OWN_QUESTIONS})
+_COORDINATING = frozenset(
+    {
+        Scope.OWN_MESSAGES,
+        Scope.OWN_OFFERS,
+        Scope.OWN_MEMORY,
+        Scope.OWN_KV,
+        Scope.OWN_PROFILE,
+        Scope.OWN_QUESTIONS,
+    }
+)
 _LEADING = frozenset({Scope.CHILDREN_CREATE, Scope.CHILDREN_STEER, Scope.OWN_SCHEDULES})
 _ATTEMPTS_ONLY = _COORDINATING | _LEADING | {Scope.OWN_TASK_READ, Scope.OWN_TASK_PROGRESS}
 _OPERATOR = frozenset(Scope) - _ATTEMPTS_ONLY

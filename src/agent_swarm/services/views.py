@@ -7,10 +7,11 @@ from agent_swarm.domain import deadlines
 from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.permissions import Profile
 from agent_swarm.domain.time import SECOND, to_wire
-from agent_swarm.protocol import limits, rest, rest_config
+from agent_swarm.protocol import limits, rest, rest_agents, rest_config
 from agent_swarm.services.secrets.rotation import KeyStatus, Verified
 from agent_swarm.store.events import SWARM
 from agent_swarm.store.families.offers import TaskOffer
+from agent_swarm.store.families.rests import AgentRest
 from agent_swarm.store.families.task_terms import TaskTerms
 from agent_swarm.store.records import (
     AgentRecord,
@@ -154,30 +155,69 @@ def agent_status(record: AgentRecord, *, is_busy: bool, now: int) -> Literal["id
     return "busy" if is_busy else "idle"
 
 
-def agent(record: AgentRecord, held: Sequence[TaskRecord], *, now: int) -> rest.Agent:
-    """An agent and what it works on."""
+def rest_of(record: AgentRecord, rests: Mapping[str, AgentRest]) -> AgentRest | None:
+    """The rest that the agent's process takes; that of an earlier process is none."""
+    found = rests.get(record.profile.id)
+    return found if found is not None and found.instance_id == record.instance_id else None
+
+
+def agent(record: AgentRecord, held: Sequence[TaskRecord], rests: Mapping[str, AgentRest], *, now: int) -> rest.Agent:
+    """An agent and what it works on; `rests` are of that moment, by agent."""
+    return rest.Agent(**_agent(record, held, rests, now=now))
+
+
+def agent_detail(
+    record: AgentRecord,
+    held: Sequence[TaskRecord],
+    children: Sequence[str],
+    rests: Mapping[str, AgentRest],
+    *,
+    now: int,
+) -> rest_agents.AgentDetail:
+    """An agent, and the agents below it."""
+    return rest_agents.AgentDetail(**_agent(record, held, rests, now=now), children=list(children[: limits.PAGE_MAX]))
+
+
+def capacity(record: AgentRecord, held: int, *, rests: bool, now: int) -> rest.Capacity:
+    """How many tasks it has, may have, and could take."""
+    is_there = agent_status(record, is_busy=bool(held), now=now) != "offline"
+    gets_work = is_there and not record.is_stopped and not rests
+    return rest.Capacity(current=held, max=record.slots, available=max(0, record.slots - held) if gets_work else 0)
+
+
+def _agent(
+    record: AgentRecord, held: Sequence[TaskRecord], rests: Mapping[str, AgentRest], *, now: int
+) -> dict[str, Any]:
     profile = record.profile
-    return rest.Agent(
-        id=profile.id,
-        name=record.name,
-        status=agent_status(record, is_busy=bool(held), now=now),
-        is_lead=record.is_lead,
-        agent_role=profile.agent_role.value,
-        role=profile.role,
-        description=record.description,
-        template_id=record.template_id,
-        harness=record.harness,
-        skills=sorted(profile.skills),
-        tags=sorted(profile.tags),
-        capabilities=sorted(profile.capabilities),
-        slots=record.slots,
-        permissions=record.permissions or None,
-        swarm_id=profile.swarm_id,
-        offers=record.offers.value,
-        current_tasks=[task.spec.id for task in held[: limits.PAGE_MAX]],
-        registered_at=to_wire(record.registered_at),
-        last_seen_at=to_wire(record.last_seen_at),
-    )
+    resting, stop = rest_of(record, rests), None
+    if record.stopped_at is not None:
+        stop = rest.AgentStop(by=record.stopped_by, at=to_wire(record.stopped_at), reason=record.stop_reason)
+    return {
+        "id": profile.id,
+        "name": record.name,
+        "status": agent_status(record, is_busy=bool(held), now=now),
+        "is_lead": record.is_lead,
+        "agent_role": profile.agent_role.value,
+        "role": profile.role,
+        "description": record.description,
+        "template_id": record.template_id,
+        "harness": record.harness,
+        "skills": sorted(profile.skills),
+        "tags": sorted(profile.tags),
+        "capabilities": sorted(profile.capabilities),
+        "slots": record.slots,
+        "permissions": record.permissions or None,
+        "swarm_id": profile.swarm_id,
+        "offers": record.offers.value,
+        "current_tasks": [task.spec.id for task in held[: limits.PAGE_MAX]],
+        "resting_until": None if resting is None else to_wire(resting.until),
+        "resting_reason": None if resting is None else resting.reason,
+        "registered_at": to_wire(record.registered_at),
+        "last_seen_at": to_wire(record.last_seen_at),
+        "capacity": capacity(record, len(held), rests=resting is not None, now=now),
+        "parent_agent_id": record.parent_id,
+        "stopped": stop,
+    }
 
 
 def key_status(status: KeyStatus) -> rest_config.KeyStatus:

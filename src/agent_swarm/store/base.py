@@ -84,6 +84,10 @@ class Queries(Protocol):
     def agents(
         self, *, swarm_id: str | None = None, after: NameCursor | None = None, limit: int | None = None
     ) -> list[AgentRecord]: ...
+    def stopped_agents(self) -> list[str]:
+        """The ids of the agents that are stopped."""
+        ...
+
     def agents_named(self, word: str, *, limit: int) -> list[AgentRecord]:
         """The first agents, by id, whose name is written so behind an @."""
         ...

@@ -12,6 +12,8 @@ from typing import Any
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.store import operations as ops
 from agent_swarm.store.applying import (
+    agent_profiles,
+    agent_tree,
     agents,
     approvals,
     claims,
@@ -84,6 +86,16 @@ class Batch:
         self._work.cascade()
 
 
+_OF_AN_AGENT = (
+    ops.SignOff,
+    ops.ChangeAgentProfile,
+    ops.SetAgentPermissions,
+    ops.SetSwarmMember,
+    ops.StartAgent,
+    ops.StopAgent,
+)
+
+
 def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
     """What operations of a phase name, to be fetched at once."""
     if phase is ops.TaskCommand:
@@ -102,8 +114,11 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
     if phase is ops.Heartbeat:
         tasks = {held.task_id for op in operations for held in op.leases}
         return {"tasks": tasks, "agents": {op.agent_id for op in operations}}
-    if phase in (ops.SignOff, ops.SetAgentPermissions, ops.SetSwarmMember):
+    if phase in _OF_AN_AGENT:
         return {"agents": {op.agent_id for op in operations}}
+    if phase is ops.AddAgent:
+        agents = [op.agent for op in operations]
+        return {"agents": {agent.profile.id for agent in agents} | {agent.parent_id for agent in agents} - {None}}
     if phase in (ops.RegisterAgent, ops.IntroduceAgent):
         return {"agents": {op.agent.profile.id for op in operations}}
     if phase is ops.RecordOperation:
@@ -141,8 +156,12 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.RevokeToken: tokens.revoke_token,
     ops.RegisterAgent: agents.register_agent,
     ops.IntroduceAgent: agents.introduce_agent,
-    ops.SetAgentPermissions: agents.set_permissions,
+    ops.AddAgent: agent_tree.add_agent,
+    ops.ChangeAgentProfile: agent_profiles.change_profile,
+    ops.SetAgentPermissions: agent_tree.set_permissions,
     ops.SignOff: agents.sign_off,
+    ops.StartAgent: agent_tree.start_agent,
+    ops.StopAgent: agent_tree.stop_agent,
     ops.CreateProject: projects.create_project,
     ops.CreateTasks: tasks.create_tasks,
     ops.FireSchedule: schedules.fire,

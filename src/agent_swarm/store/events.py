@@ -20,7 +20,8 @@ from agent_swarm.domain.swarms import Swarm
 from agent_swarm.domain.tasks import TaskState, Verb
 from agent_swarm.domain.time import to_wire
 from agent_swarm.store import operations as ops
-from agent_swarm.store.records import AttemptReport, Event, TokenRecord
+from agent_swarm.store.families.agent_profiles import ProfileVersion
+from agent_swarm.store.records import AgentRecord, AttemptReport, Event, TokenRecord
 
 GENESIS = "0" * 64
 SYSTEM = "system"
@@ -190,6 +191,34 @@ def agent_introduced(op: ops.IntroduceAgent) -> Draft:
     profile = op.agent.profile
     data = {"name": op.agent.name, "agentRole": profile.agent_role.value, "origin": op.origin}
     return _about("agent.introduced", op.actor, "agent", profile.id, data)
+
+
+def agent_added(agent: AgentRecord, *, actor: str) -> Draft:
+    """An agent was introduced here, perhaps below another one."""
+    profile = agent.profile
+    data = {"name": agent.name, "agentRole": profile.agent_role.value, "origin": "here"}
+    if agent.parent_id is not None:
+        data["parentAgentId"] = agent.parent_id
+    return _about("agent.introduced", actor, "agent", profile.id, data)
+
+
+def agent_stopped(agent_id: str, *, reason: str, along_with: str, actor: str) -> Draft:
+    """An agent gets no work any more; `along_with` names the agent above whose stop covers it."""
+    data = {"reason": reason} | ({"with": along_with} if agent_id != along_with else {})
+    return _about("agent.stopped", actor, "agent", agent_id, data)
+
+
+def agent_started(agent_id: str, *, actor: str) -> Draft:
+    """An agent that was stopped gets work again."""
+    return _about("agent.started", actor, "agent", agent_id, {})
+
+
+def agent_profile_changed(version: ProfileVersion, fields: Iterable[str], *, actor: str) -> Draft:
+    """Something else is said of an agent."""
+    data: dict[str, Any] = {"version": version.number, "fields": list(fields), "note": version.note}
+    if version.restored is not None:
+        data["restored"] = version.restored
+    return _about("agent.profileChanged", actor, "agent", version.agent_id, data)
 
 
 def agent_updated(op: ops.RegisterAgent) -> Draft:

@@ -220,6 +220,14 @@ class MemoryRows:
             and state.pinned_agent == agent_id
         )
 
+    def offered_to(self, agent_id: str) -> list[str]:
+        """The tasks that this agent is asked to take, by id."""
+        return sorted(
+            state.id
+            for state in self._states()
+            if state.status is TaskStatus.OFFERED and state.pinned_agent == agent_id
+        )
+
     def requirements(self, class_id: int) -> Requirements:
         """What the tasks of a class require."""
         key = next(key for key, number in self._engine.class_ids.items() if number == class_id)
@@ -244,8 +252,8 @@ class MemoryRows:
         ]
 
     def kinds_online(self, since: int) -> list[AgentProfile]:
-        """Agents seen since then that have not said goodbye."""
-        agents = self._engine.agents.values()
+        """Agents seen since then that have not said goodbye, and are not stopped."""
+        agents = (agent for agent in self._engine.agents.values() if not agent.is_stopped)
         return [agent.profile for agent in agents if agent.offline_at is None and agent.last_seen_at >= since]
 
     def ready_tasks(self, class_id: int, limit: int) -> list[str]:

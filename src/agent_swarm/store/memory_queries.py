@@ -98,6 +98,10 @@ class MemoryQueries:
         agents = (one for one in self._engine.agents.values() if swarm_id in (None, one.profile.swarm_id))
         return _following([(NameCursor(one.name, one.profile.id), one) for one in agents], after)[:limit]
 
+    def stopped_agents(self) -> list[str]:
+        """The ids of the agents that are stopped."""
+        return sorted(agent_id for agent_id, agent in self._engine.agents.items() if agent.is_stopped)
+
     def agents_named(self, word: str, *, limit: int) -> list[AgentRecord]:
         """The first agents of this name, by id."""
         return self._agents_by_id(lambda agent: word_of(agent.name) == word)[:limit]

@@ -140,11 +140,22 @@ class AgentRecord:
     registered_at: int = 0
     last_seen_at: int = 0
     offline_at: int | None = None  # it said goodbye
+    parent_id: str | None = None  # the agent that introduced it; never changes
+    depth: int = 0  # how many agents are above it
+    stopped_at: int | None = None  # it claims nothing since then, until it is started
+    stopped_by: str = ""
+    stop_reason: str = ""
+    profile_version: int = 0  # of what people said of it; 0: it is all as its worker reported
 
     @property
     def is_lead(self) -> bool:
         """It coordinates the others."""
         return self.profile.agent_role is AgentRole.LEAD
+
+    @property
+    def is_stopped(self) -> bool:
+        """It gets no work."""
+        return self.stopped_at is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +222,7 @@ class ClaimedTask:
     claim_id: str
     task: TaskRecord
     granted: Granted = STANDARD.granted(None, "", AgentRole.WORKER)
+    profile_version: int = 0  # of the agent's profile
 
 
 @dataclass(frozen=True, slots=True)

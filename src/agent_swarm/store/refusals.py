@@ -2,6 +2,7 @@
 
 from agent_swarm.domain.caps import Cap
 from agent_swarm.domain.errors import (
+    AgentStopped,
     AlreadyExists,
     CannotBeEnforced,
     CannotTake,
@@ -31,6 +32,32 @@ def superseded(agent_id: str) -> Superseded:
         f"a newer process runs under AGENT_ID {agent_id!r}",
         hint="give every worker an AGENT_ID of its own; this process has to stop",
         details={"agentId": agent_id},
+    )
+
+
+def unknown_profile_version(agent_id: str, number: int) -> NotFound:
+    """The profile has no such version."""
+    return NotFound(
+        f"the profile of agent {agent_id!r} has no version {number}",
+        hint="list them with: agent-swarm agent profile versions",
+        details={"agentId": agent_id, "version": number},
+    )
+
+
+def agent_exists(agent_id: str) -> AlreadyExists:
+    """Another agent has this id."""
+    return AlreadyExists(
+        f"an agent with the id {agent_id!r} exists", hint="leave the id out", details={"agentId": agent_id}
+    )
+
+
+def agent_stopped(agent: AgentRecord) -> AgentStopped:
+    """It gets no work."""
+    reason = f": {agent.stop_reason}" if agent.stop_reason else ""
+    return AgentStopped(
+        f"agent {agent.name!r} is stopped{reason}",
+        hint=f"let it work again: agent-swarm agent start {agent.profile.id}",
+        details={"agentId": agent.profile.id, "by": agent.stopped_by, "reason": agent.stop_reason},
     )
 
 

@@ -153,6 +153,10 @@ class Rows(Protocol):
         ...
 
     def paused_for(self, agent_id: str) -> list[str]: ...
+    def offered_to(self, agent_id: str) -> list[str]:
+        """The tasks that this agent is asked to take, by id."""
+        ...
+
     def requirements(self, class_id: int) -> Requirements: ...
     def intern(self, needs: Requirements) -> tuple[int, bool]:
         """The class of these requirements, and whether it is new."""
@@ -163,7 +167,9 @@ class Rows(Protocol):
         ...
 
     def kinds_online(self, since: int) -> list[AgentProfile]:
-        """Agents seen since then that have not said goodbye, one of those that are alike, without an id."""
+        """Agents seen since then that have not said goodbye and are not stopped, one of those that are alike, without
+        an id.
+        """
         ...
 
     def ready_tasks(self, class_id: int, limit: int) -> list[str]:

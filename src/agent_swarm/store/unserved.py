@@ -46,5 +46,5 @@ def _addressed(rows: Rows, needs: Iterable[Requirements], online_since: int) -> 
     return {
         agent.profile.id: agent.profile
         for agent in agents
-        if agent.offline_at is None and agent.last_seen_at >= online_since
+        if agent.offline_at is None and not agent.is_stopped and agent.last_seen_at >= online_since
     }

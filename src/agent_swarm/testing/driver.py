@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent_swarm.domain import commands
+from agent_swarm.domain.agent_tree import AgentCaps
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.ids import new_id
@@ -14,6 +15,8 @@ from agent_swarm.domain.tasks import FailureClass, PauseReason, TaskState
 from agent_swarm.domain.time import SECOND
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import BatchResult, Engine, Queries
+from agent_swarm.store.families.agent_children import AGENT_CHILDREN
+from agent_swarm.store.families.agent_profiles import AGENT_REPORTS, PROFILE_VERSIONS
 from agent_swarm.store.families.mail import (
     CALLS,
     CHANNELS,
@@ -159,6 +162,7 @@ class Driver:
         *,
         jitter: float = 0.0,
         retry_after: int = 0,
+        is_limit: bool = False,
     ) -> ops.CommandReply:
         """The run ends badly."""
         command = commands.Fail(
@@ -168,6 +172,7 @@ class Driver:
             digest="no",
             jitter=jitter,
             retry_after=retry_after,
+            is_limit=is_limit,
         )
         report = AttemptReport(text="it broke", failure_class=failure.value, failure_code="exitCode")
         return self.command(command, report=report)
@@ -193,6 +198,38 @@ class Driver:
             ops.LiftKillSwitch(scope=scope_of(what), scope_id=what, by="tester", **options)
         )
         return reply
+
+    def introduce(
+        self,
+        name: str = "child",
+        *,
+        below: str | None = None,
+        caps: AgentCaps | None = None,
+        swarm_id: str | None = None,
+        **fields: Any,
+    ) -> AgentRecord:
+        """Have an agent known, perhaps below another one, perhaps for a task of a swarm."""
+        profile = AgentProfile(id=new_id(), swarm_id=swarm_id)
+        agent = AgentRecord(profile=profile, name=name, instance_id=new_id(), parent_id=below, **fields)
+        added: ops.AgentAdded = self.do(ops.AddAgent(agent=agent, actor="tester", caps=caps))
+        return added.agent
+
+    def stop(self, agent_id: str, *, recursive: bool = False, actor: str = "tester") -> ops.AgentsStopped:
+        """Let an agent get no work."""
+        operation = ops.StopAgent(agent_id=agent_id, actor=actor, recursive=recursive, reason="enough")
+        stopped: ops.AgentsStopped = self.do(operation)
+        return stopped
+
+    def let_work(self, agent_id: str, *, recursive: bool = False, actor: str = "tester") -> ops.AgentsStopped:
+        """Let a stopped agent get work again."""
+        started: ops.AgentsStopped = self.do(ops.StartAgent(agent_id=agent_id, actor=actor, recursive=recursive))
+        return started
+
+    def agent(self, agent_id: str) -> AgentRecord:
+        """An agent as it stands."""
+        found = self.engine.read(lambda q: q.agent(agent_id))
+        assert found is not None
+        return found
 
     def create_swarm(self, name: str = "checkout", *members: str) -> str:
         """Make a swarm that these agents are in; answers its id."""
@@ -293,6 +330,10 @@ def snapshot(queries: Queries) -> dict[str, Any]:
         "head": queries.head(),
         "epoch": queries.epoch(),
         "switches": all_switches(queries),
+        "agent_children": queries.scan(AGENT_CHILDREN, limit=100_000),
+        "stopped_agents": queries.stopped_agents(),
+        "profile_versions": queries.scan(PROFILE_VERSIONS, limit=100_000),
+        "agent_reports": queries.scan(AGENT_REPORTS, limit=100_000),
         **_mail(queries),
         "timer": queries.next_timer(),
         "timer_but_leases": queries.next_timer(leases=False),

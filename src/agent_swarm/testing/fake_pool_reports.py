@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from agent_swarm.domain import commands
 from agent_swarm.domain.errors import Conflict
+from agent_swarm.domain.provider_limits import is_limit
 from agent_swarm.domain.tasks import FailureClass, PauseReason
 from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol import pool
@@ -28,7 +29,9 @@ def parsed(frame: Frame) -> tuple[pool.LeaseRef, commands.Fenced, Mapping[str, s
             body = pool.Fail.model_validate(frame.body)
             failure = FailureClass(body.failure)
             after = round(body.retry_after_seconds * SECOND)
-            command = commands.Fail(**about, failure=failure, digest=digest, retry_after=after)  # type: ignore[arg-type]
+            limit = is_limit(failure, body.code)
+            told = {**about, "failure": failure, "digest": digest, "retry_after": after, "is_limit": limit}
+            command = commands.Fail(**told)  # type: ignore[arg-type]
         case FrameType.PAUSE:
             body = pool.Pause.model_validate(frame.body)
             command = commands.Pause(**about, reason=PauseReason(body.reason))  # type: ignore[arg-type]

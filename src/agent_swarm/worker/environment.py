@@ -34,6 +34,7 @@ class RunFacts:
     shared_dir: Path
     personal_dir: Path
     dependencies: Path | None
+    instructions: Path | None = None
 
 
 def agent_environment(
@@ -66,6 +67,8 @@ def agent_environment(
     }
     if facts.dependencies is not None:
         told["AGENT_SWARM_DEPENDENCIES"] = str(facts.dependencies)
+    if facts.instructions is not None:
+        told["AGENT_SWARM_INSTRUCTIONS"] = str(facts.instructions)
     everything = {**(stored or {}), "PATH": os.defpath, **inherited, **passed, **git, **told}
     return {name: value for name, value in everything.items() if not _holds_key(name, value, settings.api_key)}
 

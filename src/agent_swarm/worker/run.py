@@ -24,6 +24,7 @@ from agent_swarm.worker.heartbeats import Heartbeats
 from agent_swarm.worker.mailbox import Mailbox
 from agent_swarm.worker.permissions import confinement_of
 from agent_swarm.worker.recording import Recorder
+from agent_swarm.worker.resting import Resting
 from agent_swarm.worker.settings import WorkerSettings
 from agent_swarm.worker.spool import Kind, Spool
 from agent_swarm.worker.stops import Ending, Stop, Whereabouts
@@ -60,6 +61,7 @@ class Site:
     sandboxes: Path
     find_harness: Callable[[str], Harness]
     heartbeats: Heartbeats
+    resting: Resting
 
     @property
     def settings(self) -> WorkerSettings:
@@ -238,6 +240,8 @@ class Run:
 
     async def _finished(self, outcome: Outcome | None) -> Ending | None:
         """Work that is done goes out even when a shutdown is under way; it was asked for."""
+        if outcome is not None:
+            self._site.resting.hear(outcome, now=time.time())
         if outcome is None or not outcome.ok or self.stop.reason.is_hard:
             return await self._unfinished(outcome)
         result = await self._collected()

@@ -41,6 +41,7 @@ from agent_swarm.worker.home import WorkerHome
 from agent_swarm.worker.link import LinkLost
 from agent_swarm.worker.mcp_servers import Servers
 from agent_swarm.worker.registration import Registrar
+from agent_swarm.worker.resting import Resting
 from agent_swarm.worker.run import Site
 from agent_swarm.worker.settings import WorkerSettings
 from agent_swarm.worker.slots import Slots
@@ -106,6 +107,7 @@ class Service:
             reply_seconds=self._registrar.timing.heartbeat_seconds,
             give_up_after=settings.connect_timeout.total_seconds(),
         )
+        self._resting = Resting(self._slots, self._request, lambda: self._offer(self._slots.offer()), bench.clock)
         self._attempts = Attempts(group, self.connection, bench.home, bench.redactor, self._site(), self._slot_free)
         self._services: list[asyncio.Task[None]] = []
 
@@ -116,7 +118,7 @@ class Service:
             self._pauses_to_tell += is_pause
             self._attempts.deliver(spool, self._pause_told if is_pause else lambda: None)
         self._slots.offer()
-        loops = (self.connection.run(), self._heartbeats.run(), self._upkeep())
+        loops = (self.connection.run(), self._heartbeats.run(), self._resting.run(), self._upkeep())
         self._services = [self._group.create_task(loop) for loop in loops]
 
     def running(self) -> list[dict[str, Any]]:
@@ -153,6 +155,7 @@ class Service:
     def connected(self) -> None:
         """Renew at once, and offer what became free while the greeting was under way."""
         self._heartbeats.beat_now()
+        self._resting.connected()
         self._offer(tuple(claim_id for claim_id in self._slots.open if claim_id not in self._greeted))
 
     def received(self, frame: Frame) -> None:
@@ -298,6 +301,7 @@ class Service:
             sandboxes=bench.home.sandboxes,
             find_harness=bench.find_harness,
             heartbeats=self._heartbeats,
+            resting=self._resting,
         )
 
 

@@ -13,6 +13,7 @@ class Slots:
         self._make_id = make_id
         self._open: dict[str, None] = {}  # in order of making
         self._is_closed = False
+        self.is_resting = False  # makes no credits for the time being
 
     @property
     def open(self) -> tuple[str, ...]:
@@ -20,8 +21,8 @@ class Slots:
         return tuple(self._open)
 
     def offer(self) -> tuple[str, ...]:
-        """Make a credit of every free slot; answers the new ones. None once closed."""
-        if self._is_closed:
+        """Make a credit of every free slot; answers the new ones. None while resting, and none once closed."""
+        if self._is_closed or self.is_resting:
             return ()
         new = tuple(self._make_id() for _ in range(self._free))
         self._open.update(dict.fromkeys(new))

@@ -61,7 +61,7 @@ def turn_for(
         state_dir=workspace.state_dir,
         env=environment,
         model=claim.model,
-        system_prompt=settings.system_prompt or None,
+        system_prompt="\n\n".join(filter(None, (settings.system_prompt, claim.instructions))) or None,
         session=session or None,
         messages=messages,
         context=claim.previous.context if claim.previous is not None else "",
@@ -96,6 +96,7 @@ def _facts(claim: Claimed, workspace: Workspace, employer: Employer) -> RunFacts
         shared_dir=employer.folders.shared,
         personal_dir=employer.folders.personal,
         dependencies=_dependencies_file(claim, workspace),
+        instructions=_instructions_file(claim, workspace),
     )
 
 
@@ -117,6 +118,14 @@ def permissions_of(settings: WorkerSettings, abilities: frozenset[SandboxCapabil
         denied_tools=settings.denied_tools,
         settings=settings.claude_settings,
     )
+
+
+def _instructions_file(claim: Claimed, workspace: Workspace) -> Path | None:
+    if not claim.instructions:
+        return None
+    path = workspace.state_dir / "INSTRUCTIONS.md"
+    path.write_text(claim.instructions, encoding="utf-8", errors="replace")
+    return path
 
 
 def _dependencies_file(claim: Claimed, workspace: Workspace) -> Path | None:

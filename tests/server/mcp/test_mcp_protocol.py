@@ -125,14 +125,14 @@ async def test_given_every_role_when_tools_are_listed_then_each_sees_what_it_may
     await world.file(agentId=worker.id)
     await world.file(agentId=lead.id)
     looking = {"join-swarm", "my-agent-info", "get-task-details"}
-    delegating = {"get-swarm", "get-tasks", "explain-task", "send-task"}
+    delegating = {"get-swarm", "get-tasks", "explain-task", "send-task", "add-agent", "agent-action"}
     acting = {"cancel-task", "pause-task", "resume-task", "get-config", "set-config"}
     scheduling = {"get-schedules", "create-schedule", "schedule-action"}
     leading = delegating | scheduling | {"cancel-task", "wait-for-tasks", "steer-task"}
     talking = {"post-message", "read-messages", "list-channels", "create-channel", "join-channel"}
     keeping = {"memory-store", "memory-search", "memory-get", "memory-delete"}
     keeping |= {"kv-get", "kv-set", "kv-incr", "kv-delete", "kv-list"}
-    own = {"store-progress", "request-human-input"}
+    own = {"store-progress", "request-human-input", "update-profile"}
     everybody = looking | talking | keeping | {"get-human-input", "task-action"}
     expected = {
         (await world.take(worker)).token: everybody | own,

@@ -33,6 +33,7 @@ async def test_given_a_running_agent_when_it_says_hello_then_it_learns_who_it_is
         "ownMemory:use",
         "ownMessages:use",
         "ownOffers:answer",
+        "ownProfile:use",
         "ownQuestions:ask",
         "ownTask:progress",
         "ownTask:read",
@@ -165,13 +166,13 @@ async def test_given_actions_when_an_operator_takes_them_then_the_task_follows(w
     assert refused["code"] == "illegalTransition"
 
 
-@pytest.mark.parametrize("more", [{"action": "set-priority"}, {"action": "retry", "priority": 3}, {"action": "claim"}])
+@pytest.mark.parametrize("more", [{"action": "set-priority"}, {"action": "retry", "priority": 3}, {"action": "steal"}])
 async def test_given_an_action_that_does_not_fit_when_it_is_asked_for_then_the_field_is_named(
     world: World, more: dict[str, object]
 ) -> None:
     refused = await refuses(world, "task-action", {"taskId": new_id(), **more})
     assert refused["code"] == "invalidInput"
-    assert refused["details"]["field"] == ("action" if more["action"] == "claim" else "priority")
+    assert refused["details"]["field"] == ("action" if more["action"] == "steal" else "priority")
 
 
 async def test_given_a_running_task_when_it_is_paused_and_resumed_then_it_waits_and_goes_on(world: World) -> None:

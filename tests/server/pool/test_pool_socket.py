@@ -14,10 +14,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.tasks import TaskStatus
+from agent_swarm.domain.time import SECOND, to_wire
 from agent_swarm.protocol.limits import FRAME_BYTES
 from agent_swarm.protocol.pool import CLOSE_PROTOCOL, CLOSE_SUPERSEDED, CLOSE_UNAUTHENTICATED, Frame
 from agent_swarm.server.pool import socket
-from agent_swarm.store.operations import ClaimTask, Heartbeat, RevokeToken
+from agent_swarm.services.agents import get_agent
+from agent_swarm.store.operations import ChangeAgentProfile, ClaimTask, Heartbeat, RevokeToken
 
 pytestmark = pytest.mark.anyio
 
@@ -36,6 +38,16 @@ async def test_given_a_ready_task_when_a_credit_comes_then_it_is_pushed_at_once(
     task_id = await house.create()
     peer = await house.peer(credits=1)
     assert (await peer.claim()).task_id == task_id
+
+
+async def test_given_instructions_for_an_agent_when_it_claims_then_they_come_along(house: House) -> None:
+    worker = await house.register()
+    peer = await house.connect(worker)
+    await peer.credit()
+    fields = {"instructions": "be brief"}
+    await house.store.apply(ChangeAgentProfile(agent_id=worker.agent_id, expected=0, actor="operator", fields=fields))
+    await house.create()
+    assert (await peer.claim()).instructions == "be brief"
 
 
 async def test_given_project_dependency_and_earlier_attempt_when_a_task_is_claimed_then_all_of_them_are_told(
@@ -199,6 +211,31 @@ async def test_given_a_withdrawal_when_a_credit_has_a_claim_already_then_the_rep
     assert await peer.request("withdraw", claim_ids=claim_ids) == {"claimed": [claim.claim_id]}
     await house.create()
     assert house.pool.dispatcher.waiting == 0
+
+
+async def test_given_a_withdrawal_to_rest_when_agents_are_asked_for_then_it_is_known_until_when_and_of_that_process(
+    house: House,
+) -> None:
+    worker = await house.register()
+    peer = await house.connect(worker)
+    claim_ids = await peer.credit()
+    for _ in range(2):  # the second time on a new connection
+        await peer.request("withdraw", claim_ids=claim_ids, rest_seconds=60, reason="rateLimit")
+    await house.create()
+    assert house.pool.dispatcher.waiting == 0
+
+    now = house.time()
+    agent = await house.store.read(get_agent(worker.agent_id, now=now))
+    assert (agent.resting_until, agent.resting_reason) == (to_wire(now + 60 * SECOND), "rateLimit")
+    told = await house.store.read(lambda queries: queries.events_after(0, limit=1_000))
+    assert [dict(event.data) for event in told if event.type == "agent.resting"] == [
+        {"reason": "rateLimit", "until": to_wire(now + 60 * SECOND)}
+    ]
+    later = await house.store.read(get_agent(worker.agent_id, now=now + 60 * SECOND))
+    assert later.resting_until is None
+    await house.register(agent_id=worker.agent_id)
+    restarted = await house.store.read(get_agent(worker.agent_id, now=now))
+    assert restarted.resting_until is None
 
 
 # --- the end of a connection -----------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from agent_swarm.services.handover import context_of
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.services.waits import account_of, delivered_below
 from agent_swarm.store.base import Queries, Store
+from agent_swarm.store.families.agent_profiles import PROFILE_VERSIONS
 from agent_swarm.store.families.mail import Message
 from agent_swarm.store.records import AttemptRecord, ClaimedTask, DependencyRecord, ProjectRecord, TaskRecord
 
@@ -46,6 +47,7 @@ class Background:
     below: Sequence[TaskRecord] = ()  # the tasks below it that delivered something
     environment: Sequence[Variable] = ()
     messages: Sequence[Message] = ()
+    instructions: str = ""  # what people and the agent itself want it to know in every attempt
     below_prompt: Sequence[str] = ()  # in lines of comment
     checks_result: bool = False
 
@@ -66,17 +68,18 @@ class Briefings:
     environments: Environments
     reports: Reports
     trays: Trays = field(default_factory=Trays)
-    _asked: list[tuple[TaskRecord, Deliver]] = field(default_factory=list)
+    _asked: list[tuple[TaskRecord, int, Deliver]] = field(default_factory=list)
     _reading: "asyncio.Task[None] | None" = None
     _fetching: "set[asyncio.Task[None]]" = field(default_factory=set)
 
-    def ask(self, task: TaskRecord, deliver: Deliver) -> None:
-        """Have `deliver` called with the answer about `task`."""
+    def ask(self, task: TaskRecord, deliver: Deliver, *, profile_version: int = 0) -> None:
+        """Have `deliver` called with the answer about `task`; the version is that of its agent's profile."""
         is_plain = task.spec.project_id is None and not task.has_upstreams and task.state.attempt == 1
-        if is_plain and not task.spec.has_terms and not self.environments.has_any and not self._may_have_mail(task):
+        is_plain = is_plain and not task.spec.has_terms and not profile_version
+        if is_plain and not self.environments.has_any and not self._may_have_mail(task):
             asyncio.get_running_loop().call_soon(deliver, Background())  # nothing to read
             return
-        self._asked.append((task, deliver))
+        self._asked.append((task, profile_version, deliver))
         if self._reading is None:
             self._reading = asyncio.ensure_future(self._read_all())
 
@@ -87,8 +90,8 @@ class Briefings:
         try:
             while self._asked:
                 asked, self._asked = self._asked, []
-                tasks = [task for task, _ in asked]
-                for (task, deliver), background in zip(asked, await self._backgrounds(tasks), strict=True):
+                claims = [(task, version) for task, version, _ in asked]
+                for (task, _, deliver), background in zip(asked, await self._backgrounds(claims), strict=True):
                     if background is not None and any(one.is_open for one in background.environment):
                         fetching = asyncio.ensure_future(self._fetch(task, background, deliver))
                         self._fetching.add(fetching)
@@ -118,9 +121,10 @@ class Briefings:
             log.info("attempt_over", task_id=task.spec.id, reason=exc.message)
         return True
 
-    async def _backgrounds(self, tasks: list[TaskRecord]) -> Sequence[Background | None]:
+    async def _backgrounds(self, claims: list[tuple[TaskRecord, int]]) -> Sequence[Background | None]:
+        tasks = [task for task, _ in claims]
         try:
-            read = await self.store.read(lambda queries: [self._background(queries, task) for task in tasks])
+            read = await self.store.read(lambda queries: [self._background(queries, *claim) for claim in claims])
             for _, look in read:
                 if look is not None:
                     self.trays.emptied(look.empty, look.seq)
@@ -130,7 +134,7 @@ class Briefings:
             log.exception("briefing_failed", tasks=len(tasks))
             return [None] * len(tasks)
 
-    def _background(self, queries: Queries, task: TaskRecord) -> tuple[Background, Look | None]:
+    def _background(self, queries: Queries, task: TaskRecord, profile_version: int) -> tuple[Background, Look | None]:
         spec, state = task.spec, task.state
         look = digest_of(queries, task) if self._may_have_mail(task) else None
         previous = queries.attempt(spec.id, state.attempt - 1) if state.attempt > 1 else None
@@ -142,6 +146,7 @@ class Briefings:
             below=() if previous is None else delivered_below(queries, spec.id),
             environment=self.environments.of(queries, task),
             messages=() if look is None else look.messages,
+            instructions=_instructions(queries, task, profile_version),
             below_prompt=below_prompt(queries, task) if spec.has_terms else (),
             checks_result=spec.has_terms and wants_schema(queries, spec.id),
         )
@@ -153,6 +158,11 @@ class Briefings:
         if previous is None or not previous.report.session:
             return background
         return replace(background, context=await context_of(self.transcripts, task.spec.id, previous.number))
+
+
+def _instructions(queries: Queries, task: TaskRecord, profile_version: int) -> str:
+    version = queries.record(PROFILE_VERSIONS, task.state.agent_id, profile_version) if profile_version else None
+    return "" if version is None else version.instructions
 
 
 def _answers(queries: Queries, task_id: str) -> str:
@@ -191,6 +201,7 @@ def claimed_body(claimed: ClaimedTask, background: Background, *, token: str, le
         "previous": None if background.previous is None else _previous(background.previous, background.context),
         "below": [_below(record) for record in background.below],
         "answers": background.answers,
+        "instructions": background.instructions,
         "environment": [
             {"name": one.name, "value": one.value, "is_secret": one.is_secret} for one in background.environment
         ],

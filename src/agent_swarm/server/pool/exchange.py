@@ -20,6 +20,7 @@ from agent_swarm.protocol import pool as protocol
 from agent_swarm.protocol.limits import LEASE_SECONDS
 from agent_swarm.protocol.pool import Frame, FrameType
 from agent_swarm.server.pool import wire
+from agent_swarm.server.pool.cleaning import clean_text
 from agent_swarm.server.pool.context import PoolContext
 from agent_swarm.server.pool.owners import Owner, require_number, require_own
 from agent_swarm.server.pool.presence import Presence
@@ -27,6 +28,7 @@ from agent_swarm.server.pool.reports import answer_body
 from agent_swarm.server.problems import from_validation, internal
 from agent_swarm.services import outcomes
 from agent_swarm.store.families.mailing import NoteDelivery
+from agent_swarm.store.families.rests import RestAgent
 from agent_swarm.store.operations import AcknowledgeKill, Heartbeat, Held, LeaseVerdict, Operation, SignOff
 
 log = structlog.get_logger()
@@ -92,7 +94,7 @@ class Exchange:
                 self._presence.offer(_claim_ids(body.claim_ids))
                 self._reply(frame_id, {})
             case FrameType.WITHDRAW:
-                self._later(frame_id, self._withdraw(_claim_ids(body.claim_ids)))
+                self._later(frame_id, self._withdraw(body, _claim_ids(body.claim_ids)))
             case FrameType.EVENTS:
                 await self._append(frame_id, body)
             case FrameType.HELLO:
@@ -162,8 +164,18 @@ class Exchange:
             acknowledged=tuple(one.lower() for one in body.acknowledged),
         )
 
-    async def _withdraw(self, claim_ids: list[str]) -> dict[str, Any]:
-        return {"claimed": await self._presence.withdraw(claim_ids)}
+    async def _withdraw(self, body: protocol.Withdraw, claim_ids: list[str]) -> dict[str, Any]:
+        claimed = await self._presence.withdraw(claim_ids)
+        if body.rest_seconds:
+            await self._pool.store.apply(
+                RestAgent(
+                    agent_id=self._presence.agent.id,
+                    instance_id=self._presence.instance_id,
+                    span=round(body.rest_seconds * SECOND),
+                    reason=clean_text(body.reason),
+                )
+            )
+        return {"claimed": claimed}
 
     async def _append(self, frame_id: str, body: protocol.Events) -> None:
         body, owner = await self._own(body)

@@ -150,7 +150,11 @@ class Presence:
         self._owners.remember(state.id, state.fence, Owner(self.agent.id, state.attempt, claimed.task.spec.has_terms))
         self._background_asked += 1
         crash_point("pool.claimed")
-        self._briefings.ask(claimed.task, lambda answer: self._brief(claimed, answer, token))
+        self._briefings.ask(
+            claimed.task,
+            lambda answer: self._brief(claimed, answer, token),
+            profile_version=claimed.profile_version,
+        )
 
     def refused(self, claim_id: str, refusal: SwarmError) -> None:
         """A credit will never be answered."""

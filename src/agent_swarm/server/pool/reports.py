@@ -13,6 +13,7 @@ import orjson
 
 from agent_swarm.domain import commands
 from agent_swarm.domain.backoff import SECRET_MISSING
+from agent_swarm.domain.provider_limits import is_limit
 from agent_swarm.domain.tasks import FailureClass
 from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol import pool as wire
@@ -107,6 +108,7 @@ class Reports:
             digest=digest,
             jitter=jitter,
             retry_after=round(body.retry_after_seconds * SECOND),
+            is_limit=is_limit(body.failure, body.code),
         )
         return self._command(command, actor, report)
 

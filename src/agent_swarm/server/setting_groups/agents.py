@@ -5,6 +5,7 @@ from pathlib import Path
 
 from agent_swarm import config
 from agent_swarm.config import setting
+from agent_swarm.domain.agent_tree import CHILDREN_SETTING, DEPTH_SETTING, AgentCaps
 from agent_swarm.domain.approvals import EXPIRY_SECONDS, MAX_EXPIRY_SECONDS
 from agent_swarm.domain.caps import Cap, Caps
 from agent_swarm.domain.messages import HOPS
@@ -50,6 +51,20 @@ class AgentSettings:
         parse=count,
         expected="a whole number",
     )
+    max_agent_depth: int = setting(
+        AgentCaps().depth,
+        env=DEPTH_SETTING,
+        help="how many levels below an agent that nobody introduced agents may introduce agents",
+        parse=count,
+        expected="a whole number",
+    )
+    max_agent_children: int = setting(
+        AgentCaps().children,
+        env=CHILDREN_SETTING,
+        help="how many agents one agent may introduce",
+        parse=count,
+        expected="a whole number",
+    )
     message_hops: int = setting(
         HOPS,
         env="AGENT_SWARM_MESSAGE_HOPS",
@@ -77,6 +92,11 @@ class AgentSettings:
         parse=config.path,
         expected="a path",
     )
+
+    @property
+    def agent_caps(self) -> AgentCaps:
+        """How many agents agents may introduce."""
+        return AgentCaps(depth=self.max_agent_depth, children=self.max_agent_children)
 
     @property
     def caps(self) -> Caps:

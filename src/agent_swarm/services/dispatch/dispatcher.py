@@ -14,12 +14,12 @@ server, a lost message) costs at most one sweep.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
 
-from agent_swarm.domain.errors import Denied, Superseded, SwarmError, TooLarge, Unavailable
+from agent_swarm.domain.errors import AgentStopped, Denied, Superseded, SwarmError, TooLarge, Unavailable
 from agent_swarm.domain.matching import AgentProfile, Requirements
 from agent_swarm.domain.permissions import STANDARD, Profiles
 from agent_swarm.services.dispatch.claims import LEASE, Claim, Claims
@@ -56,10 +56,14 @@ class Dispatcher:
         self._extra_sweep: asyncio.Task[None] | None = None
         self._must_sweep = False
         self._looking: set[asyncio.Task[None]] = set()
+        self._stopped: set[str] = set()  # agents that get no work
+        self._described: dict[str, AgentProfile] = {}  # by people, since these agents' connections last told
+        self._learning = asyncio.Lock()  # the last look is the one that counts
 
     async def open(self) -> None:
         """Learn what there is; from here on every commit is heard."""
         self._subscriptions = [self._store.subscribe(self._on_committed), self._store.foresee(self._on_batch)]
+        self._stopped.update(await self._store.read(lambda queries: queries.stopped_agents()))
         await self.sweep()
         missed, self._missed = self._missed or [], None
         for committed in missed:
@@ -77,7 +81,10 @@ class Dispatcher:
 
     def join(self, agent: AgentProfile, instance_id: str, receiver: Receiver) -> Seat:
         """A connection of an agent's process; its credits are answered to `receiver`."""
-        return self._room.sit_down(agent, instance_id, receiver, now=self._store.now())
+        agent = self._described.get(agent.id, agent)
+        seat = self._room.sit_down(agent, instance_id, receiver, now=self._store.now())
+        seat.is_stopped = agent.id in self._stopped
+        return seat
 
     def leave(self, seat: Seat) -> None:
         """The connection is gone, and its waiting credits with it; idempotent.
@@ -91,6 +98,10 @@ class Dispatcher:
 
     def describe(self, agent: AgentProfile) -> None:
         """The agent registered again with this profile: from now on it decides what its connections may claim."""
+        self._described.pop(agent.id, None)
+        self._redescribe(agent)
+
+    def _redescribe(self, agent: AgentProfile) -> None:
         for credit in self._room.change(agent):
             self._place(credit)
 
@@ -212,10 +223,10 @@ class Dispatcher:
                 favourites += self._judge_loser(str(event.data.get("agentId")), event.at)
             elif event.type == "task.offerRejected":
                 self._room.put_last(str(event.data.get("agentId")))  # others first: it has just said no
-            elif event.type == "agent.registered":
-                self._supersede(event)
             elif event.type in ("killSwitch.lifted", "swarm.resumed"):
                 self._sweep_soon()  # claims found nothing meanwhile
+            else:
+                self._hear_of_agent(event)
         # All news first: a claim started for one class has to look at the others, too.
         told = [
             self._demands.tell(class_id, max(0, number - foretold[class_id]))
@@ -226,6 +237,21 @@ class Dispatcher:
             self._wake(demand, favourites, committed.labels.get(demand.id, ()))
         if len(told) < len(committed.ready):  # another node made the class
             self._sweep_soon()
+
+    def _hear_of_agent(self, event: Event) -> None:
+        """What decides whether an agent may claim, and what."""
+        match event.type:
+            case "agent.registered":
+                self._supersede(event)
+            case "agent.profileChanged":
+                self._soon(self._learn_profile(event.subject_id))
+            case "agent.stopped":
+                self._stop(event.subject_id)
+            case "agent.started":
+                self._start(event.subject_id)
+            case "swarm.joined" | "swarm.left" if event.data["agentId"] in self._described:
+                # Its connection ends and comes back; what it is then was read before it was in there.
+                self._soon(self._learn_profile(event.data["agentId"]))
 
     def _learn(self, classes: Mapping[int, Requirements]) -> None:
         for demand in self._demands.learn(classes):
@@ -243,6 +269,15 @@ class Dispatcher:
         for seat in self._room.seats_of(event.subject_id):
             if seat.instance_id != event.data["instanceId"]:
                 self._expel(seat, superseded(event.subject_id))
+
+    def _stop(self, agent_id: str) -> None:
+        self._stopped.add(agent_id)
+        self._room.stop(agent_id)
+
+    def _start(self, agent_id: str) -> None:
+        self._stopped.discard(agent_id)
+        for credit in self._room.start(agent_id):
+            self._place(credit)
 
     def _sweep_soon(self) -> None:
         """Sweep from now on: a sweep under way may have looked before the news."""
@@ -269,7 +304,7 @@ class Dispatcher:
 
     def _place(self, credit: Credit, *, in_front: bool = False) -> None:
         """Let a credit claim where there is work for it, else wait."""
-        for served in self._room.served_by(credit.seat):
+        for served in () if credit.seat.is_stopped else self._room.served_by(credit.seat):
             demand = self._demands.stocked_among(served)
             if demand is not None:
                 self._send(credit, demand)
@@ -330,6 +365,10 @@ class Dispatcher:
                 self._owed.append(credit)
             self._put_back(credit, until_news=True)
             return False
+        if isinstance(refusal, AgentStopped):  # its end is told after this answer: until then the credit waits
+            self._stop(credit.seat.agent.id)
+            self._put_back(credit)
+            return True
         del self._credits[credit.claim_id]
         if isinstance(refusal, Superseded):
             self._expel(credit.seat, refusal)
@@ -391,9 +430,20 @@ class Dispatcher:
     def _look_for_answers(self, agent_id: str) -> None:
         """Another server claimed for this agent, perhaps for a credit that has come over to a seat here since."""
         if any(seat.waiting or seat.claiming for seat in self._room.seats_of(agent_id)):
-            looking = asyncio.ensure_future(self._give_answers(agent_id))
-            self._looking.add(looking)
-            looking.add_done_callback(self._looking.discard)
+            self._soon(self._give_answers(agent_id))
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        looking = asyncio.ensure_future(work)
+        self._looking.add(looking)
+        looking.add_done_callback(self._looking.discard)
+
+    async def _learn_profile(self, agent_id: str) -> None:
+        """People have said something else of an agent; its connections of this process claim by that."""
+        async with self._learning:
+            agent = await self._store.read(lambda queries: queries.agent(agent_id))
+            if agent is not None:
+                self._described[agent_id] = agent.profile
+                self._redescribe(agent.profile)
 
     async def _give_answers(self, agent_id: str) -> None:
         if under_way := self._claims.answers_of(agent_id):

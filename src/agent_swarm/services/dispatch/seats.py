@@ -61,6 +61,7 @@ class Seat:
     claiming: int = 0  # claims under way
     answered: deque[str] | None = None  # the latest claim ids: a doubled frame asks for nothing new
     is_open: bool = True
+    is_stopped: bool = False  # its agent gets no work: its credits wait outside the lines
 
     def remember(self, claim_id: str) -> None:
         """The credit is answered."""

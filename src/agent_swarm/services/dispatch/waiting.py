@@ -91,6 +91,22 @@ class WaitingRoom:
             self._note_labels(agent)
         return waiting
 
+    def stop(self, agent_id: str) -> None:
+        """The agent gets no work: its credits are kept, and picked by nobody."""
+        for seat in self._seats_of.get(agent_id, ()):
+            seat.is_stopped = True
+            seat.kind.idle.pop(seat, None)
+
+    def start(self, agent_id: str) -> list[Credit]:
+        """The agent may work again. Answers the credits that waited so far, to be placed again."""
+        waiting: list[Credit] = []
+        for seat in self._seats_of.get(agent_id, ()):
+            seat.is_stopped = False
+            seat.kind.idle.pop(seat, None)
+            waiting.extend(seat.waiting.values())
+            seat.waiting.clear()
+        return waiting
+
     def seats_of(self, agent_id: str) -> tuple[Seat, ...]:
         """The connections of an agent."""
         return tuple(self._seats_of.get(agent_id, ()))
@@ -107,7 +123,7 @@ class WaitingRoom:
         seat = credit.seat
         was_idle = bool(seat.waiting)
         seat.waiting[credit.claim_id] = credit
-        if not was_idle:
+        if not was_idle and not seat.is_stopped:
             if not in_front:
                 seat.turn = self._next_turn()
             self._line_up(seat)
@@ -118,7 +134,7 @@ class WaitingRoom:
         """Take a waiting credit out."""
         del credit.seat.waiting[credit.claim_id]
         if not credit.seat.waiting:
-            del credit.seat.kind.idle[credit.seat]
+            credit.seat.kind.idle.pop(credit.seat, None)
 
     def pick(self, class_id: int, favourites: Iterable[str] = ()) -> Credit | None:
         """Take a credit to claim a task of this class with: a favourite agent's, else that of the longest idle seat."""
@@ -134,7 +150,7 @@ class WaitingRoom:
         """Let all others have a turn before this agent."""
         for seat in self._seats_of.get(agent_id, ()):
             seat.turn = self._next_turn()
-            if seat.waiting:
+            if seat in seat.kind.idle:
                 seat.kind.idle.move_to_end(seat)
 
     def compact(self) -> None:
@@ -171,7 +187,7 @@ class WaitingRoom:
         idle = [
             seat
             for seat in self._seats_of.get(agent_id, ())
-            if seat.waiting and (class_id in seat.kind.served or class_id in seat.own)
+            if seat.waiting and not seat.is_stopped and (class_id in seat.kind.served or class_id in seat.own)
         ]
         return min(idle, key=lambda seat: seat.turn, default=None)
 

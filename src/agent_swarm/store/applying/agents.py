@@ -10,8 +10,8 @@ from agent_swarm.domain.values import changed
 from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
 from agent_swarm.store.applying import swarms
+from agent_swarm.store.applying.agent_profiles import meet_report
 from agent_swarm.store.applying.work import Work
-from agent_swarm.store.families.swarms import unknown_swarm_in
 from agent_swarm.store.records import AgentRecord, TokenKind
 
 
@@ -20,18 +20,13 @@ def register_agent(work: Work, op: ops.RegisterAgent) -> ops.Registration:
     agent_id = op.agent.profile.id
     old = work.rows.agent(agent_id)
     registered_at = old.registered_at if old else work.now
-    permissions = old.permissions if old else ""
-    agent = replace(
-        op.agent,
-        profile=replace(op.agent.profile, swarm_id=old.profile.swarm_id if old else None),
-        registered_at=registered_at,
-        last_seen_at=work.now,
-        offline_at=None,
-        permissions=permissions,
-    )
-    granted = op.profiles.granted(None, permissions, agent.profile.agent_role)
+    profile = replace(op.agent.profile, swarm_id=old.profile.swarm_id if old else None)
+    agent = replace(op.agent, profile=profile, registered_at=registered_at, last_seen_at=work.now, offline_at=None)
+    if old is not None:
+        agent = meet_report(work, _with_what_is_laid_down(agent, old))
+    granted = op.profiles.granted(None, agent.permissions, agent.profile.agent_role)
     if granted.is_required:
-        _require_enforceable(agent, granted.profile)
+        require_enforceable(agent, granted.profile)
     is_new = old is None or old.instance_id != agent.instance_id
     if is_new and work.rows.had_instance(agent_id, agent.instance_id):
         raise refusals.superseded(agent_id)  # it was replaced; two processes must not take turns for ever
@@ -49,19 +44,29 @@ def register_agent(work: Work, op: ops.RegisterAgent) -> ops.Registration:
     work.rows.revoke_tokens(work.now, kind=TokenKind.AGENT, agent_id=agent_id)
     work.rows.add_token(replace(op.token, epoch=work.rows.epoch(), created_at=work.now))
     fenced = _fence_leases(work, op) if is_new else ()
-    resumed = _resume_own(work, agent_id)
+    resumed = () if agent.is_stopped else _resume_own(work, agent_id)
     return ops.Registration(agent=agent, superseded=superseded, fenced=fenced, resumed=resumed)
+
+
+def _with_what_is_laid_down(agent: AgentRecord, old: AgentRecord) -> AgentRecord:
+    """What is not for the agent's process to say stays as it was."""
+    return replace(
+        agent,
+        permissions=old.permissions,
+        parent_id=old.parent_id,
+        depth=old.depth,
+        stopped_at=old.stopped_at,
+        stopped_by=old.stopped_by,
+        stop_reason=old.stop_reason,
+        profile_version=old.profile_version,
+    )
 
 
 def _asked_for(work: Work, op: ops.RegisterAgent, agent: AgentRecord) -> Swarm | None:
     """The swarm that it is to join, being in none. Raises UnknownReference, and Killed while that is stopped."""
     if op.swarm_id is None or agent.profile.swarm_id is not None:
         return None
-    swarm = work.rows.swarm(op.swarm_id)
-    if swarm is None or not swarm.is_there:
-        raise unknown_swarm_in("swarm", op.swarm_id)
-    swarms.refuse_while_killed(work, swarm)
-    return swarm
+    return swarms.open_for_joining(work, op.swarm_id)
 
 
 def _fence_leases(work: Work, op: ops.RegisterAgent) -> tuple[ops.Held, ...]:
@@ -103,23 +108,8 @@ def introduce_agent(work: Work, op: ops.IntroduceAgent) -> bool:
     return True
 
 
-def set_permissions(work: Work, op: ops.SetAgentPermissions) -> AgentRecord:
-    """An operator says what an agent may do from its next attempt on."""
-    agent = work.rows.agent(op.agent_id)
-    if agent is None:
-        raise refusals.unknown_agent(op.agent_id)
-    if op.profile is not None:
-        _require_enforceable(agent, op.profile)
-    name = op.profile.name if op.profile else ""
-    if agent.permissions == name:
-        return agent
-    agent = replace(agent, permissions=name)
-    work.rows.put_agent(agent)
-    work.drafts.append(events.agent_permissions(op.agent_id, name, actor=op.actor))
-    return agent
-
-
-def _require_enforceable(agent: AgentRecord, profile: Profile) -> None:
+def require_enforceable(agent: AgentRecord, profile: Profile) -> None:
+    """Raise CannotBeEnforced where the agent's worker lacks what the profile needs."""
     if missing := lacking(profile, agent.profile.capabilities):
         raise refusals.cannot_be_enforced(agent, profile, missing)
 

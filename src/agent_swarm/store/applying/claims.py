@@ -7,10 +7,11 @@ from typing import Any
 from agent_swarm.domain.commands import claim
 from agent_swarm.domain.errors import StaleLease, SwarmError
 from agent_swarm.domain.kill_switch import stopping
+from agent_swarm.domain.matching import serves
 from agent_swarm.domain.permissions import Granted
 from agent_swarm.domain.tasks import TaskState
 from agent_swarm.domain.values import changed
-from agent_swarm.store import events, rows
+from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
 from agent_swarm.store.applying.work import Work
 from agent_swarm.store.records import AgentRecord, ClaimedTask
@@ -32,7 +33,9 @@ def claim_all(work: Work, chosen: Numbered, replies: list[Any]) -> None:
                 attempt = earlier[op.claim_id]
                 replies[index] = _redeliver(work, op, attempt.task_id, attempt.fence)
             elif stopping(work.rows.killed(), op.agent_id, agent.profile.swarm_id) is None:  # else the credit waits
-                groups[_open_classes(work, op, agent)].append((index, op))
+                if agent.is_stopped:
+                    raise refusals.agent_stopped(agent)
+                groups[_served(work, agent, _open_classes(work, op, agent))].append((index, op))
         except SwarmError as refusal:
             replies[index] = refusal
     for class_ids, members in groups.items():
@@ -42,6 +45,13 @@ def claim_all(work: Work, chosen: Numbered, replies: list[Any]) -> None:
         for (index, op), task_id in zip(members, free, strict=False):
             replies[index] = _claim(work, op, task_id)
     _fill_in(work, chosen, replies)
+
+
+def _served(work: Work, agent: AgentRecord, class_ids: tuple[int, ...]) -> tuple[int, ...]:
+    """The classes to look at. Who sent the credit may not have heard yet that people gave the agent other tags."""
+    if not agent.profile_version:
+        return class_ids
+    return tuple(one for one in class_ids if serves(agent.profile, work.rows.requirements(one)))
 
 
 def _open_classes(work: Work, op: ops.ClaimTask, agent: AgentRecord) -> tuple[int, ...]:
@@ -108,5 +118,10 @@ def _fill_in(work: Work, chosen: Numbered, replies: list[Any]) -> None:
     for index, op in chosen:
         if index in claimed:
             task = found[claimed[index].task_id]
-            granted = _granted(work, op, work.must(task.spec.id))
-            replies[index] = ClaimedTask(claim_id=op.claim_id, task=task, granted=granted)
+            agent = work.rows.agent(op.agent_id)
+            replies[index] = ClaimedTask(
+                claim_id=op.claim_id,
+                task=task,
+                granted=_granted(work, op, work.must(task.spec.id)),
+                profile_version=0 if agent is None else agent.profile_version,
+            )

@@ -30,13 +30,26 @@ def offered_at_once(work: Work, state: TaskState, new: ops.NewTask) -> Change | 
 
 
 def require_fit(work: Work, agent_id: str, needs: Requirements, *, field: str = "agentId") -> None:
-    """Raise UnknownReference or CannotTake unless this agent could run what needs that."""
+    """Raise UnknownReference, CannotTake or AgentStopped unless this agent could run what needs that."""
     agent = work.rows.agent(agent_id)
     if agent is None:
         raise refusals.unknown_reference(field, "agent", agent_id)
     lacks = gap(agent.profile, needs if needs.agent_id else needs.pinned_to(agent_id))
     if lacks:
         raise refusals.cannot_take(agent, lacks, field=field)
+    if agent.is_stopped:
+        raise refusals.agent_stopped(agent)
+
+
+def give_back(work: Work, agent_id: str, *, actor: str) -> None:
+    """Its agent is stopped and takes nothing: what it is asked for is for all. What has run out is for the timer."""
+    asked = work.rows.offered_to(agent_id)
+    work.rows.prefetch(tasks=asked)
+    for task_id in asked:
+        state = work.must(task_id).state
+        is_open = state.status is TaskStatus.OFFERED and state.pinned_agent == agent_id  # no other server was faster
+        if is_open and (state.pinned_until or 0) > work.now:
+            work.decide(Reject(task_id=task_id, agent_id=agent_id), actor=actor, note={"reason": "it was stopped"})
 
 
 def answer_offer(work: Work, op: ops.AnswerOffer) -> ops.CommandReply:

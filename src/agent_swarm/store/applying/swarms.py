@@ -13,7 +13,7 @@ from agent_swarm.domain.swarms import Swarm, SwarmStatus
 from agent_swarm.store import events, refusals
 from agent_swarm.store import operations as ops
 from agent_swarm.store.applying.work import Work
-from agent_swarm.store.families.swarms import SWARM_NAMES, SWARMS, SwarmName, unknown_swarm
+from agent_swarm.store.families.swarms import SWARM_NAMES, SWARMS, SwarmName, unknown_swarm, unknown_swarm_in
 from agent_swarm.store.records import AgentRecord
 
 
@@ -75,6 +75,15 @@ def enter(work: Work, agent: AgentRecord, swarm: Swarm, *, actor: str) -> AgentR
     work.rows.put_agent(joined)
     work.say(events.of_swarm("swarm.joined", swarm, actor=actor, data={"agentId": agent.profile.id}))
     return joined
+
+
+def open_for_joining(work: Work, swarm_id: str) -> Swarm:
+    """The swarm, for an agent that is in none. Raises UnknownReference, and Killed while it is stopped."""
+    swarm = work.rows.swarm(swarm_id)
+    if swarm is None or not swarm.is_there:
+        raise unknown_swarm_in("swarm", swarm_id)
+    refuse_while_killed(work, swarm)
+    return swarm
 
 
 def delete_swarm(work: Work, op: ops.DeleteSwarm) -> Swarm:

@@ -39,6 +39,7 @@ News = list[tuple[str, Consequence]]  # what a dependant is told, by upstream
 IDEMPOTENCY_TTL = IDEMPOTENCY_SECONDS * SECOND
 NOTHING_TOLD = AttemptReport()
 NO_NOTE: Mapping[str, Any] = MappingProxyType({})
+_FOR_OTHERS = (PauseReason.STOP, PauseReason.RELEASE)  # its agent gets nothing, or has given it back
 _ENDINGS = ((Consequence.FAIL, fail_by_dependency), (Consequence.SKIP, skip_by_dependency))
 
 
@@ -125,9 +126,11 @@ class Work:
         if TaskStatus.OFFERED in (before.status, change.state.status):
             offers.keep(self, before, change, actor=actor, reason=str(note.get("reason", "")))
         self.save(entry, change.state)
-        is_paused = change.state.pause_reason is PauseReason.APPROVAL and change.state.status is TaskStatus.PAUSED
-        if is_paused and before.is_held:
-            self._resume_if_answered(entry.state.id)
+        if before.is_held and change.state.status is TaskStatus.PAUSED:
+            if change.state.pause_reason is PauseReason.APPROVAL:
+                self._resume_if_answered(entry.state.id)
+            elif change.state.pause_reason in _FOR_OTHERS:
+                self.decide(Resume(task_id=entry.state.id), actor=events.SYSTEM)
 
     def _resume_if_answered(self, task_id: str) -> None:
         """An answer may have come before the worker had stopped: then there is nothing left to wait for."""

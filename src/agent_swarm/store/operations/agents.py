@@ -1,7 +1,10 @@
 """Operations on tokens, agents and their nodes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
+from agent_swarm.domain.agent_tree import AgentCaps
 from agent_swarm.domain.permissions import STANDARD, Profile, Profiles
 from agent_swarm.store.operations.base import Operation
 from agent_swarm.store.operations.switches import Held
@@ -81,15 +84,116 @@ class IntroduceAgent(Operation[bool]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentAdded:
+    """Answer of AddAgent; `repeated` where it was there already."""
+
+    agent: AgentRecord
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddAgent(Operation[AgentAdded]):
+    """Have an agent known before a process reports for it, below the parent that its record names, if any.
+
+    With `caps` an agent asks: one of this name below the same parent is answered instead of another one, and beyond
+    the caps it is refused. Below a stopped agent it is stopped, too, and it joins the swarm that its profile names.
+    Raises AlreadyExists, UnknownReference, CapReached, Denied for a permission profile wider than the parent's, and
+    Killed while its swarm is stopped.
+    """
+
+    agent: AgentRecord
+    actor: str
+    caps: AgentCaps | None = None
+    profiles: Profiles = STANDARD
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        parent_id = self.agent.parent_id
+        return (f"agent:{self.agent.profile.id}", *((f"agentsBelow:{parent_id}",) if parent_id else ()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileChanged:
+    """Answer of ChangeAgentProfile: the version in force; `repeated` where nothing was changed."""
+
+    version: int
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeAgentProfile(Operation[ProfileChanged]):
+    """Write the next version of an agent's profile: `fields` of the one before, or all of the one `restored`.
+
+    `expected` is the version that was read, `is_own` says that the agent itself asks. What changes nothing is no
+    version, whatever was expected: it may be a repetition. Raises NotFound, Conflict, Denied, TooLarge.
+    """
+
+    agent_id: str
+    expected: int
+    actor: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    restored: int | None = None
+    note: str = ""
+    is_own: bool = False
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"agent:{self.agent_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentsStopped:
+    """Answer of StopAgent and StartAgent: the agents it made a difference to, and the tasks it interrupts."""
+
+    agents: tuple[str, ...]
+    interrupted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopAgent(Operation[AgentsStopped]):
+    """Let an agent claim nothing until it is started, and have its runs interrupted: their tasks go to others.
+
+    With `recursive` also all agents below it, in the same transaction. Raises NotFound.
+    """
+
+    agent_id: str
+    actor: str
+    recursive: bool = False
+    reason: str = ""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"agent:{self.agent_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartAgent(Operation[AgentsStopped]):
+    """Let an agent that was stopped claim again, with `recursive` also those below it, however they were stopped.
+
+    What a person stopped is not for agents to start: Denied, and passed over below. Raises NotFound.
+    """
+
+    agent_id: str
+    actor: str
+    recursive: bool = False
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"agent:{self.agent_id}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetAgentPermissions(Operation[AgentRecord]):
     """Give an agent a permission profile from its next attempt on; an empty name takes it away.
 
-    Raises CannotBeEnforced where the agent's worker could not enforce it.
+    Agents below it that would be allowed more get the same. Raises CannotBeEnforced where the agent's worker could not
+    enforce it, and Denied for a profile wider than that of the agent above.
     """
 
     agent_id: str
     profile: Profile | None
     actor: str
+    profiles: Profiles = STANDARD
 
     @property
     def keys(self) -> tuple[str, ...]:

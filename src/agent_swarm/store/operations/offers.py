@@ -10,7 +10,8 @@ from agent_swarm.store.operations.tasks import CommandReply
 class OfferTask(Operation[CommandReply]):
     """Show a task of the queue to one agent for `ttl` microseconds; the same again while it is open changes nothing.
 
-    Raises UnknownReference for an agent that is not known, CannotTake for one that could not run it.
+    Raises UnknownReference for an agent that is not known, CannotTake for one that could not run it,
+    AgentStopped for one that gets no work.
     """
 
     task_id: str

@@ -3,12 +3,16 @@
 from typing import Any
 
 from agent_swarm.store.operations.agents import (
+    AddAgent,
+    ChangeAgentProfile,
     IntroduceAgent,
     PutToken,
     RegisterAgent,
     RevokeToken,
     SetAgentPermissions,
     SignOff,
+    StartAgent,
+    StopAgent,
 )
 from agent_swarm.store.operations.approvals import ApprovalOperation
 from agent_swarm.store.operations.base import Operation, RecordOperation
@@ -41,8 +45,12 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     RevokeToken,
     RegisterAgent,
     IntroduceAgent,
+    AddAgent,
+    ChangeAgentProfile,
     SetAgentPermissions,
     SignOff,
+    StartAgent,
+    StopAgent,
     CreateProject,
     CreateTasks,
     FireSchedule,

@@ -206,6 +206,12 @@ def agent_of(values: Row) -> AgentRecord:
         registered_at=values["registered_at"],
         last_seen_at=values["last_seen_at"],
         offline_at=values["offline_at"],
+        parent_id=values["parent_id"],
+        depth=values["depth"],
+        stopped_at=values["stopped_at"],
+        stopped_by=values["stopped_by"],
+        stop_reason=values["stop_reason"],
+        profile_version=values["profile_version"],
     )
 
 
@@ -232,6 +238,12 @@ def agent_row(agent: AgentRecord) -> dict[str, Any]:
         "last_seen_at": agent.last_seen_at,
         "offline_at": agent.offline_at,
         "swarm_id": agent.profile.swarm_id,
+        "parent_id": agent.parent_id,
+        "depth": agent.depth,
+        "stopped_at": agent.stopped_at,
+        "stopped_by": agent.stopped_by,
+        "stop_reason": agent.stop_reason,
+        "profile_version": agent.profile_version,
     }
 
 

@@ -127,6 +127,10 @@ class SqlQueries:
             statement = statement.where(tables.agent.c.swarm_id == swarm_id)
         return [coding.agent_of(row._mapping) for row in self._connection.execute(statement)]
 
+    def stopped_agents(self) -> list[str]:
+        """The ids of the agents that are stopped."""
+        return list(self._connection.execute(statements.stopped_agents).scalars())
+
     def agents_named(self, word: str, *, limit: int) -> list[AgentRecord]:
         """The first agents of this name, by id."""
         return self._agents_called(tables.agent.c.name_word, word, limit)

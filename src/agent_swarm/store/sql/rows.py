@@ -223,6 +223,10 @@ class SqlRows:
         """The tasks that a shutdown of this agent paused, by id."""
         return self._ids(statements.paused_for, {"agent_id": agent_id})
 
+    def offered_to(self, agent_id: str) -> list[str]:
+        """The tasks that this agent is asked to take, by id."""
+        return self._ids(statements.offered_to, {"agent_id": agent_id})
+
     def _ids(self, statement: "sa.Select[Any]", parameters: Mapping[str, Any]) -> list[str]:
         self.flush()
         return self._driver.values(statement, parameters)
@@ -265,7 +269,9 @@ class SqlRows:
         ]
 
     def kinds_online(self, since: int) -> list[AgentProfile]:
-        """Agents seen since then that have not said goodbye, one of those that are alike, without an id."""
+        """Agents seen since then that have not said goodbye and are not stopped, one of those that are alike, without
+        an id.
+        """
         self.flush()
         return [
             AgentProfile(

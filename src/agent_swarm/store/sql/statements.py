@@ -139,6 +139,11 @@ paused_for = (
     )
     .order_by(task.c.id)
 )
+offered_to = (
+    sa.select(task.c.id)
+    .where(task.c.pinned_agent == sa.bindparam("agent_id"), task.c.status == TaskStatus.OFFERED.value)
+    .order_by(task.c.id)
+)
 
 
 @lru_cache(maxsize=512)
@@ -281,7 +286,7 @@ unserved = (
 )
 kinds_online = (
     sa.select(agent.c.agent_role, agent.c.tags, agent.c.capabilities, agent.c.swarm_id)
-    .where(agent.c.offline_at.is_(None), agent.c.last_seen_at >= sa.bindparam("since"))
+    .where(agent.c.offline_at.is_(None), agent.c.stopped_at.is_(None), agent.c.last_seen_at >= sa.bindparam("since"))
     .distinct()
 )
 ready_tasks = (
@@ -369,6 +374,7 @@ update_agent = (
     .where(agent.c.id == sa.bindparam("of_agent"))
     .values({column.name: sa.bindparam(column.name) for column in agent.c if column.name != "id"})
 )
+stopped_agents = sa.select(agent.c.id).where(agent.c.stopped_at.is_not(None)).order_by(agent.c.id)
 agent_seen = many.update(
     {"of_agent": agent.c.id.type, "now": agent.c.last_seen_at.type},
     lambda values: (

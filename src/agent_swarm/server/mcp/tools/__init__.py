@@ -4,11 +4,13 @@ from agent_swarm.server.context import Context
 from agent_swarm.server.mcp.catalogue import Catalogue
 from agent_swarm.server.mcp.tools import (
     acting,
+    agents,
     asking,
     configuration,
     filing,
     keeping,
     looking,
+    own_profile,
     remembering,
     reporting,
     scheduling,
@@ -16,7 +18,21 @@ from agent_swarm.server.mcp.tools import (
     talking,
 )
 
-SUBJECTS = (swarm, looking, filing, scheduling, acting, talking, reporting, asking, remembering, keeping, configuration)
+SUBJECTS = (
+    swarm,
+    own_profile,
+    looking,
+    filing,
+    scheduling,
+    acting,
+    agents,
+    talking,
+    reporting,
+    asking,
+    remembering,
+    keeping,
+    configuration,
+)
 
 
 def all_tools(context: Context) -> Catalogue:

@@ -12,7 +12,7 @@ from agent_swarm.server.context import Context
 from agent_swarm.server.mcp.catalogue import Caller, Tool
 from agent_swarm.server.mcp.tools.arguments import OfTask
 from agent_swarm.server.mcp.tools.looking import in_short
-from agent_swarm.services import commands, lineage, offers, tasks, views
+from agent_swarm.services import claiming, commands, lineage, offers, tasks, views
 from agent_swarm.services.cancelling import cancel_with_all_below
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.operations import CommandReply, Operation
@@ -24,15 +24,15 @@ _COMMANDS: dict[str, Command] = {
     "from-backlog": lambda task_id, by: commands.promote(task_id, by=by),
 }
 
-_ANSWERS = frozenset({"accept", "reject"})
+_AGENTS = frozenset({"accept", "reject", "claim", "release"})  # for whoever may answer offers
 
 
 class TaskAction(OfTask):
     """Arguments of task-action."""
 
-    action: Literal["to-backlog", "from-backlog", "retry", "set-priority", "accept", "reject"]
+    action: Literal["to-backlog", "from-backlog", "retry", "set-priority", "accept", "reject", "claim", "release"]
     priority: rest.Priority | None = None
-    reason: Annotated[rest.Text, Field(max_length=limits.PROGRESS_CHARS, description="with reject")] = ""
+    reason: Annotated[rest.Text, Field(max_length=limits.PROGRESS_CHARS, description="with reject and release")] = ""
 
 
 class CancelTask(OfTask):
@@ -56,11 +56,11 @@ class ActingTools:
         if (asked.priority is None) == (asked.action == "set-priority"):
             wants = "is missing" if asked.priority is None else f"says nothing to {asked.action}; leave it out"
             raise InvalidInput(f"priority {wants}", details={"field": "priority"})
-        if asked.action in _ANSWERS:
-            return await self._answer(asked, caller)
+        if asked.action in _AGENTS:
+            return await self._act_as_agent(asked, caller)
         if not by.may(Scope.TASKS_WRITE):
             raise Denied(
-                f"this token may accept and reject what its agent is offered, not {asked.action}",
+                f"this token may {', '.join(sorted(_AGENTS))} for its agent, not {asked.action}",
                 hint="ask a person",
                 details={"field": "action"},
             )
@@ -70,13 +70,23 @@ class ActingTools:
             return await self._carry_out(task_id, commands.reprioritize(task_id, asked.priority, by=by))
         return await self._carry_out(task_id, _COMMANDS[asked.action](task_id, by))
 
-    async def _answer(self, asked: TaskAction, caller: Caller) -> dict[str, Any]:
-        """Accept or reject an offer, an agent its own, a person any."""
-        by, task_id = caller.identity, asked.task_id
-        if asked.action == "accept":
-            return await self._carry_out(task_id, offers.accept(task_id, by=by))
-        redactor = self._redactor.also(caller.token)
+    async def _act_as_agent(self, asked: TaskAction, caller: Caller) -> dict[str, Any]:
+        """Answer an offer, an agent its own, a person any; or take a task of the queue, or give back one's own."""
+        by, task_id, redactor = caller.identity, asked.task_id, self._redactor.also(caller.token)
+        match asked.action:
+            case "claim":
+                return await self._claim(task_id, by)
+            case "release":
+                return await self._carry_out(task_id, claiming.release(task_id, asked.reason, redactor, by=by))
+            case "accept":
+                return await self._carry_out(task_id, offers.accept(task_id, by=by))
         return await self._carry_out(task_id, offers.reject(task_id, None, asked.reason, redactor, by=by))
+
+    async def _claim(self, task_id: str, by: Identity) -> dict[str, Any]:
+        claim = await self._store.read(claiming.claim(task_id, by=by, now=self._store.now()))
+        for operation in claim:
+            await self._store.apply(operation)
+        return in_short(await self._tasks.get(task_id))
 
     async def cancel(self, asked: CancelTask, caller: Caller) -> dict[str, Any]:
         """End it for good."""
@@ -115,7 +125,8 @@ def tools(context: Context) -> list[Tool]:
             description=(
                 "Put a task into the backlog or back into the queue, file one that has ended once more (retry answers "
                 "the new task), give it another priority (0 to 100), or answer an offer: accept or reject it with a "
-                "reason. Agents answer their own offers only."
+                "reason. Agents answer their own offers only; they claim a task of the queue, which their worker "
+                "begins with its next free slot, and release their own one for others, with a reason."
             ),
             takes=TaskAction,
             access=operators_and_attempts(Scope.TASKS_WRITE, Scope.OWN_OFFERS),

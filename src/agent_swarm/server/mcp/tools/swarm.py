@@ -75,7 +75,19 @@ class SwarmTools:
         }
 
 
-_SHOWN = ("id", "name", "status", "agentRole", "role", "description", "harness", "skills", "tags", "currentTasks")
+_SHOWN = (
+    "id",
+    "name",
+    "status",
+    "agentRole",
+    "role",
+    "description",
+    "harness",
+    "skills",
+    "tags",
+    "capacity",
+    "currentTasks",
+)
 
 
 def _short(agent: dict[str, Any]) -> dict[str, Any]:

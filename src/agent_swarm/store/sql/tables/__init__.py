@@ -1,6 +1,17 @@
 """The tables, by subject; all of them are in `metadata`."""
 
-from agent_swarm.store.sql.tables.agents import agent, idempotency, project, swarm, swarm_name, token
+from agent_swarm.store.sql.tables.agents import (
+    agent,
+    agent_child,
+    agent_profile_version,
+    agent_report,
+    agent_rest,
+    idempotency,
+    project,
+    swarm,
+    swarm_name,
+    token,
+)
 from agent_swarm.store.sql.tables.approvals import approval, approval_of_task, approval_place
 from agent_swarm.store.sql.tables.base import metadata
 from agent_swarm.store.sql.tables.history import chain_state, checkpoint, event, event_head, fact, kill_switch
@@ -48,6 +59,10 @@ from agent_swarm.store.sql.tables.workflows import workflow_part, workflow_run
 
 __all__ = [
     "agent",
+    "agent_child",
+    "agent_profile_version",
+    "agent_report",
+    "agent_rest",
     "approval",
     "approval_of_task",
     "approval_place",

@@ -26,11 +26,17 @@ agent = sa.Table(
     # As they are written behind an @, which no database could tell from the name.
     sa.Column("name_word", sa.Text, nullable=False, server_default=""),
     sa.Column("role_word", sa.Text, nullable=False, server_default=""),
+    sa.Column("swarm_id", ID),
+    sa.Column("offers", sa.String(8), nullable=False, server_default="accept"),
+    sa.Column("parent_id", ID),
+    sa.Column("depth", sa.Integer, nullable=False, server_default="0"),
+    instant("stopped_at"),
+    sa.Column("stopped_by", sa.Text, nullable=False, server_default=""),
+    sa.Column("stop_reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("profile_version", sa.Integer, nullable=False, server_default="0"),
     sa.Index("ix_agent_name_word", "name_word", "id"),
     sa.Index("ix_agent_role_word", "role_word", "id"),
     sa.Index("ix_agent_agent_role", "agent_role", "id"),
-    sa.Column("swarm_id", ID),
-    sa.Column("offers", sa.String(8), nullable=False, server_default="accept"),
     sa.Index("ix_agent_swarm", "swarm_id", "name", "id"),
     postgresql_with=ROOM,
 )
@@ -55,6 +61,46 @@ swarm_name = sa.Table(
     metadata,
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("swarm_id", ID, nullable=False),
+)
+
+# Who introduced whom: the agents below one, in one look.
+agent_child = sa.Table(
+    "agent_child",
+    metadata,
+    sa.Column("parent_id", ID, primary_key=True),
+    sa.Column("agent_id", ID, primary_key=True),
+)
+
+# What people and agents said of agents, every version, and what workers say beside it. Lists are JSON; nothing there
+# is as the worker reports it.
+agent_profile_version = sa.Table(
+    "agent_profile_version",
+    metadata,
+    sa.Column("agent_id", ID, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text),
+    sa.Column("role", sa.Text),
+    sa.Column("description", sa.Text),
+    sa.Column("skills", sa.Text),
+    sa.Column("tags", sa.Text),
+    sa.Column("capabilities", sa.Text),
+    sa.Column("instructions", sa.Text, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    instant("made_at", nullable=False),
+    sa.Column("restored", sa.Integer),
+)
+
+agent_report = sa.Table(
+    "agent_report",
+    metadata,
+    sa.Column("agent_id", ID, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("skills", sa.Text, nullable=False),
+    sa.Column("tags", sa.Text, nullable=False),
+    sa.Column("capabilities", sa.Text, nullable=False),
 )
 
 project = sa.Table(
@@ -98,3 +144,13 @@ idempotency = sa.Table(
     instant("created_at", nullable=False),
 )
 sa.Index("ix_idempotency_created", idempotency.c.created_at)
+
+# Who takes nothing for the time being, and until when.
+agent_rest = sa.Table(
+    "agent_rest",
+    metadata,
+    sa.Column("agent_id", ID, primary_key=True),
+    sa.Column("instance_id", ID, nullable=False),
+    instant("until", nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
