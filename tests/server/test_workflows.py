@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.server.sessions import add_user, session_of
 from tests.server.world import Claim, World
 
+from agent_swarm.domain.roles import Role
 from agent_swarm.domain.tasks import PauseReason
 from agent_swarm.store.base import Committed
 from agent_swarm.testing.waiting import until
@@ -301,3 +303,46 @@ async def test_given_a_stage_that_waits_when_a_person_pauses_and_resumes_it_then
     await watched.world.complete(await watched.world.take(agent))
 
     assert (await watched.ended(run_id))["status"] == "completed"
+
+
+async def test_given_a_schedule_of_a_workflow_when_its_time_comes_then_a_run_begins_with_what_was_stored(
+    watched: Watched,
+) -> None:
+    workflow = {"name": "w", "stages": [says("hello", "hello {{ inputs.who }}")], "inputs": {"who": {}}}
+    body = {"name": "s", "everySeconds": 60, "workflow": {"workflow": workflow, "inputs": {"who": "ada"}}}
+    made = await watched.world.post("/api/schedules", body)
+    assert made["workflow"]["inputs"] == {"who": "ada"}
+
+    started = await watched.world.post("/api/schedules/s/run")
+
+    (run,) = (await watched.world.get("/api/workflows"))["runs"]
+    assert run["id"] in [one["id"] for one in started["tasks"]]
+    ended = await watched.ended(run["id"])
+    assert (ended["status"], ended["stages"][0]["output"]) == ("completed", "hello ada")
+    assert (await watched.world.get(f"/api/tasks/{run['id']}"))["scheduleId"] == made["id"]
+
+
+async def test_given_a_workflow_that_lacks_an_input_when_it_is_scheduled_then_it_is_refused(world: World) -> None:
+    workflow = {"name": "w", "stages": [stage("a")], "inputs": {"who": {}}}
+
+    refused = await world.call(
+        "POST", "/api/schedules", json={"name": "s", "everySeconds": 60, "workflow": {"workflow": workflow}}
+    )
+
+    assert "inputs.who" in refused.json()["error"]["message"]
+
+
+async def test_given_an_operator_when_it_schedules_scripts_or_has_a_schedule_start_some_then_it_is_denied(
+    world: World,
+) -> None:
+    operator = await session_of(world, await add_user(world, "olga", Role.OPERATOR))
+    plain = {"workflow": {"name": "w", "stages": [stage("a")]}}
+    scripts = {"workflow": {"name": "w", "stages": [stage("a", "shell", run="id")]}}
+    await world.post("/api/schedules", {"name": "s", "everySeconds": 60, "workflow": plain}, token=operator.access)
+
+    changed = await world.call("PATCH", "/api/schedules/s", json={"workflow": scripts}, token=operator.access)
+    made = await world.call(
+        "POST", "/api/schedules", json={"name": "t", "everySeconds": 60, "workflow": scripts}, token=operator.access
+    )
+
+    assert (changed.status_code, made.status_code) == (403, 403)

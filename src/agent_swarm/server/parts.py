@@ -59,11 +59,12 @@ from agent_swarm.services.secrets.vault import Vault
 from agent_swarm.services.signing_keys import SigningKeys
 from agent_swarm.services.tasks import Rules
 from agent_swarm.services.transcripts import Transcripts
-from agent_swarm.services.workflows import ShellUse, Workflows
+from agent_swarm.services.workflows import Workflows
 from agent_swarm.store.batcher import BatchingStore
 from agent_swarm.vault.backends.reading import SecretReader
 from agent_swarm.vault.backends.resolver import SecretResolver
 from agent_swarm.vault.backends.settings import BackendSettings
+from agent_swarm.workflows.shell_use import ShellUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +136,7 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
     store, settings, vault, redactor = ground.store, ground.settings, ground.vault, ground.redactor
     keys = SigningKeys(vault)
     door = _door(store, settings, metrics, keys)
-    rules = Rules(caps=settings.caps, profiles=profiles_of(settings))
+    rules = Rules(caps=settings.caps, profiles=profiles_of(settings), shell=ShellUse(settings.workflow_shell))
     backends = SecretReader(ground.backends)
     secrets = SecretResolver(
         backends, timeout_seconds=ground.backends.timeout_seconds, cache_seconds=ground.backends.cache_seconds
@@ -154,7 +155,7 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
         stopping=ground.stopping,
         rules=rules,
         schedules=Schedules(store, rules),
-        workflows=Workflows(store, rules, shell=ShellUse(settings.workflow_shell)),
+        workflows=Workflows(store, rules),
         notary=_notary(store, settings),
         messages=Messages(store, redactor, door.rates.message, most_hops=settings.message_hops),
         channels=Channels(store, redactor),

@@ -21,7 +21,9 @@ def shown(schedule: Schedule) -> rest.Schedule:
 def whole(schedule: Schedule, work: ScheduleWork | None) -> rest.ScheduleDetail:
     """A schedule with what it starts."""
     starts = {} if work is None else work.starts
-    return rest.ScheduleDetail(**_fields(schedule), task=starts.get("task"), tasks=starts.get("tasks"))
+    return rest.ScheduleDetail(
+        **_fields(schedule), task=starts.get("task"), tasks=starts.get("tasks"), workflow=starts.get("workflow")
+    )
 
 
 def rule(when: Rule) -> rest.ScheduleRule:

@@ -1,11 +1,10 @@
 """Workflows: people start them, look at how they stand, and call them off. Agents do not."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any
 
 from agent_swarm.domain.dependencies import in_creation_order
-from agent_swarm.domain.errors import Denied, InvalidInput
+from agent_swarm.domain.errors import InvalidInput
 from agent_swarm.domain.ids import normalize_id
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.domain.time import to_wire
@@ -13,37 +12,26 @@ from agent_swarm.protocol import rest_workflows as rest
 from agent_swarm.services import cursors
 from agent_swarm.services.cancelling import cancel_with_all_below
 from agent_swarm.services.tasks import Rules
-from agent_swarm.services.tokens import Identity, Scope
+from agent_swarm.services.tokens import Identity
 from agent_swarm.services.workflow_facts import Below, RunState, gate_id, outcome_of, parts_below, run_state
-from agent_swarm.services.workflow_filing import new_run, require_fileable
+from agent_swarm.services.workflow_starting import read, run_of
 from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.families.approvals import APPROVALS
 from agent_swarm.store.families.workflows import WORKFLOW_RUNS
-from agent_swarm.store.operations import CreateTasks, Idempotency, NewTask
+from agent_swarm.store.operations import CreateTasks, Idempotency
 from agent_swarm.store.records import TaskRecord
 from agent_swarm.workflows.document import Workflow
-from agent_swarm.workflows.inputs import with_defaults
-from agent_swarm.workflows.reading import read_workflow, workflow_of
 from agent_swarm.workflows.rendering import StageOutcome
 
 _SHOWN_CHARS = 4_000  # of what a stage said
 
 
-class ShellUse(StrEnum):
-    """Who may have scripts run on the server's own machine."""
-
-    OFF = "off"  # nobody
-    ADMIN = "admin"
-    OPERATOR = "operator"
-
-
 class Workflows:
     """The workflows of one store."""
 
-    def __init__(self, store: Store, rules: Rules, *, shell: ShellUse = ShellUse.ADMIN) -> None:
+    def __init__(self, store: Store, rules: Rules) -> None:
         self._store = store
         self._rules = rules
-        self._shell = shell
 
     def check(self, wanted: rest.WorkflowInput) -> rest.WorkflowCheck:
         """What a valid file has. Raises InvalidInput with all that is wrong with it."""
@@ -60,17 +48,9 @@ class Workflows:
         self, wanted: rest.WorkflowRunInput, *, by: Identity, once: Idempotency | None = None
     ) -> rest.WorkflowRunDetail:
         """Start a workflow, all of it or nothing. Raises InvalidInput, Denied, and what filing tasks raises."""
-        tasks = await self._store.read(lambda queries: self.tasks_of(queries, wanted, by=by))
+        tasks = await self._store.read(lambda queries: run_of(queries, wanted, by=by, rules=self._rules))
         created = await self._store.apply(CreateTasks(tasks=tasks, actor=by.actor, idempotency=once))
         return await self.get(created.task_ids[0])
-
-    def tasks_of(self, queries: Queries, wanted: rest.WorkflowRunInput, *, by: Identity) -> tuple[NewTask, ...]:
-        """The tasks of a new run, checked."""
-        workflow = read(wanted)
-        self._require_allowed(workflow, by)
-        inputs = with_defaults(workflow, wanted.inputs)
-        require_fileable(queries, workflow, by=by, rules=self._rules)
-        return new_run(workflow, inputs, by=by.actor)
 
     async def get(self, run_id: str) -> rest.WorkflowRunDetail:
         """A run as it stands. Raises NotFound."""
@@ -94,33 +74,6 @@ class Workflows:
         run = await self._store.read(lambda queries: run_state(queries, _identifier(run_id)))
         await cancel_with_all_below(self._store, run.task.spec.id, reason, by=by)
         return await self.get(run_id)
-
-    def _require_allowed(self, workflow: Workflow, by: Identity) -> None:
-        if not workflow.has_shell:
-            return
-        if self._shell is ShellUse.OFF:
-            raise Denied(
-                "this workflow has stages of kind shell, which this server does not run",
-                hint="have workers run them (kind: swarm, harness: shell), or set AGENT_SWARM_WORKFLOW_SHELL",
-            )
-        if self._shell is ShellUse.ADMIN and not by.may(Scope.WORKFLOWS_ADMIN):
-            raise Denied(
-                "this workflow has stages of kind shell, which run on the server's machine: only admins may start it",
-                hint="have an admin start it, or have workers run them: kind: swarm, harness: shell",
-            )
-
-
-def read(wanted: rest.WorkflowInput) -> Workflow:
-    """The workflow that was sent. Raises InvalidInput."""
-    if (wanted.source is None) == (wanted.workflow is None):
-        raise InvalidInput(
-            "one of source and workflow is expected",
-            hint="send the YAML of a file as `source`, or the same as JSON as `workflow`",
-            details={"field": "source"},
-        )
-    if wanted.source is not None:
-        return read_workflow(wanted.source)
-    return workflow_of(wanted.workflow or {})
 
 
 def _identifier(text: str) -> str:
