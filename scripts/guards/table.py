@@ -20,6 +20,7 @@ from scripts.guards import (
     of_secrets,
     of_servers,
     of_swarms,
+    of_workflows,
 )
 from scripts.guards.guard import Guard
 
@@ -592,4 +593,5 @@ GUARDS = (
     *of_agents.GUARDS,
     *of_swarms.GUARDS,
     *of_schedules.GUARDS,
+    *of_workflows.GUARDS,
 )

@@ -346,3 +346,14 @@ async def test_given_an_operator_when_it_schedules_scripts_or_has_a_schedule_sta
     )
 
     assert (changed.status_code, made.status_code) == (403, 403)
+
+
+async def test_given_a_task_for_anybody_when_only_a_runner_is_there_then_it_waits(watched: Watched) -> None:
+    await watched.ended(await watched.run(stage("begin")))
+    task_id = await watched.world.file("anything")
+    await watched.ended(await watched.run(stage("later")))
+
+    task = await watched.world.get(f"/api/tasks/{task_id}")
+    explained = await watched.world.get(f"/api/tasks/{task_id}/explain")
+
+    assert (task["status"], [one["code"] for one in explained["reasons"]]) == ("pending", ["noAgents"])
