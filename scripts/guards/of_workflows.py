@@ -53,7 +53,9 @@ GUARDS = (
         SOURCE,
         "        if self._count > VALUES or len(place) > DEPTH:\n",
         "        if len(place) > 900:\n",
-        (f"{FILES}::test_given_what_is_no_workflow_when_read_then_it_is_refused_in_a_moment",),
+        (
+            f"{FILES}::test_given_names_that_stand_for_more_and_more_when_read_then_it_is_refused_before_all_of_it_is_made",
+        ),
     ),
     Guard(
         "a gate that nobody has opened is closed",

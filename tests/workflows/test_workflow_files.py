@@ -59,7 +59,6 @@ def test_given_a_fault_when_a_file_is_read_then_its_line_and_what_was_expected_a
         "a: [",
         "name: w",
         "x: &a [*a]",
-        "a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [" + "*a," * 50 + "]\nc: &c [" + "*b," * 50 + "]\nd: [" + "*c," * 50 + "]",
         "[" * 2000,
         "a: .nan",
         "name: w\n" + "#" * 300_000,
@@ -67,6 +66,12 @@ def test_given_a_fault_when_a_file_is_read_then_its_line_and_what_was_expected_a
 )
 def test_given_what_is_no_workflow_when_read_then_it_is_refused_in_a_moment(text: str) -> None:
     assert problems(text)
+
+
+def test_given_names_that_stand_for_more_and_more_when_read_then_it_is_refused_before_all_of_it_is_made() -> None:
+    bomb = "a: &a [1,1,1,1,1]\nb: &b [" + "*a," * 50 + "]\nc: &c [" + "*b," * 50 + "]\nd: [" + "*c," * 3 + "]"
+    ((_, message),) = problems(bomb)
+    assert "more than 20000 values" in message
 
 
 def test_given_a_workflow_when_it_is_stored_and_read_again_then_it_is_the_same() -> None:
