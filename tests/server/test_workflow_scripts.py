@@ -81,6 +81,16 @@ async def test_given_a_script_that_fails_when_it_has_then_its_last_words_are_tol
         assert "no such luck" in run["message"]
 
 
+async def test_given_a_server_without_its_sandbox_when_a_script_is_to_run_then_the_stage_fails_and_says_what_to_do(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    async with opened(workflow_sandbox="bubblewrap") as watched:
+        run = await watched.ended(await watched.run(script("look", "true", retries=3)))
+
+        assert "AGENT_SWARM_WORKFLOW_SANDBOX=process" in run["message"]
+
+
 async def test_given_a_script_that_takes_too_long_when_its_time_is_over_then_it_is_ended(opened: Opened) -> None:
     async with opened() as watched:
         run = await watched.ended(await watched.run(script("slow", "sleep 600", timeoutSeconds=0.3)))

@@ -357,3 +357,35 @@ async def test_given_a_task_for_anybody_when_only_a_runner_is_there_then_it_wait
     explained = await watched.world.get(f"/api/tasks/{task_id}/explain")
 
     assert (task["status"], [one["code"] for one in explained["reasons"]]) == ("pending", ["noAgents"])
+
+
+async def test_given_the_same_request_twice_when_it_carries_its_key_then_one_run_begins(watched: Watched) -> None:
+    body = {"workflow": {"name": "w", "stages": [stage("a")]}}
+    ids = [
+        (await watched.world.post("/api/workflows", body, headers={"Idempotency-Key": "once"}))["id"] for _ in range(2)
+    ]
+
+    assert ids[0] == ids[1]
+    assert len((await watched.world.get("/api/workflows"))["runs"]) == 1
+
+
+async def test_given_every_store_when_a_workflow_is_run_on_it_then_it_comes_to_the_same(
+    world_on_every_store: World,
+) -> None:
+    watched = Watched(world_on_every_store)
+    agent = await watched.world.register("ada")
+    run_id = await watched.run(
+        says("each", "{{ item }}", foreach=["a", "b", "c"], maxParallel=2),
+        stage("plan", "swarm", prompt="p", needs=["each"]),
+        stage("gated", gate={"title": "Go?"}, needs=["plan"]),
+        outputs={"all": "{{ stages.each.data }}"},
+    )
+    await watched.world.complete(await taken(watched, agent, run_id, "plan"))
+    await watched.heard_of((await watched.stage(run_id, "gated"))["taskId"], "task.paused")
+    (asked,) = (await watched.world.get("/api/approvals"))["approvals"]
+    await watched.world.post(f"/api/approvals/{asked['id']}/answer", {"answers": {"open": True}})
+
+    run = await watched.ended(run_id)
+
+    watched.unsubscribe()
+    assert (run["status"], [one["output"] for one in run["outputs"]["all"]]) == ("completed", ["a", "b", "c"])

@@ -27,7 +27,7 @@ from agent_swarm.workflows.rendering import task_fields
 
 LABEL = "workflow"
 FOR_RUNNERS = Requirements(capabilities=frozenset({RUNNER_CAPABILITY}))
-MAX_LOSSES = 100  # servers that are killed are no fault of a workflow
+MAX_LOSSES = 20  # servers that are killed are no fault of a workflow
 
 
 def new_run(workflow: Workflow, inputs: Mapping[str, Any], *, by: str) -> tuple[NewTask, ...]:

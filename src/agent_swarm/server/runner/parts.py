@@ -20,7 +20,7 @@ from agent_swarm.protocol.rest import BatchTaskInput
 from agent_swarm.server.context import Context
 from agent_swarm.server.runner.builtins import BuiltinFailed, do_builtin
 from agent_swarm.server.runner.recording import Recording
-from agent_swarm.server.runner.scripts import Script, Scripts
+from agent_swarm.server.runner.scripts import Ended, NoSandbox, Script, Scripts
 from agent_swarm.services import tasks
 from agent_swarm.services.approvals import question_for
 from agent_swarm.services.transcripts import AGENT_ENDED
@@ -210,10 +210,14 @@ class Attempt:
         place = (self._id, self._task.state.attempt)
         async with Recording(self._context.transcripts, *place, now=self._store.now) as recording:
             recording.note("started", stage=stage.name)
-            ended = await self._scripts.run(script, recording)
+            try:
+                ended = await self._scripts.run(script, recording)
+            except NoSandbox as exc:
+                ended = Ended("", problem=f"{exc.message}; {exc.hint}", code="noSandbox")
             recording.note(AGENT_ENDED, problem=ended.problem)
         if ended.problem:
-            await self._fail(ended.code, ended.problem, FailureClass.AGENT, jitter, stage=stage)
+            failure = FailureClass.POLICY if ended.code == "noSandbox" else FailureClass.AGENT
+            await self._fail(ended.code, ended.problem, failure, jitter, stage=stage)
             return
         await self._complete(StageOutcome(status=StageStatus.COMPLETED, output=ended.output, data=ended.data))
 
