@@ -1,8 +1,11 @@
 """Workflow files: what is taken, and how what is wrong is told."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agent_swarm.domain.errors import InvalidInput
 from agent_swarm.workflows.document import InputType, dumped
@@ -66,6 +69,13 @@ def test_given_a_fault_when_a_file_is_read_then_its_line_and_what_was_expected_a
 )
 def test_given_what_is_no_workflow_when_read_then_it_is_refused_in_a_moment(text: str) -> None:
     assert problems(text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=80) | st.text(alphabet="ab:- \n[]{}\"'!&*<>|%@0.e_x", max_size=60))
+def test_given_any_text_when_read_then_it_is_a_workflow_or_refused(text: str) -> None:
+    with suppress(InvalidInput):
+        read_workflow(text)
 
 
 def test_given_names_that_stand_for_more_and_more_when_read_then_it_is_refused_before_all_of_it_is_made() -> None:

@@ -39,11 +39,8 @@ def read_source(text: str, *, called: str = "workflow") -> Source:
     size = len(text.encode("utf-8", "replace"))
     if size > SOURCE_BYTES:
         raise refusal([Problem(0, "", f"it has {size} bytes, at most {SOURCE_BYTES} are taken")], source=called)
-    loader = yaml.SafeLoader(text)
     try:
-        node = loader.get_single_node()
-        reader = _Reader(loader)
-        return Source(None if node is None else reader.value(node, ()), reader.lines)
+        return _read(text)
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         raise refusal([Problem(mark.line + 1 if mark else 0, "", f"{exc.problem or exc}")], source=called) from None
@@ -51,6 +48,14 @@ def read_source(text: str, *, called: str = "workflow") -> Source:
         raise refusal([Problem(0, "", f"it is no YAML: {str(exc)[:200]}")], source=called) from None
     except _Unusable as exc:
         raise refusal([Problem(exc.line, where(exc.place), exc.message)], source=called) from None
+
+
+def _read(text: str) -> Source:
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        reader = _Reader(loader)
+        return Source(None if node is None else reader.value(node, ()), reader.lines)
     finally:
         loader.dispose()
 
@@ -105,7 +110,10 @@ class _Reader:
         if node.tag == "tag:yaml.org,2002:bool":  # `on`, `off`, `yes` and `no` are words
             return {"true": True, "false": False}.get(text.lower(), text)
         if node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:null", "tag:yaml.org,2002:float"):
-            value = self._loader.construct_object(node)
+            try:
+                value = self._loader.construct_object(node)
+            except ValueError:
+                raise _Unusable(node.start_mark.line + 1, place, f"{text[:40]!r} is no number") from None
             if isinstance(value, float) and value - value != 0:
                 raise _Unusable(node.start_mark.line + 1, place, "it is no number that JSON knows")
             return value
