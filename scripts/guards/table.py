@@ -2,7 +2,7 @@
 
 `source` is the exact text and stands in its file once. A guard that was moved or rewritten is adapted here; one for
 which no test fails needs a test, not a smaller mutation. Those of several servers, of secrets, of messages, of
-notes, of approvals, of agents below agents, of swarms and of schedules are in the modules beside.
+notes, of approvals, of agents below agents, of swarms, of schedules and of triggers are in the modules beside.
 """
 
 from scripts.guards import (
@@ -20,6 +20,7 @@ from scripts.guards import (
     of_secrets,
     of_servers,
     of_swarms,
+    of_triggers,
     of_workflows,
 )
 from scripts.guards.guard import Guard
@@ -593,5 +594,6 @@ GUARDS = (
     *of_agents.GUARDS,
     *of_swarms.GUARDS,
     *of_schedules.GUARDS,
+    *of_triggers.GUARDS,
     *of_workflows.GUARDS,
 )

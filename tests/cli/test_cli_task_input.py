@@ -180,3 +180,29 @@ def test_given_a_graph_file_that_is_none_then_it_says_where_and_shows_the_shape(
     assert ended.code == 1
     assert complaint in ended.err
     assert '"dependsOn": ["build"]' in ended.err
+
+
+@pytest.mark.parametrize(
+    ("action", "does"),
+    [
+        ("task:Test it: all", {"createTask": {"prompt": "Test it: all", "includeResults": True}}),
+        ("message:filer:a: b", {"postMessage": {"text": "a: b", "filer": True}}),
+        ("message:#ops:a", {"postMessage": {"text": "a", "channel": "ops"}}),
+        ("message:ada:a", {"postMessage": {"text": "a", "to": ["ada"]}}),
+        ("message:user:bob:a: b", {"postMessage": {"text": "a: b", "to": ["user:bob"]}}),
+        ("webhook:https://h/x?a=b", {"webhook": {"url": "https://h/x?a=b", "secret": "ref:env://S"}}),
+    ],
+)
+def test_given_what_follows_an_end_then_its_trigger_is_sent(
+    add: Add, recorded_server: RecordedServer, action: str, does: Any
+) -> None:
+    recorded_server.will(answer(TASK, 201))
+    sent = add("p", "--on", f"failed,cancelled={action}", "--webhook-secret", "ref:env://S")
+    assert sent["triggers"] == [{"on": ["failed", "cancelled"], "do": does}]
+
+
+@pytest.mark.parametrize("action", ["message:user:bob", "message:user::a", "message:ada", "task: ", "mail:x", ""])
+def test_given_an_action_that_is_not_whole_then_what_it_can_be_is_said(run: Run, action: str) -> None:
+    ended = run("task", "add", "p", "--on", f"failed={action}")
+    assert ended.code == 2
+    assert "message:WHOM:TEXT" in ended.err

@@ -40,6 +40,7 @@ PAGED = {
     "/api/approvals": ("approvals", "id"),
     "/api/agents/{id}/profile/versions": ("versions", "version"),
     "/api/schedules": ("schedules", "id"),
+    "/api/triggers": ("triggers", "id"),
     "/api/workflows": ("runs", "id"),
 }
 # Records that grow: they are read `after` a number, and the answer tells the next one.
@@ -69,6 +70,8 @@ DETAILS = {
     "/api/schedules/{idOrName}/explain",
     "/api/schedules/{idOrName}/next",
     "/api/schedules/{idOrName}/runs",
+    "/api/triggers/{idOrName}",
+    "/api/triggers/{idOrName}/deliveries",
     "/api/workflows/{id}",
 }
 # What is told whole, because it is asked for whole and was bounded when it was written.
@@ -113,6 +116,8 @@ class Full:
             await world.call("PUT", f"/api/kv/swarm/k{number}", json={"value": number})
             schedule = {"name": f"s{number}", "at": "2040-01-01T00:00:00Z", "task": {"prompt": "x"}}
             await world.post("/api/schedules", schedule)
+            does = {"createTask": {"prompt": "x"}}
+            await world.post("/api/triggers", {"name": f"t{number}", "on": "failed", "do": does})
             await world.post("/api/workflows", {"workflow": {"name": "w", "stages": [{"name": "a", "kind": "noop"}]}})
             await session_of(world, await add_user(world, f"user-{number}"))
             channel = {"name": f"c{number}", "members": [f"user:user-{n}" for n in range(number + 1)][-1:]}

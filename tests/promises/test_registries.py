@@ -20,7 +20,7 @@ from agent_swarm.store.events import task_event
 from agent_swarm.store.records import AttemptReport
 
 EVENT = re.compile(
-    r"(?:agent|approval|audit|auth|channel|config|key|killSwitch|kv|memory|message|project|schedule|session|signingKey|swarm|task|token|user)\.(?!name|email|toml|json|sqlite|example)[a-z][A-Za-z]+"
+    r"(?:agent|approval|audit|auth|channel|config|key|killSwitch|kv|memory|message|project|schedule|session|signingKey|swarm|task|token|trigger|user)\.(?!name|email|toml|json|sqlite|example)[a-z][A-Za-z]+"
 )
 FAMILIES = (
     "kv",
@@ -35,6 +35,7 @@ FAMILIES = (
     "rests",
     "configuration",
     "data_keys",
+    "triggers",
 )
 EMITTERS = (
     "store/events.py",
@@ -46,6 +47,9 @@ EMITTERS = (
     "store/applying/swarms.py",
     "store/applying/schedules.py",
     "store/scheduling.py",
+    "store/applying/endings.py",
+    "store/applying/triggers.py",
+    "store/triggering.py",
     *(f"store/families/{name}.py" for name in FAMILIES),
 )
 NOW = 1_800_000_000_000_000

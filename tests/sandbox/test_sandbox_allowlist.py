@@ -4,7 +4,8 @@ import ipaddress
 
 import pytest
 
-from agent_swarm.sandbox.allowlist import AllowList, Entry, is_public, normalized
+from agent_swarm.domain.addresses import is_public, normalized
+from agent_swarm.sandbox.allowlist import AllowList, Entry
 
 
 @pytest.mark.parametrize(

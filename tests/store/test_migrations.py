@@ -20,6 +20,8 @@ from agent_swarm.testing import postgres
 pytestmark = pytest.mark.slow
 NUMBER = 2_300  # more than two steps of the migration
 
+ROOMY = ("task", "attempt", "agent", "schedule", "trigger_rule", "trigger_firing")
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def old(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Any]]:
@@ -108,7 +110,7 @@ def test_given_a_database_of_either_kind_when_it_is_made_anew_or_migrated_then_i
                 options = connection.execute(sa.text("SELECT relname, reloptions FROM pg_class WHERE relkind = 'r'"))
                 room.append({name: told for name, told in options if told})
             engine.dispose()
-    assert room[0] == room[1] == {name: ["fillfactor=80"] for name in ("task", "attempt", "agent", "schedule")}
+    assert room[0] == room[1] == {name: ["fillfactor=80"] for name in ROOMY}
 
 
 def test_given_agents_of_an_earlier_version_when_their_database_is_opened_then_words_find_them_and_messages_can_begin(

@@ -251,6 +251,35 @@ _SCHEDULES = {
 }
 
 
+def _of_triggers(event_type: str, data: Mapping[str, Any]) -> str:
+    name, action = data.get("name", ""), _ACTIONS.get(str(data.get("action")), "")
+    match event_type:
+        case "trigger.created":
+            return f"{name} {action} when a task has ended: {', '.join(data.get('on', ()))}"
+        case "trigger.paused":
+            itself = f"paused itself after {data.get('failures')} failures: {data.get('message', '')}"
+            return f"{name} {'was paused' if data.get('reason') == 'person' else itself}"
+        case "trigger.fired":
+            return f"{action} because the task is {data.get('on', '')}"
+        case "trigger.refused":
+            return f"could not act: {data.get('message', '')}"
+        case "trigger.delivered":
+            return f"delivered, answered {data.get('status', '')}"
+        case "trigger.gaveUp":
+            return f"not delivered after {data.get('tries')} tries: {data.get('message', '')}"
+    return f"{name} {_TRIGGERS.get(event_type, '')}".strip()
+
+
+_ACTIONS = {"createTask": "files a task", "postMessage": "posts a message", "webhook": "sends a webhook"}
+_TRIGGERS = {
+    "trigger.resumed": "fires again",
+    "trigger.removed": "is no more",
+    "trigger.carriedOut": "done",
+    "trigger.redelivered": "sent again",
+    "trigger.secretRemoved": "has lost its signing secret",
+}
+
+
 def _of_people(event_type: str, data: Mapping[str, Any]) -> str:
     match event_type:
         case "user.created":
@@ -295,5 +324,6 @@ TELLERS: Mapping[str, Callable[[str, Mapping[str, Any]], str]] = {
     "kv": _of_values,
     "memory": _of_memory,
     "schedule": _of_schedules,
+    "trigger": _of_triggers,
     **dict.fromkeys(("user", "session", "signingKey", "auth"), _of_people),
 }

@@ -111,6 +111,21 @@ EVENT_TYPES: dict[str, str] = {
         "Instants passed that nobody runs; `more` says that there were more than are counted: "
         "{name, count, more, first, last}"
     ),
+    "trigger.created": "Something happens from now on when tasks have ended: {name, on, action}",
+    "trigger.paused": (
+        "A trigger fires for no ending, by a person or after failures in a row: {name, reason, failures?, message?}"
+    ),
+    "trigger.resumed": "A trigger fires again: {name}",
+    "trigger.removed": "A trigger is no more: {name}",
+    "trigger.fired": "A task has ended so that something is to be done for it: {firing, action, on}",
+    "trigger.carriedOut": "A firing has filed a task or posted a message, by its id: {firing, action, made}",
+    "trigger.refused": (
+        "A firing cannot be done: a bound is reached, or what it names is gone: {firing, action, code, message}"
+    ),
+    "trigger.delivered": "A webhook was taken: {firing, action, tries, status}",
+    "trigger.gaveUp": "A webhook was not taken, and is not tried again: {firing, action, tries, code, message}",
+    "trigger.redelivered": "A person has a webhook sent again: {firing, action}",
+    "trigger.secretRemoved": "A signing secret that nothing opens any more is gone; nothing is delivered: {}",
     "token.created": "A token was made; one of the same label ends with it: {kind, label, replaced?}",
     "token.revoked": "A token was revoked: {}",
     "user.created": "A person may log in: {role}",

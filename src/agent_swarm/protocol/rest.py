@@ -12,6 +12,8 @@ from pydantic.alias_generators import to_camel
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.ids import normalize_id
 from agent_swarm.domain.priority import DEFAULT_PRIORITY, PRIORITY_NAMES
+from agent_swarm.domain.triggers import PER_TASK, TriggerEvent
+from agent_swarm.domain.webhooks import URL_CHARS
 from agent_swarm.protocol import limits
 
 
@@ -71,8 +73,8 @@ class DependencyInput(Input):
     on_failure: OnFailure = OnFailure.FAIL
 
 
-class TaskInput(Input):
-    """Body of `POST /api/tasks`."""
+class PlainTaskInput(Input):
+    """A task by itself: what it is about, and who may run it how."""
 
     prompt: Annotated[Text, Field(min_length=1)]
     title: Annotated[Text, Field(min_length=1, max_length=limits.TITLE_CHARS)] | None = (
@@ -85,15 +87,11 @@ class TaskInput(Input):
     requires: RequiresInput = Field(
         default_factory=RequiresInput, json_schema_extra={"default": {"tags": [], "capabilities": []}}
     )
-    depends_on: Annotated[list[Label | DependencyInput], Field(max_length=limits.DEPENDENCIES)] = Field(
-        default_factory=list
-    )
     agent_id: Id | None = None  # only this agent may run it
     offer_to: Id | None = None  # this agent is asked first; it may accept or reject
     offer_seconds: Annotated[float, Field(ge=1, le=limits.OFFER_SECONDS_MAX)] = limits.OFFER_SECONDS  # to answer in
     project: Label | None = None  # id or name; default: its swarm's
     swarm: Label | None = None  # id or name; only agents of that swarm may run it
-    parent_task_id: Id | None = None
     timeout_seconds: Annotated[float, Field(gt=0, le=30 * 24 * 3600)] | None = None
     start_at: Text | None = None  # RFC 3339; not before
     backlog: bool = False
@@ -101,6 +99,48 @@ class TaskInput(Input):
     permissions: Label | None = None  # permission profile; default: its agent's, else that of the agent's role
     result_schema: dict[str, Any] | None = None  # JSON Schema of draft 2020-12 that the result's data has to match
     include_results: bool = False  # end the prompt with what the tasks that it depends on came to
+
+
+class PostInput(Input):
+    """A message that a trigger posts: to one of `to`, `channel` and whoever filed the task (`filer`)."""
+
+    text: Annotated[Text, Field(min_length=1)]
+    to: Annotated[list[Label], Field(min_length=1, max_length=20)] | None = None  # agents, user:<name>, operator
+    channel: Label | None = None
+    filer: bool = False
+    include_result: bool = False  # below the text: what the task came to, which mentions nobody
+
+
+class WebhookInput(Input):
+    """A delivery that a trigger sends, signed as Standard Webhooks has it."""
+
+    url: Annotated[Text, Field(min_length=1, max_length=URL_CHARS)]
+    secret: Annotated[Text, Field(max_length=1_100)] | None = None  # ref:…; of a standing trigger default: made here
+
+
+class TriggerDoes(Input):
+    """What a trigger does: one of the three."""
+
+    create_task: PlainTaskInput | None = None  # below the task that ended
+    post_message: PostInput | None = None
+    webhook: WebhookInput | None = None
+
+
+class TaskTriggerInput(Input):
+    """What happens when a task has ended so."""
+
+    on: TriggerEvent | Annotated[list[TriggerEvent], Field(min_length=1, max_length=len(TriggerEvent))]
+    do: TriggerDoes
+
+
+class TaskInput(PlainTaskInput):
+    """Body of `POST /api/tasks`."""
+
+    depends_on: Annotated[list[Label | DependencyInput], Field(max_length=limits.DEPENDENCIES)] = Field(
+        default_factory=list
+    )
+    parent_task_id: Id | None = None
+    triggers: Annotated[list[TaskTriggerInput], Field(max_length=PER_TASK)] = Field(default_factory=list)
 
 
 class AgentPermissionsInput(Input):
@@ -450,97 +490,3 @@ class EventPage(Output):
 
     events: Annotated[list[Event], at_most(limits.PAGE_MAX)]
     next_after: int
-
-
-class AuditEvent(Event):
-    """An event with its link of the chain."""
-
-    hash: str
-
-
-class AuditEventPage(Output):
-    """`GET /api/audit/events`: newest first. A page may be empty and still go on."""
-
-    events: Annotated[list[AuditEvent], at_most(limits.PAGE_MAX)]
-    next_cursor: str | None
-
-
-class ArchivedEvents(Output):
-    """Events in a file of the server that need not be in the database any more."""
-
-    from_seq: int
-    to_seq: int
-    hash: str
-    file: str
-    sha256: str
-
-
-class Checkpoint(Output):
-    """A signed statement that the chain of events had this hash at this event; `line` is what was signed, whole."""
-
-    number: int
-    seq: int
-    hash: str
-    at: str
-    key_id: str
-    introduces: str | None  # the public key that signs from here on
-    archives: ArchivedEvents | None
-    line: str
-
-
-class CheckpointPage(Output):
-    """`GET /api/audit/checkpoints`: newest first."""
-
-    checkpoints: Annotated[list[Checkpoint], at_most(limits.PAGE_MAX)]
-    next_cursor: str | None
-
-
-class AuditFinding(Output):
-    """Something that is wrong with the history. `seq` is the first event it is about."""
-
-    kind: str
-    seq: int | None
-    message: str
-    expected: str
-    found: str
-
-
-class AuditVerification(Output):
-    """`GET /api/audit/verify`: how a part of the history stands. `nextSeq` is where to go on; null at the end."""
-
-    whole: bool
-    from_seq: int
-    to_seq: int
-    next_seq: int | None
-    head_seq: int
-    hash: str
-    checkpoints: int
-    signed_seq: int
-    findings: Annotated[list[AuditFinding], at_most(limits.AUDIT_FINDINGS)]
-    finding_count: int
-
-
-class AuditKey(Output):
-    """The public key that checkpoints are signed with."""
-
-    key_id: str
-    public_key: str
-    pem: str
-
-
-class AuditKeyInput(Input):
-    """Another key for checkpoints: one whose secret is elsewhere, or a new one of the server where none is named."""
-
-    public_key: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-
-
-class ArchiveInput(Input):
-    """Put events from before that time into a file, and take them out of the database."""
-
-    before: Text  # RFC 3339
-
-
-class ArchiveAnswer(Output):
-    """What was archived; null where there is nothing to archive. There may be more."""
-
-    archived: ArchivedEvents | None

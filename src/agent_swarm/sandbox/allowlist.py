@@ -8,21 +8,15 @@ metadata addresses are reached only where an entry names that very address with 
 for the name (`Network.own`).
 """
 
-import ipaddress
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+from agent_swarm.domain.addresses import Address, address_of, is_public, normalized, plain, split_host_port
 
 DEFAULT_PORTS = frozenset({443, 80})
 
-_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*")
 _LOCALHOST = "localhost"
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: holds an IPv4 address in its last 32 bits
-# Where metadata services of clouds are, at addresses that may pass for public ones.
-_METADATA = (ipaddress.ip_network("168.63.129.16/32"), ipaddress.ip_network("192.0.0.0/24"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +73,7 @@ class AllowList:
         """Whether a host that is named may be reached at the address that its name was found to have."""
         if is_public(address):
             return True
-        literal = str(_plain(address))
+        literal = str(plain(address))
         return any(
             entry.covers(literal, port)
             or (entry.covers(host, port) and (entry.is_vouched_for or host == _LOCALHOST) and not entry.is_wildcard)
@@ -90,62 +84,3 @@ class AllowList:
     def doors(self) -> tuple[tuple[str, int], ...]:
         """Loopback addresses with ports that are on the list, each once."""
         return tuple(dict.fromkeys(door for entry in self.entries if (door := entry.door) is not None))
-
-
-def split_host_port(text: str) -> tuple[str, int | None]:
-    """`host`, `host:port`, `[v6]` or `[v6]:port`, taken apart. Raises ValueError for a port that is none."""
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
-            raise ValueError(text)
-        port = rest[1:] if rest else None
-    elif text.count(":") > 1:
-        host, port = text, None  # an IPv6 address without brackets
-    else:
-        host, colon, digits = text.partition(":")
-        port = digits if colon else None
-    if port is None:
-        return host, None
-    if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
-        raise ValueError(text)
-    return host, int(port)
-
-
-def normalized(host: str) -> str:
-    """The one spelling of a host: lower case, no dot at the end, addresses as this module prints them.
-
-    Raises ValueError for what is neither a name nor an address.
-    """
-    host = host.lower().removesuffix(".")
-    address = address_of(host)
-    if address is not None:
-        return str(_plain(address))
-    if not _NAME.fullmatch(host) or host.rpartition(".")[2].isdigit():  # 0177.1 is a loopback address to some
-        raise ValueError(host)
-    return host
-
-
-def address_of(host: str) -> Address | None:
-    """The address that `host` is, where it is not a name."""
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
-
-
-def is_public(address: Address) -> bool:
-    """Whether it leads to the public network, and to no address of another kind wrapped into it."""
-    plain = _plain(address)
-    if isinstance(plain, ipaddress.IPv6Address):
-        wrapped = [plain.sixtofour, *(plain.teredo or ())]
-        if plain in _NAT64:
-            wrapped.append(ipaddress.IPv4Address(int(plain) & 0xFFFFFFFF))
-        if any(inner is not None and not is_public(inner) for inner in wrapped):
-            return False
-    return plain.is_global and not plain.is_multicast and not any(plain in network for network in _METADATA)
-
-
-def _plain(address: Address) -> Address:
-    """An IPv4 address that came as `::ffff:a.b.c.d` is that IPv4 address."""
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address

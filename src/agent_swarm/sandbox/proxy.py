@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 
-from agent_swarm.sandbox.allowlist import Address, AllowList, address_of
+from agent_swarm.domain.addresses import Address, address_of
+from agent_swarm.sandbox.allowlist import AllowList
 from agent_swarm.sandbox.proxy_requests import NotUnderstood, ProxyRequest, parse_head
 from agent_swarm.sandbox.relay import Peer, relay
 

@@ -6,7 +6,7 @@ Two forms are understood: `CONNECT host:port`, and a plain request for an absolu
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from agent_swarm.sandbox.allowlist import normalized, split_host_port
+from agent_swarm.domain.addresses import normalized, split_host_port
 
 # For the proxy alone, or about this one connection (RFC 9110, section 7.6.1).
 _HOP_BY_HOP = frozenset(

@@ -48,6 +48,7 @@ from agent_swarm.server.routes import (
     schedules,
     swarms,
     tasks,
+    triggers,
     users,
     workflows,
 )
@@ -82,6 +83,7 @@ FACES = (
     kv,
     approvals,
     schedules,
+    triggers,
     workflows,
     health,
 )

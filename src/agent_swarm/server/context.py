@@ -24,6 +24,8 @@ from agent_swarm.services.schedules import Schedules
 from agent_swarm.services.secrets.rotation import KeyChanges
 from agent_swarm.services.tasks import Rules
 from agent_swarm.services.transcripts import Transcripts
+from agent_swarm.services.triggers import Triggers
+from agent_swarm.services.webhooks.delivering import Courier
 from agent_swarm.services.workflows import Workflows
 from agent_swarm.store.base import Store
 
@@ -52,6 +54,8 @@ class Context:
     key_values: KeyValues
     rules: Rules
     schedules: Schedules
+    triggers: Triggers
+    courier: Courier
     workflows: Workflows
     notary: Notary
     messages: Messages

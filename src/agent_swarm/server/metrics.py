@@ -65,6 +65,7 @@ class Metrics:
             buckets=(*_BUCKETS, 600.0, 3600.0),
             registry=self.registry,
         )
+        self._add_those_of_triggers()
         self.kills = Counter(
             "agent_swarm_kill_switch_activations",
             "Times the kill switch was turned on while this server ran.",
@@ -87,6 +88,20 @@ class Metrics:
             "agent_swarm_embedding_requests", "Questions to the embedding model.", ("outcome",), registry=self.registry
         )
         self._cells: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def _add_those_of_triggers(self) -> None:
+        self.trigger_firings = Counter(
+            "agent_swarm_trigger_firings",
+            "What became of firings of triggers that this server looked after; `again` are tries that failed.",
+            ("action", "outcome"),
+            registry=self.registry,
+        )
+        self.webhook_seconds = Histogram(
+            "agent_swarm_webhook_seconds",
+            "How long a try of a webhook took.",
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
 
     def count_embedding(self, is_answered: bool) -> None:
         """Count one question to the embedding model."""

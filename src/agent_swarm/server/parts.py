@@ -38,6 +38,7 @@ from agent_swarm.server.service import Service
 from agent_swarm.server.settings import ServerSettings, stored_settings
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.server.timers import TimerService
+from agent_swarm.server.triggers import TriggerRunner
 from agent_swarm.server.unserved import UnservedWatch
 from agent_swarm.server.waits import TaskWaits
 from agent_swarm.server.waking import Waking
@@ -59,6 +60,10 @@ from agent_swarm.services.secrets.vault import Vault
 from agent_swarm.services.signing_keys import SigningKeys
 from agent_swarm.services.tasks import Rules
 from agent_swarm.services.transcripts import Transcripts
+from agent_swarm.services.trigger_firing import Carrier
+from agent_swarm.services.triggers import Triggers
+from agent_swarm.services.webhooks.delivering import Courier
+from agent_swarm.services.webhooks.sending import Sender
 from agent_swarm.services.workflows import Workflows
 from agent_swarm.store.batcher import BatchingStore
 from agent_swarm.vault.backends.reading import SecretReader
@@ -111,6 +116,7 @@ def make_parts(ground: Ground) -> Parts:
             TaskWaits(store),
             OfferTaking(store),
             ScheduleClock(store, context.rules, metrics),
+            TriggerRunner(store, _carrier(context, settings), context.courier, metrics),
             Housekeeping(store),
             SessionKeeping(store),
             Waking(store),
@@ -155,6 +161,10 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
         stopping=ground.stopping,
         rules=rules,
         schedules=Schedules(store, rules),
+        triggers=Triggers(store, rules, vault, check_reference=backends.require_usable),
+        courier=Courier(
+            store, Sender(settings.webhook_hosts, seconds=settings.webhook_seconds), vault, secrets, redactor
+        ),
         workflows=Workflows(store, rules),
         notary=_notary(store, settings),
         messages=Messages(store, redactor, door.rates.message, most_hops=settings.message_hops),
@@ -167,6 +177,10 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
         key_changes=KeyChanges(store, vault, settings.key_sources.own_file, is_shared=settings.is_shared),
         keeping_keys=KeepingKeys(store, vault, redactor, ground.stopping),
     )
+
+
+def _carrier(context: Context, settings: ServerSettings) -> Carrier:
+    return Carrier(context.rules, context.redactor, most_hops=settings.message_hops)
 
 
 def _transcripts(ground: Ground) -> Transcripts:

@@ -11,7 +11,7 @@ from agent_swarm.audit.ledger import Ledger
 from agent_swarm.audit.verifying import Head, Part
 from agent_swarm.domain.errors import InvalidInput
 from agent_swarm.domain.time import from_wire, to_wire
-from agent_swarm.protocol import rest
+from agent_swarm.protocol import rest_audit
 from agent_swarm.services import cursors, views
 from agent_swarm.services.history import Wanted, find, first_seq
 from agent_swarm.store.base import Queries
@@ -21,28 +21,30 @@ from agent_swarm.store.families.checkpoints import CHAIN_STATES, CHECKPOINTS, NO
 READ_AT_ONCE = 1_000
 
 
-def events(wanted: Wanted, *, cursor: str | None, limit: int) -> Callable[[Queries], rest.AuditEventPage]:
+def events(wanted: Wanted, *, cursor: str | None, limit: int) -> Callable[[Queries], rest_audit.AuditEventPage]:
     """A reading: a page of who did what, newest first."""
     search = find(wanted, before=cursors.read_back(cursor), limit=limit)
 
-    def reading(queries: Queries) -> rest.AuditEventPage:
+    def reading(queries: Queries) -> rest_audit.AuditEventPage:
         found = search(queries)
         following = None if found.before is None else cursors.back_from(found.before)
-        return rest.AuditEventPage(events=[views.audit_event(event) for event in found.events], next_cursor=following)
+        return rest_audit.AuditEventPage(
+            events=[views.audit_event(event) for event in found.events], next_cursor=following
+        )
 
     return reading
 
 
-def checkpoints(*, cursor: str | None, limit: int) -> Callable[[Queries], rest.CheckpointPage]:
+def checkpoints(*, cursor: str | None, limit: int) -> Callable[[Queries], rest_audit.CheckpointPage]:
     """A reading: a page of the signed checkpoints, newest first."""
     before = cursors.read_back(cursor)
 
-    def reading(queries: Queries) -> rest.CheckpointPage:
+    def reading(queries: Queries) -> rest_audit.CheckpointPage:
         state = queries.record(CHAIN_STATES, THE_CHAIN) or NOTHING_YET
         end = state.number + 1 if before is None else before
         first = max(1, end - limit)  # their numbers have no gap
         found = queries.scan(CHECKPOINTS, after=(first - 1,), limit=max(0, end - first)) if end > first else []
-        return rest.CheckpointPage(
+        return rest_audit.CheckpointPage(
             checkpoints=[checkpoint(parse(stored.line)) for stored in reversed(found)],
             next_cursor=cursors.back_from(first) if first > 1 and found else None,
         )
@@ -52,10 +54,10 @@ def checkpoints(*, cursor: str | None, limit: int) -> Callable[[Queries], rest.C
 
 def verification(
     ledger: Ledger, keys: Sequence[PublicKey], *, from_seq: int | None, limit: int
-) -> Callable[[Queries], rest.AuditVerification]:
+) -> Callable[[Queries], rest_audit.AuditVerification]:
     """A reading: how up to `limit` events from `from_seq` on stand, by default from the first one that is there."""
 
-    def reading(queries: Queries) -> rest.AuditVerification:
+    def reading(queries: Queries) -> rest_audit.AuditVerification:
         head = queries.head()
         begin = (first_seq(queries) if from_seq is None else from_seq) - 1
         end = min(begin + limit, head[0])
@@ -83,9 +85,9 @@ def instant(text: str | None, name: str) -> int | None:
         ) from None
 
 
-def checkpoint(made: Checkpoint) -> rest.Checkpoint:
+def checkpoint(made: Checkpoint) -> rest_audit.Checkpoint:
     """A checkpoint as it is shown."""
-    return rest.Checkpoint(
+    return rest_audit.Checkpoint(
         number=made.number,
         seq=made.seq,
         hash=made.hash,
@@ -97,16 +99,16 @@ def checkpoint(made: Checkpoint) -> rest.Checkpoint:
     )
 
 
-def archived(found: Archived) -> rest.ArchivedEvents:
+def archived(found: Archived) -> rest_audit.ArchivedEvents:
     """An archive as it is shown."""
-    return rest.ArchivedEvents(
+    return rest_audit.ArchivedEvents(
         from_seq=found.from_seq, to_seq=found.to_seq, hash=found.hash, file=found.file, sha256=found.sha256
     )
 
 
-def key(public: PublicKey) -> rest.AuditKey:
+def key(public: PublicKey) -> rest_audit.AuditKey:
     """A public key as it is shown."""
-    return rest.AuditKey(key_id=public.id, public_key=public.text, pem=public.pem)
+    return rest_audit.AuditKey(key_id=public.id, public_key=public.text, pem=public.pem)
 
 
 def _link_at(queries: Queries, seq: int) -> str | None:
@@ -132,8 +134,8 @@ def _rows(queries: Queries, begin: int, end: int, *, is_last: bool) -> Iterator[
         after = page[-1][0]
 
 
-def _verification(report: Report, *, head_seq: int, next_seq: int | None) -> rest.AuditVerification:
-    return rest.AuditVerification(
+def _verification(report: Report, *, head_seq: int, next_seq: int | None) -> rest_audit.AuditVerification:
+    return rest_audit.AuditVerification(
         whole=report.is_whole,
         from_seq=report.from_seq,
         to_seq=report.to_seq,
@@ -143,7 +145,9 @@ def _verification(report: Report, *, head_seq: int, next_seq: int | None) -> res
         checkpoints=report.checkpoints,
         signed_seq=report.signed_seq,
         findings=[
-            rest.AuditFinding(kind=one.kind, seq=one.seq, message=one.message, expected=one.expected, found=one.found)
+            rest_audit.AuditFinding(
+                kind=one.kind, seq=one.seq, message=one.message, expected=one.expected, found=one.found
+            )
             for one in report.findings
         ],
         finding_count=report.finding_count,

@@ -49,7 +49,7 @@ def firing_of(schedule: Schedule, rules: Rules, *, asked: Asked | None = None) -
 
 
 def filing(queries: Queries, starts: Mapping[str, Any], *, by: Identity, rules: Rules) -> CreateTasks:
-    """What files the work of a schedule now. Raises what filing it by hand raises."""
+    """What files the stored work of a schedule or a trigger now. Raises what filing it by hand raises."""
     if "workflow" in starts:
         return CreateTasks(tasks=run_of(queries, _parsed_workflow(starts), by=by, rules=rules), actor=by.actor)
     wanted = _parsed(starts)
@@ -57,7 +57,7 @@ def filing(queries: Queries, starts: Mapping[str, Any], *, by: Identity, rules: 
     if known.own is not None and not known.own.profile.may_file:
         raise Denied(
             f"the permission profile {known.own.profile.name!r} of the agent that made this lets it file no tasks",
-            hint="have a person make the schedule, or give the agent another profile",
+            hint="have a person make it, or give the agent another profile",
         )
     if "task" in starts:
         return tasks.create_task(wanted[0], known, by=by, rules=rules)
@@ -113,7 +113,7 @@ def _parsed(starts: Mapping[str, Any]) -> list[rest.BatchTaskInput]:
     except ValidationError as exc:
         problem = exc.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, problem["loc"]))
-        raise InvalidInput(f"what the schedule starts does not fit: {where} {problem['msg']}") from None
+        raise InvalidInput(f"what is to be started does not fit: {where} {problem['msg']}") from None
     if not wanted:
         raise InvalidInput("the schedule starts nothing", hint="give it a task")
     return wanted

@@ -65,14 +65,15 @@ def _followed(queries: Queries, task: TaskRecord) -> Iterator[Told]:
     for relation, task_id in (("the task above", spec.parent_id), ("the earlier try", spec.retry_of)):
         found = queries.task(task_id) if task_id is not None else None
         if found is not None and found.state.is_terminal:
-            yield _told(relation, found)
+            yield account_of(relation, found)
     upstreams = [edge.other_id for edge in queries.upstreams(spec.id)] if task.has_upstreams else []
     for record in queries.tasks(upstreams):
         if record.state.is_terminal:
-            yield _told("a task it depends on", record)
+            yield account_of("a task it depends on", record)
 
 
-def _told(relation: str, record: TaskRecord) -> Told:
+def account_of(relation: str, record: TaskRecord) -> Told:
+    """What a task came to, of which `relation` says why it is told."""
     outcome = record.result or record.failure or {}
     said = str(outcome.get("text") or outcome.get("message") or "")
     data = outcome.get("data")

@@ -8,6 +8,7 @@ from agent_swarm.domain.schedules import Rule, RunOutcome, RunStatus, upcoming, 
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.domain.time import SECOND, to_wire
 from agent_swarm.protocol import rest_schedules as rest
+from agent_swarm.services.trigger_views import task_without_paths
 from agent_swarm.store.base import Queries
 from agent_swarm.store.families.schedules import Schedule, ScheduleRun, ScheduleWork
 from agent_swarm.store.records import TaskRecord
@@ -18,12 +19,14 @@ def shown(schedule: Schedule) -> rest.Schedule:
     return rest.Schedule(**_fields(schedule))
 
 
-def whole(schedule: Schedule, work: ScheduleWork | None) -> rest.ScheduleDetail:
-    """A schedule with what it starts."""
+def whole(schedule: Schedule, work: ScheduleWork | None, *, with_paths: bool) -> rest.ScheduleDetail:
+    """A schedule with what it starts; unless `with_paths`, of webhooks' addresses the servers alone."""
     starts = {} if work is None else work.starts
-    return rest.ScheduleDetail(
-        **_fields(schedule), task=starts.get("task"), tasks=starts.get("tasks"), workflow=starts.get("workflow")
-    )
+    task, tasks = starts.get("task"), starts.get("tasks")
+    if not with_paths:
+        task = task and task_without_paths(task)
+        tasks = tasks and [task_without_paths(one) for one in tasks]
+    return rest.ScheduleDetail(**_fields(schedule), task=task, tasks=tasks, workflow=starts.get("workflow"))
 
 
 def rule(when: Rule) -> rest.ScheduleRule:

@@ -18,7 +18,7 @@ from agent_swarm.protocol.rest_explain import Reason
 from agent_swarm.services import cursors, schedule_views
 from agent_swarm.services.firing import filing, firing_of, maker_of, starts_of
 from agent_swarm.services.tasks import Rules
-from agent_swarm.services.tokens import Identity
+from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.services.workflow_starting import read, require_allowed
 from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.families.schedules import (
@@ -84,10 +84,11 @@ class Schedules:
 
     async def get(self, named: str, *, by: Identity) -> rest.ScheduleDetail:
         """A schedule, by its id or name. Raises NotFound, also for that of another agent."""
+        with_paths = by.may(Scope.TRIGGERS_WRITE)
 
         def reading(queries: Queries) -> rest.ScheduleDetail:
             found = _visible(queries, named, by)
-            return schedule_views.whole(found, queries.record(SCHEDULE_WORK, found.id))
+            return schedule_views.whole(found, queries.record(SCHEDULE_WORK, found.id), with_paths=with_paths)
 
         return await self._store.read(reading)
 

@@ -17,15 +17,17 @@ from agent_swarm.domain.permissions import STANDARD, Granted, Profile, Profiles
 from agent_swarm.domain.swarms import Swarm
 from agent_swarm.domain.tasks import TaskStatus, verbs_of
 from agent_swarm.domain.time import SECOND, from_wire, to_wire
+from agent_swarm.domain.triggers import PER_TASK
 from agent_swarm.protocol import limits
 from agent_swarm.protocol.rest import BatchTaskInput, DependencyInput, TaskInput
-from agent_swarm.services import result_schemas
+from agent_swarm.services import result_schemas, trigger_input
 from agent_swarm.services.harnesses import capability_of
 from agent_swarm.services.permissions import profile_of
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.base import Queries
 from agent_swarm.store.families.swarms import swarm_named, unknown_swarm_in
 from agent_swarm.store.families.task_terms import TASK_TERMS, TaskTerms
+from agent_swarm.store.families.triggers import TRIGGER_WORK, TRIGGERS, TaskTrigger
 from agent_swarm.store.operations import Capped, Created, CreateTasks, Idempotency, NewTask, OfferedTo
 from agent_swarm.store.records import DependencyRecord, Edge, TaskRecord, TaskSpec
 from agent_swarm.workflows.shell_use import ShellUse
@@ -70,12 +72,19 @@ class Graph:
 def names_nothing(tasks: Sequence[TaskInput], *, by: Identity) -> bool:
     """Whether the batch can be judged without a look at the store."""
     return by.task_id is None and not any(
-        task.agent_id or task.project or task.swarm or task.parent_task_id or task.depends_on for task in tasks
+        task.agent_id or task.project or task.swarm or task.parent_task_id or task.depends_on
+        for task in _with_triggered(tasks)
     )
+
+
+def _with_triggered(tasks: Sequence[TaskInput]) -> list[TaskInput]:
+    """These, and those that their triggers file."""
+    return [*tasks, *(filed for task in tasks if task.triggers for _, filed in trigger_input.filed(task.triggers))]
 
 
 def look_up(tasks: Sequence[TaskInput], *, by: Identity, profiles: Profiles) -> Callable[[Queries], Known]:
     """A reading: what exists of that which `tasks` name."""
+    tasks = _with_triggered(tasks)
     agents = {task.agent_id for task in tasks if task.agent_id}
     projects = {task.project for task in tasks if task.project}
     parents = {task.parent_task_id for task in tasks if task.parent_task_id} | ({by.task_id} if by.task_id else set())
@@ -152,18 +161,35 @@ def create_graph(
     )
 
 
-def look_up_ended(queries: Queries, task_id: str) -> tuple[TaskRecord, Sequence[DependencyRecord], TaskTerms | None]:
-    """A task to be filed once more, what it depended on, and what was laid down about it. Raises UnknownTask."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A task to be filed once more, what it depended on, and what was laid down about it."""
+
+    task: TaskRecord
+    upstreams: Sequence[DependencyRecord] = ()
+    terms: TaskTerms | None = None
+    triggers: Sequence[TaskTrigger] = ()
+
+
+def look_up_ended(queries: Queries, task_id: str) -> Ended:
+    """A task to be filed once more, with all that goes over to the new one. Raises UnknownTask."""
     record = queries.task(task_id)
     if record is None:
         raise UnknownTask(task_id)
-    return record, queries.upstreams(task_id), queries.record(TASK_TERMS, task_id)
+    return Ended(
+        task=record,
+        upstreams=queries.upstreams(task_id),
+        terms=queries.record(TASK_TERMS, task_id),
+        triggers=[
+            TaskTrigger(trigger=trigger, work=work)
+            for trigger in queries.scan(TRIGGERS, task_id, limit=PER_TASK)
+            if (work := queries.record(TRIGGER_WORK, trigger.id)) is not None
+        ],
+    )
 
 
 def retry(
-    task: TaskRecord,
-    upstreams: Sequence[DependencyRecord],
-    terms: TaskTerms | None,
+    ended: Ended,
     *,
     by: Identity,
     with_results: bool = False,
@@ -174,7 +200,7 @@ def retry(
     It waits for the upstreams that can still be, or were, completed; those that ended without success are left out:
     whoever retries has decided that it can do without them.
     """
-    state, spec = task.state, task.spec
+    state, spec, terms = ended.task.state, ended.task.spec, ended.terms
     if not state.is_terminal:
         raise IllegalTransition(state.id, status=state.status, command="retry", allowed=verbs_of(state.status))
     task_id = new_id()
@@ -183,7 +209,7 @@ def retry(
     without_success = (TaskStatus.FAILED, TaskStatus.CANCELLED)
     edges = tuple(
         Edge(upstream_id=upstream.other_id, on_failure=upstream.on_failure)
-        for upstream in upstreams
+        for upstream in ended.upstreams
         if upstream.other_status not in without_success
     )
     new = NewTask(
@@ -192,6 +218,7 @@ def retry(
         max_attempts=state.max_attempts,
         max_losses=state.max_losses,
         terms=None if terms is None else replace(terms, task_id=task_id),
+        triggers=tuple(_again(one, task_id) for one in ended.triggers),
     )
     return CreateTasks(tasks=(new,), actor=by.actor, idempotency=idempotency)
 
@@ -219,6 +246,12 @@ def _once_more(spec: TaskSpec, task_id: str, *, has_terms: bool, by: Identity) -
     )
 
 
+def _again(one: TaskTrigger, task_id: str) -> TaskTrigger:
+    """The same trigger for another task. It stays its maker's: whoever retries lends it no rights."""
+    trigger = replace(one.trigger, scope=task_id, id=new_id())
+    return TaskTrigger(trigger=trigger, work=replace(one.work, trigger_id=trigger.id))
+
+
 def _capped(by: Identity, caps: Caps) -> Capped | None:
     """Whoever acts for an attempt is an agent; people are not capped."""
     return Capped(agent_id=by.agent_id, caps=caps) if by.task_id and by.agent_id else None
@@ -238,6 +271,8 @@ def _new_task(
     swarm = _swarm(task, where, known, by, parent)
     terms = _terms(task, where, task_id)
     profile = profile_of(task.permissions, f"{where}permissions", known.own, profiles)
+    for index, filed in trigger_input.filed(task.triggers):
+        _new_task(filed, f"{where}triggers[{index}].do.createTask.", task_id, {}, known, by, profiles)
     spec = TaskSpec(
         id=task_id,
         title=_title(task, where),
@@ -264,6 +299,7 @@ def _new_task(
         max_attempts=task.max_attempts,
         offer=_offer(task, where),
         terms=terms,
+        triggers=trigger_input.of_task(task.triggers, where, task_id, by=by),
     )
 
 

@@ -69,6 +69,8 @@ class Scope(StrEnum):
     SCHEDULES_READ = "schedules:read"
     SCHEDULES_WRITE = "schedules:write"
     OWN_SCHEDULES = "ownSchedules:use"  # have work started by the clock below its own task
+    TRIGGERS_READ = "triggers:read"
+    TRIGGERS_WRITE = "triggers:write"  # also where webhooks go
     WORKFLOWS_READ = "workflows:read"
     WORKFLOWS_WRITE = "workflows:write"
     WORKFLOWS_ADMIN = "workflows:admin"  # have scripts run on the server's own machine

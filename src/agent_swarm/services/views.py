@@ -7,7 +7,7 @@ from agent_swarm.domain import deadlines
 from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.permissions import Profile
 from agent_swarm.domain.time import SECOND, to_wire
-from agent_swarm.protocol import limits, rest, rest_agents, rest_config
+from agent_swarm.protocol import limits, rest, rest_agents, rest_audit, rest_config
 from agent_swarm.services.secrets.rotation import KeyStatus, Verified
 from agent_swarm.store.events import SWARM
 from agent_swarm.store.families.offers import TaskOffer
@@ -304,9 +304,9 @@ def event(record: Event) -> rest.Event:
     return rest.Event(**_event_fields(record))
 
 
-def audit_event(record: Event) -> rest.AuditEvent:
+def audit_event(record: Event) -> rest_audit.AuditEvent:
     """An event with its link of the chain."""
-    return rest.AuditEvent(**_event_fields(record), hash=record.hash)
+    return rest_audit.AuditEvent(**_event_fields(record), hash=record.hash)
 
 
 def _event_fields(record: Event) -> dict[str, Any]:

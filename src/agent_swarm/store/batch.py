@@ -26,6 +26,7 @@ from agent_swarm.store.applying import (
     swarms,
     tasks,
     tokens,
+    triggers,
     upkeep,
     waits,
 )
@@ -123,7 +124,7 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
         return {"agents": {op.agent.profile.id for op in operations}}
     if phase is ops.RecordOperation:
         return {"asked": [asked for op in operations if (asked := getattr(op, "idempotency", None)) is not None]}
-    if phase in (ops.CreateTasks, ops.FireSchedule):
+    if phase in (ops.CreateTasks, ops.FireSchedule, ops.SettleFiring):
         return _rows_of_new(operations)
     return {}
 
@@ -165,6 +166,7 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.CreateProject: projects.create_project,
     ops.CreateTasks: tasks.create_tasks,
     ops.FireSchedule: schedules.fire,
+    ops.SettleFiring: triggers.settle_firing,
     ops.OpenConversation: conversations.open_conversation,
     ops.TaskCommand: tasks.command,
     ops.OfferTask: offers.offer_task,

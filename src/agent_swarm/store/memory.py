@@ -396,6 +396,11 @@ class MemoryRows:
         """The first small records whose key begins with `prefix`, by key."""
         return self._engine.scan(family, prefix, after=after, limit=limit)
 
+    def under(self, family: Family[R], firsts: Sequence[str]) -> list[R]:
+        """The small records whose key begins with one of these, by key."""
+        kept, wanted = self._engine.kept(family), set(firsts)
+        return [kept[key] for key in sorted(key for key in kept if key[0] in wanted)]
+
     def put_record(self, family: Family[R], record: R) -> None:
         """Add a small record, or replace the one under its key."""
         self._engine.kept(family)[family.key_of(record)] = record

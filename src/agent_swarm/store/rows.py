@@ -239,6 +239,10 @@ class Rows(Protocol):
         """The first small records whose key begins with `prefix`, by key, locked; `after` is the rest of a key."""
         ...
 
+    def under(self, family: Family[R], firsts: Sequence[str]) -> list[R]:
+        """The small records whose key begins with one of these, by key; none is locked."""
+        ...
+
     def put_record(self, family: Family[R], record: R) -> None: ...
     def add_records(self, family: Family[R], records: Sequence[R]) -> None:
         """Add new small records in one go."""

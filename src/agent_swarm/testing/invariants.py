@@ -135,8 +135,8 @@ def audit_tasks(queries: Queries) -> list[Violation]:
 
 
 def _is_of_task(event: Told) -> bool:
-    """Whether it is a step of a task's life; what is said about a task, and what it asked, is none."""
-    return event["taskId"] is not None and not event["type"].startswith(("message.", "approval."))
+    """Whether it is a step of a task's life; what is said about a task, what it asked and what follows it is none."""
+    return event["taskId"] is not None and not event["type"].startswith(("message.", "approval.", "trigger."))
 
 
 def _in_order(events: Sequence[Told]) -> Iterator[tuple[str, Told]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_swarm.sandbox.allowlist import is_public
+from agent_swarm.domain.addresses import is_public
 from agent_swarm.sandbox.base import Exit, Launch, Network, NetworkMode, SandboxCapability, SandboxProvider, SandboxSpec
 from agent_swarm.sandbox.errors import CannotEnforce
 

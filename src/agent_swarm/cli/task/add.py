@@ -49,6 +49,13 @@ CAPABILITY_FAMILIES = ("harness.", "sandbox.", "role.", "host.", "tool.")
 @click.option("--permissions", metavar="PROFILE", help="What its agent may do, such as read-only or offline.")
 @click.option("--result-schema", metavar="FILE", help="JSON Schema that its result has to match; - is standard input.")
 @click.option("--with-results", is_flag=True, help="End its prompt with what the tasks it depends on came to.")
+@click.option(
+    "--on",
+    multiple=True,
+    metavar="EVENTS=ACTION",
+    help="When it has completed, failed or was cancelled: task:PROMPT, message:WHOM:TEXT or webhook:URL.",
+)
+@click.option("--webhook-secret", metavar="REF", help="Where the secret of --on …=webhook is, such as ref:env://NAME.")
 @click.option("--backlog", is_flag=True, help="Put it aside: nobody takes it until `task promote`.")
 @click.option("--wait", is_flag=True, help="Follow it to its end; exit 0 if it completed, 1 if not.")
 @click.option("--quiet", "-q", is_flag=True, help="Print the id alone.")
@@ -63,6 +70,7 @@ def add(client: Client, /, *, wait: bool, quiet: bool, as_json: bool, **given: A
       agent-swarm task add --file prompt.md --needs gpu,harness.script --priority high
       id=$(agent-swarm task add -q "Build the docs")
       agent-swarm task add "Publish the docs" --depends-on $id:skip
+      agent-swarm task add "Deploy" --on "failed=message:filer:The deployment failed" --on "completed=task:Test it"
     """
     task = client.create("/api/tasks", task_input(client, **given))
     if wait:
@@ -85,9 +93,11 @@ def task_input(
     file: str | None,
     depends_on: tuple[str, ...],
     agent: str | None,
-    offer_to: str | None,
-    result_schema: str | None,
     parent: str | None,
+    offer_to: str | None = None,
+    result_schema: str | None = None,
+    on: tuple[str, ...] = (),
+    webhook_secret: str | None = None,
     needs: tuple[tuple[str, ...], ...],
     tags: tuple[tuple[str, ...], ...],
     **others: object,
@@ -100,10 +110,11 @@ def task_input(
         "dependsOn": dependencies(client, depends_on),
         "agentId": _agent_id(client, agent),
         "offerTo": _agent_id(client, offer_to),
-        "offerSeconds": others.pop("offer_for"),
+        "offerSeconds": others.pop("offer_for", None),
         "resultSchema": _schema(result_schema),
-        "includeResults": others.pop("with_results"),
+        "includeResults": others.pop("with_results", None),
         "parentTaskId": _task_id(client, parent),
+        "triggers": _triggers(on, webhook_secret),
         "timeoutSeconds": others.pop("timeout"),
         "startAt": others.pop("start_at"),
         "maxAttempts": others.pop("max_attempts"),
@@ -173,6 +184,12 @@ def _schema(path: str | None) -> Json | None:
     if not isinstance(schema, dict):
         raise click.BadParameter(f"{path} is no JSON object", param_hint="--result-schema")
     return schema
+
+
+def _triggers(texts: tuple[str, ...], secret: str | None) -> list[Json]:
+    from agent_swarm.cli.trigger.actions import triggers_of
+
+    return triggers_of(texts, secret) if texts else []
 
 
 def _agent_id(client: Client, text: str | None) -> str | None:

@@ -17,6 +17,7 @@ from agent_swarm.store.families import offers as kept
 from agent_swarm.store.families import workflows
 from agent_swarm.store.families.swarms import unknown_swarm_in
 from agent_swarm.store.families.task_terms import TASK_TERMS
+from agent_swarm.store.families.triggers import TRIGGER_WORK, TRIGGERS
 from agent_swarm.store.records import AttemptReport, TaskRecord
 from agent_swarm.store.rows import Entry
 
@@ -95,6 +96,8 @@ def create_task(work: Work, new: ops.NewTask, actor: str) -> TaskRecord:
     work.rows.add_task(record, new.edges, entry)
     if new.terms is not None:
         work.add(TASK_TERMS, [new.terms])
+    work.add(TRIGGERS, [replace(one.trigger, created_at=work.now) for one in new.triggers])
+    work.add(TRIGGER_WORK, [one.work for one in new.triggers])
     if new.part is not None:
         workflows.put(work, new.part)
     caps.note_filed(work, new)

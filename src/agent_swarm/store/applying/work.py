@@ -27,6 +27,7 @@ from agent_swarm.faults import crash_point
 from agent_swarm.protocol.limits import IDEMPOTENCY_SECONDS
 from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
+from agent_swarm.store.applying.endings import fire_triggers
 from agent_swarm.store.events import Draft
 from agent_swarm.store.families import approvals, offers
 from agent_swarm.store.families.family import Family
@@ -159,23 +160,29 @@ class Work:
             self.ended[state.id] = state.status
 
     def cascade(self) -> None:
-        """Rule T8: tell the dependants of what ended, level by level."""
+        """Rules T8 and T9: tell dependants of what ended, level by level, and have triggers fire for all of it."""
+        all_ended: dict[str, TaskStatus] = {}
         while self.ended:
             ended, self.ended = self.ended, {}
-            news: dict[str, News] = defaultdict(list)
-            may_end: set[str] = set()
-            for task_id, edge in self.rows.edges_from(sorted(ended)):
-                what = consequence(edge.on_failure, ended[edge.upstream_id])
-                if what is not Consequence.OPEN:
-                    news[task_id].append((edge.upstream_id, what))
-                    if what is not Consequence.MET:
-                        may_end.add(task_id)
-            dependants = sorted(news)
-            self.rows.prefetch(tasks=dependants)
-            self.rows.look_ahead(sorted(may_end))
-            for task_id in dependants:
-                crash_point("store.cascading")
-                self._tell_dependant(task_id, news[task_id])
+            all_ended |= ended
+            self._tell_dependants(ended)
+        fire_triggers(self, all_ended)
+
+    def _tell_dependants(self, ended: Mapping[str, TaskStatus]) -> None:
+        news: dict[str, News] = defaultdict(list)
+        may_end: set[str] = set()
+        for task_id, edge in self.rows.edges_from(sorted(ended)):
+            what = consequence(edge.on_failure, ended[edge.upstream_id])
+            if what is not Consequence.OPEN:
+                news[task_id].append((edge.upstream_id, what))
+                if what is not Consequence.MET:
+                    may_end.add(task_id)
+        dependants = sorted(news)
+        self.rows.prefetch(tasks=dependants)
+        self.rows.look_ahead(sorted(may_end))
+        for task_id in dependants:
+            crash_point("store.cascading")
+            self._tell_dependant(task_id, news[task_id])
 
     def _tell_dependant(self, task_id: str, news: News) -> None:
         entry = self.must(task_id)

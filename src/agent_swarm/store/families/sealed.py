@@ -24,6 +24,7 @@ from agent_swarm.store.families.data_keys import (
 from agent_swarm.store.families.family import Family, Key
 from agent_swarm.store.families.signing_keys import MOST as MOST_SIGNING_KEYS
 from agent_swarm.store.families.signing_keys import SIGNING_KEYS, signing_key_removed
+from agent_swarm.store.families.triggers import TRIGGER_SECRETS, secret_removed
 from agent_swarm.store.operations import Desk, RecordOperation
 
 R = TypeVar("R")
@@ -45,6 +46,7 @@ class Holding:
 HOLDINGS = (
     Holding(CONFIG, "text", "secret", lambda entry: entry.is_secret, config_removed),
     Holding(SIGNING_KEYS, "sealed", "signing key", lambda key: is_sealed(key.sealed), signing_key_removed),
+    Holding(TRIGGER_SECRETS, "sealed", "signing secret of a trigger", lambda _: True, secret_removed),
 )
 _OF_SIGNING_KEYS = 1
 

@@ -56,6 +56,7 @@ from agent_swarm.store.operations.tasks import (
     Reprioritize,
     TaskCommand,
 )
+from agent_swarm.store.operations.triggers import Settled, SettleFiring
 from agent_swarm.store.operations.upkeep import DropArchived, EndWait, FindUnserved, Prune, RunTimers
 from agent_swarm.store.operations.work import (
     BookUsage,
@@ -119,6 +120,8 @@ __all__ = [
     "RunTimers",
     "SetAgentPermissions",
     "SetSwarmMember",
+    "SettleFiring",
+    "Settled",
     "SignOff",
     "StartAgent",
     "StateOutcome",

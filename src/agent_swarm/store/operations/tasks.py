@@ -13,6 +13,7 @@ from agent_swarm.store.records import AttemptReport, Edge, ProjectRecord, TaskRe
 if TYPE_CHECKING:
     from agent_swarm.store.families.stated_outcomes import StatedOutcome
     from agent_swarm.store.families.task_terms import TaskTerms
+    from agent_swarm.store.families.triggers import TaskTrigger
     from agent_swarm.store.families.workflows import WorkflowPart
 
 
@@ -48,6 +49,7 @@ class NewTask:
     max_losses: int = 10
     offer: OfferedTo | None = None  # of one that waits for nothing
     terms: "TaskTerms | None" = None  # where `spec.has_terms`
+    triggers: "tuple[TaskTrigger, ...]" = ()
     part: "WorkflowPart | None" = None  # of one that is part of a workflow
 
     @property

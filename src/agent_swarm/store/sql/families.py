@@ -67,6 +67,14 @@ def many_of(family: Family[Any]) -> "sa.Select[Any]":
     return found.where(one_of(table.c[key]))
 
 
+@lru_cache(maxsize=64)
+def under(family: Family[Any]) -> "sa.Select[Any]":
+    """The records whose key begins with one of `ids`, by key."""
+    table = table_of(family)
+    found = sa.select(*(table.c[name] for name in family.columns)).where(one_of(table.c[family.key[0]]))
+    return found.order_by(*(table.c[name] for name in family.key))
+
+
 def values_of_page(family: Family[Any], prefix: Key, after: Key | None, limit: int) -> dict[str, Any]:
     """The parameters of a page."""
     values = dict(zip(family.key, map(_stored, prefix), strict=False))

@@ -472,6 +472,11 @@ class SqlRows:
         rows = self._driver.rows(page, families.values_of_page(family, prefix, after, limit))
         return [families.record_of(family, row) for row in rows]
 
+    def under(self, family: Family[R], firsts: Sequence[str]) -> list[R]:
+        """The small records whose key begins with one of these, by key."""
+        rows = self._driver.rows(families.under(family), {"ids": list(firsts)})
+        return [families.record_of(family, row) for row in rows]
+
     def put_record(self, family: Family[R], record: R) -> None:
         """Add a small record, or replace the one under its key."""
         families.put(self._driver, family, record)

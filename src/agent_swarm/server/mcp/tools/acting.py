@@ -111,7 +111,7 @@ class ActingTools:
 
     async def _retry(self, task_id: str, by: Identity) -> dict[str, Any]:
         ended = await self._store.read(lambda queries: tasks.look_up_ended(queries, task_id))
-        created = await self._store.apply(tasks.retry(*ended, by=by))
+        created = await self._store.apply(tasks.retry(ended, by=by))
         return in_short(views.task(created.records[0]))
 
 

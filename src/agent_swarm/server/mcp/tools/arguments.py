@@ -4,10 +4,11 @@ import hashlib
 from typing import Annotated
 
 import orjson
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from agent_swarm.domain.errors import InvalidInput
-from agent_swarm.protocol import limits
+from agent_swarm.domain.triggers import PER_TASK, TriggerEvent
+from agent_swarm.protocol import limits, rest
 from agent_swarm.protocol.rest import Id, Input
 from agent_swarm.services.tokens import Identity
 from agent_swarm.store.operations import Idempotency
@@ -64,3 +65,31 @@ class OnceOnly(Input):
         content = self.model_dump(mode="json", exclude={"idempotency_key"})
         digest = hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
         return Idempotency(subject=by.subject, route=f"MCP {tool}", key=self.idempotency_key, body_hash=digest)
+
+
+# In short: the whole of it would repeat all that can be said of a task, in the context of every agent.
+_TRIGGERS = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {
+            "on": {"enum": [*TriggerEvent]},
+            "do": {
+                "type": "object",
+                "description": "one of createTask {prompt, and what else a task has}, "
+                "postMessage {text, one of to [names], channel and filer true, includeResult}",
+            },
+        },
+        "required": ["on", "do"],
+    },
+}
+
+
+class TaskArgument(rest.BatchTaskInput):
+    """A task that a tool files: as over REST."""
+
+    triggers: Annotated[
+        list[rest.TaskTriggerInput],
+        Field(max_length=PER_TASK, description="what happens when it has ended"),
+        WithJsonSchema(_TRIGGERS),
+    ] = Field(default_factory=list)

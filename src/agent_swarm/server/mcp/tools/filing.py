@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from agent_swarm.protocol import limits, rest
+from agent_swarm.protocol import limits
 from agent_swarm.server.access import attempts, operators_and_attempts
 from agent_swarm.server.context import Context
 from agent_swarm.server.mcp.catalogue import Begun, Caller, Tool
-from agent_swarm.server.mcp.tools.arguments import Nothing, OnceOnly
+from agent_swarm.server.mcp.tools.arguments import Nothing, OnceOnly, TaskArgument
 from agent_swarm.server.mcp.tools.looking import in_short
 from agent_swarm.services import readings, tasks, views, waits
 from agent_swarm.services.tokens import Scope
@@ -17,7 +17,7 @@ from agent_swarm.services.tokens import Scope
 class SendTask(OnceOnly):
     """Arguments of send-task."""
 
-    tasks: Annotated[list[rest.BatchTaskInput], Field(min_length=1, max_length=limits.BATCH_TASKS)]
+    tasks: Annotated[list[TaskArgument], Field(min_length=1, max_length=limits.BATCH_TASKS)]
 
 
 class FilingTools:

@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from agent_swarm.domain import schedules as domain
-from agent_swarm.protocol import rest, rest_schedules
+from agent_swarm.protocol import limits, rest, rest_schedules
 from agent_swarm.server.access import operators_and_attempts
 from agent_swarm.server.context import Context
 from agent_swarm.server.mcp.catalogue import Caller, Tool
-from agent_swarm.server.mcp.tools.arguments import Cursor, Limit, OnceOnly
+from agent_swarm.server.mcp.tools.arguments import Cursor, Limit, OnceOnly, TaskArgument
 from agent_swarm.services.schedules import Schedules
 from agent_swarm.services.tokens import Scope
 
@@ -30,7 +30,7 @@ class CreateSchedule(OnceOnly, rest_schedules.RuleInput):
     """Arguments of create-schedule."""
 
     name: rest_schedules.Name
-    tasks: rest_schedules.Tasks
+    tasks: Annotated[list[TaskArgument], Field(min_length=1, max_length=limits.BATCH_TASKS)]
     missed: domain.Missed = domain.Missed.LATEST
     overlap: domain.Overlap = domain.Overlap.SKIP
     until: rest_schedules.InstantText | None = None

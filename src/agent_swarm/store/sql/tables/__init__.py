@@ -44,6 +44,17 @@ from agent_swarm.store.sql.tables.schedules import (
     schedule_work,
 )
 from agent_swarm.store.sql.tables.steering import attachment, attachment_content, task_offer, task_terms
+from agent_swarm.store.sql.tables.triggers import (
+    trigger_firing,
+    trigger_log,
+    trigger_look,
+    trigger_name,
+    trigger_rule,
+    trigger_secret,
+    trigger_work,
+    triggered_root,
+    triggered_task,
+)
 from agent_swarm.store.sql.tables.work import (
     attempt,
     dependency,
@@ -112,6 +123,15 @@ __all__ = [
     "task_terms",
     "task_wait",
     "token",
+    "trigger_firing",
+    "trigger_log",
+    "trigger_look",
+    "trigger_name",
+    "trigger_rule",
+    "trigger_secret",
+    "trigger_work",
+    "triggered_root",
+    "triggered_task",
     "usage",
     "user_account",
     "user_session",
