@@ -1,12 +1,14 @@
 """Workflows in a whole server: what its runner does by itself, what waits for people, and what for agents."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.server.sessions import add_user, session_of
-from tests.server.world import Claim, World
+from tests.server.world import Claim, RegisteredAgent, World
 
+from agent_swarm.domain.matching import RUNNER_CAPABILITY, AgentRole
 from agent_swarm.domain.roles import Role
 from agent_swarm.domain.tasks import PauseReason
 from agent_swarm.store.base import Committed
@@ -389,3 +391,32 @@ async def test_given_every_store_when_a_workflow_is_run_on_it_then_it_comes_to_t
 
     watched.unsubscribe()
     assert (run["status"], [one["output"] for one in run["outputs"]["all"]]) == ("completed", ["a", "b", "c"])
+
+
+async def test_given_another_process_of_the_same_server_when_it_reports_for_work_then_the_first_one_takes_no_more(
+    watched: Watched,
+) -> None:
+    await watched.ended(await watched.run(stage("begin")))
+    (runner,) = [one for one in (await watched.world.get("/api/agents"))["agents"] if one["agentRole"] == "runner"]
+    other = await watched.world.register("runner", agent_id=runner["id"], role=AgentRole.RUNNER)
+
+    run_id = await watched.run(stage("later"))
+    claim = await watched.world.claim(as_runner(other))
+
+    assert claim.task_id in (run_id, (await watched.stage(run_id, "later"))["taskId"])
+
+
+def as_runner(agent: RegisteredAgent) -> RegisteredAgent:
+    """The same process, as one that may claim parts of workflows."""
+    profile = replace(agent.profile, capabilities=frozenset({RUNNER_CAPABILITY}))
+    return replace(agent, profile=profile)
+
+
+@pytest.mark.slow
+async def test_given_a_gate_that_nobody_answers_when_its_time_is_over_then_the_stage_fails(watched: Watched) -> None:
+    run_id = await watched.run(stage("gated", gate={"title": "Go?", "expiresInSeconds": 60}))
+    await watched.heard_of((await watched.stage(run_id, "gated"))["taskId"], "task.paused")
+
+    watched.world.clock.advance(61)
+
+    assert "nobody has opened its gate" in (await watched.ended(run_id))["message"]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import structlog
 
 from agent_swarm.domain import commands
-from agent_swarm.domain.errors import Busy, ShuttingDown, SwarmError
+from agent_swarm.domain.errors import Busy, Superseded, SwarmError, Unavailable
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.matching import RUNNER_CAPABILITY
 from agent_swarm.domain.tasks import FailureClass, PauseReason
@@ -71,7 +71,7 @@ class WorkflowRunner(ListeningService):
         """Report for work once there is some, and renew what is held."""
         if self._is_superseded:
             return SWEEP_SECONDS
-        with suppress(Busy, ShuttingDown):
+        with suppress(Unavailable):
             if self._seat is None and await self._store.read(_has_any):
                 await self._report_for_work()
             if self._seat is not None and time.monotonic() - self._beaten_at >= HEARTBEAT_SECONDS * 0.9:
@@ -193,7 +193,12 @@ class WorkflowRunner(ListeningService):
         beat = ops.Heartbeat(
             agent_id=self._agent.profile.id, instance_id=self._agent.instance_id, lease=LEASE, leases=leases
         )
-        for verdict in await self._store.apply(beat):
+        try:
+            verdicts = await self._store.apply(beat)
+        except Superseded as exc:
+            self.superseded(exc)
+            return
+        for verdict in verdicts:
             held = self._held.get(verdict.task_id)
             if held is not None and held.claimed.task.state.fence == verdict.fence and not verdict.renewed:
                 self._end(held)
