@@ -15,6 +15,7 @@ from scripts.docs import (
     script_harness,
     settings,
     worker_protocol,
+    workflow_schema,
 )
 
 Render = Callable[[], str]
@@ -30,6 +31,9 @@ PAGES: Mapping[str, Render] = {
     "docs/reference/worker-protocol.md": worker_protocol.render,
 }
 
+# Read by editors, and not by people.
+PUBLISHED: Mapping[str, Render] = {"docs/contract/workflow.schema.json": workflow_schema.render}
+
 # Parts of pages that people write: what stands between `<!-- begin NAME -->` and `<!-- end NAME -->`.
 PARTS: Mapping[str, Mapping[str, Render]] = {
     "docs/architecture.md": {"arrows": arrows.render},
@@ -39,8 +43,8 @@ PARTS: Mapping[str, Mapping[str, Render]] = {
 
 def current(root: Path, path: str) -> str:
     """A page of PAGES or PARTS as it has to be; raises LookupError where a part's marks are missing."""
-    if path in PAGES:
-        return PAGES[path]()
+    if path in PAGES or path in PUBLISHED:
+        return {**PAGES, **PUBLISHED}[path]()
     text = (root / path).read_text(encoding="utf-8")
     for name, render in PARTS[path].items():
         marks = re.compile(rf"(<!-- begin {name}\b[^>]*-->\n).*?(\n<!-- end {name} -->)", re.DOTALL)
@@ -57,4 +61,4 @@ def _between(content: str) -> Callable[[re.Match[str]], str]:
 
 def all_paths() -> tuple[str, ...]:
     """Every page with something in it that comes from the code."""
-    return (*PAGES, *PARTS)
+    return (*PAGES, *PUBLISHED, *PARTS)

@@ -60,6 +60,10 @@ OTHER: tuple[tuple[str, tuple[tuple[tuple[str, ...], str], ...]], ...] = (
             (("AGENT_SWARM_URL",), "the server"),
             (("AGENT_SWARM_TOKEN",), "the attempt's token; it counts while the attempt lasts"),
             (("AGENT_SWARM_TASK_ID", "AGENT_SWARM_ATTEMPT", "AGENT_SWARM_AGENT_ID"), "what it works on, and as whom"),
+            (
+                ("AGENT_SWARM_WORKFLOW_RUN", "AGENT_SWARM_STAGE", "AGENT_SWARM_OUTPUT"),
+                "of scripts of workflows: what it is part of, and the file for the JSON that it comes to",
+            ),
             (("AGENT_SWARM_SHARED_DIR",), "the folder that all agents of this host read"),
             (("AGENT_SWARM_PERSONAL_DIR",), "the folder of this agent alone"),
             (

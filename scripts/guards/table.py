@@ -23,6 +23,7 @@ from scripts.guards import (
     of_servers,
     of_swarms,
     of_triggers,
+    of_workflows,
 )
 from scripts.guards.guard import Guard
 
@@ -597,4 +598,5 @@ GUARDS = (
     *of_schedules.GUARDS,
     *of_triggers.GUARDS,
     *of_budgets.GUARDS,
+    *of_workflows.GUARDS,
 )

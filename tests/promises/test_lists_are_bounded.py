@@ -42,6 +42,7 @@ PAGED = {
     "/api/schedules": ("schedules", "id"),
     "/api/budgets": ("budgets", "id"),
     "/api/triggers": ("triggers", "id"),
+    "/api/workflows": ("runs", "id"),
 }
 # Records that grow: they are read `after` a number, and the answer tells the next one.
 FEEDS = {
@@ -73,6 +74,7 @@ DETAILS = {
     "/api/reports/costs",
     "/api/triggers/{idOrName}",
     "/api/triggers/{idOrName}/deliveries",
+    "/api/workflows/{id}",
 }
 # What is told whole, because it is asked for whole and was bounded when it was written.
 WHOLE = {
@@ -119,6 +121,7 @@ class Full:
             await world.post("/api/budgets", {"scope": "agent", "scopeId": agent.id, "capUsd": 1_000})
             does = {"createTask": {"prompt": "x"}}
             await world.post("/api/triggers", {"name": f"t{number}", "on": "failed", "do": does})
+            await world.post("/api/workflows", {"workflow": {"name": "w", "stages": [{"name": "a", "kind": "noop"}]}})
             await session_of(world, await add_user(world, f"user-{number}"))
             channel = {"name": f"c{number}", "members": [f"user:user-{n}" for n in range(number + 1)][-1:]}
             await world.post("/api/channels", channel)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from scripts.contract.frozen import CONTRACTS
-from scripts.docs.pages import PAGES, PARTS, all_paths, current
+from scripts.docs.pages import PAGES, all_paths, current
 from tests.promises.project import ROOT
 
 
@@ -36,7 +36,7 @@ def test_given_the_reference_then_every_page_of_it_is_written_by_the_script() ->
 
 @pytest.mark.slow
 def test_given_current_pages_when_the_script_checks_them_then_it_says_so_by_its_exit_code() -> None:
-    wanted = {path: current(ROOT, path) for path in (*PAGES, *PARTS)}
+    wanted = {path: current(ROOT, path) for path in all_paths()}
     wanted |= {contract.path: contract.render() for contract in CONTRACTS}
     stale = [path for path, text in wanted.items() if (ROOT / path).read_text(encoding="utf-8") != text]
     done = subprocess.run(

@@ -25,6 +25,7 @@ COMMANDS = {
         "task": Lazy("agent_swarm.cli.task:task", "File, follow and steer tasks."),
         "schedule": Lazy("agent_swarm.cli.schedule:schedule", "Have work started by the clock."),
         "trigger": Lazy("agent_swarm.cli.trigger:trigger", "Have something happen when tasks have ended."),
+        "workflow": Lazy("agent_swarm.cli.workflow:workflow", "Carry out stages that wait for each other."),
         "chat": Lazy("agent_swarm.cli.chat:chat", "Talk with agents, and read what they say."),
         "repo": Lazy("agent_swarm.cli.repo:repo", "Name the git repositories that tasks work on."),
         "kv": Lazy("agent_swarm.cli.kv:kv", "Keep small values for agents under keys."),

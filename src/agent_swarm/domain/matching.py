@@ -12,12 +12,18 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
+RUNNER_CAPABILITY = "runner.workflow"  # what parts of workflows require that servers carry out by themselves
+
 
 class AgentRole(StrEnum):
-    """Leads coordinate: they take only what is addressed to them. Workers take what they match."""
+    """Leads coordinate: they take only what is addressed to them. Workers take what they match.
+
+    A runner is a server itself: it takes parts of workflows and nothing else, and nobody else takes those.
+    """
 
     LEAD = "lead"
     WORKER = "worker"
+    RUNNER = "runner"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +85,7 @@ class Gap:
     other_agent: bool = False  # the task is for another agent
     lead_only_addressed: bool = False  # a lead takes only what is addressed to it
     other_swarm: bool = False  # the task belongs to a swarm, and the agent does not
+    runners_only: bool = False  # one of them is a server's own runner, and the other is not for those
 
     def __bool__(self) -> bool:
         return self.size() > 0
@@ -86,7 +93,7 @@ class Gap:
     def size(self) -> int:
         """How far off the agent is, to name the nearest one."""
         missing = len(self.missing_tags) + len(self.missing_capabilities)
-        return missing + self.other_agent + self.lead_only_addressed + self.other_swarm
+        return missing + self.other_agent + self.lead_only_addressed + self.other_swarm + self.runners_only
 
 
 def gap(agent: AgentProfile, needs: Requirements) -> Gap:
@@ -101,6 +108,7 @@ def gap(agent: AgentProfile, needs: Requirements) -> Gap:
         other_agent=needs.agent_id is not None and needs.agent_id != agent.id,
         lead_only_addressed=agent.agent_role is AgentRole.LEAD and needs.agent_id is None,
         other_swarm=needs.swarm_id is not None and needs.swarm_id != agent.swarm_id,
+        runners_only=(agent.agent_role is AgentRole.RUNNER) is not (RUNNER_CAPABILITY in needs.capabilities),
     )
 
 

@@ -99,7 +99,7 @@ class Profiles:
 
         A name that no profile has any more grants the narrowest: what was meant must not become more.
         """
-        name = task or agent or (self.lead if role is AgentRole.LEAD else self.worker)
+        name = task or agent or {AgentRole.LEAD: self.lead, AgentRole.WORKER: self.worker}.get(role, "")
         if not name:
             return Granted(WORKSPACE_WRITE, is_required=False)
         return Granted(self.by_name.get(name, _narrowest(name)), is_required=True)

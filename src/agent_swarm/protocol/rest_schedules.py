@@ -10,6 +10,7 @@ from agent_swarm.domain.schedules import Missed, Overlap, RunOutcome, ScheduleSt
 from agent_swarm.protocol import limits
 from agent_swarm.protocol.rest import BatchTaskInput, Input, Output, TaskInput, Text, at_most
 from agent_swarm.protocol.rest_explain import Reason
+from agent_swarm.protocol.rest_workflows import WorkflowRunInput
 
 RUN_TASKS = 20  # shown of each run
 
@@ -35,12 +36,13 @@ class RuleInput(Input):
 
 
 class ScheduleInput(RuleInput):
-    """Body of `POST /api/schedules`: a rule, and what it starts: one of `task` and `tasks`."""
+    """Body of `POST /api/schedules`: a rule, and what it starts: one of `task`, `tasks` and `workflow`."""
 
     name: Name
     description: Description = ""
     task: TaskInput | None = None
     tasks: Tasks | None = None  # a graph, as in `POST /api/tasks/batch`
+    workflow: WorkflowRunInput | None = None  # as in `POST /api/workflows`; of people alone
     missed: Missed = Missed.LATEST
     overlap: Overlap = Overlap.SKIP
     max_failures: MaxFailures = schedules.FAILURES  # in a row, until it pauses itself; 0: never
@@ -56,6 +58,7 @@ class SchedulePatch(RuleInput):
     description: Description | None = None
     task: TaskInput | None = None
     tasks: Tasks | None = None
+    workflow: WorkflowRunInput | None = None
     missed: Missed | None = None
     overlap: Overlap | None = None
     max_failures: MaxFailures | None = None
@@ -103,10 +106,11 @@ class Schedule(Output):
 
 
 class ScheduleDetail(Schedule):
-    """A schedule, whole: with `task` or `tasks`, as they were sent."""
+    """A schedule, whole: with `task`, `tasks` or `workflow`, as they were sent."""
 
     task: dict[str, Any] | None
     tasks: Annotated[list[dict[str, Any]], at_most(limits.BATCH_TASKS)] | None
+    workflow: dict[str, Any] | None
 
 
 class ScheduleList(Output):

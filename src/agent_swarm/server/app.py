@@ -51,6 +51,7 @@ from agent_swarm.server.routes import (
     tasks,
     triggers,
     users,
+    workflows,
 )
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.server.stopping import Stopping
@@ -85,6 +86,7 @@ FACES = (
     schedules,
     budgets,
     triggers,
+    workflows,
     health,
 )
 

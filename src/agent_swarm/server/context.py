@@ -26,6 +26,7 @@ from agent_swarm.services.tasks import Rules
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.services.triggers import Triggers
 from agent_swarm.services.webhooks.delivering import Courier
+from agent_swarm.services.workflows import Workflows
 from agent_swarm.store.base import Store
 
 
@@ -55,6 +56,7 @@ class Context:
     schedules: Schedules
     triggers: Triggers
     courier: Courier
+    workflows: Workflows
     notary: Notary
     messages: Messages
     channels: Channels

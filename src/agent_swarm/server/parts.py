@@ -34,6 +34,7 @@ from agent_swarm.server.pool import PoolContext
 from agent_swarm.server.profiles import profiles_of
 from agent_swarm.server.rates import RateLimits
 from agent_swarm.server.ring import EventRing
+from agent_swarm.server.runner.service import WorkflowRunner
 from agent_swarm.server.schedules import ScheduleClock
 from agent_swarm.server.service import Service
 from agent_swarm.server.settings import ServerSettings, stored_settings
@@ -65,10 +66,12 @@ from agent_swarm.services.trigger_firing import Carrier
 from agent_swarm.services.triggers import Triggers
 from agent_swarm.services.webhooks.delivering import Courier
 from agent_swarm.services.webhooks.sending import Sender
+from agent_swarm.services.workflows import Workflows
 from agent_swarm.store.batcher import BatchingStore
 from agent_swarm.vault.backends.reading import SecretReader
 from agent_swarm.vault.backends.resolver import SecretResolver
 from agent_swarm.vault.backends.settings import BackendSettings
+from agent_swarm.workflows.shell_use import ShellUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +125,7 @@ def make_parts(ground: Ground) -> Parts:
             Waking(store),
             ValueKeeping(store),
             UnservedWatch(store, minutes=settings.no_agent_minutes),
+            WorkflowRunner(context, pool.dispatcher, settings),
             context.door.denials,
             context.keeping_keys,
             *flag_watches(settings, store, metrics, context.redactor),
@@ -141,7 +145,7 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
     store, settings, vault, redactor = ground.store, ground.settings, ground.vault, ground.redactor
     keys = SigningKeys(vault)
     door = _door(store, settings, metrics, keys)
-    rules = Rules(caps=settings.caps, profiles=profiles_of(settings))
+    rules = Rules(caps=settings.caps, profiles=profiles_of(settings), shell=ShellUse(settings.workflow_shell))
     backends = SecretReader(ground.backends)
     secrets = SecretResolver(
         backends, timeout_seconds=ground.backends.timeout_seconds, cache_seconds=ground.backends.cache_seconds
@@ -164,6 +168,7 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
         courier=Courier(
             store, Sender(settings.webhook_hosts, seconds=settings.webhook_seconds), vault, secrets, redactor
         ),
+        workflows=Workflows(store, rules),
         notary=_notary(store, settings),
         messages=Messages(store, redactor, door.rates.message, most_hops=settings.message_hops),
         channels=Channels(store, redactor),

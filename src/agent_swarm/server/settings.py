@@ -23,6 +23,7 @@ from agent_swarm.server.setting_groups.nats import NatsOptions
 from agent_swarm.server.setting_groups.people import PeopleSettings
 from agent_swarm.server.setting_groups.texts import database_url_text, minutes, one_of
 from agent_swarm.server.setting_groups.webhooks import WebhookSettings
+from agent_swarm.server.setting_groups.workflows import WorkflowSettings
 from agent_swarm.store.address import DatabaseAddress, PostgresAddress, SqliteAddress, parse
 
 SYNCHRONOUS = ("full", "normal")
@@ -39,6 +40,7 @@ class ServerSettings(
     EmbeddingSettings,
     KeySettings,
     WebhookSettings,
+    WorkflowSettings,
 ):
     """How the server runs. Read from defaults, config.toml, stored configuration, environment, flags; later wins."""
 

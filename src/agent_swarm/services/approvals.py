@@ -34,7 +34,7 @@ class Approvals:
     def __init__(self, store: Store, redactor: Redactor, *, expiry: float = EXPIRY_SECONDS) -> None:
         self._store = store
         self._redactor = redactor
-        self._expiry = expiry
+        self.expiry = expiry
         self._waiting: dict[str, asyncio.Future[None]] = {}
 
     def news(self, approval_id: str) -> "asyncio.Future[None]":
@@ -57,7 +57,7 @@ class Approvals:
         """
         assert by.task_id is not None and by.agent_id is not None and by.fence is not None
         questions = _questions(wanted)
-        lasts = self._expiry if wanted.expires_in_seconds is None else wanted.expires_in_seconds
+        lasts = self.expiry if wanted.expires_in_seconds is None else wanted.expires_in_seconds
         asked = Approval(
             id=new_id() if key is None else str(uuid.uuid5(_NAMES, f"{by.task_id}\n{key}")),
             task_id=by.task_id,
@@ -129,6 +129,35 @@ class Approvals:
 
         found, following = await self._store.read(reading)
         return rest.ApprovalList(approvals=[_shown(one) for one in found], next_cursor=following)
+
+
+def question_for(
+    approval_id: str,
+    *,
+    task_id: str,
+    agent_id: str,
+    title: str,
+    details: str,
+    question: tuple[str, str, QuestionKind],
+) -> Approval:
+    """One question, for which a task pauses, under an id that whoever asks has chosen: asked again it is the same."""
+    name, text, kind = question
+    told = [task_id, name, text]
+    return Approval(
+        id=approval_id,
+        task_id=task_id,
+        attempt=0,
+        agent_id=agent_id,
+        title=title,
+        details=details,
+        questions=(Question(id=name, text=text, kind=kind).stored(),),
+        pauses=True,
+        asked_digest=hashlib.sha256(orjson.dumps(told)).hexdigest(),
+        status=ApprovalStatus.OPEN,
+        asked_at=0,
+        expires_at=0,
+        answers={},
+    )
 
 
 def answers_to(queries: Queries, task_id: str) -> str:

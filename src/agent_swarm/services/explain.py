@@ -6,6 +6,7 @@ from dataclasses import replace
 from agent_swarm.domain.budgets import rolled
 from agent_swarm.domain.explain import explain as judge
 from agent_swarm.domain.explanation import Candidate, Facts, OpenQuestion, Upstream
+from agent_swarm.domain.matching import gap
 from agent_swarm.domain.offers import OfferStatus
 from agent_swarm.domain.tasks import AttemptOutcome, TaskState
 from agent_swarm.domain.time import SECOND
@@ -77,7 +78,11 @@ def _facts(queries: Queries, record: TaskRecord, now: int) -> Facts:
             Upstream(id=edge.other_id, title=edge.other_title, status=edge.other_status, on_failure=edge.on_failure)
             for edge in queries.upstreams(spec.id)
         ],
-        agents=[_candidate(agent, holds, rests, now) for agent in queries.agents()],
+        agents=[
+            _candidate(agent, holds, rests, now)
+            for agent in queries.agents()
+            if not gap(agent.profile, needs).runners_only  # servers, which are no agents for this
+        ],
         started_at=attempt.started_at if attempt else None,
         claimed_at=attempt.claimed_at if attempt else None,
         finished_at=record.finished_at,

@@ -12,9 +12,11 @@ from pydantic import ValidationError
 from agent_swarm.domain.errors import Denied, InvalidInput, SwarmError
 from agent_swarm.domain.matching import AgentRole
 from agent_swarm.protocol import limits, rest
+from agent_swarm.protocol.rest_workflows import WorkflowRunInput
 from agent_swarm.services import tasks
 from agent_swarm.services.tasks import Rules
 from agent_swarm.services.tokens import Identity, Scope, scopes_of
+from agent_swarm.services.workflow_starting import run_of
 from agent_swarm.store.base import Queries
 from agent_swarm.store.families.schedules import SCHEDULE_WORK, Schedule
 from agent_swarm.store.operations import Asked, CreateTasks, FireSchedule, Problem
@@ -48,6 +50,8 @@ def firing_of(schedule: Schedule, rules: Rules, *, asked: Asked | None = None) -
 
 def filing(queries: Queries, starts: Mapping[str, Any], *, by: Identity, rules: Rules) -> CreateTasks:
     """What files the stored work of a schedule or a trigger now. Raises what filing it by hand raises."""
+    if "workflow" in starts:
+        return CreateTasks(tasks=run_of(queries, _parsed_workflow(starts), by=by, rules=rules), actor=by.actor)
     wanted = _parsed(starts)
     known = tasks.look_up(wanted, by=by, profiles=rules.profiles)(queries)
     if known.own is not None and not known.own.profile.may_file:
@@ -61,10 +65,13 @@ def filing(queries: Queries, starts: Mapping[str, Any], *, by: Identity, rules: 
 
 
 def maker_of(schedule: Schedule) -> Identity:
-    """Whoever made the schedule, as if that one filed now: an agent below the task it had, with its caps."""
+    """Whoever made the schedule, as if that one filed now: an agent below the task it had, with its caps.
+
+    Whether a person may have scripts of workflows run was looked at when the schedule was made, and is not again.
+    """
     is_agent = schedule.task_id is not None
     kind = TokenKind.ATTEMPT if is_agent else TokenKind.OPERATOR
-    scopes = scopes_of(kind, AgentRole.LEAD) if is_agent else (Scope.TASKS_WRITE.value,)
+    scopes = scopes_of(kind, AgentRole.LEAD) if is_agent else (Scope.TASKS_WRITE.value, Scope.WORKFLOWS_ADMIN.value)
     return Identity(
         kind=kind,
         token_id=f"schedule:{schedule.id}",
@@ -75,17 +82,21 @@ def maker_of(schedule: Schedule) -> Identity:
     )
 
 
-def starts_of(task: rest.TaskInput | None, graph: list[rest.BatchTaskInput] | None) -> dict[str, Any]:
-    """What is started, as it is stored. Raises InvalidInput unless exactly one of the two is given."""
-    if (task is None) == (graph is None):
+def starts_of(
+    task: rest.TaskInput | None, graph: list[rest.BatchTaskInput] | None, workflow: WorkflowRunInput | None = None
+) -> dict[str, Any]:
+    """What is started, as it is stored. Raises InvalidInput unless exactly one of the three is given."""
+    if sum(one is not None for one in (task, graph, workflow)) != 1:
         raise InvalidInput(
-            "a schedule starts one of task and tasks",
-            hint="send `task` for one, or `tasks` for a graph",
+            "a schedule starts one of task, tasks and workflow",
+            hint="send `task` for one, `tasks` for a graph, or `workflow` with its `source`",
             details={"field": "task"},
         )
     plain = {"mode": "json", "by_alias": True, "exclude_unset": True}
     if task is not None:
         return {"task": task.model_dump(**plain)}  # type: ignore[arg-type]  # as pydantic names them
+    if workflow is not None:
+        return {"workflow": workflow.model_dump(**plain)}  # type: ignore[arg-type]
     return {"tasks": [one.model_dump(**plain) for one in graph or ()]}  # type: ignore[arg-type]
 
 
@@ -106,3 +117,11 @@ def _parsed(starts: Mapping[str, Any]) -> list[rest.BatchTaskInput]:
     if not wanted:
         raise InvalidInput("the schedule starts nothing", hint="give it a task")
     return wanted
+
+
+def _parsed_workflow(starts: Mapping[str, Any]) -> WorkflowRunInput:
+    try:
+        return WorkflowRunInput.model_validate(starts["workflow"])
+    except ValidationError as exc:
+        problem = exc.errors(include_url=False, include_input=False)[0]
+        raise InvalidInput(f"the workflow that the schedule starts does not fit: {problem['msg']}") from None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from agent_swarm.domain import mentions
 from agent_swarm.domain.errors import InvalidInput, TooLarge, UnknownReference
 from agent_swarm.domain.ids import normalize_id
+from agent_swarm.domain.matching import AgentRole
 from agent_swarm.domain.mentions import Mentions
 from agent_swarm.domain.messages import MEMBERS, RECIPIENTS
 from agent_swarm.services.harnesses import COMMANDED
@@ -47,7 +48,7 @@ class People:
     def everybody(self) -> Sequence[str]:
         """All agents, as recipients; more than a message may have where they are that many."""
         found = self._noted(self.queries.agents(limit=RECIPIENTS + 2))
-        return [f"{_AGENT}{agent.profile.id}" for agent in found]
+        return [f"{_AGENT}{agent.profile.id}" for agent in found if not _is_runner(agent)]
 
     def _noted(self, agents: Sequence[AgentRecord]) -> Sequence[AgentRecord]:
         self._seen.update((agent.profile.id, agent) for agent in agents)
@@ -90,7 +91,12 @@ class People:
     def can_converse(self, actor: str) -> bool:
         """Whether it is an agent that can be talked to by a task of its own."""
         agent = self.one(actor.removeprefix(_AGENT)) if actor.startswith(_AGENT) else None
-        return agent is not None and agent.harness not in COMMANDED
+        return agent is not None and agent.harness not in COMMANDED and not _is_runner(agent)
+
+
+def _is_runner(agent: AgentRecord) -> bool:
+    """A server, which reads nothing."""
+    return agent.profile.agent_role is AgentRole.RUNNER
 
 
 def members_of(queries: Queries, channel: str) -> list[str]:

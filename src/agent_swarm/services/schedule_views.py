@@ -26,7 +26,7 @@ def whole(schedule: Schedule, work: ScheduleWork | None, *, with_paths: bool) ->
     if not with_paths:
         task = task and task_without_paths(task)
         tasks = tasks and [task_without_paths(one) for one in tasks]
-    return rest.ScheduleDetail(**_fields(schedule), task=task, tasks=tasks)
+    return rest.ScheduleDetail(**_fields(schedule), task=task, tasks=tasks, workflow=starts.get("workflow"))
 
 
 def rule(when: Rule) -> rest.ScheduleRule:

@@ -19,6 +19,7 @@ from agent_swarm.services import cursors, schedule_views
 from agent_swarm.services.firing import filing, firing_of, maker_of, starts_of
 from agent_swarm.services.tasks import Rules
 from agent_swarm.services.tokens import Identity, Scope
+from agent_swarm.services.workflow_starting import read, require_allowed
 from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.families.schedules import (
     SCHEDULE_NAMES,
@@ -57,7 +58,7 @@ class Schedules:
     ) -> rest.ScheduleDetail:
         """Add a schedule. Raises InvalidInput, AlreadyExists, CapReached, and what filing its work now would raise."""
         now = self._store.now()
-        starts = starts_of(wanted.task, wanted.tasks)
+        starts = starts_of(wanted.task, wanted.tasks, wanted.workflow)
         await self._store.read(lambda queries: filing(queries, starts, by=by, rules=self._rules))
         rule, until = rule_of(wanted, now), _instant(wanted.until, "until")
         schedule = Schedule(
@@ -113,8 +114,10 @@ class Schedules:
         found = await self._store.read(lambda queries: _visible(queries, named, by))
         given = wanted.model_fields_set
         work = None
-        if given & {"task", "tasks"}:
-            starts = starts_of(wanted.task, wanted.tasks)
+        if given & {"task", "tasks", "workflow"}:
+            starts = starts_of(wanted.task, wanted.tasks, wanted.workflow)
+            if wanted.workflow is not None:
+                require_allowed(read(wanted.workflow), by, self._rules)
             await self._store.read(lambda queries: filing(queries, starts, by=_as_maker(found, by), rules=self._rules))
             work = ScheduleWork(schedule_id=found.id, starts=starts)
         changed = _changed(found, wanted, given, now)

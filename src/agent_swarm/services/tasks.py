@@ -32,6 +32,7 @@ from agent_swarm.store.families.task_terms import TASK_TERMS, TaskTerms
 from agent_swarm.store.families.triggers import TRIGGER_WORK, TRIGGERS, TaskTrigger
 from agent_swarm.store.operations import Capped, Created, CreateTasks, Idempotency, NewTask, OfferedTo
 from agent_swarm.store.records import DependencyRecord, Edge, TaskRecord, TaskSpec
+from agent_swarm.workflows.shell_use import ShellUse
 
 DEEPEST = 32  # levels of tasks that file tasks; a loop of agents that delegate ends here
 
@@ -54,6 +55,7 @@ class Rules:
     caps: Caps = Caps()
     agent_caps: AgentCaps = AgentCaps()
     profiles: Profiles = STANDARD
+    shell: ShellUse = ShellUse.ADMIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,9 @@ class Scope(StrEnum):
     BUDGETS_WRITE = "budgets:write"
     TRIGGERS_READ = "triggers:read"
     TRIGGERS_WRITE = "triggers:write"  # also where webhooks go
+    WORKFLOWS_READ = "workflows:read"
+    WORKFLOWS_WRITE = "workflows:write"
+    WORKFLOWS_ADMIN = "workflows:admin"  # have scripts run on the server's own machine
     USERS_ADMIN = "users:admin"  # users, their sessions, and the keys that sign for them
 
 

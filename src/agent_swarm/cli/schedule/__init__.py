@@ -6,7 +6,7 @@ from agent_swarm.cli.lazy import Lazy, LazyGroup
 
 COMMANDS = {
     "Commands": {
-        "add": Lazy("agent_swarm.cli.schedule.adding:add", "Have a task or a graph started by the clock."),
+        "add": Lazy("agent_swarm.cli.schedule.adding:add", "Have a task, a graph or a workflow started by the clock."),
         "ls": Lazy("agent_swarm.cli.schedule.showing:ls", "List schedules by name."),
         "show": Lazy("agent_swarm.cli.schedule.showing:show", "Show a schedule and its latest runs."),
         "next": Lazy("agent_swarm.cli.schedule.ahead:next_", "Show the next times of a schedule, or of a rule."),

@@ -16,6 +16,8 @@ from agent_swarm.cli.schedule.told import path_of, tell
 @rule_options
 @click.option("--file", "-f", metavar="FILE", help="Read the prompt from FILE; - is standard input.")
 @click.option("--graph", metavar="FILE", help="Start the tasks of a JSON file, as `task graph` files them.")
+@click.option("--workflow", metavar="FILE", help="Start a workflow from a YAML file.")
+@click.option("--input", "-i", "inputs", multiple=True, metavar="NAME=VALUE", help="What the workflow is given.")
 @click.option("--title", help="Default: the first line of the prompt.")
 @click.option("--tags", "-t", multiple=True, type=Labels(), help="What it is about, as a,b.")
 @click.option("--needs", multiple=True, type=Labels(), help="What its worker must have: tags or capabilities, as a,b.")
@@ -42,22 +44,25 @@ def add(
     *,
     name: str,
     graph: str | None,
+    workflow: str | None,
+    inputs: tuple[str, ...],
     description: str | None,
     paused: bool,
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Have a task or a graph started by the clock.
+    """Have a task, a graph or a workflow started by the clock.
 
     \b
     Examples:
       agent-swarm schedule add nightly "Update the dependencies" --cron "0 3 * * *" --tz Europe/Paris --project shop
       agent-swarm schedule add watch "Look at the open alerts" --every 15m --overlap skip
       agent-swarm schedule add release --graph release.json --at 2026-12-01T09:00
+      agent-swarm schedule add checks --workflow checks.yaml --input branch=main --cron "0 4 * * *"
     """
     rule, policies = rule_input(given), policy_input(given)
     require_rule(rule)
-    body = {"name": name, **rule, **policies, **_work(client, graph, given)}
+    body = {"name": name, **rule, **policies, **_work(client, graph, workflow, inputs, given)}
     if description is not None:
         body["description"] = description
     if paused:
@@ -102,15 +107,27 @@ def edit(
     tell(client.patch(path_of(name), body), as_json=as_json)
 
 
-def _work(client: Client, graph: str | None, given: dict[str, Any]) -> dict[str, Any]:
-    """What is started: `task` by the flags, or `tasks` from a file."""
-    if graph is None:
+def _work(
+    client: Client, graph: str | None, workflow: str | None, inputs: tuple[str, ...], given: dict[str, Any]
+) -> dict[str, Any]:
+    """What is started: `task` by the flags, or `tasks` or `workflow` from a file."""
+    if graph is None and workflow is None:
+        if inputs:
+            raise click.UsageError("--input goes with --workflow", click.get_current_context())
         from agent_swarm.cli.task.add import task_input
 
         return {"task": task_input(client, depends_on=(), parent=None, start_at=None, with_results=None, **given)}
-    if any(value not in (None, ()) for value in given.values()):
-        raise click.UsageError("--graph says everything about its tasks itself", click.get_current_context())
+    if any(value not in (None, ()) for value in given.values()) or (graph is not None and workflow is not None):
+        raise click.UsageError(
+            "--graph and --workflow say everything about their tasks themselves", click.get_current_context()
+        )
+    if workflow is not None:
+        from agent_swarm.cli.workflow.files import inputs_of, read_file
+
+        text, found = read_file(workflow)
+        return {"workflow": {"source": text, "inputs": inputs_of(found, inputs)}}
     from agent_swarm.cli.task.files import read_text
     from agent_swarm.cli.task.graph import parsed
 
+    assert graph is not None
     return {"tasks": parsed(read_text(graph, what="graph"), graph)}

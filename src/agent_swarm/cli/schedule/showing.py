@@ -58,7 +58,11 @@ def show(client: Client, *, name: str, as_json: bool) -> None:
     if found["description"]:
         say(printable(found["description"]))
     work = found["task"] or {}
-    starts = work.get("title") or one_line(work.get("prompt")) or f"a graph of {len(found['tasks'] or ())} tasks"
+    starts = (
+        "a workflow"
+        if found["workflow"]
+        else work.get("title") or one_line(work.get("prompt")) or f"a graph of {len(found['tasks'] or ())} tasks"
+    )
     say(f"starts: {printable(starts)}")
     say(f"missed runs: {found['missed']}, overlap: {found['overlap']}, failures in a row: {found['failures']}")
     if runs:

@@ -15,6 +15,7 @@ from agent_swarm.store.applying import caps, offers
 from agent_swarm.store.applying.budgets import add_budget
 from agent_swarm.store.applying.work import NOTHING_TOLD, Work
 from agent_swarm.store.families import offers as kept
+from agent_swarm.store.families import workflows
 from agent_swarm.store.families.swarms import unknown_swarm_in
 from agent_swarm.store.families.task_terms import TASK_TERMS
 from agent_swarm.store.families.triggers import TRIGGER_WORK, TRIGGERS
@@ -102,6 +103,8 @@ def create_task(work: Work, new: ops.NewTask, actor: str) -> TaskRecord:
         add_budget(work, budget, actor=actor)
     work.add(TRIGGERS, [replace(one.trigger, created_at=work.now) for one in new.triggers])
     work.add(TRIGGER_WORK, [one.work for one in new.triggers])
+    if new.part is not None:
+        workflows.put(work, new.part)
     caps.note_filed(work, new)
     work.tell(entry, *created)
     work.note(None, state, entry)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from agent_swarm.store.families.stated_outcomes import StatedOutcome
     from agent_swarm.store.families.task_terms import TaskTerms
     from agent_swarm.store.families.triggers import TaskTrigger
+    from agent_swarm.store.families.workflows import WorkflowPart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ class NewTask:
     terms: "TaskTerms | None" = None  # where `spec.has_terms`
     budgets: tuple[Budget, ...] = ()  # its own; with `spec.id`, and `begun` when it is filed
     triggers: "tuple[TaskTrigger, ...]" = ()
+    part: "WorkflowPart | None" = None  # of one that is part of a workflow
 
     @property
     def is_claimable(self) -> bool:

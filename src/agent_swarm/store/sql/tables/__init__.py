@@ -67,6 +67,7 @@ from agent_swarm.store.sql.tables.work import (
     task_wait,
     usage,
 )
+from agent_swarm.store.sql.tables.workflows import workflow_part, workflow_run
 
 __all__ = [
     "agent",
@@ -142,4 +143,6 @@ __all__ = [
     "user_session",
     "waiting_message",
     "wake_call",
+    "workflow_part",
+    "workflow_run",
 ]
