@@ -2,12 +2,14 @@
 
 `source` is the exact text and stands in its file once. A guard that was moved or rewritten is adapted here; one for
 which no test fails needs a test, not a smaller mutation. Those of several servers, of secrets, of messages, of
-notes, of approvals, of agents below agents, of swarms, of schedules and of triggers are in the modules beside.
+notes, of approvals, of agents below agents, of swarms, of schedules, of triggers and of budgets are in the modules
+beside.
 """
 
 from scripts.guards import (
     of_agents,
     of_approvals,
+    of_budgets,
     of_deadlines,
     of_leads,
     of_limits,
@@ -595,5 +597,6 @@ GUARDS = (
     *of_swarms.GUARDS,
     *of_schedules.GUARDS,
     *of_triggers.GUARDS,
+    *of_budgets.GUARDS,
     *of_workflows.GUARDS,
 )

@@ -37,6 +37,15 @@ def test_given_a_connection_that_breaks_when_creating_then_the_same_is_sent_agai
     assert all(request.json() == {"prompt": "Build"} for request in recorded_server.requests)
 
 
+def test_given_anything_in_the_place_of_an_id_when_it_is_sent_then_the_server_says_that_it_is_none(
+    client: Client, recorded_server: RecordedServer
+) -> None:
+    recorded_server.will(refusal("unknownTask", 404))
+    with pytest.raises(UnknownTask):
+        client.get("/api/tasks/two words\n\u00e9 and%20one", {"limit": 3})
+    assert recorded_server.requests[0].path == "/api/tasks/two%20words%0A%C3%A9%20and%20one?limit=3"
+
+
 def test_given_two_creates_then_each_has_a_key_of_its_own(client: Client, recorded_server: RecordedServer) -> None:
     recorded_server.will(answer(TASK, 201))
     client.create("/api/tasks", {"prompt": "Build"})

@@ -202,6 +202,16 @@ def test_given_what_a_shutdown_paused_when_another_agent_registers_then_it_stays
     assert isinstance(commands.decide(paused, commands.Resume(task_id=paused.id, agent_id="ada"), now=NOW), Change)
 
 
+@given(states(set(TaskStatus)))
+def test_given_a_task_that_no_budget_has_paused_when_more_is_denied_then_it_stays(state: TaskState) -> None:
+    decision = commands.decide(state, commands.Unfund(task_id=state.id), now=NOW)
+    if (state.status, state.pause_reason) != (TaskStatus.PAUSED, PauseReason.BUDGET):
+        assert decision == Repeat(state)
+    else:
+        assert isinstance(decision, Change)
+        assert (decision.state.status, decision.detail) == (TaskStatus.FAILED, {"reason": "budget"})
+
+
 @given(states(set(TaskStatus) - sources_of(Verb.CLAIM)))
 def test_given_a_task_that_cannot_be_claimed_when_it_is_then_that_is_refused(state: TaskState) -> None:
     with pytest.raises(IllegalTransition):

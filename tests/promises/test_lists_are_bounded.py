@@ -40,6 +40,7 @@ PAGED = {
     "/api/approvals": ("approvals", "id"),
     "/api/agents/{id}/profile/versions": ("versions", "version"),
     "/api/schedules": ("schedules", "id"),
+    "/api/budgets": ("budgets", "id"),
     "/api/triggers": ("triggers", "id"),
     "/api/workflows": ("runs", "id"),
 }
@@ -70,6 +71,7 @@ DETAILS = {
     "/api/schedules/{idOrName}/explain",
     "/api/schedules/{idOrName}/next",
     "/api/schedules/{idOrName}/runs",
+    "/api/reports/costs",
     "/api/triggers/{idOrName}",
     "/api/triggers/{idOrName}/deliveries",
     "/api/workflows/{id}",
@@ -116,6 +118,7 @@ class Full:
             await world.call("PUT", f"/api/kv/swarm/k{number}", json={"value": number})
             schedule = {"name": f"s{number}", "at": "2040-01-01T00:00:00Z", "task": {"prompt": "x"}}
             await world.post("/api/schedules", schedule)
+            await world.post("/api/budgets", {"scope": "agent", "scopeId": agent.id, "capUsd": 1_000})
             does = {"createTask": {"prompt": "x"}}
             await world.post("/api/triggers", {"name": f"t{number}", "on": "failed", "do": does})
             await world.post("/api/workflows", {"workflow": {"name": "w", "stages": [{"name": "a", "kind": "noop"}]}})

@@ -20,7 +20,7 @@ from agent_swarm.store.events import task_event
 from agent_swarm.store.records import AttemptReport
 
 EVENT = re.compile(
-    r"(?:agent|approval|audit|auth|channel|config|key|killSwitch|kv|memory|message|project|schedule|session|signingKey|swarm|task|token|trigger|user)\.(?!name|email|toml|json|sqlite|example)[a-z][A-Za-z]+"
+    r"(?:agent|approval|audit|auth|budget|channel|config|key|killSwitch|kv|memory|message|project|schedule|session|signingKey|swarm|task|token|trigger|user)\.(?!name|email|toml|json|sqlite|example)[a-z][A-Za-z]+"
 )
 FAMILIES = (
     "kv",
@@ -43,7 +43,10 @@ EMITTERS = (
     "domain/offers.py",
     "store/rows.py",
     "services/signed_history.py",
+    "store/applying/admission.py",
     "store/applying/approvals.py",
+    "store/applying/budgets.py",
+    "store/applying/ledger.py",
     "store/applying/swarms.py",
     "store/applying/schedules.py",
     "store/scheduling.py",

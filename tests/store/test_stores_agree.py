@@ -92,7 +92,8 @@ _VERBS: dict[type, Verb] = {
     commands.Promote: Verb.PROMOTE,
 }
 # A worker never fails what waits: that is what happens to dependants, which no command says.
-_BY_DEPENDENCY = {("Fail", "backlog", "changed"), ("Fail", "blocked", "changed")}
+# Nor what is paused: that fails where a person denies more money.
+_BY_DEPENDENCY = {("Fail", status, "changed") for status in ("backlog", "blocked", "paused")}
 
 
 class StoreHistories(RecordMoves, WaitMoves, SwarmMoves, OfferMoves, AgentMoves):

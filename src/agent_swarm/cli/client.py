@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from agent_swarm import __version__
 from agent_swarm.cli.address import Server
@@ -27,6 +27,7 @@ CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 RETRY_SECONDS = (0.1, 0.4, 1.0, 2.0)  # a restarting server is back within 1.5 s
 REPLY_BYTES = 256 * 1024 * 1024
+_OF_PATHS = "/?&=%:@!$'()*+,;~"  # what people type instead of an id may have anything else, too
 
 
 class Client:
@@ -110,7 +111,7 @@ class Client:
         try:
             connection.request(
                 method,
-                urlsplit(self.server.url).path + path,
+                urlsplit(self.server.url).path + quote(path, safe=_OF_PATHS),
                 content,
                 {
                     **request_headers(self.server),

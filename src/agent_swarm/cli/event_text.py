@@ -38,6 +38,7 @@ PLAIN = {
     "task.pauseRequested": "asked to pause",
     "task.resumed": "is queued again",
     "task.shelved": "went to the backlog",
+    "task.waitsForBudget": "waits until its budget has room",
     "task.promoted": "came out of the backlog",
 }
 
@@ -244,6 +245,20 @@ def _of_schedules(event_type: str, data: Mapping[str, Any]) -> str:
     return f"{name} {_SCHEDULES.get(event_type, '')}"
 
 
+def _of_budgets(event_type: str, data: Mapping[str, Any]) -> str:
+    spent = f"${data.get('spentUsd', 0):.2f} and {data.get('spentTokens', 0):,} tokens are spent"
+    return f"{data.get('name', '')} {_BUDGETS.get(event_type, '')}; {spent}"
+
+
+_BUDGETS = {
+    "budget.created": "caps what may be spent",
+    "budget.changed": "was changed",
+    "budget.removed": "is no more",
+    "budget.renewed": "begins a new day",
+    "budget.reached": "is used up",
+    "budget.shut": "has no room for another attempt",
+    "budget.opened": "has room for all who waited",
+}
 _SCHEDULES = {
     "schedule.resumed": "goes on",
     "schedule.finished": "has no run left",
@@ -324,6 +339,7 @@ TELLERS: Mapping[str, Callable[[str, Mapping[str, Any]], str]] = {
     "kv": _of_values,
     "memory": _of_memory,
     "schedule": _of_schedules,
+    "budget": _of_budgets,
     "trigger": _of_triggers,
     **dict.fromkeys(("user", "session", "signingKey", "auth"), _of_people),
 }

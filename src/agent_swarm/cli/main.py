@@ -35,6 +35,7 @@ COMMANDS = {
         "overview": Lazy("agent_swarm.cli.overview:overview", "Show what runs, what waits and who works."),
         "swarm": Lazy("agent_swarm.cli.swarm:swarm", "Group agents and tasks, under a name."),
         "agent": Lazy("agent_swarm.cli.agent:agent", "Show the agents."),
+        "budget": Lazy("agent_swarm.cli.budget:budget", "Cap what may be spent, and see what was."),
         "approval": Lazy("agent_swarm.cli.approval:approval", "Answer what agents ask."),
         "watch": Lazy("agent_swarm.cli.watch:watch", "Print events as they happen, one line each."),
     },

@@ -136,6 +136,13 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unfund:
+    """A person has said that no more is spent: what was paused for its budget fails."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shelve:
     """Into the backlog."""
 
@@ -162,6 +169,7 @@ Command = (
     | ConfirmKill
     | RequestPause
     | Resume
+    | Unfund
     | Shelve
     | Promote
     | offers.Offer
@@ -180,8 +188,8 @@ def decide(task: TaskState, command: Command, *, now: int) -> Change | Repeat:
             return _lose(task, now, command.jitter, "superseded") if task.is_held else Repeat(task)
         case Tick():
             return tick(task, now=now, jitter=command.jitter)
-        case Cancel():
-            return _cancel(task)
+        case Cancel() | Unfund():
+            return _cancel(task) if isinstance(command, Cancel) else _unfund(task)
         case Kill():
             return _kill(task, now)
         case ConfirmKill():
@@ -459,6 +467,13 @@ def _resume(task: TaskState, agent_id: str | None, now: int) -> Change | Repeat:
     if agent_id is None:
         task = changed(task, pinned_agent=None, pinned_until=None)
     return Change(queued(changed(task, pause_reason=None), now), Verb.RESUME, "task.resumed")
+
+
+def _unfund(task: TaskState) -> Change | Repeat:
+    if (task.status, task.pause_reason) != (TaskStatus.PAUSED, PauseReason.BUDGET):
+        return Repeat(task)
+    failed = changed(task, status=after(task.id, task.status, Verb.FAIL), pause_reason=None)
+    return Change(failed, Verb.FAIL, "task.failed", detail={"reason": "budget"})
 
 
 def _promote(task: TaskState, now: int) -> Change:

@@ -208,6 +208,12 @@ class CapReached(Conflict):
     code = "capReached"
 
 
+class BudgetExhausted(Conflict):
+    """A budget of the agent has no room for another attempt; `details` name it."""
+
+    code = "budgetExhausted"
+
+
 class Superseded(Conflict):
     """A newer process runs under this AGENT_ID; this one must stop."""
 

@@ -7,6 +7,7 @@ unblock it. What keeps an attempt that an agent has is said by `explain_attempt`
 from collections.abc import Sequence
 from dataclasses import replace
 
+from agent_swarm.domain import explain_budget
 from agent_swarm.domain.dependencies import Consequence, consequence
 from agent_swarm.domain.explain_attempt import cancel_not_heard, held, reasons_of_held, waits_for_answer
 from agent_swarm.domain.explanation import Candidate, Explanation, Facts, Reason, Upstream
@@ -37,7 +38,9 @@ def explain(facts: Facts) -> Explanation:
             reasons = [*_killed(facts), *map(_dependency, _open_edges(facts))]
             return _waiting("it waits for other tasks", reasons)
         case TaskStatus.PENDING:
-            reasons = [*_killed(facts), *_paused_swarm(facts), *_timed(facts), *_resume_pin(facts), *_agents(facts)]
+            held_back = explain_budget.without_room(facts)
+            timed = [] if held_back and explain_budget.is_put_aside(facts) else _timed(facts)
+            reasons = [*_killed(facts), *_paused_swarm(facts), *held_back, *timed, *_resume_pin(facts), *_agents(facts)]
             return _waiting("it waits in the queue", reasons)
         case TaskStatus.OFFERED:
             return _waiting("it is offered to an agent", [*_killed(facts), _offered(facts)])
@@ -419,6 +422,8 @@ def _paused_for(facts: Facts) -> Reason:
             "its agent waits for the end of the tasks below it",
             f"their end: agent-swarm task list --parent {task.id}; or resume it now: agent-swarm task resume",
         )
+    if task.pause_reason is PauseReason.BUDGET:
+        return explain_budget.interrupted(facts)
     if task.pause_reason is PauseReason.STOP:
         return Reason("agentStopped", "its agent was stopped", "nothing: the server queues it for others at once")
     if task.pause_reason is PauseReason.RELEASE:

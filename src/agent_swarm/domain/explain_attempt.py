@@ -101,6 +101,7 @@ def waits_for_answer(question: OpenQuestion) -> Reason:
 _PAUSED_FOR = {
     PauseReason.APPROVAL: "an answer",
     PauseReason.TASKS: "the tasks below it",
+    PauseReason.BUDGET: "room in its budget",
     PauseReason.RELEASE: "others, as its agent gives it back",
     PauseReason.STOP: "the stop of its agent",
 }

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent_swarm.domain.budgets import Budget
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import AgentProfile, Requirements
@@ -63,7 +64,7 @@ class Facts:
     `unserved_since` is since when no agent that is online could take it, `cancelled_at` when the attempt that was
     current was cancelled, `last_line_at` when the agent last showed what it does, `agent_ended` that it has ended,
     `killed` are the switches of the kill switch that are on, `was_accepted` says that the agent it is pinned to has
-    accepted it.
+    accepted it. `budgets` are in the period of `now`.
     """
 
     task: TaskState
@@ -86,6 +87,7 @@ class Facts:
     swarm: Swarm | None = None  # the one it belongs to
     questions: Sequence[OpenQuestion] = ()
     was_accepted: bool = False
+    budgets: Sequence[Budget] = ()  # those that it counts for
     failure_code: str = ""  # of the latest attempt
 
     def name_of(self, agent_id: str) -> str:

@@ -77,6 +77,7 @@ TRANSITIONS: dict[tuple[TaskStatus, Verb], TaskStatus] = {
     (_S.RUNNING, _V.PAUSE): _S.PAUSED,
     (_S.RUNNING, _V.KILL): _S.PAUSED,
     (_S.PAUSED, _V.RESUME): _S.PENDING,
+    (_S.PAUSED, _V.FAIL): _S.FAILED,
     **{(status, _V.CANCEL): _S.CANCELLED for status in _S if status not in TERMINAL},
 }
 
@@ -127,6 +128,7 @@ class PauseReason(StrEnum):
     APPROVAL = "approval"  # by the answer to what it asked, or by its expiry
     TASKS = "tasks"  # by the end of the tasks below it
     KILL = "kill"  # by a person, once the kill switch is lifted
+    BUDGET = "budget"  # by room in its budget: a person says so, or a new day begins
     RELEASE = "release"  # by the server, for others, as soon as the run of an agent that gave it back has ended
     STOP = "stop"  # by the server, for others, as soon as the run of an agent that was stopped has ended
 

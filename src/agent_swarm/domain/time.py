@@ -11,6 +11,7 @@ from typing import NewType
 Instant = NewType("Instant", int)
 
 SECOND = 1_000_000
+DAY = 86_400 * SECOND
 
 
 def micros(span: timedelta) -> int:

@@ -78,6 +78,7 @@ REGISTRY: dict[str, ErrorSpec] = {
         ErrorSpec(domain.CannotBeEnforced, 409),
         ErrorSpec(domain.AgentStopped, 409),
         ErrorSpec(domain.CapReached, 409),
+        ErrorSpec(domain.BudgetExhausted, 409),
         ErrorSpec(domain.Superseded, 409),
         ErrorSpec(domain.SecretUnreadable, 409),
         ErrorSpec(domain.EncryptionKeyMissing, 409),

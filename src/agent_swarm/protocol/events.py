@@ -33,7 +33,7 @@ EVENT_TYPES: dict[str, str] = {
     "swarm.left": "An agent is not in the swarm any more: {name, agentId}",
     "swarm.deleted": "The swarm is no more, and its agents are in none: {name, agents}",
     "task.created": "A task was filed: {title, status, priority, parentTaskId?, retryOf?}",
-    "task.ready": "A timer let a waiting task into the queue: {}",
+    "task.ready": "A timer, or room in a budget, let a waiting task into the queue: {}",
     "task.unpinned": "A task no longer waits for one agent: {}",
     "task.offered": "The task is shown to one agent, which may take it: {agentId, expiresAt}",
     "task.offerAccepted": "The agent takes the task; until then nobody else gets it: {agentId, until}",
@@ -55,8 +55,8 @@ EVENT_TYPES: dict[str, str] = {
         "{reason, agentId?, failureClass?, retryAt?, code?, message?, branch?, commit?}"
     ),
     "task.pauseRequested": (
-        "A pause was asked for, by a person, for an answer, as its agent was stopped or gives the task back: "
-        "{agentId, fence, reason?, note?}"
+        "A pause was asked for, by a person, for an answer, by a budget, as its agent was stopped or gives it back: "
+        "{agentId, fence, reason?, note?, budgetId?, budget?}"
     ),
     "task.paused": "The attempt was interrupted and can go on: {reason, agentId?, lost?, branch?, commit?}",
     "task.killed": "The kill switch ended the attempt; the task is paused: {agentId, endedFence, activation}",
@@ -70,6 +70,14 @@ EVENT_TYPES: dict[str, str] = {
         "{requires: {tags, capabilities, agentId?}, since, tasks}"
     ),
     "task.usageBooked": "Money and tokens were spent: {inputTokens, outputTokens, costUsd, model?}",
+    "task.waitsForBudget": "The task left the queue until a budget has room for it: {budgetId, budget}",
+    "budget.created": "What may be spent is capped: {name, scope, scopeId, spentUsd, spentTokens, capUsd?, capTokens?}",
+    "budget.changed": "A budget is another one, by a person: {name, scope, scopeId, spentUsd, spentTokens, …}",
+    "budget.removed": "A budget is no more: {name, scope, scopeId, spentUsd, spentTokens, …}",
+    "budget.renewed": "A new period of a budget has begun: {name, scope, scopeId, spentUsd, spentTokens, …}",
+    "budget.reached": "All of a budget is spent: {name, scope, scopeId, spentUsd, spentTokens, …}",
+    "budget.shut": "A budget had no room for another attempt: {name, scope, scopeId, spentUsd, spentTokens, …}",
+    "budget.opened": "Nobody waits for room in a budget any more: {name, scope, scopeId, spentUsd, spentTokens, …}",
     "message.posted": (
         "Something was said; the text is in the message: "
         "{kind, number, recipients, to?, channel?, replyTo?, interrupt?}"

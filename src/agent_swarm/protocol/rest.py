@@ -73,6 +73,15 @@ class DependencyInput(Input):
     on_failure: OnFailure = OnFailure.FAIL
 
 
+class TaskBudgetInput(Input):
+    """What a task may cost; at least one of `usd` and `tokens`."""
+
+    usd: Annotated[float, Field(gt=0, le=1_000_000_000)] | None = None
+    tokens: Annotated[int, Field(ge=1, le=10**15, strict=True)] | None = None
+    estimate_usd: Annotated[float, Field(gt=0, le=1_000_000_000)] | None = None  # of one attempt
+    estimate_tokens: Annotated[int, Field(ge=1, le=10**15, strict=True)] | None = None
+
+
 class PlainTaskInput(Input):
     """A task by itself: what it is about, and who may run it how."""
 
@@ -98,6 +107,7 @@ class PlainTaskInput(Input):
     max_attempts: Annotated[int, Field(ge=1, le=100, strict=True)] = 3
     permissions: Label | None = None  # permission profile; default: its agent's, else that of the agent's role
     result_schema: dict[str, Any] | None = None  # JSON Schema of draft 2020-12 that the result's data has to match
+    budget: TaskBudgetInput | None = None  # of a root task: for it and all that is filed below it
     include_results: bool = False  # end the prompt with what the tasks that it depends on came to
 
 

@@ -71,6 +71,7 @@ class Approval(Output):
     settled_by: str | None
     answers: dict[str, Any]
     comment: str
+    budget_id: str | None  # of a question about a budget that is used up: no agent asked it
 
 
 class ApprovalList(Output):

@@ -65,6 +65,7 @@ class Metrics:
             buckets=(*_BUCKETS, 600.0, 3600.0),
             registry=self.registry,
         )
+        self._budgets = _budget_steps(self.registry)
         self._add_those_of_triggers()
         self.kills = Counter(
             "agent_swarm_kill_switch_activations",
@@ -107,6 +108,11 @@ class Metrics:
         """Count one question to the embedding model."""
         self._embeddings.labels("answered" if is_answered else "failed").inc()
 
+    def count_budgets(self, *, woken: int, interrupted: int, failed: int) -> None:
+        """Count what a budget had done to tasks."""
+        for step, number in (("letGoOn", woken), ("interrupted", interrupted), ("failed", failed)):
+            self._budgets.labels(step).inc(number)
+
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""
         key = (method if method in _METHODS else "other", route, status)
@@ -126,6 +132,19 @@ class Metrics:
         """Every figure there is, with its help."""
         yield from self.registry.collect()
         yield from _State({"tasks": {}, "agents": {}}, WithoutAgent()).collect()
+
+
+def _budget_steps(registry: CollectorRegistry) -> Counter:
+    """The counter of what budgets did, with each step at 0."""
+    counter = Counter(
+        "agent_swarm_budget_steps",
+        "Tasks that budgets had interrupted, failed for want of money, or let go on.",
+        ("step",),
+        registry=registry,
+    )
+    for step in ("interrupted", "failed", "letGoOn"):
+        counter.labels(step)
+    return counter
 
 
 class _State(Collector):

@@ -8,9 +8,11 @@ from agent_swarm.audit.ledger import Ledger
 from agent_swarm.audit.publishing import Place, Publisher
 from agent_swarm.bus.base import NoticeKind
 from agent_swarm.bus.logs import LogStream
+from agent_swarm.domain.budgets import Amount
 from agent_swarm.server.access import Door
 from agent_swarm.server.approvals import ApprovalTimer
 from agent_swarm.server.auth import Authenticator
+from agent_swarm.server.budgets import BudgetKeeper
 from agent_swarm.server.checkpoints import Checkpointer, Publishing
 from agent_swarm.server.context import Context
 from agent_swarm.server.denials import Denials
@@ -103,7 +105,7 @@ def make_parts(ground: Ground) -> Parts:
     store, settings = ground.store, ground.settings
     metrics = Metrics(ground.node.figures)
     context = _context(ground, metrics)
-    pool = _pool(context, store, ground.node)
+    pool = _pool(context, store, ground.node, settings.estimate)
     timers = TimerService(store, store.clock, metrics)
     return Parts(
         context=context,
@@ -115,6 +117,7 @@ def make_parts(ground: Ground) -> Parts:
             ApprovalTimer(store),
             TaskWaits(store),
             OfferTaking(store),
+            BudgetKeeper(store, metrics),
             ScheduleClock(store, context.rules, metrics),
             TriggerRunner(store, _carrier(context, settings), context.courier, metrics),
             Housekeeping(store),
@@ -233,7 +236,7 @@ def _meaning(settings: ServerSettings, metrics: Metrics) -> Meaning | None:
     )
 
 
-def _pool(context: Context, store: BatchingStore, node: Node) -> PoolContext:
+def _pool(context: Context, store: BatchingStore, node: Node, estimate: Amount) -> PoolContext:
     return PoolContext.build(
         store,
         redactor=context.redactor,
@@ -242,6 +245,7 @@ def _pool(context: Context, store: BatchingStore, node: Node) -> PoolContext:
         stopping=context.stopping,
         board=context.board,
         profiles=context.rules.profiles,
+        estimate=estimate,
         on_enter=lambda presence: node.tell(
             NoticeKind.CONNECTED, agent=presence.agent.id, instance=presence.instance_id, at=presence.met_at
         ),

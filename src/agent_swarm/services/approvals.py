@@ -165,7 +165,7 @@ def answers_to(queries: Queries, task_id: str) -> str:
 
     All of it, every time: the attempt that was to be told may have been lost before it began.
     """
-    settled = [one for one in of_task(queries, task_id) if one.settled_at is not None]
+    settled = [one for one in of_task(queries, task_id) if one.settled_at is not None and not one.budget_id]
     settled.sort(key=lambda one: (one.settled_at or 0, one.id), reverse=True)
     told, room = list[str](), HANDED_CHARS
     for one in settled:
@@ -237,4 +237,5 @@ def _shown(approval: Approval) -> rest.Approval:
         settled_by=approval.settled_by or None,
         answers=dict(answers),
         comment=approval.comment,
+        budget_id=approval.budget_id or None,
     )

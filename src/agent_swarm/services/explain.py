@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from agent_swarm.domain.budgets import rolled
 from agent_swarm.domain.explain import explain as judge
 from agent_swarm.domain.explanation import Candidate, Facts, OpenQuestion, Upstream
 from agent_swarm.domain.matching import gap
@@ -13,6 +14,7 @@ from agent_swarm.protocol import limits
 from agent_swarm.protocol.rest_explain import AttemptCounts, Explanation, Reason
 from agent_swarm.services import views
 from agent_swarm.services.agents import held_by_agent
+from agent_swarm.services.budgets import of_attempt
 from agent_swarm.services.readings import require_task
 from agent_swarm.services.transcripts import AGENT_ENDED, Transcripts
 from agent_swarm.store.base import Queries, Store
@@ -96,9 +98,15 @@ def _facts(queries: Queries, record: TaskRecord, now: int) -> Facts:
             if one.is_open
         ],
         was_accepted=_was_accepted(queries, state),
+        budgets=[rolled(one, now) for one in of_attempt(queries, spec, _agent_of(record))],
         failure_code=attempt.report.failure_code if attempt is not None else "",
         cancelled_at=attempt.ended_at if attempt is not None and was_cancelled else None,
     )
+
+
+def _agent_of(record: TaskRecord) -> str | None:
+    """The agent whose budgets count, where only one may run it, or runs it."""
+    return record.state.agent_id or record.state.pinned_agent or record.spec.requires.agent_id
 
 
 def _was_accepted(queries: Queries, state: TaskState) -> bool:

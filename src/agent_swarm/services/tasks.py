@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent_swarm.domain.agent_tree import AgentCaps
+from agent_swarm.domain.budgets import Budget
 from agent_swarm.domain.caps import Caps
 from agent_swarm.domain.dependencies import OnFailure, in_creation_order
 from agent_swarm.domain.errors import Denied, IllegalTransition, InvalidInput, TooLarge, UnknownReference, UnknownTask
@@ -21,6 +22,7 @@ from agent_swarm.domain.triggers import PER_TASK
 from agent_swarm.protocol import limits
 from agent_swarm.protocol.rest import BatchTaskInput, DependencyInput, TaskInput
 from agent_swarm.services import result_schemas, trigger_input
+from agent_swarm.services.budgets import budgets_for_another, budgets_of_task, own_budgets
 from agent_swarm.services.harnesses import capability_of
 from agent_swarm.services.permissions import profile_of
 from agent_swarm.services.tokens import Identity, Scope
@@ -169,6 +171,7 @@ class Ended:
     upstreams: Sequence[DependencyRecord] = ()
     terms: TaskTerms | None = None
     triggers: Sequence[TaskTrigger] = ()
+    budgets: Sequence[Budget] = ()
 
 
 def look_up_ended(queries: Queries, task_id: str) -> Ended:
@@ -180,6 +183,7 @@ def look_up_ended(queries: Queries, task_id: str) -> Ended:
         task=record,
         upstreams=queries.upstreams(task_id),
         terms=queries.record(TASK_TERMS, task_id),
+        budgets=own_budgets(queries, task_id),
         triggers=[
             TaskTrigger(trigger=trigger, work=work)
             for trigger in queries.scan(TRIGGERS, task_id, limit=PER_TASK)
@@ -219,6 +223,7 @@ def retry(
         max_losses=state.max_losses,
         terms=None if terms is None else replace(terms, task_id=task_id),
         triggers=tuple(_again(one, task_id) for one in ended.triggers),
+        budgets=budgets_for_another(ended.budgets, task_id),
     )
     return CreateTasks(tasks=(new,), actor=by.actor, idempotency=idempotency)
 
@@ -300,6 +305,7 @@ def _new_task(
         offer=_offer(task, where),
         terms=terms,
         triggers=trigger_input.of_task(task.triggers, where, task_id, by=by),
+        budgets=budgets_of_task(task.budget, task_id, is_root=parent is None, field=f"{where}budget"),
     )
 
 

@@ -69,6 +69,8 @@ class Scope(StrEnum):
     SCHEDULES_READ = "schedules:read"
     SCHEDULES_WRITE = "schedules:write"
     OWN_SCHEDULES = "ownSchedules:use"  # have work started by the clock below its own task
+    BUDGETS_READ = "budgets:read"  # and reports about costs
+    BUDGETS_WRITE = "budgets:write"
     TRIGGERS_READ = "triggers:read"
     TRIGGERS_WRITE = "triggers:write"  # also where webhooks go
     WORKFLOWS_READ = "workflows:read"

@@ -22,6 +22,8 @@ from agent_swarm.store.records import (
     AgentRecord,
     AttemptRecord,
     ClaimedTask,
+    CostBy,
+    CostRow,
     Cursor,
     DependencyRecord,
     Event,
@@ -130,6 +132,10 @@ class Queries(Protocol):
 
     def search_notes(self, wanted: NoteSearch, *, limit: int) -> list[FoundNote]:
         """The newest notes that `wanted` finds, newest first."""
+        ...
+
+    def costs(self, by: CostBy, *, since: int | None, until: int | None, limit: int) -> list[CostRow]:
+        """What was booked from `since` until before `until`, the most expensive first."""
         ...
 
     def head(self) -> tuple[int, str]: ...

@@ -16,6 +16,7 @@ from agent_swarm.store.applying import (
     agent_tree,
     agents,
     approvals,
+    budgets,
     claims,
     conversations,
     killing,
@@ -58,6 +59,7 @@ class Batch:
         for phase in ops.PHASES:
             if phase in by_phase:
                 self._run_phase(phase, by_phase[phase], replies)
+        self._work.ledger.settle()
         return replies
 
     def result(self, replies: list[Any], happened: Sequence[Any]) -> BatchResult:
@@ -78,6 +80,8 @@ class Batch:
             claims.claim_all(self._work, chosen, replies)
             return
         self._work.rows.prefetch(**_rows_of(phase, [operation for _, operation in chosen]))
+        if phase is ops.KeepBudget:
+            self._work.ledger.settle()
         handle = _HANDLERS[phase]
         for index, operation in chosen:
             try:
@@ -102,19 +106,28 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
     if phase is ops.TaskCommand:
         ending = {op.command.task_id for op in operations if op.restated is not None}
         return {"tasks": {op.command.task_id for op in operations}, "stated": ending}
-    if phase is ops.OfferTask:
-        return {"tasks": {op.task_id for op in operations}, "agents": {op.agent_id for op in operations}}
     if phase in (ops.AnswerOffer, ops.Reprioritize, ops.ReportProgress, ops.WaitForTasks, ops.EndWait):
         return {"tasks": {op.task_id for op in operations}}
     if phase is ops.StoreAttachment:
         return {"tasks": {op.attachment.task_id for op in operations}}
     if phase is ops.StateOutcome:
         return {"tasks": {op.outcome.task_id for op in operations}}
-    if phase is ops.ApprovalOperation:
+    if phase in (ops.ApprovalOperation, ops.KeepBudget):
         return {"tasks": {task_id for op in operations for task_id in op.task_ids}}
+    if phase is ops.RecordOperation:
+        return {"asked": [asked for op in operations if (asked := getattr(op, "idempotency", None)) is not None]}
+    if phase in (ops.CreateTasks, ops.FireSchedule, ops.SettleFiring):
+        return _rows_of_new(operations)
+    return _rows_with_agents(phase, operations)
+
+
+def _rows_with_agents(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
+    """What operations of a phase name that is about agents."""
     if phase is ops.Heartbeat:
         tasks = {held.task_id for op in operations for held in op.leases}
         return {"tasks": tasks, "agents": {op.agent_id for op in operations}}
+    if phase is ops.OfferTask:
+        return {"tasks": {op.task_id for op in operations}, "agents": {op.agent_id for op in operations}}
     if phase in _OF_AN_AGENT:
         return {"agents": {op.agent_id for op in operations}}
     if phase is ops.AddAgent:
@@ -122,10 +135,9 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
         return {"agents": {agent.profile.id for agent in agents} | {agent.parent_id for agent in agents} - {None}}
     if phase in (ops.RegisterAgent, ops.IntroduceAgent):
         return {"agents": {op.agent.profile.id for op in operations}}
-    if phase is ops.RecordOperation:
-        return {"asked": [asked for op in operations if (asked := getattr(op, "idempotency", None)) is not None]}
-    if phase in (ops.CreateTasks, ops.FireSchedule, ops.SettleFiring):
-        return _rows_of_new(operations)
+    if phase is ops.CreateBudget:
+        named = {op.budget.scope_id for op in operations if op.budget.scope_id}
+        return {"tasks": named, "agents": named}
     return {}
 
 
@@ -152,6 +164,9 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.ChangeSwarm: swarms.change_swarm,
     ops.SetSwarmMember: swarms.set_member,
     ops.DeleteSwarm: swarms.delete_swarm,
+    ops.CreateBudget: budgets.create_budget,
+    ops.ChangeBudget: budgets.change_budget,
+    ops.RemoveBudget: budgets.remove_budget,
     ops.RecordOperation: lambda work, op: op.carry_out(work),
     ops.PutToken: tokens.put_token,
     ops.RevokeToken: tokens.revoke_token,
@@ -181,6 +196,7 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.WaitForTasks: waits.wait_for_tasks,
     ops.EndWait: waits.end_wait,
     ops.BookUsage: leases.book_usage,
+    ops.KeepBudget: budgets.keep_budget,
     ops.FindUnserved: upkeep.find_unserved,
     ops.Prune: upkeep.prune,
     ops.DropArchived: upkeep.drop_archived,

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from agent_swarm.domain.budgets import Budget, BudgetScope
 from agent_swarm.domain.changes import Change
 from agent_swarm.domain.kill_switch import Activation, Switch, SwitchScope
 from agent_swarm.domain.matching import Requirements
@@ -325,6 +326,24 @@ def usage_booked(op: ops.BookUsage, agent_id: str) -> Draft:
         attempt=op.attempt,
         data=data,
     )
+
+
+def of_budget(event_type: str, budget: Budget, *, actor: str) -> Draft:
+    """Something happened to a budget."""
+    money, tokens = budget.limits
+    data: dict[str, Any] = {
+        "name": budget.name,
+        "scope": budget.scope.value,
+        "scopeId": budget.scope_id,
+        "spentUsd": budget.spent_micros / 1_000_000,
+        "spentTokens": budget.spent_tokens,
+    }
+    if money is not None:
+        data["capUsd"] = money / 1_000_000
+    if tokens is not None:
+        data["capTokens"] = tokens
+    swarm_id = budget.scope_id if budget.scope is BudgetScope.SWARM else None
+    return in_swarm(_about(event_type, actor, "budget", budget.id, data), swarm_id)
 
 
 def of_agent(agent_id: str) -> str:

@@ -19,6 +19,7 @@ from agent_swarm.store import events
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import BatchResult, Decided, Queries
 from agent_swarm.store.batch import Batch
+from agent_swarm.store.families.budgets import BUDGET_TARGETS
 from agent_swarm.store.families.family import Family, Key
 from agent_swarm.store.families.stated_outcomes import STATED_OUTCOMES, StatedOutcome
 from agent_swarm.store.families.swarms import SWARMS
@@ -55,6 +56,7 @@ class MemoryEngine:
         self.waits: dict[int, Wait] = {}  # by class; of those that nobody serves
         self.attempts: dict[tuple[str, int], AttemptRecord] = {}
         self.usage: dict[tuple[str, int, int], ops.BookUsage] = {}
+        self.booked_at: dict[tuple[str, int, int], int] = {}  # of `usage`
         self.agents: dict[str, AgentRecord] = {}
         self.tokens: dict[str, TokenRecord] = {}
         self.projects: dict[str, ProjectRecord] = {}
@@ -137,6 +139,8 @@ class MemoryRows:
             record.started_at,
             spec.labels,
             spec.permissions,
+            spec.root_id,
+            spec.project_id,
         )
 
     def save(self, entry: Entry) -> None:
@@ -293,6 +297,7 @@ class MemoryRows:
         if key in self._engine.usage:
             return False
         self._engine.usage[key] = usage
+        self._engine.booked_at[key] = now
         attempt = self._engine.attempts[usage.task_id, usage.attempt]
         self._engine.attempts[usage.task_id, usage.attempt] = replace(
             attempt,
@@ -395,6 +400,15 @@ class MemoryRows:
     def scan(self, family: Family[R], prefix: Key, *, after: Key | None, limit: int) -> list[R]:
         """The first small records whose key begins with `prefix`, by key."""
         return self._engine.scan(family, prefix, after=after, limit=limit)
+
+    def records_by(self, family: Family[R], keys: Sequence[str]) -> list[R]:
+        """Small records by their keys."""
+        kept = self._engine.kept(family)
+        return [kept[key,] for key in sorted(set(keys)) if (key,) in kept]
+
+    def has_budgets(self) -> bool:
+        """Whether there is any budget."""
+        return bool(self._engine.kept(BUDGET_TARGETS))
 
     def under(self, family: Family[R], firsts: Sequence[str]) -> list[R]:
         """The small records whose key begins with one of these, by key."""

@@ -11,15 +11,19 @@ from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.mentions import word_of
 from agent_swarm.domain.notes import NoteSearch
 from agent_swarm.domain.tasks import TaskStatus
+from agent_swarm.domain.time import DAY
 from agent_swarm.store.events import GENESIS, stored
 from agent_swarm.store.families.family import Family, Key
 from agent_swarm.store.families.mail import DELIVERIES, MESSAGES, Delivery, Message
 from agent_swarm.store.families.notes import NOTES, FoundNote
+from agent_swarm.store.operations import BookUsage
 from agent_swarm.store.records import (
     PREVIEW_CHARS,
     AgentRecord,
     AttemptRecord,
     ClaimedTask,
+    CostBy,
+    CostRow,
     Cursor,
     DependencyRecord,
     Event,
@@ -198,6 +202,37 @@ class MemoryQueries:
             FoundNote(number=note.number, name=note.name, tags=note.tags, words=note.words, updated_at=note.updated_at)
             for note in islice(found, limit)
         ]
+
+    def costs(self, by: CostBy, *, since: int | None, until: int | None, limit: int) -> list[CostRow]:
+        """What was booked in that time, the most expensive first."""
+        found: dict[str, list[BookUsage]] = {}
+        for key, usage in self._engine.usage.items():
+            at = self._engine.booked_at[key]
+            if (since is None or at >= since) and (until is None or at < until):
+                found.setdefault(self._cost_key(by, usage, at), []).append(usage)
+        rows = [
+            CostRow(
+                key=key,
+                attempts=len({(one.task_id, one.attempt) for one in usages}),
+                input_tokens=sum(one.input_tokens for one in usages),
+                output_tokens=sum(one.output_tokens for one in usages),
+                cost_micros=sum(one.cost_micros for one in usages),
+            )
+            for key, usages in found.items()
+        ]
+        return sorted(rows, key=lambda row: (-row.cost_micros, row.key))[:limit]
+
+    def _cost_key(self, by: CostBy, usage: BookUsage, at: int) -> str:
+        spec = self._engine.records[usage.task_id].spec
+        return {
+            CostBy.TASK: spec.id,
+            CostBy.ROOT: spec.root_id,
+            CostBy.AGENT: self._engine.attempts[usage.task_id, usage.attempt].agent_id,
+            CostBy.PROJECT: spec.project_id or "",
+            CostBy.SWARM: spec.swarm_id or "",
+            CostBy.MODEL: usage.model,
+            CostBy.DAY: str(at // DAY),
+        }[by]
 
     def head(self) -> tuple[int, str]:
         """The last event's seq and hash."""

@@ -235,6 +235,29 @@ class UnservedClass:
     tasks: int
 
 
+class CostBy(StrEnum):
+    """What costs are added up by."""
+
+    TASK = "task"
+    ROOT = "root"
+    AGENT = "agent"
+    PROJECT = "project"
+    SWARM = "swarm"
+    MODEL = "model"
+    DAY = "day"  # of UTC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostRow:
+    """What one of them has cost. `key` is empty for what belongs to none; a day is the number of days since 1970."""
+
+    key: str
+    attempts: int
+    input_tokens: int
+    output_tokens: int
+    cost_micros: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFilter:
     """Which tasks a list shows; empty fields do not filter."""

@@ -1,9 +1,11 @@
 """What operations are refused with, worded once for all stores."""
 
+from agent_swarm.domain.budgets import Budget, words_of
 from agent_swarm.domain.caps import Cap
 from agent_swarm.domain.errors import (
     AgentStopped,
     AlreadyExists,
+    BudgetExhausted,
     CannotBeEnforced,
     CannotTake,
     CapReached,
@@ -32,6 +34,15 @@ def superseded(agent_id: str) -> Superseded:
         f"a newer process runs under AGENT_ID {agent_id!r}",
         hint="give every worker an AGENT_ID of its own; this process has to stop",
         details={"agentId": agent_id},
+    )
+
+
+def budget_exhausted(budget: Budget) -> BudgetExhausted:
+    """An agent may begin nothing: its own budget has no room."""
+    return BudgetExhausted(
+        f"budget {budget.name!r} of agent {budget.scope_id!r} has no room for another attempt: {words_of(budget)}",
+        hint="raise it: agent-swarm budget set",
+        details={"budgetId": budget.id, "name": budget.name},
     )
 
 

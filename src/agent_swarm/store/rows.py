@@ -46,6 +46,7 @@ _POLICY = FailureClass.POLICY.value
 _FAILURE_TEXT = {
     "dependencyFailed": "a task it depends on did not succeed",
     "lossesUsedUp": "its worker was lost too many times",
+    "budget": "its budget is used up, and a person denied more",
 }
 
 
@@ -64,6 +65,8 @@ class Entry:
     started_at: int | None = None
     labels: tuple[str, ...] = ()
     permissions: str | None = None
+    root_id: str = ""
+    project_id: str | None = None
     columns: dict[str, Any] = field(default_factory=dict)
     whole: TaskRecord | None = None  # all of it, where the storage has it at hand, as it was before `since`
     since: dict[str, Any] = field(default_factory=dict)
@@ -238,6 +241,13 @@ class Rows(Protocol):
     def scan(self, family: Family[R], prefix: Key, *, after: Key | None, limit: int) -> list[R]:
         """The first small records whose key begins with `prefix`, by key, locked; `after` is the rest of a key."""
         ...
+
+    def records_by(self, family: Family[R], keys: Sequence[str]) -> list[R]:
+        """Small records whose key is one column, in one go, by key and locked in that order."""
+        ...
+
+    def has_budgets(self) -> bool:
+        """Whether there is any budget; asked by claims, usage and ends of attempts, and as cheap as `killed`."""
 
     def under(self, family: Family[R], firsts: Sequence[str]) -> list[R]:
         """The small records whose key begins with one of these, by key; none is locked."""

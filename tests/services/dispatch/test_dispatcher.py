@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.services.dispatch.swarm import Swarm, Worker
 
+from agent_swarm.domain.budgets import EXPECTED, Budget, BudgetScope
 from agent_swarm.domain.commands import Cancel, Complete, Pause, Start
 from agent_swarm.domain.errors import Denied, StaleLease, TooLarge, UnknownReference
 from agent_swarm.domain.ids import new_id
@@ -15,7 +16,15 @@ from agent_swarm.domain.tasks import PauseReason
 from agent_swarm.domain.time import SECOND
 from agent_swarm.services.dispatch import Dispatcher
 from agent_swarm.store.base import Committed
-from agent_swarm.store.operations import CreateTasks, NewTask, RunTimers, SignOff, TaskCommand
+from agent_swarm.store.operations import (
+    CreateBudget,
+    CreateTasks,
+    NewTask,
+    RemoveBudget,
+    RunTimers,
+    SignOff,
+    TaskCommand,
+)
 from agent_swarm.store.records import TaskSpec
 
 pytestmark = pytest.mark.anyio
@@ -599,3 +608,22 @@ async def test_given_too_many_credits_on_one_connection_then_they_are_refused(sw
     ada = await swarm.worker(credits=1_000)
     with pytest.raises(TooLarge, match="1000 per connection"):
         swarm.offer(ada)
+
+
+@pytest.mark.timeout(20)  # it would ask for ever
+async def test_given_an_agent_whose_budget_has_no_room_when_tasks_come_then_others_get_them_and_it_asks_again_later(
+    swarm: Swarm,
+) -> None:
+    ada, bob = await swarm.worker(credits=2), await swarm.worker(credits=1)
+    own = Budget(id=new_id(), name="b", scope=BudgetScope.AGENT, scope_id=ada.seat.agent.id, cap_micros=EXPECTED.micros)
+    await swarm.store.apply(CreateBudget(budget=own, actor="operator"))
+    tasks = await swarm.create(3)
+    await swarm.quiet()
+    assert (len(ada.tasks), len(bob.tasks)) == (1, 1)
+    asked = len(swarm.store.claims)
+    await swarm.quiet()
+    assert len(swarm.store.claims) == asked, "nobody asks on and on"
+    await swarm.store.apply(RemoveBudget(budget_id=own.id, actor="operator"))
+    await swarm.quiet()
+    assert len(ada.tasks) == 2
+    assert sorted(ada.tasks + bob.tasks) == sorted(tasks)

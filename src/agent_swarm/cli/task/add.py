@@ -49,6 +49,8 @@ CAPABILITY_FAMILIES = ("harness.", "sandbox.", "role.", "host.", "tool.")
 @click.option("--permissions", metavar="PROFILE", help="What its agent may do, such as read-only or offline.")
 @click.option("--result-schema", metavar="FILE", help="JSON Schema that its result has to match; - is standard input.")
 @click.option("--with-results", is_flag=True, help="End its prompt with what the tasks it depends on came to.")
+@click.option("--budget-usd", type=click.FloatRange(min=0, min_open=True), help="What it, and all below it, may cost.")
+@click.option("--budget-tokens", type=click.IntRange(min=1), help="The same in tokens.")
 @click.option(
     "--on",
     multiple=True,
@@ -113,6 +115,7 @@ def task_input(
         "offerSeconds": others.pop("offer_for", None),
         "resultSchema": _schema(result_schema),
         "includeResults": others.pop("with_results", None),
+        "budget": _budget(others.pop("budget_usd", None), others.pop("budget_tokens", None)),
         "parentTaskId": _task_id(client, parent),
         "triggers": _triggers(on, webhook_secret),
         "timeoutSeconds": others.pop("timeout"),
@@ -167,6 +170,10 @@ def dependencies(client: Client, texts: tuple[str, ...]) -> list[Json]:
         {"task": identifier, "onFailure": policy or str(OnFailure.FAIL)}
         for identifier, (_, _, policy) in zip(ids, split, strict=True)
     ]
+
+
+def _budget(usd: object, tokens: object) -> Json:
+    return {name: value for name, value in (("usd", usd), ("tokens", tokens)) if value is not None}
 
 
 def _schema(path: str | None) -> Json | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
+from agent_swarm.domain.budgets import EXPECTED, Amount
 from agent_swarm.domain.errors import Unauthenticated
 from agent_swarm.domain.permissions import STANDARD, Profiles
 from agent_swarm.server.auth import bearer_token
@@ -55,6 +56,7 @@ class PoolContext:
         stopping: Stopping,
         board: SwitchBoard,
         profiles: Profiles = STANDARD,
+        estimate: Amount = EXPECTED,
         on_enter: Callable[[Presence], None] = lambda _: None,
     ) -> "PoolContext":
         """Made before the app serves; run `running` while it does. `on_enter` is called with whoever connects."""
@@ -69,7 +71,7 @@ class PoolContext:
 
         return cls(
             store=store,
-            dispatcher=Dispatcher(store, profiles=profiles),
+            dispatcher=Dispatcher(store, profiles=profiles, estimate=estimate),
             transcripts=transcripts,
             reports=reports,
             owners=Owners(store),

@@ -7,9 +7,10 @@ from agent_swarm import config
 from agent_swarm.config import setting
 from agent_swarm.domain.agent_tree import CHILDREN_SETTING, DEPTH_SETTING, AgentCaps
 from agent_swarm.domain.approvals import EXPIRY_SECONDS, MAX_EXPIRY_SECONDS
+from agent_swarm.domain.budgets import DOLLAR, EXPECTED, Amount
 from agent_swarm.domain.caps import Cap, Caps
 from agent_swarm.domain.messages import HOPS
-from agent_swarm.server.setting_groups.texts import approval_seconds, count
+from agent_swarm.server.setting_groups.texts import amount, approval_seconds, count
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: classes of several settings are joined
@@ -50,6 +51,20 @@ class AgentSettings:
         help="how many tasks one agent may have filed that have not ended",
         parse=count,
         expected="a whole number",
+    )
+    attempt_usd: float = setting(
+        EXPECTED.micros / DOLLAR,
+        env="AGENT_SWARM_ATTEMPT_USD",
+        help="what one attempt is expected to cost, where its budgets do not say so; as much is reserved in each",
+        parse=amount(float),
+        expected="a number of US dollars above 0",
+    )
+    attempt_tokens: int = setting(
+        EXPECTED.tokens,
+        env="AGENT_SWARM_ATTEMPT_TOKENS",
+        help="the same in tokens",
+        parse=amount(int),
+        expected="a whole number above 0",
     )
     max_agent_depth: int = setting(
         AgentCaps().depth,
@@ -92,6 +107,11 @@ class AgentSettings:
         parse=config.path,
         expected="a path",
     )
+
+    @property
+    def estimate(self) -> Amount:
+        """What an attempt is expected to cost."""
+        return Amount(round(self.attempt_usd * DOLLAR), self.attempt_tokens)
 
     @property
     def agent_caps(self) -> AgentCaps:

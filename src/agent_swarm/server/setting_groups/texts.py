@@ -46,6 +46,18 @@ def count(text: str) -> int:
     return number
 
 
+def amount(number: Any) -> Any:
+    """What something may cost: above 0, and at most a billion dollars or a thousand billion tokens."""
+
+    def parse(text: str) -> Any:
+        value = number(text)
+        if not 0 < value <= (1e9 if number is float else 10**12):  # also what is not a number
+            raise ValueError(text)
+        return value
+
+    return parse
+
+
 def one_of(choices: tuple[str, ...]) -> Any:
     """One of these words, in any case."""
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from agent_swarm.domain.budgets import EXPECTED, Amount
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.permissions import Profiles
 from agent_swarm.domain.time import SECOND
@@ -37,10 +38,17 @@ class Claims:
     """The claims of this process that have no answer yet; `settle` is called with each answer, on the event loop."""
 
     def __init__(
-        self, store: Store, settle: Callable[[Claim, BaseException | None], None], *, lease: int, profiles: Profiles
+        self,
+        store: Store,
+        settle: Callable[[Claim, BaseException | None], None],
+        *,
+        lease: int,
+        profiles: Profiles,
+        estimate: Amount = EXPECTED,
     ) -> None:
         self._store = store
         self._profiles = profiles
+        self._estimate = estimate
         self._settle = settle
         self._lease = lease
         self._under_way: dict[str, Claim] = {}
@@ -76,6 +84,7 @@ class Claims:
             token=minted.record,
             profiles=self._profiles,
             filing=FILING,
+            estimate=self._estimate,
         )
         answer = self._begin(operation)
         claim = Claim(credit, demand, look, minted.text, answer)

@@ -8,8 +8,8 @@ No wake-up is lost inside the process. All steps run on the event loop, without 
 and keep two things: `demand` never estimates too little, and no credit waits while a class it serves is stocked
 (`_place` looks before it lets a credit wait, `_wake` follows every rise of a backlog). So when nothing is under way, a
 class with a ready task is stocked, and a stocked class has no waiting credit. The one exception is a store that is
-busy: its credits wait for the next news or sweep, lest they hammer it. What happens outside the process (another
-server, a lost message) costs at most one sweep.
+busy: its credits wait for the next news or sweep, lest they hammer it; so do those of an agent whose own budget has
+no room. What happens outside the process (another server, a lost message) costs at most one sweep.
 """
 
 import asyncio
@@ -19,7 +19,16 @@ from typing import Any
 
 import structlog
 
-from agent_swarm.domain.errors import AgentStopped, Denied, Superseded, SwarmError, TooLarge, Unavailable
+from agent_swarm.domain.budgets import EXPECTED, Amount
+from agent_swarm.domain.errors import (
+    AgentStopped,
+    BudgetExhausted,
+    Denied,
+    Superseded,
+    SwarmError,
+    TooLarge,
+    Unavailable,
+)
 from agent_swarm.domain.matching import AgentProfile, Requirements
 from agent_swarm.domain.permissions import STANDARD, Profiles
 from agent_swarm.services.dispatch.claims import LEASE, Claim, Claims
@@ -35,18 +44,23 @@ log = structlog.get_logger()
 
 CREDITS_PER_SEAT = 1_000
 NO_LABELS: frozenset[str] = frozenset()
+_OPENED = frozenset(
+    {"killSwitch.lifted", "swarm.resumed", "budget.opened", "budget.changed", "budget.removed", "budget.renewed"}
+)
 LOSSES = frozenset({"leaseExpired", "superseded"})  # after which the same agent is the best one to go on (rule T4)
 
 
 class Dispatcher:
     """Push dispatch by credits, for the connections of this process."""
 
-    def __init__(self, store: Store, *, lease: int = LEASE, profiles: Profiles = STANDARD) -> None:
+    def __init__(
+        self, store: Store, *, lease: int = LEASE, profiles: Profiles = STANDARD, estimate: Amount = EXPECTED
+    ) -> None:
         self._store = store
         self._lease = lease
         self._demands = Demands()
         self._room = WaitingRoom()
-        self._claims = Claims(store, self._settle, lease=lease, profiles=profiles)
+        self._claims = Claims(store, self._settle, lease=lease, profiles=profiles, estimate=estimate)
         self._credits: dict[str, Credit] = {}  # waiting or being claimed for, by claim id
         self._owed: list[Credit] = []  # with an answer that the store was too busy to give again
         self._missed: list[Committed] | None = []  # what is committed while the classes are being read
@@ -173,6 +187,7 @@ class Dispatcher:
 
         ready, classes = await self._store.read(reading)
         self._learn(classes)
+        self._room.bring_back()  # whose budget has no room finds that out again
         self.look(ready)
         self._redeem_owed()
         self._room.compact()
@@ -223,7 +238,7 @@ class Dispatcher:
                 favourites += self._judge_loser(str(event.data.get("agentId")), event.at)
             elif event.type == "task.offerRejected":
                 self._room.put_last(str(event.data.get("agentId")))  # others first: it has just said no
-            elif event.type in ("killSwitch.lifted", "swarm.resumed"):
+            elif event.type in _OPENED:
                 self._sweep_soon()  # claims found nothing meanwhile
             else:
                 self._hear_of_agent(event)
@@ -365,6 +380,10 @@ class Dispatcher:
                 self._owed.append(credit)
             self._put_back(credit, until_news=True)
             return False
+        if isinstance(refusal, BudgetExhausted):  # others may have what it cannot
+            self._room.set_aside(credit.seat.agent.id)
+            self._put_back(credit, until_news=True)
+            return True
         if isinstance(refusal, AgentStopped):  # its end is told after this answer: until then the credit waits
             self._stop(credit.seat.agent.id)
             self._put_back(credit)

@@ -25,6 +25,7 @@ class WaitingRoom:
         self._seats_of: dict[str, list[Seat]] = {}
         self._fans: dict[str, set[str]] = {}  # agents present, by soft label that fits them
         self._shared: dict[frozenset[int], frozenset[int]] = {}
+        self._aside: set[str] = set()  # agents
         self._turn = 0
 
     # --- classes ------------------------------------------------------------------------------------------------
@@ -127,7 +128,7 @@ class WaitingRoom:
             if not in_front:
                 seat.turn = self._next_turn()
             self._line_up(seat)
-            if in_front:
+            if in_front and seat in seat.kind.idle:
                 seat.kind.idle.move_to_end(seat, last=False)
 
     def forget(self, credit: Credit) -> None:
@@ -152,6 +153,20 @@ class WaitingRoom:
             seat.turn = self._next_turn()
             if seat in seat.kind.idle:
                 seat.kind.idle.move_to_end(seat)
+
+    def set_aside(self, agent_id: str) -> None:
+        """Pick nothing of this agent, until `bring_back`."""
+        self._aside.add(agent_id)
+        for seat in self._seats_of.get(agent_id, ()):
+            seat.kind.idle.pop(seat, None)
+
+    def bring_back(self) -> None:
+        """Whoever was set aside is picked again."""
+        aside, self._aside = self._aside, set()
+        for agent_id in sorted(aside):
+            for seat in self._seats_of.get(agent_id, ()):
+                if seat.waiting:
+                    self._line_up(seat)
 
     def compact(self) -> None:
         """Forget kinds that nobody is of any more, once they are the greater part."""
@@ -187,7 +202,10 @@ class WaitingRoom:
         idle = [
             seat
             for seat in self._seats_of.get(agent_id, ())
-            if seat.waiting and not seat.is_stopped and (class_id in seat.kind.served or class_id in seat.own)
+            if seat.waiting
+            and not seat.is_stopped
+            and agent_id not in self._aside
+            and (class_id in seat.kind.served or class_id in seat.own)
         ]
         return min(idle, key=lambda seat: seat.turn, default=None)
 
@@ -201,6 +219,8 @@ class WaitingRoom:
         return credit
 
     def _line_up(self, seat: Seat) -> None:
+        if seat.is_stopped or seat.agent.id in self._aside:
+            return
         kind = seat.kind
         kind.idle[seat] = None
         if kind.left:

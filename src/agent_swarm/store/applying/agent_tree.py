@@ -16,6 +16,7 @@ from agent_swarm.store import operations as ops
 from agent_swarm.store.applying import offers, swarms
 from agent_swarm.store.applying.agent_profiles import begin_profile
 from agent_swarm.store.applying.agents import require_enforceable
+from agent_swarm.store.applying.budgets import inherit_budgets
 from agent_swarm.store.applying.work import Work
 from agent_swarm.store.families.agent_children import AGENT_CHILDREN, PAGE, AgentChild
 from agent_swarm.store.records import AgentRecord
@@ -42,6 +43,7 @@ def add_agent(work: Work, op: ops.AddAgent) -> ops.AgentAdded:
         require_depth(parent.depth + 1, parent.profile.id)
         agent = _below(agent, parent, op)
         work.put(AGENT_CHILDREN, AgentChild(parent_id=parent.profile.id, agent_id=agent.profile.id))
+        inherit_budgets(work, parent.profile.id, agent.profile.id)
     agent = begin_profile(work, agent, actor=op.actor)
     work.rows.put_agent(agent)
     work.say(events.agent_added(agent, actor=op.actor))

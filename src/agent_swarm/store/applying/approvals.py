@@ -13,6 +13,7 @@ from agent_swarm.domain.errors import Conflict, IdempotencyMismatch, NotFound
 from agent_swarm.domain.tasks import PauseReason, TaskStatus
 from agent_swarm.domain.time import to_wire
 from agent_swarm.store import asking
+from agent_swarm.store.applying import budgets
 from agent_swarm.store.applying.work import Work
 from agent_swarm.store.events import SYSTEM
 from agent_swarm.store.families import approvals
@@ -113,6 +114,8 @@ def _settle(work: Work, before: Approval, after: Approval, *, actor: str, event:
     entry = work.must(after.task_id)
     state = entry.state
     work.tell(entry, approvals.told(event, after, actor=actor, data={"status": after.status.value}))
+    if after.budget_id and event in ("approval.answered", "approval.expired"):
+        budgets.answered(work, after)
     waits = (state.status, state.pause_reason) == (TaskStatus.PAUSED, PauseReason.APPROVAL)
     if waits and not approvals.keeps_waiting(approvals.of_task_in_batch(work, after.task_id)):
         work.decide(Resume(task_id=after.task_id), actor=actor)

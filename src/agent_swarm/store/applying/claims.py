@@ -1,7 +1,7 @@
 """Credits are answered with the heads of the queue (rules T1 and T2)."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agent_swarm.domain.commands import claim
@@ -13,6 +13,7 @@ from agent_swarm.domain.tasks import TaskState
 from agent_swarm.domain.values import changed
 from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
+from agent_swarm.store.applying import admission
 from agent_swarm.store.applying.work import Work
 from agent_swarm.store.records import AgentRecord, ClaimedTask
 
@@ -38,6 +39,10 @@ def claim_all(work: Work, chosen: Numbered, replies: list[Any]) -> None:
                 groups[_served(work, agent, _open_classes(work, op, agent))].append((index, op))
         except SwarmError as refusal:
             replies[index] = refusal
+    work.ledger.settle()
+    if work.rows.has_budgets():
+        _claim_admitted(work, groups, replies)
+        groups.clear()
     for class_ids, members in groups.items():
         heads = work.rows.heads(class_ids, len(members))
         work.rows.prefetch(tasks=heads)
@@ -45,6 +50,15 @@ def claim_all(work: Work, chosen: Numbered, replies: list[Any]) -> None:
         for (index, op), task_id in zip(members, free, strict=False):
             replies[index] = _claim(work, op, task_id)
     _fill_in(work, chosen, replies)
+
+
+def _claim_admitted(work: Work, groups: Mapping[tuple[int, ...], Numbered], replies: list[Any]) -> None:
+    """The same where there are budgets, which let tasks begin or not."""
+    for class_ids, members in groups.items():
+        for (index, op), task_id, parts in admission.admitted(work, class_ids, members, replies):
+            replies[index] = _claim(work, op, task_id)
+            admission.keep_reservation(work, task_id, work.must(task_id).state.attempt, parts)
+    work.ledger.write()
 
 
 def _served(work: Work, agent: AgentRecord, class_ids: tuple[int, ...]) -> tuple[int, ...]:

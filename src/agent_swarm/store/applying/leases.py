@@ -99,5 +99,6 @@ def book_usage(work: Work, op: ops.BookUsage) -> bool:
         raise refusals.unknown_attempt(op.task_id, op.attempt)
     if not work.rows.add_usage(op, work.now):
         return False
+    work.ledger.note_usage(op, agent_id)
     work.drafts.append(events.usage_booked(op, agent_id))
     return True

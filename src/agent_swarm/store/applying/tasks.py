@@ -12,6 +12,7 @@ from agent_swarm.domain.values import changed
 from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
 from agent_swarm.store.applying import caps, offers
+from agent_swarm.store.applying.budgets import add_budget
 from agent_swarm.store.applying.work import NOTHING_TOLD, Work
 from agent_swarm.store.families import offers as kept
 from agent_swarm.store.families import workflows
@@ -88,6 +89,8 @@ def create_task(work: Work, new: ops.NewTask, actor: str) -> TaskRecord:
         priority=spec.priority,
         labels=spec.labels,
         permissions=spec.permissions,
+        root_id=spec.root_id,
+        project_id=spec.project_id,
     )
     finished_at = work.now if state.is_terminal else None
     record = TaskRecord(
@@ -96,6 +99,8 @@ def create_task(work: Work, new: ops.NewTask, actor: str) -> TaskRecord:
     work.rows.add_task(record, new.edges, entry)
     if new.terms is not None:
         work.add(TASK_TERMS, [new.terms])
+    for budget in new.budgets:
+        add_budget(work, budget, actor=actor)
     work.add(TRIGGERS, [replace(one.trigger, created_at=work.now) for one in new.triggers])
     work.add(TRIGGER_WORK, [one.work for one in new.triggers])
     if new.part is not None:

@@ -28,6 +28,7 @@ from agent_swarm.protocol.limits import IDEMPOTENCY_SECONDS
 from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
 from agent_swarm.store.applying.endings import fire_triggers
+from agent_swarm.store.applying.ledger import Ledger
 from agent_swarm.store.events import Draft
 from agent_swarm.store.families import approvals, offers
 from agent_swarm.store.families.family import Family
@@ -56,6 +57,7 @@ class Work:
         self.classes: dict[int, Requirements] = {}
         self.timer_at: int | None = None
         self.ended: dict[str, TaskStatus] = {}  # terminal since the last cascade
+        self.ledger = Ledger(self)
         self.tallies: dict[tuple[Cap, str], int] = {}  # counts of tasks that this batch has asked for
 
     def must(self, task_id: str) -> Entry:
@@ -121,6 +123,8 @@ class Work:
         attempt = rows.attempt_columns(change, report=report, now=self.now)
         if attempt and before.attempt:
             self.rows.update_attempt(before.id, before.attempt, attempt)
+        if change.outcome is not None:
+            self.ledger.note_end(before.id, before.attempt)
         draft = events.task_event(before, change, actor=actor, report=report, note=note)
         if draft is not None:
             self.tell(entry, draft)

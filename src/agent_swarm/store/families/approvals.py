@@ -30,6 +30,7 @@ class Approval:
     settled_by: str = ""
     answers: Mapping[str, Any]
     comment: str = ""
+    budget_id: str = ""  # of a question about a budget that is used up, which no agent asked
 
     @property
     def asked(self) -> tuple[Question, ...]:
@@ -117,6 +118,6 @@ def told(event: str, approval: Approval, *, actor: str, data: Mapping[str, Any])
         subject_kind="approval",
         subject_id=approval.id,
         task_id=approval.task_id,
-        attempt=approval.attempt,
+        attempt=approval.attempt or None,  # none of a task that never began, and waits for its budget
         data={"title": approval.title, **data},
     )

@@ -26,6 +26,14 @@ from agent_swarm.store.operations.agents import (
 )
 from agent_swarm.store.operations.approvals import ApprovalOperation
 from agent_swarm.store.operations.base import Desk, Idempotency, Operation, RecordOperation
+from agent_swarm.store.operations.budgets import (
+    BudgetOperation,
+    ChangeBudget,
+    CreateBudget,
+    KeepBudget,
+    Kept,
+    RemoveBudget,
+)
 from agent_swarm.store.operations.offers import AnswerOffer, OfferTask
 from agent_swarm.store.operations.phases import PHASES, phase_of
 from agent_swarm.store.operations.schedules import Asked, Fired, FireSchedule, Problem
@@ -80,11 +88,14 @@ __all__ = [
     "ApprovalOperation",
     "Asked",
     "BookUsage",
+    "BudgetOperation",
     "Capped",
     "ChangeAgentProfile",
+    "ChangeBudget",
     "ChangeSwarm",
     "ClaimTask",
     "CommandReply",
+    "CreateBudget",
     "CreateProject",
     "CreateSwarm",
     "CreateTasks",
@@ -100,6 +111,8 @@ __all__ = [
     "Held",
     "Idempotency",
     "IntroduceAgent",
+    "KeepBudget",
+    "Kept",
     "LeaseVerdict",
     "LiftKillSwitch",
     "NewTask",
@@ -114,6 +127,7 @@ __all__ = [
     "RecordOperation",
     "RegisterAgent",
     "Registration",
+    "RemoveBudget",
     "ReportProgress",
     "Reprioritize",
     "RevokeToken",

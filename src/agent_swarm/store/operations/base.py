@@ -33,6 +33,11 @@ class Operation(Generic[R_co]):
         """It goes before everything that waits, and is taken however much that is."""
         return False
 
+    @property
+    def is_alone(self) -> bool:
+        """No other batch may be under way meanwhile, on any server."""
+        return False
+
 
 class Desk(Protocol):
     """Where an operation on small records works: in the transaction of its batch."""

@@ -16,6 +16,7 @@ from agent_swarm.store.operations.agents import (
 )
 from agent_swarm.store.operations.approvals import ApprovalOperation
 from agent_swarm.store.operations.base import Operation, RecordOperation
+from agent_swarm.store.operations.budgets import ChangeBudget, CreateBudget, KeepBudget, RemoveBudget
 from agent_swarm.store.operations.offers import AnswerOffer, OfferTask
 from agent_swarm.store.operations.schedules import FireSchedule
 from agent_swarm.store.operations.swarms import ChangeSwarm, CreateSwarm, DeleteSwarm, SetSwarmMember
@@ -41,6 +42,9 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     ChangeSwarm,
     SetSwarmMember,
     DeleteSwarm,
+    CreateBudget,
+    ChangeBudget,
+    RemoveBudget,
     RecordOperation,
     PutToken,
     RevokeToken,
@@ -70,6 +74,7 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     WaitForTasks,
     EndWait,
     BookUsage,
+    KeepBudget,
     ClaimTask,
     FindUnserved,
     Prune,

@@ -78,3 +78,7 @@ class FireSchedule(Operation[Fired]):
     @property
     def weight(self) -> int:
         return max(1, len(self.tasks))
+
+    @property
+    def is_alone(self) -> bool:
+        return any(task.budgets for task in self.tasks)

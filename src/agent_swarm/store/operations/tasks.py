@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from agent_swarm.domain.budgets import Budget
 from agent_swarm.domain.caps import Caps
 from agent_swarm.domain.commands import Command
 from agent_swarm.domain.tasks import TaskState
@@ -49,6 +50,7 @@ class NewTask:
     max_losses: int = 10
     offer: OfferedTo | None = None  # of one that waits for nothing
     terms: "TaskTerms | None" = None  # where `spec.has_terms`
+    budgets: tuple[Budget, ...] = ()  # its own; with `spec.id`, and `begun` when it is filed
     triggers: "tuple[TaskTrigger, ...]" = ()
     part: "WorkflowPart | None" = None  # of one that is part of a workflow
 
@@ -99,6 +101,10 @@ class CreateTasks(Operation[Created]):
     @property
     def weight(self) -> int:
         return len(self.tasks)
+
+    @property
+    def is_alone(self) -> bool:
+        return any(task.budgets for task in self.tasks)  # who claims has to know that there are budgets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,3 +49,7 @@ class SettleFiring(Operation[Settled]):
     @property
     def weight(self) -> int:
         return 1 if self.post is None else self.post.weight
+
+    @property
+    def is_alone(self) -> bool:
+        return any(task.budgets for task in self.tasks)

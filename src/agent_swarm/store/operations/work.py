@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent_swarm.domain.budgets import EXPECTED, Amount
 from agent_swarm.domain.permissions import STANDARD, Profiles
 from agent_swarm.store.operations.base import Operation
 from agent_swarm.store.operations.switches import Held
@@ -141,6 +142,7 @@ class ClaimTask(Operation[ClaimedTask | None]):
     token: TokenRecord  # the attempt's; task, fence and what its profile lets it do are filled in
     profiles: Profiles = STANDARD
     filing: frozenset[str] = frozenset()  # the scopes that only a profile under which agents may file leaves
+    estimate: Amount = EXPECTED  # what an attempt is expected to cost, where its budgets do not say so
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -33,7 +33,17 @@ Row = Mapping[str, Any] | sa.RowMapping  # by the names of the columns
 
 STATE_FIELDS: tuple[str, ...] = tuple(field.name for field in fields(TaskState))
 STATE_COLUMNS = [tables.task.c[name] for name in STATE_FIELDS]
-_BESIDE = ("class_id", "claim_class", "created_at", "priority", "started_at", "labels", "permissions")
+_BESIDE = (
+    "class_id",
+    "claim_class",
+    "created_at",
+    "priority",
+    "started_at",
+    "labels",
+    "permissions",
+    "root_id",
+    "project_id",
+)
 ENTRY_COLUMNS = [*STATE_COLUMNS, *(tables.task.c[name] for name in _BESIDE)]
 _STATE_ENDS = len(STATE_FIELDS)
 
@@ -98,7 +108,9 @@ def state_row(state: TaskState) -> dict[str, Any]:
 
 def entry_of(values: tuple[Any, ...]) -> Entry:
     """The task in a row of ENTRY_COLUMNS, in their order."""
-    class_id, claim_class, created_at, priority, started_at, labels, permissions = values[_STATE_ENDS:]
+    class_id, claim_class, created_at, priority, started_at, labels, permissions, root_id, project_id = values[
+        _STATE_ENDS:
+    ]
     return Entry(
         changed(_state_like(values[1:_STATE_ENDS]), id=values[0]),
         class_id,
@@ -108,6 +120,8 @@ def entry_of(values: tuple[Any, ...]) -> Entry:
         started_at,
         () if labels == "[]" else tuple(load(labels)),
         permissions,
+        root_id,
+        project_id,
     )
 
 

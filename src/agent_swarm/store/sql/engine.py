@@ -14,6 +14,7 @@ from agent_swarm.store.batch import Batch
 from agent_swarm.store.operations import (
     AcknowledgeKill,
     ActivateKillSwitch,
+    BudgetOperation,
     LiftKillSwitch,
     Operation,
     SwarmOperation,
@@ -32,7 +33,7 @@ R = TypeVar("R")
 log = structlog.get_logger()
 
 # While they are applied no other batch is under way.
-ALONE = (ActivateKillSwitch, LiftKillSwitch, AcknowledgeKill, SwarmOperation)
+ALONE = (ActivateKillSwitch, LiftKillSwitch, AcknowledgeKill, SwarmOperation, BudgetOperation)
 
 
 class SqlEngine:
@@ -115,7 +116,7 @@ class SqlEngine:
         """All of a batch but its commit. Raises LaboriousError for a cascade of more than `patience` edges."""
         transaction = Transaction(self._connection, self._classes, self._memory)
         try:
-            alone = any(isinstance(operation, ALONE) for operation in operations)
+            alone = any(isinstance(operation, ALONE) or operation.is_alone for operation in operations)
             now, standing = self._begin(transaction.driver, now, alone=alone)
             rows = SqlRows(transaction.driver, self._classes, self._memory, standing=standing, patience=patience)
             batch = Batch(rows, now)

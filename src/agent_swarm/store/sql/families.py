@@ -68,6 +68,12 @@ def many_of(family: Family[Any]) -> "sa.Select[Any]":
 
 
 @lru_cache(maxsize=64)
+def locked_many_of(family: Family[Any]) -> "sa.Select[Any]":
+    """As `many_of`, locked in the order of keys."""
+    (key,) = family.key
+    return many_of(family).order_by(table_of(family).c[key]).with_for_update()
+
+
 def under(family: Family[Any]) -> "sa.Select[Any]":
     """The records whose key begins with one of `ids`, by key."""
     table = table_of(family)

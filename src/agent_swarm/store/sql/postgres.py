@@ -46,7 +46,7 @@ _BEGIN = f"""
 BEGIN; SELECT pg_advisory_xact_lock{{how}}({SWITCH});
 SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, pg_current_xact_id()::text,
   (SELECT epoch FROM event_head WHERE id = 1), EXISTS (SELECT FROM kill_switch WHERE status = 'killed')
-    OR EXISTS (SELECT FROM swarm WHERE status = 'paused')"""  # noqa: S608 - ours
+    OR EXISTS (SELECT FROM swarm WHERE status = 'paused'), EXISTS (SELECT FROM budget_target)"""  # noqa: S608 - ours
 _BEGIN_SHARED, _BEGIN_ALONE = _BEGIN.format(how="_shared"), _BEGIN.format(how="")
 
 
@@ -127,8 +127,8 @@ class PostgresEngine(SqlEngine):
 
     def _begin(self, driver: Driver, now: int, *, alone: bool) -> tuple[int, Standing | None]:
         begin = _BEGIN_ALONE if alone else _BEGIN_SHARED
-        instant, self._transaction_id, epoch, is_any_stopped = driver.begin(begin)
-        standing = None if is_any_stopped else Standing(epoch)
+        instant, self._transaction_id, epoch, is_any_stopped, has_budgets = driver.begin(begin)
+        standing = None if is_any_stopped else Standing(epoch, has_budgets=bool(has_budgets))
         if self._clock is None:
             return now, standing
         self._clock.observe(int(instant))

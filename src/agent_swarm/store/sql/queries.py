@@ -17,6 +17,8 @@ from agent_swarm.store.records import (
     AgentRecord,
     AttemptRecord,
     ClaimedTask,
+    CostBy,
+    CostRow,
     Cursor,
     DependencyRecord,
     Event,
@@ -266,6 +268,20 @@ class SqlQueries:
                 updated_at=row.updated_at,
             )
             for row in self._searching.found(wanted, limit=limit)
+        ]
+
+    def costs(self, by: CostBy, *, since: int | None, until: int | None, limit: int) -> list[CostRow]:
+        """What was booked in that time, the most expensive first."""
+        rows = self._connection.execute(statements.costs(by, since=since, until=until).limit(limit))
+        return [
+            CostRow(
+                key=str(row.key),
+                attempts=row.attempts,
+                input_tokens=int(row.input_tokens),
+                output_tokens=int(row.output_tokens),
+                cost_micros=int(row.cost_micros),
+            )
+            for row in rows
         ]
 
     def head(self) -> tuple[int, str]:

@@ -12,6 +12,7 @@ from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
 from agent_swarm.domain.swarms import Swarm
 from agent_swarm.domain.unserved import Wait
+from agent_swarm.store.families.budgets import BUDGET_TARGETS
 from agent_swarm.store.families.family import Family, Key
 from agent_swarm.store.families.stated_outcomes import STATED_OUTCOMES, StatedOutcome
 from agent_swarm.store.families.swarms import SWARMS
@@ -36,6 +37,7 @@ from agent_swarm.store.sql.writer_memory import Standing, WriterMemory
 R = TypeVar("R")
 
 NO_LIMIT = 2**31 - 2
+_STANDING = (SWITCHES, SWARMS, BUDGET_TARGETS)  # what `Standing` tells of
 
 
 class LaboriousError(Exception):
@@ -411,7 +413,9 @@ class SqlRows:
             rows = self._driver.rows(statements.killed_switches)
             killed = tuple(families.record_of(SWITCHES, row) for row in rows)
             paused = frozenset(self._driver.values(statements.paused_swarms, {}))
-            self.standing = Standing(self._driver.value(statements.the_epoch), killed, paused)
+            has_budgets = self._driver.value(statements.any_budget) is not None
+            epoch = self._driver.value(statements.the_epoch)
+            self.standing = Standing(epoch, killed, paused, has_budgets=has_budgets)
         return self.standing
 
     # --- swarms -------------------------------------------------------------------------------------------------------
@@ -472,6 +476,17 @@ class SqlRows:
         rows = self._driver.rows(page, families.values_of_page(family, prefix, after, limit))
         return [families.record_of(family, row) for row in rows]
 
+    def records_by(self, family: Family[R], keys: Sequence[str]) -> list[R]:
+        """Small records whose key is one column, by key, locked."""
+        if not keys:
+            return []
+        rows = self._driver.rows(families.locked_many_of(family), {"ids": sorted(set(keys))})
+        return [families.record_of(family, row) for row in rows]
+
+    def has_budgets(self) -> bool:
+        """Whether there is any budget."""
+        return self._standing().has_budgets
+
     def under(self, family: Family[R], firsts: Sequence[str]) -> list[R]:
         """The small records whose key begins with one of these, by key."""
         rows = self._driver.rows(families.under(family), {"ids": list(firsts)})
@@ -480,7 +495,7 @@ class SqlRows:
     def put_record(self, family: Family[R], record: R) -> None:
         """Add a small record, or replace the one under its key."""
         families.put(self._driver, family, record)
-        if family in (SWITCHES, SWARMS):
+        if family in _STANDING:
             self.standing = None
 
     def add_records(self, family: Family[R], records: Sequence[R]) -> None:
@@ -490,4 +505,6 @@ class SqlRows:
 
     def remove_record(self, family: Family[R], key: Key) -> bool:
         """Remove the small record under this key; whether there was one."""
+        if family in _STANDING:
+            self.standing = None
         return bool(self._driver.run(families.statements_of(family).delete, families.key_values(family, key)))

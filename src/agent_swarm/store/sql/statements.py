@@ -11,7 +11,8 @@ from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.kill_switch import SwitchStatus
 from agent_swarm.domain.swarms import SwarmStatus
 from agent_swarm.domain.tasks import HELD, OPEN, PauseReason, TaskStatus
-from agent_swarm.store.records import TokenKind
+from agent_swarm.domain.time import DAY
+from agent_swarm.store.records import CostBy, TokenKind
 from agent_swarm.store.sql import many, tables
 from agent_swarm.store.sql.coding import ENTRY_COLUMNS
 from agent_swarm.store.sql.ids import one_of
@@ -262,6 +263,42 @@ same_usage = sa.select(tables.usage.c.seq).where(
     tables.usage.c.seq == sa.bindparam("seq"),
 )
 
+# Without parameters: PostgreSQL takes two of them for two expressions, of which only one is grouped by.
+_COST_KEYS: "dict[CostBy, sa.ColumnElement[Any]]" = {
+    CostBy.TASK: task.c.id,
+    CostBy.ROOT: task.c.root_id,
+    CostBy.AGENT: attempt.c.agent_id,
+    CostBy.PROJECT: sa.func.coalesce(task.c.project_id, sa.literal_column("''")),
+    CostBy.SWARM: sa.func.coalesce(task.c.swarm_id, sa.literal_column("''")),
+    CostBy.MODEL: tables.usage.c.model,
+    CostBy.DAY: sa.cast(tables.usage.c.booked_at // sa.literal_column(str(DAY), sa.BigInteger), sa.Text),
+}
+
+
+def costs(by: CostBy, *, since: int | None, until: int | None) -> "sa.Select[Any]":
+    """What usage adds up to, the most expensive first."""
+    usage = tables.usage
+    one = usage.c.task_id + sa.literal("/") + sa.cast(usage.c.attempt, sa.Text)
+    key = _COST_KEYS[by].label("key")
+    cost = sa.func.sum(usage.c.cost_micros).label("cost_micros")
+    found = (
+        sa.select(
+            key,
+            sa.func.count(one.distinct()).label("attempts"),
+            sa.func.sum(usage.c.input_tokens).label("input_tokens"),
+            sa.func.sum(usage.c.output_tokens).label("output_tokens"),
+            cost,
+        )
+        .join(task, task.c.id == usage.c.task_id)
+        .join(attempt, sa.and_(attempt.c.task_id == usage.c.task_id, attempt.c.number == usage.c.attempt))
+        .group_by(key)
+        .order_by(cost.desc(), key)
+    )
+    if since is not None:
+        found = found.where(usage.c.booked_at >= since)
+    return found if until is None else found.where(usage.c.booked_at < until)
+
+
 # --- classes that nobody serves ------------------------------------------------------------------------------------
 
 _class = tables.requirement_class
@@ -394,6 +431,8 @@ killed_switches = (
 paused_swarms = sa.select(tables.swarm.c.id).where(
     tables.swarm.c.status == sa.literal_column(f"'{SwarmStatus.PAUSED.value}'")
 )
+
+any_budget = sa.select(tables.budget_target.c.target).limit(1)
 
 the_epoch = sa.select(tables.event_head.c.epoch).where(tables.event_head.c.id == 1)
 raise_epoch = (

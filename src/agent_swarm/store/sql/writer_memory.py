@@ -34,11 +34,12 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What stops claims: how the kill switch stands, with the epoch of tokens, and which swarms are paused."""
+    """What stops claims: switches that are on, the epoch of tokens, paused swarms, and whether there are budgets."""
 
     epoch: int
     killed: tuple[Switch, ...] = ()
     paused: frozenset[str] = frozenset()
+    has_budgets: bool = False
 
 
 @dataclass(slots=True)

@@ -9,8 +9,10 @@ from agent_swarm.server.context import Context
 from agent_swarm.server.mcp.catalogue import Caller, Tool
 from agent_swarm.server.mcp.tools.arguments import Cursor, Nothing
 from agent_swarm.services import agents, projects, readings
+from agent_swarm.services.budgets import left_of
 from agent_swarm.services.swarms import view
 from agent_swarm.services.tokens import Identity, Scope
+from agent_swarm.store.base import Queries
 from agent_swarm.store.families.swarms import living_swarm
 
 EVERYBODY = {"name": THE_SWARM}  # who is in no swarm sees the server as a whole
@@ -69,10 +71,17 @@ class SwarmTools:
             return {"you": {"actor": identity.actor, "kind": identity.kind.value}}
         agent = await self._store.read(agents.get_agent(identity.agent_id, now=self._store.now()))
         task = await self._store.read(readings.task_detail(identity.task_id, by=identity))
+        left = await self._store.read(lambda queries: self._left(queries, identity))
         return {
             "you": _short(agent.model_dump(mode="json", by_alias=True)),
+            "budgets": left or None,
             "task": {"id": task.id, "title": task.title, "status": task.status, "attempt": task.attempt},
         }
+
+    def _left(self, queries: Queries, identity: Identity) -> list[dict[str, Any]]:
+        """What the caller's attempt may still spend."""
+        record = queries.task(identity.task_id or "")
+        return [] if record is None else left_of(queries, record.spec, identity.agent_id, self._store.now())
 
 
 _SHOWN = (

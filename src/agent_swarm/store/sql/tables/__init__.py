@@ -14,6 +14,7 @@ from agent_swarm.store.sql.tables.agents import (
 )
 from agent_swarm.store.sql.tables.approvals import approval, approval_of_task, approval_place
 from agent_swarm.store.sql.tables.base import metadata
+from agent_swarm.store.sql.tables.budgets import budget, budget_look, budget_reservation, budget_target, budget_wait
 from agent_swarm.store.sql.tables.history import chain_state, checkpoint, event, event_head, fact, kill_switch
 from agent_swarm.store.sql.tables.messages import (
     channel,
@@ -80,6 +81,11 @@ __all__ = [
     "attachment",
     "attachment_content",
     "attempt",
+    "budget",
+    "budget_look",
+    "budget_reservation",
+    "budget_target",
+    "budget_wait",
     "chain_state",
     "channel",
     "channel_member",

@@ -24,6 +24,7 @@ approval = sa.Table(
     sa.Column("settled_by", sa.Text, nullable=False),
     sa.Column("answers", sa.Text, nullable=False),
     sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("budget_id", ID, nullable=False, server_default=""),
 )
 
 approval_place = sa.Table(
