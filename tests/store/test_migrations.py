@@ -20,7 +20,7 @@ from agent_swarm.testing import postgres
 pytestmark = pytest.mark.slow
 NUMBER = 2_300  # more than two steps of the migration
 
-ROOMY = ("task", "attempt", "agent", "schedule", "trigger_rule", "trigger_firing")
+ROOMY = ("task", "attempt", "agent", "schedule", "trigger_rule", "trigger_firing", "budget")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
