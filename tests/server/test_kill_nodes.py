@@ -76,9 +76,9 @@ async def test_given_a_flag_file_at_one_server_when_it_appears_and_goes_then_all
     one, other = two
     settings.kill_flag.write_text("by hand")
 
-    await until(lambda: other.app.context.board.covering(ANYBODY))
+    await until(lambda: all(server.app.context.board.covering(ANYBODY) for server in two))
     assert (await one.call("POST", "/api/tasks", {"prompt": "x"})).status_code == 503
     assert (await other.answer("GET", PATH))["reason"] == "by hand"
     settings.kill_flag.unlink()
-    await until(lambda: not other.app.context.board.covering(ANYBODY))
+    await until(lambda: not any(server.app.context.board.covering(ANYBODY) for server in two))
     await one.file()
