@@ -1,5 +1,7 @@
 """Sealed values open where they belong and nowhere else; wrapped keys open under their master key alone."""
 
+import string
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -46,9 +48,12 @@ def test_given_names_that_run_together_alike_when_swapped_then_they_do_not_open(
 
 
 def test_given_a_sealed_value_when_any_one_character_is_another_then_it_does_not_open() -> None:
+    """The last one has bits that mean nothing: every other character of the alphabet is tried there."""
     sealed = SEALER.seal(PLACE, "hunter2")
+    alphabet = string.ascii_letters + string.digits + "-_"
     for index in range(len(sealed)):
-        for char in set("AQgwz09-_.=+/ s") - {sealed[index]}:
+        is_last = index == len(sealed) - 1
+        for char in {*"AQgwz09-_.=+/ s", *(alphabet if is_last else "")} - {sealed[index]}:
             with pytest.raises(SecretUnreadable):
                 SEALER.open(PLACE, changed_at(sealed, index, char))
 
