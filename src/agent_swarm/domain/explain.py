@@ -157,15 +157,7 @@ def _timed(facts: Facts) -> list[Reason]:
             )
         ]
     if facts.failure_code in CODES:
-        return [
-            Reason(
-                "providerLimit",
-                f"it is tried again at {at}: the provider of its model refused it ({facts.failure_code}), "
-                "which counts as no failure",
-                f"the time {at}",
-                {"at": at, "inSeconds": seconds, "code": facts.failure_code},
-            )
-        ]
+        return [_refused_by_provider(facts.failure_code, at, seconds)]
     if task.ended_as is AttemptOutcome.PAUSED and task.preferred_agent is None:
         told = f"the agent that had it gave it back, and others get it at {at}"
         return [Reason("givenBack", told, f"the time {at}", {"at": at, "inSeconds": seconds})]
@@ -184,6 +176,15 @@ def _timed(facts: Facts) -> list[Reason]:
             {"at": at, "inSeconds": seconds, **counts},
         )
     ]
+
+
+def _refused_by_provider(code: str, at: str, seconds: float) -> Reason:
+    return Reason(
+        "providerLimit",
+        f"it is tried again at {at}: the provider of its model refused it ({code}), which counts as no failure",
+        f"the time {at}",
+        {"at": at, "inSeconds": seconds, "code": code},
+    )
 
 
 def _resume_pin(facts: Facts) -> list[Reason]:
