@@ -190,3 +190,31 @@ async def test_given_what_was_booked_when_a_report_is_asked_for_then_the_most_ex
     assert (len(short["rows"]), short["hasMore"]) == (1, True)
     bad = await world.call("GET", "/api/reports/costs", params={"since": "yesterday"})
     assert bad.status_code == 422
+
+
+async def test_given_caps_on_attempts_when_one_begins_then_people_and_agents_see_what_is_left(world: World) -> None:
+    made = await add(world, capAttempts=5, capAtOnce=1)
+    assert (made["capAttempts"], made["leftAttempts"], made["attempts"], made["atOnce"]) == (5, 5, 0, 0)
+    ada, bob = await world.register(), await world.register("bob")
+    await world.file(title="first")
+    claim = await world.take(ada)
+    shown = await world.get("/api/budgets/everything")
+    assert (shown["status"], shown["leftAttempts"], shown["attempts"], shown["atOnce"]) == ("full", 4, 1, 1)
+    told = await says(world, "my-agent-info", token=claim.token)
+    (left,) = told["budgets"]
+    assert (left["capAttempts"], left["leftAttempts"], left["capAtOnce"], left["atOnce"]) == (5, 4, 1, 1)
+
+    waiting = await world.file(title="second")
+    with pytest.raises(AssertionError, match="nothing to claim"):
+        await world.claim(bob)
+    await keep(world)
+    why = await world.get(f"/api/tasks/{waiting}/explain")
+    reason = next(one for one in why["reasons"] if one["code"] == "budgetExhausted")
+    assert "as many attempts under way as it lets run at once: 5 attempts, 1 at once" in reason["message"]
+    assert "the end of an attempt" in reason["unblock"]
+    assert (await world.get("/api/approvals"))["approvals"] == []
+
+    changed = await world.call("PATCH", "/api/budgets/everything", json={"capAtOnce": 2, "capAttempts": None})
+    assert (changed.json()["capAtOnce"], changed.json()["capAttempts"], changed.json()["status"]) == (2, None, "open")
+    await keep(world)
+    assert (await world.claim(bob)).task_id == waiting
