@@ -18,7 +18,7 @@ from agent_swarm.server.waking import Waking
 
 pytestmark = pytest.mark.anyio
 
-CAPS = {"root_usd": 2.5, "root_tokens": 9_000, "root_attempts": 2, "root_at_once": 3}
+CAPS: dict[str, Any] = {"root_usd": 2.5, "root_tokens": 9_000, "root_attempts": 2, "root_at_once": 3}
 
 
 @pytest.fixture
