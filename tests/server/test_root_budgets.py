@@ -15,6 +15,7 @@ from tests.server.test_waking import say
 from tests.server.world import World, opened
 
 from agent_swarm.server.waking import Waking
+from agent_swarm.services import budgets as budgets_service
 
 pytestmark = pytest.mark.anyio
 
@@ -151,3 +152,18 @@ async def test_given_a_loop_of_tasks_that_file_tasks_when_their_root_is_capped_t
     await keep(capped)
     assert (await capped.claim(agent)).task_id == parent
     assert (await capped.get("/api/budgets"))["budgets"][0]["approvalId"] is None
+
+
+async def test_given_more_root_tasks_than_are_looked_at_when_a_budget_of_anything_else_is_named_then_it_is_found(
+    capped: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = await capped.file()
+    await capped.file()
+    ada = await capped.register()
+    for body in ({"scope": "all"}, {"scope": "agent", "scopeId": ada.id}):
+        await capped.post("/api/budgets", {**body, "name": f"of {body['scope']}", "capUsd": 1})
+    monkeypatch.setattr(budgets_service, "_SEARCHED", 2)  # there are two of root tasks, the oldest
+    for name in ("of all", "of agent", f"root {root}"):
+        assert (await capped.get(f"/api/budgets/{name}"))["name"] == name
+    gone = await capped.call("GET", "/api/budgets/nothing")
+    assert gone.status_code == 404

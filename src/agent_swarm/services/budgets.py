@@ -20,7 +20,8 @@ from agent_swarm.store.families.swarms import living_swarm
 from agent_swarm.store.operations import ChangeBudget, CreateBudget, RemoveBudget
 from agent_swarm.store.records import TaskSpec
 
-_SEARCHED = 10_000  # budgets that are looked at for a name
+_SEARCHED = 10_000  # budgets that are looked at for a name, beside those that are for no task
+_NO_TASKS = (("", "root:"), ("root;", "task:"))  # between which targets there are none of tasks: ';' comes after ':'
 
 
 class Budgets:
@@ -155,7 +156,7 @@ def _find(named: str) -> Callable[[Queries], Budget]:
         budget_id = normalize_id(named)
         found = queries.record(BUDGETS, budget_id) if budget_id else None
         if found is None:
-            known = [one for one in queries.scan(BUDGETS, limit=_SEARCHED) if one.name == named]
+            known = _called(queries, named)
             if len(known) > 1:
                 raise InvalidInput(f"{len(known)} budgets are called {named!r}", hint="name one by its id")
             found = known[0] if known else None
@@ -164,6 +165,20 @@ def _find(named: str) -> Callable[[Queries], Budget]:
         return found
 
     return reading
+
+
+def _called(queries: Queries, name: str) -> list[Budget]:
+    """The budgets of that name. There may be one for each root task: those of anything else are looked at anyhow."""
+    ids = [
+        budget_id
+        for after, before in _NO_TASKS
+        for place in queries.scan(BUDGET_TARGETS, after=(after,), limit=_SEARCHED)
+        if place.target < before
+        for budget_id in place.budget_ids
+    ]
+    others = (budget for one in sorted(set(ids)) if (budget := queries.record(BUDGETS, one)) is not None)
+    found = {one.id: one for one in (*others, *queries.scan(BUDGETS, limit=_SEARCHED)) if one.name == name}
+    return list(found.values())
 
 
 def _scope_id(queries: Queries, scope: BudgetScope, named: str | None) -> str:
