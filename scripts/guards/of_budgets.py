@@ -189,8 +189,8 @@ GUARDS = (
     Guard(
         "nobody is asked about what may be given back",
         RULES,
-        "        at_rest = replace(self, reserved_micros=0, reserved_tokens=0, under_way=0)\n",
-        "        at_rest = self\n",
+        "        return not replace(self, reserved_micros=0, reserved_tokens=0, under_way=0).admits(self.needed)\n",
+        "        return not self.admits(self.needed)\n",
         (
             f"{CAPS}::test_given_a_cap_at_once_when_attempts_end_then_tasks_go_on_in_order_and_nobody_is_asked",
             f"{CAPS}::test_given_room_that_an_attempt_may_give_back_when_tasks_wait_then_nobody_is_asked_before_it_is_spent",
@@ -231,14 +231,14 @@ GUARDS = (
     Guard(
         "a no about what is left is none about the cap",
         RULES,
-        "        after = replace(after, reached_at=now, stand=_asked_anew(after.stand))\n",
+        "        after = _without_a_no(replace(after, reached_at=now))\n",
         "        after = replace(after, reached_at=now)\n",
         (f"{CAPS}::test_given_a_denial_while_something_runs_when_that_uses_up_the_cap_then_people_are_asked_about_it",),
     ),
     Guard(
         "another cap forgets a no",
         KEEPING,
-        "    after = rules.changed_by_people(after, work.now)\n",
+        "    after = rules.changed_by_people(before, after, work.now)\n",
         "",
         (
             f"{CAPS}::test_given_the_question_when_it_is_denied_then_what_waits_goes_on_waiting_and_nobody_is_asked_again",

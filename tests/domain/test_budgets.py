@@ -207,7 +207,12 @@ def test_given_any_history_when_attempts_begin_and_end_then_as_many_are_admitted
             under_way.remove(attempt)
         elif move == "begin" and attempt not in under_way:
             is_open = (most is None or started < most) and (at_once is None or len(under_way) < at_once)
-            assert kept.admits(part) == is_open == (kept.room_for(part, 1) == 1)
+            assert kept.admits(part) == is_open == (kept.room_for(part, 1) == 1) == (kept.openings(1, now) == 1)
+            waived, off = replace(kept, stand=BudgetStand.WAIVED), replace(kept, enabled=False)
+            assert (
+                waived.admits(part) == (at_once is None or len(under_way) < at_once) == (waived.openings(1, now) == 1)
+            )
+            assert off.admits(part) and off.openings(3, now) == 3
             if is_open:
                 kept = sut.reserve(kept, part)
                 under_way.add(attempt)
@@ -257,7 +262,6 @@ def test_given_a_budget_without_room_when_all_that_is_held_is_given_back_then_it
         ({"stand": BudgetStand.WAIVED}, False, False),
         ({"enabled": False}, False, False),
         ({"extra_micros": 50}, False, False),
-        ({"shut_at": None}, False, False),
         ({"spent_micros": 0, "cap_at_once": 1, "under_way": 1}, False, False),
         ({"spent_micros": 0, "cap_attempts": 1, "attempts": 1}, True, False),
     ],
@@ -276,8 +280,8 @@ def test_given_a_no_when_the_cap_is_reached_or_changed_then_it_is_forgotten() ->
     assert (used.reached_at, used.stand) == (NOW, BudgetStand.KEPT)
     again, _ = sut.spend(replace(used, stand=BudgetStand.DENIED), Amount(10), sut.NOTHING, NOW + 1)
     assert (again.reached_at, again.stand) == (NOW, BudgetStand.DENIED), "it is about the cap that was reached"
-    assert sut.changed_by_people(again, NOW).stand is BudgetStand.DENIED
-    assert sut.changed_by_people(replace(again, cap_micros=500), NOW).stand is BudgetStand.KEPT
+    assert sut.changed_by_people(again, replace(again, name="c"), NOW).stand is BudgetStand.DENIED
+    assert sut.changed_by_people(again, replace(again, cap_micros=500), NOW).stand is BudgetStand.KEPT
 
 
 def test_given_caps_on_attempts_when_people_read_them_then_they_are_plain() -> None:

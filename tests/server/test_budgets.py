@@ -158,6 +158,18 @@ async def test_given_tasks_that_wait_for_a_budget_when_one_asks_why_then_it_is_n
         assert "agent-swarm approval show" in reason["unblock"]
 
 
+async def test_given_a_task_that_was_interrupted_when_too_little_is_left_for_it_then_it_is_told_of_the_question(
+    world: World,
+) -> None:
+    _, claim = await used_up(world)
+    await world.call("PATCH", "/api/budgets/everything", json={"capUsd": 2.25})
+    await keep(world)
+    told = await world.get(f"/api/tasks/{claim.task_id}/explain")
+    reason = next(one for one in told["reasons"] if one["code"] == "budgetExhausted")
+    assert "has too little left for another attempt" in reason["message"]
+    assert "agent-swarm approval show" in reason["unblock"]
+
+
 async def test_given_an_agent_when_it_asks_about_itself_then_it_hears_what_is_left(world: World) -> None:
     await add(world, capUsd=2)
     ada = await world.register()

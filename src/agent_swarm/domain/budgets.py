@@ -93,7 +93,7 @@ class Budget:
     that go on, of which there are `under_way`; `spent_*` was spent since `since`, and `attempts` have begun. `shut_at`
     is since when an attempt found no room, `wanted_*` the least estimate of those, `refused` how many there were;
     `let_go` of those that waited were told at `let_go_at` that there is room, and have not come for it. `reached_at` is
-    when the cap in money or tokens was reached, `approval_id` the question to people about it.
+    when the cap in money or tokens was reached, `approval_id` the question to people, open or answered for this period.
     """
 
     id: str
@@ -169,8 +169,7 @@ class Budget:
     @property
     def is_stuck(self) -> bool:
         """Whoever waits finds no room in this period, not even once all that is held is given back."""
-        at_rest = replace(self, reserved_micros=0, reserved_tokens=0, under_way=0)
-        return self.shut_at is not None and not at_rest.admits(self.needed)
+        return not replace(self, reserved_micros=0, reserved_tokens=0, under_way=0).admits(self.needed)
 
     @property
     def stops(self) -> bool:
@@ -179,8 +178,13 @@ class Budget:
 
     @property
     def is_for_people(self) -> bool:
-        """Nothing goes on by itself in this period: people decide."""
+        """What waits, if anything does, does not go on by itself in this period: people decide."""
         return self.stops or (self.is_in_force and self.is_stuck and self.action is BudgetAction.PAUSE)
+
+    @property
+    def caps(self) -> tuple[int | None, ...]:
+        """All its caps, as people have set them."""
+        return self.cap_micros, self.cap_tokens, self.cap_attempts, self.cap_at_once
 
     @property
     def limits(self) -> tuple[int | None, int | None]:
@@ -231,30 +235,27 @@ class Budget:
         return self.expects(EXPECTED if self.shut_at is None else self.wanted)
 
     def admits(self, part: Amount) -> bool:
-        """Whether there is room for that much more."""
+        """Whether there is room for that much more. People who let work go on without the cap give away no places."""
         if not self.is_in_force:
-            return True
+            return not self.enabled or self.places_left != 0
         money, tokens = self.left
         is_affordable = (money is None or part.micros <= money) and (tokens is None or part.tokens <= tokens)
         return is_affordable and self.attempts_left != 0 and self.places_left != 0
 
     def room_for(self, part: Amount, most: int) -> int:
         """How many times that much there is room for, at most `most`."""
-        if not self.is_in_force:
-            return most
-        money, tokens = self.left
-        by_money = None if money is None else money // max(1, part.micros)
-        by_tokens = None if tokens is None else tokens // max(1, part.tokens)
-        bounds = (by_money, by_tokens, self.attempts_left, self.places_left)
-        return min(most, *(bound for bound in bounds if bound is not None))
+        bounds: list[int | None] = [self.places_left] if self.enabled else []
+        if self.is_in_force:
+            money, tokens = self.left
+            bounds += [None if money is None else money // max(1, part.micros), self.attempts_left]
+            bounds += [None if tokens is None else tokens // max(1, part.tokens)]
+        return min([most, *(bound for bound in bounds if bound is not None)])
 
     def openings(self, most: int, now: int) -> int:
         """How many of those that wait may be let go on now, at most `most`.
 
         Whoever was let go on has the room for a while; then others are, too: nobody may be there to take it.
         """
-        if not self.is_in_force:
-            return most
         expected = self.let_go if now < self.let_go_at + COME_FOR_IT else 0
         return max(0, self.room_for(self.needed, most + expected) - expected)
 
@@ -308,7 +309,7 @@ def spend(budget: Budget, used: Amount, held: Amount, now: int) -> tuple[Budget,
     spent = budget.spent + used
     after = replace(_holding(budget, budget.reserved - covered), spent_micros=spent.micros, spent_tokens=spent.tokens)
     if after.is_reached and after.reached_at is None:
-        after = replace(after, reached_at=now, stand=_asked_anew(after.stand))
+        after = _without_a_no(replace(after, reached_at=now))
     return after, held - covered
 
 
@@ -338,6 +339,8 @@ def raised(budget: Budget) -> Budget:
         extra_micros=_extra(budget.cap_micros, budget.extra_micros, wanted.micros),
         extra_tokens=_extra(budget.cap_tokens, budget.extra_tokens, wanted.tokens),
         extra_attempts=_extra(budget.cap_attempts, budget.extra_attempts, budget.attempts + 1),
+        reached_at=None,
+        approval_id="",
     )
 
 
@@ -348,15 +351,14 @@ def _extra(cap: int | None, extra: int, wanted: int) -> int:
     return extra + cap * max(1, -(-lacking // cap))
 
 
-def changed_by_people(budget: Budget, now: int) -> Budget:
-    """A budget with other values: whether its cap is reached now; a no that was about the one before is forgotten."""
-    reached_at = (budget.reached_at or now) if budget.is_reached else None
-    stand = budget.stand if budget.is_for_people else _asked_anew(budget.stand)
-    return replace(budget, reached_at=reached_at, stand=stand)
+def changed_by_people(before: Budget, after: Budget, now: int) -> Budget:
+    """What a budget with other values is: reached or not by now; a no that was about other caps is forgotten."""
+    after = replace(after, reached_at=(after.reached_at or now) if after.is_reached else None)
+    return after if after.caps == before.caps else _without_a_no(after)
 
 
-def _asked_anew(stand: BudgetStand) -> BudgetStand:
-    return BudgetStand.KEPT if stand is BudgetStand.DENIED else stand
+def _without_a_no(budget: Budget) -> Budget:
+    return replace(budget, stand=BudgetStand.KEPT, approval_id="") if budget.stand is BudgetStand.DENIED else budget
 
 
 def rolled(budget: Budget, now: int) -> Budget:
@@ -379,6 +381,7 @@ def rolled(budget: Budget, now: int) -> Budget:
         extra_attempts=0,
         stand=BudgetStand.KEPT,
         reached_at=None,
+        approval_id=budget.approval_id if budget.stand is BudgetStand.KEPT else "",
     )
 
 
@@ -404,8 +407,7 @@ def begun(budget: Budget, now: int) -> Budget:
 
 def require_sound(budget: Budget) -> None:
     """Raise InvalidInput for a budget that caps nothing, or that cannot be."""
-    caps = (budget.cap_micros, budget.cap_tokens, budget.cap_attempts, budget.cap_at_once)
-    if all(cap is None for cap in caps):
+    if all(cap is None for cap in budget.caps):
         wanted = "give capUsd, capTokens, capAttempts or capAtOnce"
         raise _bad("capUsd", "a budget caps money, tokens or attempts, this one nothing", wanted)
     bounds = (

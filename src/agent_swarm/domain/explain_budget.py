@@ -22,6 +22,9 @@ def is_put_aside(facts: Facts) -> bool:
 def interrupted(facts: Facts) -> Reason:
     """What it waits for whose attempt was interrupted for a budget."""
     stopping = next((budget for budget in facts.budgets if budget.stops), None)
+    lacking = next((budget for budget in facts.budgets if not budget.admits(budget.needed)), None)
+    if stopping is None and lacking is not None:
+        return _exhausted(lacking)
     if stopping is None:
         return Reason("budgetHasRoom", "its budget has room again", "nothing: the server lets it go on within seconds")
     return Reason(
@@ -38,7 +41,7 @@ def _exhausted(budget: Budget) -> Reason:
 
 
 def _how_full(budget: Budget) -> str:
-    if budget.is_used_up:
+    if budget.is_used_up and budget.is_in_force:
         return "is used up"
     if budget.places_left == 0:
         return "has as many attempts under way as it lets run at once"

@@ -119,14 +119,10 @@ def view(budget: Budget, now: int) -> shapes.Budget:
         since=to_wire(budget.since),
         renews_at=None if budget.renews_at is None else to_wire(budget.renews_at),
         reached_at=None if budget.reached_at is None else to_wire(budget.reached_at),
-        approval_id=(budget.approval_id or None) if _is_settled_by_people(budget) else None,
+        approval_id=budget.approval_id or None,
         created_by=budget.created_by,
         created_at=to_wire(budget.created_at),
     )
-
-
-def _is_settled_by_people(budget: Budget) -> bool:
-    return budget.is_for_people or budget.stand is not BudgetStand.KEPT
 
 
 def of_attempt(queries: Queries, spec: TaskSpec, agent_id: str | None) -> list[Budget]:

@@ -80,7 +80,7 @@ def change_budget(work: Work, op: ops.ChangeBudget) -> Budget:
         after = replace(after, since=begun.since, renews_at=begun.renews_at)
     if after == before:
         return before
-    after = rules.changed_by_people(after, work.now)
+    after = rules.changed_by_people(before, after, work.now)
     work.ledger.put(after)
     work.ledger.write()
     work.put(BUDGET_LOOKS, BudgetLook(id=after.id))
@@ -138,7 +138,7 @@ def answered(work: Work, asked: Approval) -> None:
     elif asked.answers.get(ANSWER) == GO_ON:
         after = replace(budget, stand=BudgetStand.WAIVED)
     else:
-        after = replace(rules.raised(budget), reached_at=None)
+        after = rules.raised(budget)
     work.ledger.put(after)
     work.ledger.write()
     work.put(BUDGET_LOOKS, BudgetLook(id=after.id))
@@ -216,6 +216,8 @@ def _ask_or_close(work: Work, op: ops.KeepBudget, budget: Budget) -> Budget:
         if budget.is_for_people and asked.asked_at >= (budget.reached_at or 0):
             return budget
         _close(work, asked)
+    if asked is not None and budget.stand is BudgetStand.KEPT:  # it is over, and its answer counts no more
+        budget = replace(budget, approval_id="")
     if not budget.is_for_people or budget.stand is not BudgetStand.KEPT:
         return budget
     entry = _who_asks(work, op)
@@ -273,7 +275,7 @@ def _details(budget: Budget) -> str:
         return f"{spent}. What it covers is interrupted and waits. Denied, what was interrupted fails."
     needed = f"{rules.dollars(budget.needed.micros)} and {budget.needed.tokens:,} tokens"
     began = f"{budget.attempts:,} attempts have begun, the next one needs {needed}"
-    return f"{spent}, {began}. What waits goes on waiting, also where this is denied; what runs is not interrupted."
+    return f"{spent}, {began}. What runs is not interrupted. Denied, what never began goes on waiting."
 
 
 def _at_rest(work: Work, op: ops.KeepBudget, budget: Budget) -> Budget:
