@@ -183,7 +183,7 @@ def test_given_a_crash_after_a_claim_when_its_lease_has_lapsed_then_its_place_is
         swarm = Driver(engine)
         ada, bob = swarm.register("ada"), swarm.register("bob")
         budget_id = cap(swarm, 3, cap_at_once=1)
-        file(swarm)
+        first = file(swarm)
         second = file(swarm, priority=40)
 
     dies(path, swarm, ada, "claim", "store.committed")
@@ -194,6 +194,9 @@ def test_given_a_crash_after_a_claim_when_its_lease_has_lapsed_then_its_place_is
         swarm.advance(LEASE / 1_000_000 + 1)
         swarm.timers()
         assert (standing(swarm, budget_id).under_way, kept(swarm, RESERVATIONS)) == (0, [])
+        again = must_take(swarm, bob)
+        assert (again.task_id, standing(swarm, budget_id).under_way) == (first, 1)
+        swarm.complete(again)
         keep(swarm)
         assert must_take(swarm, bob).task_id == second
         assert engine.read(audit) == []
