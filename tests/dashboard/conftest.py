@@ -98,7 +98,7 @@ def shared_page(browser: "Browser", scene: Scene) -> Iterator["Page"]:
 
 @pytest.fixture
 def page(shared_page: "Page") -> Iterator["Page"]:
-    """The page of somebody who is logged in; whatever its scripts raised, or were refused by the policy, fails the test."""
+    """Somebody who is logged in; what its scripts raised, or were refused by the policy, fails the test."""
     said: list[str] = []
     shared_page.on("pageerror", lambda error: said.append(str(error)))
     shared_page.on("console", lambda message: said.append(message.text) if "Policy" in message.text else None)

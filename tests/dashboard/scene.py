@@ -36,7 +36,7 @@ def make_repository(folder: Path) -> Path:
     return folder
 
 
-def furnish(swarm: RealSwarm) -> dict[str, str]:
+def furnish(swarm: RealSwarm) -> None:
     """What stands around tasks: a project, a swarm, budgets, a schedule, channels and messages, settings."""
     repository = make_repository(swarm.folder / "shop")
     swarm.call("POST", "/api/projects", {"name": "shop", "repoUrl": str(repository), "defaultBranch": "main"})
@@ -46,11 +46,14 @@ def furnish(swarm: RealSwarm) -> dict[str, str]:
     swarm.call("POST", "/api/channels", {"name": "build", "description": "what is built"})
     swarm.call("POST", "/api/messages", {"channel": "build", "text": "The freeze begins at noon."})
     swarm.call("PUT", "/api/config", {"scope": "global", "key": "NODE_ENV", "value": "test", "isSecret": False})
-    return {}
+    swarm.call("POST", "/api/swarms", {"name": "checkout", "project": "shop"})
 
 
-def file_release(swarm: RealSwarm) -> dict[str, str]:
-    """A graph of tasks with one of every state; the ids by ref. `hold` and `go` below `marks` let two of them end."""
+def file_release(swarm: RealSwarm, *, with_hostile: bool = True) -> dict[str, str]:
+    """A graph of tasks with one of every status; the ids by ref. `go` below `marks` lets the one that runs end.
+
+    With `with_hostile` the texts of one are markup.
+    """
     wait = f"wait-for {swarm.marks}/go\nresult done"
     return swarm.file(
         script(
@@ -63,7 +66,6 @@ def file_release(swarm: RealSwarm) -> dict[str, str]:
         script("publish", "Publish the release", "result out", dependsOn=["notes"], priority=80, tags=["release"]),
         script("broken", "Port the importer", "say Reading\nrun false\nresult never", maxAttempts=1),
         script("later", "Tidy the backlog of warnings", "result tidy", backlog=True),
-        script("hostile", HOSTILE, f"say {HOSTILE}\nprogress {HOSTILE}\nresult {HOSTILE}", tags=["<b>tag</b>"]),
         script(
             "asks",
             "Deploy to production",

@@ -12,7 +12,19 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-PAGES = ("/", "/board", "/approvals")
+PAGES = (
+    "/",
+    "/board",
+    "/timeline",
+    "/agents",
+    "/chat",
+    "/approvals",
+    "/projects",
+    "/schedules",
+    "/costs",
+    "/audit",
+    "/settings",
+)
 
 
 def open_task(page: "Page", scene: Scene, ref: str) -> str:
@@ -20,6 +32,20 @@ def open_task(page: "Page", scene: Scene, ref: str) -> str:
     task_id = scene.tasks[ref]
     page.goto(f"{scene.swarm.url}/tasks/{task_id}")
     return task_id
+
+
+def pages_of(scene: Scene) -> list[str]:
+    """The address of every page, also of those of one thing."""
+    schedule = scene.swarm.call("GET", "/api/schedules/nightly")["id"]
+    one_thing = [f"/tasks/{scene.tasks[ref]}" for ref in ("parse", "needs", "broken")]
+    return [*PAGES, *one_thing, f"{one_thing[0]}/graph", f"/agents/{scene.worker}", f"/schedules/{schedule}"]
+
+
+def visit(page: "Page", scene: Scene, path: str) -> None:
+    """Go there, and wait until what it shows was read."""
+    page.goto(scene.swarm.url + path)
+    page.get_by_role("heading", level=1).wait_for()
+    page.get_by_text("Reading …").first.wait_for(state="detached")
 
 
 def lines_of(page: "Page") -> list[str]:
@@ -145,11 +171,11 @@ def test_given_many_tasks_when_the_board_shows_them_then_few_are_drawn_and_all_c
     page.goto(f"{scene.swarm.url}/board?tag=many")
     box = page.get_by_role("region", name="Backlog", exact=True).last
     box.get_by_role("article").first.wait_for()
-    for _ in range(3):
-        box.evaluate("element => element.scrollTo(0, element.scrollHeight)")
-        page.wait_for_function("element => element.querySelector('ul').offsetHeight >= 0", arg=box.element_handle())
     page.wait_for_function(
-        "element => { element.scrollTo(0, element.scrollHeight); return element.querySelector('ul').offsetHeight === 270 * 88 }",
+        """element => {
+            element.scrollTo(0, element.scrollHeight)
+            return element.querySelector("ul").offsetHeight === 270 * 88
+        }""",
         arg=box.element_handle(),
     )
     assert page.get_by_role("article").count() < 60
@@ -203,7 +229,7 @@ def test_given_texts_that_are_markup_when_they_are_shown_then_as_text_and_nothin
     open_task(page, scene, "hostile")
     page.get_by_role("heading", name=HOSTILE).wait_for()
     page.locator("[data-line]").get_by_text(HOSTILE).first.wait_for()
-    for path in ("/board",):
+    for path in ("/board", "/audit?types=task.progressed"):
         page.goto(scene.swarm.url + path)
         page.get_by_text(re.compile("onerror=")).first.wait_for()
         assert page.locator("main img, main script").count() == 0
@@ -216,22 +242,69 @@ def test_given_each_page_when_axe_looks_at_it_then_it_finds_nothing_serious(
 ) -> None:
     page.evaluate("theme => localStorage.setItem('agent-swarm-theme', theme)", theme)
     found = {}
-    for path in (*PAGES, f"/tasks/{scene.tasks['parse']}", f"/tasks/{scene.tasks['needs']}"):
-        page.goto(scene.swarm.url + path)
-        page.get_by_role("heading", level=1).wait_for()
-        page.get_by_text("Reading …").first.wait_for(state="detached")
+    for path in pages_of(scene):
+        visit(page, scene, path)
         found[path] = serious_findings(page)
     page.evaluate("() => localStorage.removeItem('agent-swarm-theme')")
     assert {path: findings for path, findings in found.items() if findings} == {}
 
 
+def test_given_pages_for_what_stands_around_tasks_when_something_is_written_there_then_it_counts(
+    page: "Page", scene: Scene
+) -> None:
+    visit(page, scene, "/chat?channel=build")
+    field = page.get_by_role("combobox", name="Write to #build …")
+    field.press_sequentially("hello @a")
+    page.get_by_role("option", name="@ada").click()
+    field.press("Enter")
+    page.get_by_role("log").get_by_text("hello @ada").wait_for()
+    said = scene.swarm.call("GET", "/api/messages?channel=build")["messages"][0]
+    assert (said["text"].strip(), said["mentions"]) == ("hello @ada", [scene.worker])
+
+    visit(page, scene, "/settings")
+    page.get_by_role("button", name="Store a value").click()
+    page.get_by_label("Key").fill("DEPLOY_NOTE")
+    page.get_by_role("textbox", name="Value").fill("quietly")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("row").filter(has_text="DEPLOY_NOTE").get_by_text("quietly").wait_for()
+
+    visit(page, scene, "/costs")
+    page.get_by_role("button", name="Change the cap").click()
+    page.get_by_label("Cap in US dollars").fill("35")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("$35.00 a day").wait_for()
+
+    visit(page, scene, "/schedules")
+    page.get_by_role("button", name="Run now").click()
+    page.get_by_role("link", name="nightly").click()
+    page.get_by_role("link", name="Update the dependencies").wait_for()
+
+    visit(page, scene, "/audit")
+    page.get_by_role("button", name="Check the chain").click()
+    page.get_by_text("The history is whole").wait_for()
+
+
+def test_given_tasks_that_wait_for_each_other_when_their_graph_is_open_then_it_changes_as_they_do(
+    page: "Page", scene: Scene
+) -> None:
+    visit(page, scene, f"/tasks/{scene.tasks['publish']}/graph")
+    for title in ("Let the parser take empty input", "Build the release", "Write the release notes"):
+        page.get_by_role("link", name=title).wait_for()
+    publish = page.get_by_role("link", name="Publish the release")
+    publish.get_by_text("blocked").wait_for()
+    scene.let("go")
+    publish.get_by_text("completed").wait_for()
+
+    visit(page, scene, "/timeline?span=900")
+    page.get_by_role("link", name="Publish the release, attempt 1: completed").wait_for()
+    page.get_by_role("link", name="Port the importer, attempt 1: failed").wait_for()
+
+
 def test_given_a_phone_when_each_page_is_opened_then_nothing_hangs_over_the_edge(page: "Page", scene: Scene) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     try:
-        for path in (*PAGES, f"/tasks/{scene.tasks['parse']}"):
-            page.goto(scene.swarm.url + path)
-            page.get_by_role("heading", level=1).wait_for()
-            page.get_by_text("Reading …").first.wait_for(state="detached")
+        for path in pages_of(scene):
+            visit(page, scene, path)
             assert page.evaluate("() => document.documentElement.scrollWidth") <= 360, path
     finally:
         page.set_viewport_size({"width": 1440, "height": 900})
@@ -240,7 +313,9 @@ def test_given_a_phone_when_each_page_is_opened_then_nothing_hangs_over_the_edge
 def test_given_a_swarm_at_work_when_it_is_stopped_here_then_every_page_says_so_until_it_is_lifted(
     page: "Page", scene: Scene
 ) -> None:
-    page.goto(f"{scene.swarm.url}/board")
+    held = scene.swarm.file(script("held", "Hold still", f"wait-for {scene.swarm.marks}/held\nresult held"))["held"]
+    scene.swarm.wait_until(lambda: scene.swarm.task(held)["status"] == "running", "it runs")
+    visit(page, scene, "/board")
     page.get_by_role("button", name="Stop everything").click()
     page.get_by_label("Reason").fill("they deploy on their own")
     page.get_by_role("button", name="Stop now").click()
@@ -248,11 +323,11 @@ def test_given_a_swarm_at_work_when_it_is_stopped_here_then_every_page_says_so_u
     banner = page.get_by_role("alert").filter(has_text="Everything is stopped: they deploy on their own")
     banner.wait_for()
     banner.get_by_text("Every worker has confirmed").wait_for()
-    assert scene.swarm.task(scene.tasks["build"])["status"] == "paused"
+    assert scene.swarm.task(held)["status"] == "paused"
     page.get_by_role("link", name="Approvals").click()
     banner.wait_for()
     banner.get_by_role("button", name="Let it go on").click()
     page.get_by_role("dialog").get_by_role("button", name="Let it go on").click()
     banner.wait_for(state="detached")
-    scene.let("go")
-    scene.swarm.wait_until(lambda: scene.swarm.task(scene.tasks["build"])["status"] == "completed", "work goes on")
+    scene.let("held")
+    scene.swarm.wait_until(lambda: scene.swarm.task(held)["status"] == "completed", "work goes on")

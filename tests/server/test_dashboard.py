@@ -1,4 +1,4 @@
-"""The dashboard's page and files: served under the names of the build and no other, to be kept, and unable to run anything else."""
+"""The dashboard's page and files: served under the names of the build and no other, and unable to run anything else."""
 
 import gzip
 import os

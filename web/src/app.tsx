@@ -4,11 +4,21 @@ import { Refused } from './api/refused'
 import { session } from './api/session'
 import { forgetAll } from './live/query'
 import { stream } from './live/stream'
+import { AgentPage } from './pages/agent'
+import { Agents } from './pages/agents'
 import { Approvals } from './pages/approvals'
+import { Audit } from './pages/audit'
 import { Board } from './pages/board'
+import { Chat } from './pages/chat'
+import { Costs } from './pages/costs'
+import { Graph } from './pages/graph'
 import { LogIn } from './pages/login'
 import { Overview } from './pages/overview'
+import { Projects } from './pages/projects'
+import { SchedulePage, Schedules } from './pages/schedules'
+import { Settings } from './pages/settings'
 import { TaskPage } from './pages/task'
+import { Timeline } from './pages/timeline'
 import { Link, useRoute } from './parts/route'
 import { Shell } from './parts/shell'
 import { Empty, Page, Waiting } from './parts/ui'
@@ -18,7 +28,18 @@ const PAGES: [RegExp, (id: string) => ReactElement][] = [
   [/^\/$/, () => <Overview />],
   [/^\/board$/, () => <Board />],
   [/^\/tasks\/([^/]+)$/, (id) => <TaskPage key={id} id={id} />],
+  [/^\/tasks\/([^/]+)\/graph$/, (id) => <Graph key={id} id={id} />],
+  [/^\/timeline$/, () => <Timeline />],
+  [/^\/agents$/, () => <Agents />],
+  [/^\/agents\/([^/]+)$/, (id) => <AgentPage key={id} id={id} />],
+  [/^\/chat$/, () => <Chat />],
   [/^\/approvals$/, () => <Approvals />],
+  [/^\/projects$/, () => <Projects />],
+  [/^\/schedules$/, () => <Schedules />],
+  [/^\/schedules\/([^/]+)$/, (id) => <SchedulePage key={id} id={id} />],
+  [/^\/costs$/, () => <Costs />],
+  [/^\/audit$/, () => <Audit />],
+  [/^\/settings$/, () => <Settings />],
 ]
 
 export function App() {

@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import type { SwarmEvent } from '../src/api/client'
+import { placesOf } from '../src/live/graph'
 import { StreamReader } from '../src/live/sse'
+import { spansOf } from '../src/live/timeline'
 import { diffLines, isDiff, type Line, stepsOf } from '../src/live/transcript'
+import { mentionAt } from '../src/pages/chat-mentions'
 import { ago, compact, money, span } from '../src/parts/format'
 
 const line = (kind: string, data: Record<string, unknown>): Line => ({ at: '2026-11-20T18:00:00.000Z', kind, data })
@@ -61,4 +65,47 @@ test('given numbers and times when people read them then they are short', () => 
     ago('2026-11-20T17:00:00Z', now),
     ago('2026-11-20T18:03:00Z', now),
   ]).toEqual(['now', '1 h ago', 'in 3 m'])
+})
+
+describe('a timeline', () => {
+  const at = (seconds: number) => new Date(Date.parse('2026-11-20T18:00:00Z') + seconds * 1000).toISOString()
+  const told = (type: string, seconds: number, attempt: number | null, data: Record<string, unknown> = {}) =>
+    ({ type, at: at(seconds), taskId: 'a', attempt, data }) as unknown as SwarmEvent
+
+  test('given what happened when attempts are put together then each has its span, its holder and its end', () => {
+    const spans = spansOf([
+      told('task.cancelled', 0, null),
+      told('task.claimed', 1, 1, { agentId: 'ada', fence: 1 }),
+      told('task.started', 2, 1, { agentId: 'ada' }),
+      told('task.requeued', 5, 1, { agentId: 'ada', reason: 'lost' }),
+      told('task.claimed', 6, 2, { agentId: 'bob', fence: 3 }),
+    ])
+    expect(spans).toHaveLength(2)
+    expect(spans[0]).toMatchObject({
+      agentId: 'ada',
+      outcome: 'lost',
+      claimedAt: Date.parse(at(1)),
+      endedAt: Date.parse(at(5)),
+    })
+    expect(spans[1]).toMatchObject({ agentId: 'bob', fence: 3, outcome: 'running', endedAt: null })
+  })
+})
+
+test('given tasks that wait for each other when they are placed then each is right of all that it waits for', () => {
+  const edges = ['a b', 'a c', 'b d', 'c d'].map((one) => {
+    const [from = '', to = ''] = one.split(' ')
+    return { from, to, kind: 'depends' as const }
+  })
+  const places = placesOf(['d', 'c', 'b', 'a'], edges)
+  for (const { from, to } of edges) expect(places.get(from)?.column).toBeLessThan(places.get(to)?.column ?? 0)
+  expect(new Set([...places.values()].map(({ column, row }) => `${column} ${row}`)).size).toBe(4)
+  const broken = [...edges, { from: 'd', to: 'a', kind: 'depends' as const }]
+  expect(placesOf(['a', 'b', 'c', 'd'], broken).size).toBe(4)
+})
+
+test('given a text when a mention is written then it is seen where it stands, and an address is none', () => {
+  expect(mentionAt('hello @ad', 9)).toEqual({ start: 7, word: 'ad' })
+  expect(mentionAt('@', 1)).toEqual({ start: 1, word: '' })
+  expect(mentionAt('mail ada@example', 16)).toBeNull()
+  expect(mentionAt('@ada done', 9)).toBeNull()
 })

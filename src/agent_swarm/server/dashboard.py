@@ -1,8 +1,8 @@
 """The dashboard: one page for every address of it, and the files that it is made of.
 
 They are built from `web/` into a folder beside this module, are the same for everybody and hold no data: what the page
-shows it asks the API for. A file is served under the name that the build gave it and no other, so no path leads anywhere
-else. Without a build the page says how to make one.
+shows it asks the API for. A file is served under the name that the build gave it and no other, so no path leads
+anywhere else. Without a build the page says how to make one.
 """
 
 import gzip

@@ -3,6 +3,7 @@ import { type FormEvent, useState } from 'react'
 import { type Approval, api, must, type Schema } from '../api/client'
 import { useMay, useNames } from '../live/directory'
 import { refresh } from '../live/query'
+import { useTitles } from '../live/titles'
 import { Link } from '../parts/route'
 import { Ago, Badge, Button, Labelled, Status, Trouble, useAction } from '../parts/ui'
 import { actor } from '../words/events'
@@ -12,6 +13,7 @@ const t = text.approvals
 
 export function ApprovalCard({ approval }: { approval: Approval }) {
   const names = useNames()
+  const titleOf = useTitles()
   return (
     <article className="flex flex-col gap-3 p-4">
       <header className="flex flex-wrap items-center gap-x-3 gap-y-1">
@@ -23,7 +25,7 @@ export function ApprovalCard({ approval }: { approval: Approval }) {
             href={`/tasks/${approval.taskId}`}
             className="text-accent underline decoration-accent/40 underline-offset-2 hover:decoration-accent"
           >
-            {names(approval.taskId)}
+            {titleOf(approval.taskId)}
           </Link>{' '}
           · <Ago at={approval.askedAt} />
         </span>

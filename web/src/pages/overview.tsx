@@ -4,6 +4,7 @@ import { api, must, type Schema, type SwarmEvent } from '../api/client'
 import { useMay, useNames } from '../live/directory'
 import { about, useLive } from '../live/query'
 import { merged, useRecent } from '../live/recent'
+import { useTitles } from '../live/titles'
 import { money } from '../parts/format'
 import { Icon } from '../parts/icons'
 import { useNow } from '../parts/now'
@@ -305,12 +306,13 @@ function Activity() {
 /** What an event is about, as a link where there is a page for it. */
 export function EventSubject({ event }: { event: SwarmEvent }) {
   const names = useNames()
+  const titleOf = useTitles()
   const { kind, id } = event.subject
   const style = 'font-medium text-ink hover:text-accent'
   if (event.taskId) {
     return (
-      <Link href={`/tasks/${event.taskId}`} className={`font-mono text-xs ${style}`}>
-        {event.taskId.slice(-8)}
+      <Link href={`/tasks/${event.taskId}`} className={style}>
+        {titleOf(event.taskId)}
       </Link>
     )
   }
