@@ -106,13 +106,14 @@ def page(shared_page: "Page") -> Iterator["Page"]:
     assert said == []
 
 
-def serious_findings(page: "Page") -> list[str]:
-    """What axe finds on the page as it is, of the two gravest kinds."""
+def serious_findings(page: "Page", *, rule: str | None = None) -> list[str]:
+    """What axe finds on the page as it is, of the two gravest kinds; by one rule, or by all."""
     if not AXE.is_file():
         missing("axe-core", "run make web")
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
-    told = page.evaluate("async () => JSON.stringify((await axe.run()).violations)")
+    only = {"runOnly": [rule]} if rule else {}
+    told = page.evaluate("async only => JSON.stringify((await axe.run(document, only)).violations)", only)
     return [
         f"{found['id']}: {node['html'][:160]} ({node['failureSummary'][:200]})"
         for found in json.loads(told)

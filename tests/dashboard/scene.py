@@ -55,7 +55,9 @@ def file_release(swarm: RealSwarm, *, with_hostile: bool = True) -> dict[str, st
     With `with_hostile` the texts of one are markup.
     """
     wait = f"wait-for {swarm.marks}/go\nresult done"
+    said = f"say {HOSTILE}\nprogress {HOSTILE}\nresult {HOSTILE}"
     return swarm.file(
+        *([script("hostile", HOSTILE, said, tags=["<b>tag</b>"])] if with_hostile else []),
         script(
             "parse", "Let the parser take empty input", f"{DIFF}result The parser takes empty input", project="shop"
         ),

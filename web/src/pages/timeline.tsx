@@ -159,7 +159,7 @@ function Lanes({ name, agentId, spans, from, now, titleOf }: LanesProps) {
       <ul className="relative flex-1" style={{ height: Math.max(1, ends.length) * LANE + 8 }}>
         {placed.map(({ one, start, lane }) => {
           const end = one.endedAt ?? now
-          const title = titleOf(one.taskId)
+          const title = one.attempt > 1 ? `${titleOf(one.taskId)} · ${one.attempt}` : titleOf(one.taskId)
           const outcome = one.endedAt === null ? t.goesOn : one.outcome
           const label = `${t.bar(title, one.attempt, outcome)}, ${spanText((end - start) / 1000)}${one.fence ? `, ${text.task.fence(one.fence)}` : ''}`
           const prepared = one.startedAt ? ((one.startedAt - start) / Math.max(1, end - start)) * 100 : 0
@@ -190,7 +190,6 @@ function Lanes({ name, agentId, spans, from, now, titleOf }: LanesProps) {
                   className="relative block truncate px-1.5 text-xs leading-[22px] font-medium text-surface"
                 >
                   {title}
-                  {one.attempt > 1 && ` · ${one.attempt}`}
                 </span>
               </Link>
             </li>
