@@ -88,8 +88,12 @@ export class Board {
 
   #start(): void {
     const unread = stream.read(({ events, isReset }) => (isReset ? void this.#readAnew() : this.#hear(events)))
+    const unwatch = stream.watch(() => {
+      if (stream.state.phase === 'live' && this.#lacksSome()) void this.#readAnew()
+    })
     this.#stop = () => {
       unread()
+      unwatch()
       clearTimeout(this.#timer)
       this.#timer = undefined
     }
@@ -124,7 +128,10 @@ export class Board {
   async #readAnew(): Promise<void> {
     await Promise.all(
       COLUMN_NAMES.map(async (name) => {
-        const page = await this.#page(name, null).catch(() => null)
+        const page = await this.#page(name, null).catch((error: unknown) => {
+          this.#set(name, { ...this.columns[name], error })
+          return null
+        })
         if (!page) return
         for (const task of page.tasks) this.#leave(task)
         const now = this.columns[name]
@@ -133,6 +140,11 @@ export class Board {
         this.#set(name, { ...now, ...rest, tasks: joined(now.tasks, page.tasks), error: null })
       }),
     )
+  }
+
+  /** A column could not be read. */
+  #lacksSome(): boolean {
+    return COLUMN_NAMES.some((name) => this.columns[name].error !== null)
   }
 
   async #page(name: Column, cursor: string | null) {

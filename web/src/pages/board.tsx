@@ -144,6 +144,7 @@ function ColumnView({ name, column, search, isFiltered, count, dragged, onMore, 
     if (dragged && verb) onTell(verb, dragged)
     onDrag(null)
   }
+  const isUnread = column.cursor === null && !column.isWhole && !column.error
   const isNarrow = shown.length === 0 && !dragged
   const look = !dragged ? 'border-line' : verb ? 'border-accent ring-2 ring-accent/40' : 'border-line opacity-60'
   const number =
@@ -154,15 +155,17 @@ function ColumnView({ name, column, search, isFiltered, count, dragged, onMore, 
       aria-labelledby={`column-${name}`}
       onDragOver={(event) => verb && event.preventDefault()}
       onDrop={drop}
-      className={`flex h-[calc(100dvh-11.5rem)] min-h-80 w-[82vw] shrink-0 snap-start flex-col rounded-xl border bg-raised/50 ${isNarrow ? 'sm:w-28' : 'sm:w-56 sm:flex-1'} ${look}`}
+      className={`flex h-[calc(100dvh-11.5rem)] min-h-80 w-[82vw] shrink-0 snap-start flex-col rounded-xl border bg-raised/50 ${isNarrow ? 'sm:w-28' : 'sm:w-auto sm:min-w-44 sm:flex-1'} ${look}`}
     >
       <h2 id={`column-${name}`} className="flex items-center justify-between px-3 py-2 text-sm font-semibold">
         {t.columns[name]}
         <span className="text-xs font-normal text-soft">{number}</span>
       </h2>
       <Trouble error={column.error} />
-      {shown.length === 0 && !column.isReading && (
-        <p className="px-3 py-6 text-center text-xs text-soft">{isFiltered ? t.noMatch : t.empty}</p>
+      {shown.length === 0 && (
+        <p className="px-3 py-6 text-center text-xs text-soft">
+          {isUnread || column.isReading ? text.reading : isFiltered ? t.noMatch : t.empty}
+        </p>
       )}
       <VirtualList
         items={shown}

@@ -285,7 +285,10 @@ function Activity() {
           ) : (
             <ol className="divide-y divide-line text-sm">
               {shown.map((event) => (
-                <li key={event.seq} className="arrives flex items-baseline gap-3 px-4 py-1.5">
+                <li
+                  key={event.seq}
+                  className={`${isNew(event) ? 'arrives' : ''} flex items-baseline gap-3 px-4 py-1.5`}
+                >
                   <span className="min-w-0 flex-1 truncate" title={event.type}>
                     <EventSubject event={event} /> <span className="text-soft">{sentence(event, names)}</span>
                   </span>
@@ -302,6 +305,8 @@ function Activity() {
     </Panel>
   )
 }
+
+const isNew = (event: SwarmEvent) => Date.now() - Date.parse(event.at) < 3_000
 
 /** What an event is about, as a link where there is a page for it. */
 export function EventSubject({ event }: { event: SwarmEvent }) {
