@@ -47,7 +47,7 @@ export const text = {
     name: 'Name',
     password: 'Password',
     key: 'API key',
-    keyNote: 'The value of API_KEY that the server was started with. It is not kept in this browser.',
+    keyNote: 'API_KEY of the server, or its file api-key in the data directory. This browser does not keep it.',
     submit: 'Log in',
     about: 'One control plane for a team of coding agents.',
   },
