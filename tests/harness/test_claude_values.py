@@ -13,8 +13,9 @@ from agent_swarm.harness.base import Bounds, EventKind, PermissionMode, Permissi
 from agent_swarm.harness.claude import launch
 from agent_swarm.harness.claude.diffs import unified
 from agent_swarm.harness.claude.outcomes import outcome_of
-from agent_swarm.harness.claude.stream import STRAY_LINES, Heard, Reading
+from agent_swarm.harness.claude.stream import Reading
 from agent_swarm.harness.claude.usage import Amount, Meter
+from agent_swarm.harness.kept.heard import STRAY_LINES, Heard
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -52,7 +53,7 @@ class TestStream:
     def test_given_any_bytes_when_they_are_read_then_they_are_no_result(self, data: bytes) -> None:
         for each in data.split(b"\n"):
             (said,) = heard(each)
-            assert said.result is None
+            assert said.outcome is None
 
     @given(TYPES, st.dictionaries(FIELDS, JSON, max_size=5))
     def test_given_any_body_of_a_known_type_when_it_is_read_then_its_events_are_json(
