@@ -82,14 +82,14 @@ class TestStream:
         (said,) = heard(
             line(type="user", isReplay=True, uuid="u1", message={"content": [{"type": "text", "text": "hi"}]})
         )
-        assert (said.delivered, said.begun, said.events) == ("u1", "u1", ())
+        assert (said.delivered, said.begun, said.events) == (("u1",), "u1", ())
 
     @pytest.mark.parametrize(("state", "begun"), [("queued", None), ("started", "u1"), ("cancelled", "u1")])
     def test_given_a_message_in_the_queue_when_its_state_is_read_then_it_has_it_but_has_not_come_to_it(
         self, state: str, begun: str | None
     ) -> None:
         (said,) = heard(line(type="command_lifecycle", command_uuid="u1", state=state))
-        assert (said.delivered, said.begun) == ("u1", begun)
+        assert (said.delivered, said.begun) == (("u1",), begun)
 
     def test_given_words_of_the_cli_itself_when_they_are_read_then_the_agent_did_not_say_them(self) -> None:
         content = [{"type": "text", "text": "API Error: 500"}]

@@ -144,7 +144,7 @@ def _user(body: Mapping[str, Any]) -> Heard:
     """Results of tools; or our own message, given back when the agent has come to it."""
     if body.get("isReplay") is True:
         uuid = as_text(body.get("uuid"))
-        return Heard(delivered=uuid, begun=uuid)
+        return Heard(delivered=(uuid,), begun=uuid)
     content = as_dict(body.get("message")).get("content")
     results = [block for block in as_dicts(content) if block.get("type") == "tool_result"]
     diff = unified(body.get("tool_use_result")) if len(results) == 1 else ""
@@ -166,7 +166,7 @@ def _user(body: Mapping[str, Any]) -> Heard:
 
 def _lifecycle(body: Mapping[str, Any]) -> Heard:
     uuid = as_text(body.get("command_uuid"))
-    return Heard(delivered=uuid, begun=uuid if body.get("state") in _BEGUN else None)
+    return Heard(delivered=(uuid,), begun=uuid if body.get("state") in _BEGUN else None)
 
 
 def _retry(body: Mapping[str, Any]) -> str:

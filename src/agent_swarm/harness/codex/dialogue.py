@@ -5,7 +5,6 @@ A conversation is a thread, which has a turn or none. A message begins a turn, o
 turn. Whether a turn has come to a message is told by the message's id.
 """
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -30,6 +29,7 @@ Line = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Message:
+    number: int
     id: str
     text: str
 
@@ -39,7 +39,8 @@ class _Asked:
     """A request of ours that waits for its answer."""
 
     method: str
-    message: _Message | None = None
+    turn: str | None = None  # that it is about
+    message_ids: tuple[str, ...] = ()  # that it gives
 
 
 class Dialogue:
@@ -55,8 +56,9 @@ class Dialogue:
         self._turn: str | None = None
         self._deaf: str | None = None  # a turn that takes no messages
         self._is_starting = self._is_stopping = self._is_halted = self._is_spent = False
-        self._waiting: deque[_Message] = deque()
-        self._given: dict[str, _Message] = {}  # written, and the agent has not come to them
+        self._waiting: list[_Message] = []
+        self._posted = 0
+        self._given: dict[int, list[_Message]] = {}  # by request: written, and the agent has not come to them
         self._asked: dict[int, _Asked] = {}
         self._out: list[Line] = []
         self._number = 0
@@ -81,7 +83,8 @@ class Dialogue:
     def post(self, message_id: str, text: str, *, interrupt: bool = False) -> None:
         """Tell the agent something; at once where `interrupt` ends the turn that goes on."""
         self._is_halted = False
-        self._waiting.append(_Message(message_id, text))
+        self._posted += 1
+        self._waiting.append(_Message(self._posted, message_id, text))
         if interrupt:
             self._stop()
         self._advance()
@@ -100,17 +103,17 @@ class Dialogue:
         if isinstance(method, str):
             params = as_dict(body.get("params"))
             return self._answer(method, body, params) if "id" in body else self._notified(method, params)
-        asked = self._asked.pop(body["id"], None) if isinstance(body.get("id"), int) else None
-        if asked is None:
+        number = body.get("id")
+        if not isinstance(number, int) or (asked := self._asked.pop(number, None)) is None:
             return NOTHING
-        heard = self._answered(asked, body)
+        heard = self._answered(number, asked, body)
         self._advance()
         return heard
 
     def _notified(self, method: str, params: Mapping[str, Any]) -> Heard:
         heard = self.reading.feed(method, params)
         if heard.begun is not None:
-            self._given.pop(heard.begun, None)
+            self._given = {n: ms for n, ms in self._given.items() if heard.begun not in (one.id for one in ms)}
         if heard.is_booked:
             self._count()
         if heard.outcome is not None:
@@ -125,7 +128,8 @@ class Dialogue:
         if is_interrupted:  # what it has left running would run on
             self._ask("thread/backgroundTerminals/clean", {"threadId": self.reading.thread})
         if heard.outcome.ok or is_interrupted:
-            self._waiting.extendleft(reversed(self._given.values()))
+            for number in tuple(self._given):
+                self._take_back(number)
         self._given.clear()
         if is_interrupted and self._is_spent:
             self._waiting.clear()
@@ -151,37 +155,41 @@ class Dialogue:
         """Write what waits, as far as the agent can take it now."""
         if self.reading.thread is None or self._is_starting or self._is_stopping or self._is_halted:
             return
-        while self._waiting and self._turn is not None and self._turn != self._deaf:
-            self._give("turn/steer", {"expectedTurnId": self._turn})
         if self._waiting and self._turn is None:
             self._is_starting = True
             self._give("turn/start", {})
+        elif self._waiting and self._turn != self._deaf:
+            self._give("turn/steer", {"expectedTurnId": self._turn})
 
     def _give(self, method: str, params: Line) -> None:
-        message = self._waiting.popleft()
-        self._given[message.id] = message
-        content = [{"type": "text", "text": message.text, "text_elements": []}]
-        about = {"threadId": self.reading.thread, "clientUserMessageId": message.id, "input": content}
-        self._ask(method, {**about, **params}, message)
+        """All that waits, under the id of the last of them."""
+        messages, self._waiting = self._waiting, []
+        content = [{"type": "text", "text": message.text, "text_elements": []} for message in messages]
+        about = {"threadId": self.reading.thread, "clientUserMessageId": messages[-1].id, "input": content}
+        number = self._ask(method, {**about, **params}, tuple(message.id for message in messages))
+        self._given[number] = messages
 
-    def _ask(self, method: str, params: Mapping[str, Any], message: _Message | None = None) -> None:
+    def _take_back(self, number: int) -> None:
+        self._waiting = sorted([*self._waiting, *self._given.pop(number, ())], key=lambda message: message.number)
+
+    def _ask(self, method: str, params: Mapping[str, Any], message_ids: tuple[str, ...] = ()) -> int:
         self._number += 1
-        number = self._number
-        self._asked[number] = _Asked(method, message)
-        self._out.append({"id": number, "method": method, "params": dict(params)})
+        self._asked[self._number] = _Asked(method, self._turn, message_ids)
+        self._out.append({"id": self._number, "method": method, "params": dict(params)})
+        return self._number
 
-    def _answered(self, asked: _Asked, body: Mapping[str, Any]) -> Heard:
+    def _answered(self, number: int, asked: _Asked, body: Mapping[str, Any]) -> Heard:
         error, result = as_dict(body.get("error")), as_dict(body.get("result"))
         match asked.method:
             case "thread/start" | "thread/resume":
                 return self._not_opened(error) if error else self.reading.opened(result)
             case "turn/start":
-                return self._not_started(error, asked) if error else self._started(result, asked)
-            case "turn/steer" if asked.message is not None and error:
-                self._deaf = self._turn
-                self._waiting.appendleft(self._given.pop(asked.message.id, asked.message))
-            case "turn/steer" if asked.message is not None:
-                return Heard(delivered=asked.message.id)
+                return self._not_started(number, error) if error else self._started(asked, result)
+            case "turn/steer" if error:  # the turn is about to end, or is one that cannot be steered
+                self._deaf = asked.turn
+                self._take_back(number)
+            case "turn/steer":
+                return Heard(delivered=asked.message_ids)
             case "initialize" if error:
                 return Heard(outcome=outcomes.cannot_begin(error))
         return NOTHING
@@ -195,19 +203,17 @@ class Dialogue:
             return Heard(refused_servers=names)
         return Heard(outcome=outcomes.cannot_begin(error))
 
-    def _started(self, result: Mapping[str, Any], asked: _Asked) -> Heard:
-        assert asked.message is not None
+    def _started(self, asked: _Asked, result: Mapping[str, Any]) -> Heard:
         self._is_starting = False
         self._turn = as_text(as_dict(result.get("turn")).get("id"))
         if self._is_stopping:
             self._is_stopping = False
             self._stop()
-        return Heard(delivered=asked.message.id)
+        return Heard(delivered=asked.message_ids)
 
-    def _not_started(self, error: Mapping[str, Any], asked: _Asked) -> Heard:
-        assert asked.message is not None
+    def _not_started(self, number: int, error: Mapping[str, Any]) -> Heard:
         self._is_starting = self._is_stopping = False
-        self._given.pop(asked.message.id, None)
+        self._given.pop(number, None)
         return Heard(outcome=outcomes.prompt_refused(error))
 
     def _answer(self, method: str, body: Mapping[str, Any], params: Mapping[str, Any]) -> Heard:

@@ -56,7 +56,7 @@ def thread_of(turn: Turn, *, retries: int = RETRIES) -> dict[str, Any]:
     return {
         "cwd": str(turn.workspace),
         "approvalPolicy": "never",  # there is nobody to ask: what the sandbox refuses is refused
-        "sandbox": _SANDBOXES[turn.permissions.mode],
+        "sandbox": _SANDBOXES[PermissionMode.ALL if turn.permissions.by_sandbox else turn.permissions.mode],
         "modelProvider": _PROVIDER,
         **({"model": model} if model else {}),
         **({"developerInstructions": turn.system_prompt} if turn.system_prompt else {}),

@@ -131,8 +131,8 @@ class Conversation(ABC):
         await self._heard.put(None)
 
     def _note(self, heard: Heard) -> None:
-        if heard.delivered is not None:
-            receipt = self._receipts.get(heard.delivered)
+        for message_id in heard.delivered:
+            receipt = self._receipts.get(message_id)
             if receipt is not None and not receipt.done():
                 receipt.set_result(None)
         if heard.begun is not None:

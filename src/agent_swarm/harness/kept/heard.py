@@ -13,7 +13,7 @@ class Heard:
     """What one line says."""
 
     events: tuple[AgentEvent, ...] = ()
-    delivered: str | None = None  # the message that the agent has
+    delivered: tuple[str, ...] = ()  # messages that the agent has
     begun: str | None = None  # the message that it has come to
     refused_servers: tuple[str, ...] = ()  # MCP servers that it could not use
     outcome: Outcome | None = None  # the end of a turn

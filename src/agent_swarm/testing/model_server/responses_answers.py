@@ -81,14 +81,19 @@ def _call(call: Call, request: ResponsesRequest) -> dict[str, Any]:
     if call.tool == _SHELL:
         arguments = json.dumps({"cmd": call.input["command"]})
         return {"type": "function_call", "id": new_id("fc"), "name": "exec_command", "arguments": arguments, **about}
-    space, tool = next(
-        ((space, tool) for space, tool in request.offers if call.tool in (tool["name"], f"{space}__{tool['name']}")),
-        ("", {"name": call.tool}),
-    )
+    offered = {
+        _plain(f"{space}__{tool['name']}" if space else tool["name"]): (space, tool) for space, tool in request.offers
+    }
+    space, tool = offered.get(_plain(call.tool), ("", {"name": call.tool}))
     if tool.get("type") == "custom":
         return {"type": "custom_tool_call", "id": new_id("ctc"), "name": tool["name"], **call.input, **about}
     called = {"name": tool["name"], **({"namespace": space} if space else {}), "arguments": json.dumps(call.input)}
     return {"type": "function_call", "id": new_id("fc"), **called, **about}
+
+
+def _plain(name: str) -> str:
+    """The client knows no `-` in the names of tools."""
+    return name.replace("-", "_")
 
 
 def _text(item: dict[str, Any]) -> str:
