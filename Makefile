@@ -29,7 +29,7 @@ $(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.lock
 dev: $(VENV)/.ready-dev ## setup, and what tests and checks need
 
 .PHONY: demo
-demo: setup ## run a real swarm on a small repository; HARNESS=claude lets Claude Code write in it
+demo: setup ## run a real swarm on a small repository; HARNESS=claude or codex lets that agent write in it
 	@$(BIN)/agent-swarm demo $(if $(HARNESS),--harness $(HARNESS))
 
 .PHONY: system-deps

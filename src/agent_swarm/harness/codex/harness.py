@@ -1,5 +1,7 @@
 """Begins conversations with the Codex of this host."""
 
+from functools import cache
+
 from agent_swarm.harness.base import Grants, Turn
 from agent_swarm.harness.codex import launch
 from agent_swarm.harness.codex.conversation import CodexConversation
@@ -8,7 +10,7 @@ from agent_swarm.harness.codex.host import CLI, native
 from agent_swarm.harness.codex.reading import Reading
 from agent_swarm.harness.codex.usage import Meter
 from agent_swarm.harness.kept.home import Home
-from agent_swarm.harness.kept.program import installation
+from agent_swarm.harness.kept.program import installation, version_of
 from agent_swarm.harness.kept.session import KeptSession
 from agent_swarm.sandbox.base import Launch, Sandbox
 
@@ -34,8 +36,11 @@ class CodexHarness:
         )
 
     def available(self) -> str | None:
-        """Whether its key is accepted shows only when it is used."""
-        return None if self._program else CLI.missing()
+        """Whether it can be run at all; whether its key is accepted shows only when it is used."""
+        if self._program is None:
+            return CLI.missing()
+        program = str(native(self._program))
+        return None if _runs(program) else CLI.broken(program)
 
     async def open(self, sandbox: Sandbox, turn: Turn) -> KeptSession:
         """Start the CLI; what the agent is asked goes in with the first `run`."""
@@ -56,3 +61,9 @@ class CodexHarness:
         session = KeptSession(name=self.name, turn=turn, start=start, save_totals=home.save_meter)
         await session.begin(turn.session)
         return session
+
+
+@cache
+def _runs(program: str) -> bool:
+    """Asked once: a worker asks at its start, and before each run."""
+    return bool(version_of(program))

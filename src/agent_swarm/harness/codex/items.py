@@ -7,13 +7,16 @@ from agent_swarm.harness.base import AgentEvent, EventKind
 from agent_swarm.harness.kept.heard import as_dict, as_dicts, as_text, log
 
 NAME = "codex"
-_SILENT = frozenset({"userMessage", "hookPrompt", "reasoning", "plan", "functionCallOutput"})
-_GOOD = frozenset({"completed", "inProgress"})
+_NO_TOOLS = (
+    *("userMessage", "hookPrompt", "reasoning", "plan", "functionCallOutput"),
+    *("agentMessage", "contextCompaction", "enteredReviewMode", "exitedReviewMode"),
+)
+_GOOD = ("completed", "inProgress")
 
 
 def is_tool(item: Mapping[str, Any]) -> bool:
     """Whether it is the use of a tool, and no words."""
-    return item.get("type") not in _SILENT | {"agentMessage", "contextCompaction"}
+    return item.get("type") not in _NO_TOOLS
 
 
 def begun(item: Mapping[str, Any]) -> Iterator[AgentEvent]:

@@ -14,7 +14,7 @@ from agent_swarm.harness.codex.outcomes import outcome_of
 from agent_swarm.harness.codex.usage import Meter
 from agent_swarm.harness.kept.heard import NOTHING, Heard, Strays, as_dict, as_number, as_text, log
 
-_REFUSED = frozenset({"failed", "cancelled"})  # what an MCP server is that the agent will not get
+_REFUSED = ("failed", "cancelled")  # what an MCP server is that the agent will not get
 _USED_UP = 100  # per cent of a window
 
 

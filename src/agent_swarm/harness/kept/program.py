@@ -53,13 +53,17 @@ class AgentCli:
         """What to say where it is not installed."""
         return f"{self.title} is not installed: {self.how_to_install}"
 
+    def broken(self, program: str) -> str:
+        """What to say where it is installed and does not run."""
+        return f"{self.title} is installed and {program} cannot be run: {self.how_to_install} installs it anew"
+
     def find(self, environ: Mapping[str, str]) -> Found | None:
         """The CLI of this host with its version and credentials; None where it is not installed."""
         program = self.path()
         if program is None:
             return None
         credentials = next((name for name in self.credentials if environ.get(name, "").strip()), "")
-        return Found(program, _version(program), credentials, self.own_login(environ).is_file(), self.oldest)
+        return Found(program, version_of(program), credentials, self.own_login(environ).is_file(), self.oldest)
 
 
 def installation(program: str) -> tuple[Path, ...]:
@@ -71,8 +75,8 @@ def installation(program: str) -> tuple[Path, ...]:
     return tuple(dict.fromkeys((found.parent, scope)))
 
 
-def _version(program: str) -> str:
-    """What it says of itself; empty where it cannot be run."""
+def version_of(program: str) -> str:
+    """What a program says of itself; empty where it cannot be run."""
     try:
         said = subprocess.run(
             [program, "--version"], capture_output=True, text=True, timeout=_VERSION_SECONDS, check=True
