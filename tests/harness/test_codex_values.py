@@ -65,7 +65,7 @@ class Talk:
     """A dialogue, and what was written in it."""
 
     def __init__(self, *, session: str | None = None, calls: int | None = None) -> None:
-        config = {"mcp_servers": {"swarm": {}, "other": {}}}
+        config: dict[str, Any] = {"mcp_servers": {"swarm": {}, "other": {}}}
         self.dialogue = Dialogue(Reading(Meter()), {"config": config}, session=session, calls=calls)
 
     def written(self) -> list[tuple[str, Mapping[str, Any]]]:
