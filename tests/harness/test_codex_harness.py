@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import subprocess
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -145,6 +146,7 @@ class TestWork:
         self, hire: Hire, workspace: Path, tmp_path: Path
     ) -> None:
         look = "env > seen; touch up; until [ -e go ]; do sleep 0.02; done"
+        worktree_of(tmp_path / "repository", workspace)
         (workspace / ".codex").mkdir()
         (workspace / ".codex" / "config.toml").write_text('developer_instructions = "of the repository"')
         async with ToolServer("tool-token") as tools, ModelServer([bash(look), Say("done")]) as model:
@@ -410,7 +412,7 @@ class TestRoughOutput:
         wrapper.write_text(
             "#!/bin/sh\n"
             'printf \'no json\\n\\303\\n{"method": "unknown"}\\n[1]\\n{"id": 7}\\n{"id": [], "method": 1}\\n\'\n'
-            "head -c 10000000 /dev/zero | tr '\\0' 'x'\n"
+            "head -c 1000000 /dev/zero | tr '\\0' 'x'\n"
             "echo; yes 'a line' | head -n 10000\n"
             f'exec {codex_cli} "$@"\n'
         )
@@ -418,7 +420,7 @@ class TestRoughOutput:
         marker = f"1000.{int.from_bytes(os.urandom(4))}"
         child = f"setsid sh -c 'touch child; exec sleep {marker}' > /dev/null 2>&1 &"
         leave = f"{child} until [ -e child ]; do sleep 0.02; done"
-        flood = "head -c 100000000 /dev/zero | tr '\\0' 'x'"
+        flood = "head -c 10000000 /dev/zero | tr '\\0' 'x'"
         async with ModelServer([bash(flood), bash(leave), Say("through it all")]) as model:
             agent = hire(model)
             agent.harness = CodexHarness(str(wrapper))
@@ -432,6 +434,14 @@ class TestRoughOutput:
         assert len(logs) < 200_000
         assert "more lines that are no JSON were dropped" in logs
         assert len(json.dumps(agent.transcript.of(EventKind.TOOL_RESULT)[0].data)) < 2_000_000
+
+
+def worktree_of(repository: Path, folder: Path) -> None:
+    """What a worker gives an attempt: the CLI looks for the repository behind it, too."""
+    git = ("git", "-c", "user.name=x", "-c", "user.email=x@x.example")
+    subprocess.run([*git, "init", "--quiet", repository], check=True)
+    subprocess.run([*git, "-C", repository, "commit", "--quiet", "--allow-empty", "-m", "Start"], check=True)
+    subprocess.run([*git, "-C", repository, "worktree", "add", "--quiet", "--detach", folder], check=True)
 
 
 def processes_with(word: str) -> list[psutil.Process]:

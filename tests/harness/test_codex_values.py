@@ -18,7 +18,7 @@ from agent_swarm.harness.codex.items import diff_of
 from agent_swarm.harness.codex.outcomes import outcome_of
 from agent_swarm.harness.codex.reading import Reading
 from agent_swarm.harness.codex.usage import Meter
-from agent_swarm.harness.kept.heard import Heard
+from agent_swarm.harness.kept.heard import NOTHING, Heard
 from agent_swarm.harness.kept.home import Home
 
 JSON = st.recursive(
@@ -136,6 +136,11 @@ class TestDialogue:
         assert talk.dialogue.has_unread
         assert talk.end().outcome is not None
         assert talk.texts() == [("turn/start", ["two"])], "a turn that ended without coming to it"
+        talk.answer(5, turn={"id": "v"})
+        talk.come_to("2")
+        assert (talk.dialogue.has_unread, talk.dialogue.goes_on) == (False, True)
+        talk.end()
+        assert not talk.dialogue.goes_on
 
     @pytest.mark.parametrize("is_refused_first", [True, False])
     def test_given_a_turn_that_ends_when_messages_are_on_their_way_then_each_begins_the_next_one_once_in_order(
@@ -230,6 +235,11 @@ class TestDialogue:
         allowed, unknown = talk.dialogue.written()
         assert allowed == {"id": 9, "result": {"decision": "decline"}}
         assert unknown["error"]["code"] == -32601
+
+    def test_given_a_command_that_prints_when_nothing_else_is_told_then_that_is_a_sign_of_life(self) -> None:
+        talk = Talk().open()
+        assert talk.told("item/commandExecution/outputDelta", delta="x") is not NOTHING
+        assert talk.dialogue.feed(b"") is NOTHING
 
     @given(st.binary(max_size=200))
     def test_given_any_bytes_when_they_are_read_then_they_are_no_end_of_a_turn(self, data: bytes) -> None:

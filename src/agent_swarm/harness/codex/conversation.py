@@ -24,8 +24,8 @@ class CodexConversation(Conversation):
 
     @property
     def has_unread(self) -> bool:
-        """A message that a turn did not come to begins the next one."""
-        return self._dialogue.has_unread
+        """One may have begun a turn that nobody has heard of yet."""
+        return self._dialogue.goes_on
 
     async def begin(self) -> None:
         """Introduce ourselves, and open the thread."""

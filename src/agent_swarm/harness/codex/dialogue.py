@@ -13,7 +13,7 @@ from typing import Any
 from agent_swarm.harness.base import AgentEvent, EventKind
 from agent_swarm.harness.codex import outcomes
 from agent_swarm.harness.codex.reading import Reading
-from agent_swarm.harness.kept.heard import NOTHING, Heard, as_dict, as_text
+from agent_swarm.harness.kept.heard import ALIVE, NOTHING, Heard, as_dict, as_text
 
 _SERVERS_REFUSED = "required MCP servers failed"
 _NOT_THERE = "no rollout found"
@@ -75,6 +75,11 @@ class Dialogue:
         """Whether there are messages that the agent has not come to."""
         return bool(self._waiting or self._given)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether a turn is under way, or another one follows."""
+        return self.has_unread or self._is_starting or self._turn is not None
+
     def written(self) -> list[Line]:
         """What has to be written now; once."""
         out, self._out = self._out, []
@@ -112,6 +117,8 @@ class Dialogue:
 
     def _notified(self, method: str, params: Mapping[str, Any]) -> Heard:
         heard = self.reading.feed(method, params)
+        if heard is NOTHING:
+            return ALIVE  # such as a piece of what a command prints
         if heard.begun is not None:
             self._given = {n: ms for n, ms in self._given.items() if heard.begun not in (one.id for one in ms)}
         if heard.is_booked:

@@ -60,7 +60,7 @@ class Reading:
         heard = self._told(method, params)
         if self.thread is None:
             self.early += heard.events
-            return replace(heard, events=())
+            return replace(heard, events=()) if heard.events else heard
         return heard
 
     def _told(self, method: str, params: Mapping[str, Any]) -> Heard:

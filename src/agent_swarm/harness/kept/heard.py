@@ -22,6 +22,7 @@ class Heard:
 
 
 NOTHING = Heard()
+ALIVE = Heard()  # nothing that is told, but a sign of life
 
 STRAY_LINES = 100  # lines that are no JSON and are passed on, per process
 STRAY_CHARS = 1000  # of each
