@@ -227,6 +227,19 @@ class TestDialogue:
         assert [method for method, _ in talk.written()][-1] == "thread/resume"
         assert talk.refuse(2, "no rollout found for thread id gone").is_unknown
 
+    @pytest.mark.parametrize("number", [1, 2])
+    def test_given_a_cli_that_opens_no_conversation_when_it_says_so_then_the_run_has_failed_and_nothing_waits(
+        self, number: int
+    ) -> None:
+        talk = Talk()
+        talk.dialogue.post("1", "one")
+        heard = talk.refuse(number, "a bad configuration")
+        assert heard.outcome is not None
+        assert (heard.outcome.failure, heard.outcome.failure_code) == ("infrastructure", "cannotBegin")
+        assert "a bad configuration" in heard.outcome.message
+        assert not heard.is_unknown
+        assert not talk.dialogue.goes_on
+
     def test_given_a_question_of_the_cli_when_it_comes_then_the_answer_is_no(self) -> None:
         talk = Talk().open()
         heard = talk.hear(id=9, method="item/commandExecution/requestApproval", params={"itemId": "c", "command": "ls"})

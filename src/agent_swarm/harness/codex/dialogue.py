@@ -7,16 +7,15 @@ turn. Whether a turn has come to a message is told by the message's id.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from agent_swarm import __version__
 from agent_swarm.harness.base import AgentEvent, EventKind
 from agent_swarm.harness.codex import outcomes
 from agent_swarm.harness.codex.reading import Reading
 from agent_swarm.harness.kept.heard import ALIVE, NOTHING, Heard, as_dict, as_text
 
 _SERVERS_REFUSED = "required MCP servers failed"
-_NOT_THERE = "no rollout found"
 _DECLINED = {"decision": "decline"}
 _ANSWERS = {  # to what the CLI asks; it asks nothing under our policy, and must not wait for ever if it does
     "item/commandExecution/requestApproval": _DECLINED,
@@ -62,7 +61,7 @@ class Dialogue:
         self._asked: dict[int, _Asked] = {}
         self._out: list[Line] = []
         self._number = 0
-        client = {"name": "agent-swarm", "title": "Agent Swarm", "version": _version()}
+        client = {"name": "agent-swarm", "title": "Agent Swarm", "version": __version__}
         self._ask("initialize", {"clientInfo": client, "capabilities": {"experimentalApi": True}})
         self._out.append({"method": "initialized"})
         if session is None:
@@ -189,7 +188,7 @@ class Dialogue:
         error, result = as_dict(body.get("error")), as_dict(body.get("result"))
         match asked.method:
             case "thread/start" | "thread/resume":
-                return self._not_opened(error) if error else self.reading.opened(result)
+                return self._not_opened(asked, error) if error else self.reading.opened(result)
             case "turn/start":
                 return self._not_started(number, error) if error else self._started(asked, result)
             case "turn/steer" if error:  # the turn is about to end, or is one that cannot be steered
@@ -198,17 +197,17 @@ class Dialogue:
             case "turn/steer":
                 return Heard(delivered=asked.message_ids)
             case "initialize" if error:
+                self._waiting.clear()
                 return Heard(outcome=outcomes.cannot_begin(error))
         return NOTHING
 
-    def _not_opened(self, error: Mapping[str, Any]) -> Heard:
+    def _not_opened(self, asked: _Asked, error: Mapping[str, Any]) -> Heard:
+        """Whatever is wrong with a conversation that was to go on, a new one can do without it."""
         said = as_text(error.get("message"))
         self._waiting.clear()
-        if _NOT_THERE in said:
-            return Heard(is_unknown=True, outcome=outcomes.cannot_begin(error))
         if _SERVERS_REFUSED in said and (names := tuple(name for name in self._servers if f"{name}:" in said)):
             return Heard(refused_servers=names)
-        return Heard(outcome=outcomes.cannot_begin(error))
+        return Heard(is_unknown=asked.method == "thread/resume", outcome=outcomes.cannot_begin(error))
 
     def _started(self, asked: _Asked, result: Mapping[str, Any]) -> Heard:
         self._is_starting = False
@@ -231,10 +230,3 @@ class Dialogue:
         self._out.append({"id": body["id"], "result": _ANSWERS[method]})
         about = {"id": as_text(params.get("itemId")), "name": method, "input": {"command": params.get("command")}}
         return Heard(events=(AgentEvent(EventKind.DENIED, about),))
-
-
-def _version() -> str:
-    try:
-        return version("agent-swarm")
-    except PackageNotFoundError:
-        return "0"
