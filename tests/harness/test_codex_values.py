@@ -391,7 +391,7 @@ class TestLaunch:
     def test_given_a_turn_when_its_environment_is_made_then_the_cli_has_a_home_that_is_the_runs(
         self, tmp_path: Path
     ) -> None:
-        turn = a_turn(tmp_path, env={"CODEX_HOME": "/home/somebody/.codex", "A": "b"})
+        turn = a_turn(tmp_path, env={"CODEX_HOME": "/elsewhere/.codex", "A": "b"})
         env = launch.environment(turn, Home.of(turn, "codex"))
         assert env == {"CODEX_HOME": str(turn.agent_dir / "codex"), "A": "b"}
 

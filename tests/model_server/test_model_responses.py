@@ -24,13 +24,14 @@ def user(*texts: str) -> dict[str, Any]:
     return {"type": "message", "role": "user", "content": content}
 
 
-def body(*items: dict[str, Any], **more: Any) -> dict[str, Any]:
-    about = {"x-codex-turn-metadata": json.dumps({"thread_id": "t-1", "request_kind": "turn"})}
-    return {"model": "m", "input": list(items), "tools": TOOLS, "client_metadata": about, **more}
+def about(**more: str) -> dict[str, str]:
+    told = {"thread_id": "t-1", "request_kind": "turn", "agent_name": "/root", **more}
+    return {"x-codex-turn-metadata": json.dumps(told)}
 
 
 async def ask(client: ModelClient, model: ModelServer, *items: dict[str, Any], **more: Any) -> Any:
-    return await client.http.post(f"{model.url}/v1/responses", json=body(*items, **more))
+    body = {"model": "m", "input": list(items), "tools": TOOLS, "client_metadata": about(), **more}
+    return await client.http.post(f"{model.url}/v1/responses", json=body)
 
 
 async def test_given_items_when_they_are_read_then_they_are_what_user_and_tools_said(client: ModelClient) -> None:
@@ -63,7 +64,7 @@ async def test_given_requests_without_tools_or_of_other_agents_when_they_come_th
 ) -> None:
     async with ModelServer([Say("the script")]) as model:
         await ask(client, model, user("summarize"), tools=[])
-        await client.http.post(f"{model.url}/v1/responses", json=body(user("go")), headers={"x-openai-subagent": "yes"})
+        await ask(client, model, user("go"), client_metadata=about(agent_name="/root/helper"))
         answer = await ask(client, model, user("hello"))
         assert [one.purpose for one in model.everything] == [Purpose.BACKGROUND, Purpose.DELEGATE, Purpose.TURN]
     assert answer.json()["output"][0]["content"][0]["text"] == "the script"

@@ -19,6 +19,7 @@ _OF_COMMAND = re.compile(
     r"\A(?:Chunk ID: .*\n)?(?:Wall time: .*\n).*?^Output:\n(?P<output>.*)\Z", re.DOTALL | re.MULTILINE
 )
 _FAILED = re.compile(r"^Process exited with code [1-9]", re.MULTILINE)
+_FIRST = "/root"  # the agent that the user talks to
 _ABORTED = "aborted"  # what the client notes as the answer of a call that was cut off
 
 
@@ -54,10 +55,10 @@ class ResponsesRequest(ModelRequest):
 
     @cached_property
     def purpose(self) -> Purpose:
-        """Agents that the agent started have conversations of their own, and say whose they are."""
+        """Agents that the agent started have names below its own."""
         if self._about("request_kind") not in ("", "turn") or not self.tools:
             return Purpose.BACKGROUND
-        return Purpose.DELEGATE if "x-openai-subagent" in self.headers else Purpose.TURN
+        return Purpose.TURN if self._about("agent_name") in ("", _FIRST) else Purpose.DELEGATE
 
     def _about(self, name: str) -> str:
         told = self.body.get("client_metadata")
