@@ -1,6 +1,7 @@
 # Everything a newcomer or a machine runs. `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+unexport PYTHONDONTWRITEBYTECODE  # hundreds of processes would each compile what they import
 
 PYTHON ?= python3
 VENV := .venv

@@ -23,6 +23,7 @@ BENCHMARKS = {
     "mcp": "tools for agents: processor time of a call, size of the list",
     "claims": "a claim among a million tasks against one among a thousand",
     "pages": "list page and cancel with 100,000 tasks",
+    "schedules": "ten thousand schedules that are due at one instant",
     "messages": "a message to a running, an idle and a busy agent; a page of a channel",
     "idle": "ten thousand connected workers",
     "stream": "events to a thousand SSE clients",

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +21,14 @@ def pytest_configure() -> None:
     if settings.get_current_profile_name() == "default":
         settings.register_profile("unhurried", deadline=None)
         settings.load_profile("unhurried")
+    _keep_what_is_compiled()
     _hear_signals()
+
+
+def _keep_what_is_compiled() -> None:
+    """Tests start hundreds of processes, each of which would compile what it imports: half of its processor time."""
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def _hear_signals() -> None:

@@ -1,16 +1,19 @@
 """Every store, under one name: the suites of this folder run on each of them."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from tests.store.databases import Make
 
 from agent_swarm.store.address import DatabaseAddress, SqliteAddress, parse
 from agent_swarm.store.base import Engine
 from agent_swarm.store.memory import MemoryEngine
+from agent_swarm.store.sql import driver as statement_driver
 from agent_swarm.store.sql.postgres import PostgresEngine
 from agent_swarm.store.sql.sqlite import SqliteEngine
 from agent_swarm.testing import postgres
@@ -22,6 +25,23 @@ from agent_swarm.testing.invariants import audit
 def postgres_server() -> Iterator[str]:
     with postgres.server() as url:
         yield url
+
+
+@pytest.fixture(autouse=True)
+def compiled_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a test did, no statement was made anew at each use: compiling takes longer than running, and is kept."""
+    texts: Counter[tuple[sa.Dialect, str]] = Counter()
+    prepare = statement_driver.prepare
+
+    def counted(statement: sa.Executable, dialect: sa.Dialect) -> statement_driver.Prepared:
+        prepared = prepare(statement, dialect)
+        texts[dialect, prepared.sql] += 1
+        return prepared
+
+    monkeypatch.setattr(statement_driver, "prepare", counted)
+    yield
+    few = 3  # some differ only in what SQLite has no words for, such as the locking of rows
+    assert [text for (_, text), times in texts.items() if times > few] == []
 
 
 @contextmanager

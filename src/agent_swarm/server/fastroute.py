@@ -3,12 +3,17 @@
 FastAPI reads the signature and writes the OpenAPI document; at run time the body goes through
 `TypeAdapter.validate_json`, the answer through `to_json`, and nothing in between. Parameters are what
 FastAPI found: path, query and header parameters, one body, and the request itself.
+
+Signatures are read once in a process: that takes milliseconds each, most of what a server's start costs but for imports.
 """
 
+import copy
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from types import MethodType
 from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import parse_qsl
 
@@ -58,9 +63,9 @@ def route(
 
     `refuses` are statuses beyond those that follow from the rest.
     """
-    return FastRoute(
+    declared = partial(
+        FastRoute,
         path,
-        endpoint,
         methods=[method],
         response_model=answers,
         status_code=status,
@@ -81,6 +86,12 @@ def route(
         },
         **options,
     )
+    if not isinstance(endpoint, MethodType):
+        return declared(endpoint=endpoint)
+    key = endpoint.__func__, method, path
+    if key not in _READ:
+        _READ[key] = declared(endpoint=MethodType(endpoint.__func__, _NO_SERVER))
+    return _READ[key].bound_to(endpoint)
 
 
 class FastRoute(APIRoute):
@@ -98,7 +109,18 @@ class FastRoute(APIRoute):
         super().__init__(path, endpoint, **options)
         self.access = access
         self.body_limit = body_limit
-        self.app = _Handler(self, endpoint)
+        self.app = self._handler = _Handler(self, endpoint)
+
+    def bound_to(self, endpoint: Endpoint) -> "FastRoute":
+        """The same route, with a method of another object behind it."""
+        route = copy.copy(self)
+        route.endpoint = endpoint
+        route.app = self._handler.bound_to(endpoint)
+        return route
+
+
+_READ: dict[tuple[Any, str, str], FastRoute] = {}  # by function, method and path
+_NO_SERVER = object()  # stands for the server of a route that was only read
 
 
 class _Handler:
@@ -120,6 +142,12 @@ class _Handler:
         ]
         self._body = _Body(dependant.body_params[0]) if dependant.body_params else None
         self._to_json = TypeAdapter(route.response_model).serializer.to_json
+
+    def bound_to(self, endpoint: Endpoint) -> "_Handler":
+        """The same, calling another endpoint."""
+        handler = copy.copy(self)
+        handler._endpoint = endpoint
+        return handler
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         arguments = self._arguments(scope)

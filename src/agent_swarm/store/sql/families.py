@@ -74,6 +74,7 @@ def locked_many_of(family: Family[Any]) -> "sa.Select[Any]":
     return many_of(family).order_by(table_of(family).c[key]).with_for_update()
 
 
+@lru_cache(maxsize=64)
 def under(family: Family[Any]) -> "sa.Select[Any]":
     """The records whose key begins with one of `ids`, by key."""
     table = table_of(family)
