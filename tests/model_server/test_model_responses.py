@@ -64,7 +64,7 @@ async def test_given_requests_without_tools_or_of_other_agents_when_they_come_th
 ) -> None:
     async with ModelServer([Say("the script")]) as model:
         await ask(client, model, user("summarize"), tools=[])
-        await ask(client, model, user("go"), client_metadata=about(agent_name="/root/helper"))
+        await ask(client, model, user("go"), client_metadata=about(agent_name="/another"))
         answer = await ask(client, model, user("hello"))
         assert [one.purpose for one in model.everything] == [Purpose.BACKGROUND, Purpose.DELEGATE, Purpose.TURN]
     assert answer.json()["output"][0]["content"][0]["text"] == "the script"
