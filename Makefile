@@ -38,7 +38,7 @@ $(WEB): $(WEB_SOURCES) docs/contract/openapi.json scripts/build-web
 	@scripts/build-web
 
 .PHONY: demo
-demo: setup ## run a real swarm on a small repository; HARNESS=claude lets Claude Code write in it
+demo: setup ## run a real swarm on a small repository; HARNESS=claude or codex lets that agent write in it
 	@$(BIN)/agent-swarm demo $(if $(HARNESS),--harness $(HARNESS))
 
 .PHONY: system-deps

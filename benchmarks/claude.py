@@ -16,7 +16,8 @@ import psutil
 
 from agent_swarm.domain.ids import new_id
 from agent_swarm.harness.base import AgentEvent, Bounds, EventKind, PermissionMode, Permissions, Turn
-from agent_swarm.harness.claude import ClaudeHarness, ClaudeSession
+from agent_swarm.harness.claude import ClaudeHarness
+from agent_swarm.harness.kept.session import KeptSession
 from agent_swarm.sandbox.base import SandboxSpec
 from agent_swarm.sandbox.process import ProcessProvider
 from agent_swarm.testing import claude_cli
@@ -155,7 +156,7 @@ async def _interrupt(program: Path, model: ModelServer) -> tuple[float, float]:
 
 
 @asynccontextmanager
-async def _agent(program: Path, model: ModelServer, prompt: str) -> AsyncIterator[tuple[ClaudeSession, Path]]:
+async def _agent(program: Path, model: ModelServer, prompt: str) -> AsyncIterator[tuple[KeptSession, Path]]:
     """A kept agent and its folder."""
     with workplace.folder() as folder:
         spec = SandboxSpec(run_id=new_id(), workspace=folder, state_dir=folder / "sandbox")

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from agent_swarm.testing import claude_cli as claude
+from agent_swarm.testing import codex_cli as codex
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -55,6 +56,15 @@ def claude_cli() -> Path:
     program = claude.installed(ROOT)
     if program is None:
         (pytest.fail if os.environ.get("SKIP_NOTHING") else pytest.skip)("claude is not installed: make clis")
+    return program
+
+
+@pytest.fixture(scope="session")
+def codex_cli() -> Path:
+    """The real Codex, likewise."""
+    program = codex.installed(ROOT)
+    if program is None:
+        (pytest.fail if os.environ.get("SKIP_NOTHING") else pytest.skip)("codex is not installed: make clis")
     return program
 
 

@@ -21,6 +21,7 @@ import pytest
 from tests.e2e.canaries import AGENT, Search, environments
 
 from agent_swarm.testing import claude_cli as claude
+from agent_swarm.testing import codex_cli as codex
 from agent_swarm.testing import nats, postgres
 from agent_swarm.testing.model_server import Call, ModelServer, Say
 from agent_swarm.testing.real_fleet import RealFleet
@@ -78,6 +79,7 @@ def variables_of(secrets: dict[str, str]) -> dict[str, str]:
         "DEPLOY_PASSWORD": secrets["passed to agents"],
         "AGENT_SWARM_PASS_ENV": "DEPLOY_PASSWORD",
         "ANTHROPIC_API_KEY": secrets["harness's credential"],
+        "OPENAI_API_KEY": secrets["harness's credential"],
         "GITHUB_TOKEN": secrets["git's token"],
         "BACKUP_REMOTE": repository(secrets),
     }
@@ -242,9 +244,11 @@ def check_environments(secrets: dict[str, str], swarm: RealSwarm, *, servers: in
         assert not holding[name], name
 
 
+@pytest.mark.parametrize("harness", ["claude", "codex"])
 async def test_given_a_real_agent_cli_when_its_model_has_it_print_its_credential_then_that_turns_up_nowhere(
-    swarm: RealSwarm, claude_cli: Path
+    swarm: RealSwarm, claude_cli: Path, codex_cli: Path, harness: str
 ) -> None:
+    assert claude_cli.parent == codex_cli.parent
     secrets = secrets_of(swarm)
     search = Search(secrets)
     (swarm.marks / "agent.py").write_text(AGENT)
@@ -257,13 +261,17 @@ async def test_given_a_real_agent_cli_when_its_model_has_it_print_its_credential
             **variables_of(secrets),
             "PATH": f"{claude_cli.parent}:{claude.environment(swarm.folder, model.url)['PATH']}",
             "ANTHROPIC_BASE_URL": model.url,
+            "OPENAI_BASE_URL": f"{model.url}/v1",
             "YOLO": "true",
         }
+        task: Any = {"ref": "one", "harness": harness, "prompt": "sing"}
+        if harness == "codex":
+            task["model"] = codex.MODEL
         with search.watching_processes():
             await asyncio.to_thread(swarm.start_server)
             await asyncio.to_thread(store, swarm, secrets)
             await asyncio.to_thread(lambda: swarm.start_worker(variables=variables))
-            await asyncio.to_thread(swarm.file, {"ref": "one", "harness": "claude", "prompt": "sing"})
+            await asyncio.to_thread(swarm.file, task)
             await asyncio.to_thread(swarm.wait_for_all, 1)
             await asyncio.to_thread(look_everywhere, search, swarm)
 

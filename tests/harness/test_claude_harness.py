@@ -16,8 +16,8 @@ import pytest
 
 from agent_swarm.harness.base import Bounds, EventKind, Outcome, PermissionMode, Permissions, Session, Turn
 from agent_swarm.harness.claude import ClaudeHarness
-from agent_swarm.harness.claude.launch import GO_ON
 from agent_swarm.harness.errors import NotDelivered
+from agent_swarm.harness.kept.opening import GO_ON
 from agent_swarm.sandbox.base import Sandbox
 from agent_swarm.testing.harness_contract import AgentContract, MakeTurn, Transcript
 from agent_swarm.testing.model_server import (

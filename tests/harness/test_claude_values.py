@@ -13,8 +13,9 @@ from agent_swarm.harness.base import Bounds, EventKind, PermissionMode, Permissi
 from agent_swarm.harness.claude import launch
 from agent_swarm.harness.claude.diffs import unified
 from agent_swarm.harness.claude.outcomes import outcome_of
-from agent_swarm.harness.claude.stream import STRAY_LINES, Heard, Reading
+from agent_swarm.harness.claude.stream import Reading
 from agent_swarm.harness.claude.usage import Amount, Meter
+from agent_swarm.harness.kept.heard import STRAY_LINES, Heard
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -52,7 +53,7 @@ class TestStream:
     def test_given_any_bytes_when_they_are_read_then_they_are_no_result(self, data: bytes) -> None:
         for each in data.split(b"\n"):
             (said,) = heard(each)
-            assert said.result is None
+            assert said.outcome is None
 
     @given(TYPES, st.dictionaries(FIELDS, JSON, max_size=5))
     def test_given_any_body_of_a_known_type_when_it_is_read_then_its_events_are_json(
@@ -81,14 +82,14 @@ class TestStream:
         (said,) = heard(
             line(type="user", isReplay=True, uuid="u1", message={"content": [{"type": "text", "text": "hi"}]})
         )
-        assert (said.delivered, said.begun, said.events) == ("u1", "u1", ())
+        assert (said.delivered, said.begun, said.events) == (("u1",), "u1", ())
 
     @pytest.mark.parametrize(("state", "begun"), [("queued", None), ("started", "u1"), ("cancelled", "u1")])
     def test_given_a_message_in_the_queue_when_its_state_is_read_then_it_has_it_but_has_not_come_to_it(
         self, state: str, begun: str | None
     ) -> None:
         (said,) = heard(line(type="command_lifecycle", command_uuid="u1", state=state))
-        assert (said.delivered, said.begun) == ("u1", begun)
+        assert (said.delivered, said.begun) == (("u1",), begun)
 
     def test_given_words_of_the_cli_itself_when_they_are_read_then_the_agent_did_not_say_them(self) -> None:
         content = [{"type": "text", "text": "API Error: 500"}]

@@ -44,7 +44,7 @@ def test_given_their_swarm_when_it_is_imported_then_agents_and_projects_are_know
     lead, ada = home.read(lambda queries: (queries.agent(LEAD), queries.agent(CODER)))
     assert lead is not None and ada is not None
     assert (lead.name, lead.profile.agent_role, lead.slots, lead.harness) == ("Lead", AgentRole.LEAD, 2, "claude")
-    assert (ada.profile.role, ada.profile.skills, ada.harness) == ("frontend", frozenset({"ts", "css"}), "codex")
+    assert (ada.profile.role, ada.profile.skills, ada.harness) == ("frontend", frozenset({"ts", "css"}), "opencode")
     assert ada.offline_at is not None
     project = home.read(lambda queries: queries.project("shop"))
     assert project is not None
@@ -68,7 +68,7 @@ def test_given_their_tasks_when_they_are_imported_then_they_wait_for_what_they_w
     assert (test.requires.agent_id, test.harness, test.requires.capabilities) == (
         CODER,
         None,
-        frozenset({"harness.codex"}),
+        frozenset({"harness.opencode"}),
     )
 
 
@@ -314,7 +314,7 @@ def test_given_their_schedules_when_they_are_imported_then_those_of_tasks_are_st
         "prompt": "Look",
         "priority": 50,
         "agentId": CODER,
-        "requires": {"capabilities": ["harness.codex"]},
+        "requires": {"capabilities": ["harness.opencode"]},
     }
     firing = home.read(firing_of(by_name["Every-hour"], Rules()))
     assert firing.problem is None

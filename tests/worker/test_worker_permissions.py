@@ -80,6 +80,15 @@ def test_given_a_read_only_profile_when_tools_are_chosen_then_those_that_write_a
     assert not {"Edit", "Write", "NotebookEdit"} & set(tools.allowed_tools)
 
 
+@pytest.mark.parametrize("abilities", [EVERYTHING, frozenset()], ids=["a sandbox that can", "one that cannot"])
+def test_given_a_read_only_profile_when_tools_are_chosen_then_the_harness_knows_whether_the_sandbox_sees_to_it(
+    abilities: frozenset[SandboxCapability],
+) -> None:
+    held_to = confinement_of(READ_ONLY.model_copy(update={"required": False}), abilities, ANY_TOOL, harness="codex")
+
+    assert tools_within(Permissions(mode=PermissionMode.ALL), held_to).by_sandbox is bool(abilities)
+
+
 def test_given_a_worker_that_allows_little_when_a_profile_allows_more_then_the_workers_settings_hold() -> None:
     held_to = confinement_of(READ_ONLY, EVERYTHING, ANY_TOOL, harness="claude")
     full = confinement_of(pool.Permissions(profile="full", files="worker"), EVERYTHING, ANY_TOOL, harness="claude")

@@ -35,7 +35,11 @@ def settings(**environ: str) -> WorkerSettings:
 def test_given_a_sandbox_and_settings_when_the_profile_is_chosen_then_agents_may_only_do_what_is_kept_in(
     environ: dict[str, str], isolated: bool, mode: PermissionMode
 ) -> None:
-    assert permissions_of(settings(**environ), ISOLATED if isolated else frozenset()).mode is mode
+    permissions = permissions_of(settings(**environ), ISOLATED if isolated else frozenset())
+    assert permissions.mode is mode
+    assert permissions.by_sandbox is (isolated and mode is PermissionMode.EDITS), (
+        "edits are what a sandbox keeps them to"
+    )
 
 
 def test_given_rules_with_commas_when_they_are_read_then_each_is_one_tool() -> None:

@@ -36,11 +36,22 @@ class Check:
 
 def all_checks(server: Server) -> list[Check]:
     """Every finding about this machine and the server."""
-    from agent_swarm.cli.claude_checks import claude
+    from agent_swarm.cli.agent_checks import agent_clis
     from agent_swarm.cli.sandbox_checks import sandboxes
     from agent_swarm.cli.vm_checks import vms
 
-    here = [python(), git(), sqlite(), disk(), server_parts(), cgroups(), *sandboxes(), harnesses(), *claude(), *vms()]
+    here = [
+        python(),
+        git(),
+        sqlite(),
+        disk(),
+        server_parts(),
+        cgroups(),
+        *sandboxes(),
+        harnesses(),
+        *agent_clis(),
+        *vms(),
+    ]
     return [*here, *key_file(), *reachable(server)]
 
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from agent_swarm.cli import claude_checks, failures, orphans
+from agent_swarm.cli import agent_checks, failures, orphans
 from agent_swarm.cli.demonstration import plan, promises, report
 from agent_swarm.cli.demonstration.record import read_record
 from agent_swarm.cli.demonstration.repository import Repository
@@ -21,9 +21,10 @@ from agent_swarm.cli.extras import require
 from agent_swarm.cli.failures import CommandFailed
 from agent_swarm.cli.output import say
 from agent_swarm.domain.errors import SwarmError
-from agent_swarm.harness.claude import host as claude_host
+from agent_swarm.harness import registry
 
-SECONDS = {"script": 90, "claude": 900}  # for all the work
+SECONDS = {"script": 90}  # for all the work; with a model
+SECONDS_OF_A_MODEL = 900
 
 
 @click.command()
@@ -31,7 +32,7 @@ SECONDS = {"script": 90, "claude": 900}  # for all the work
 @click.option("--stay", is_flag=True, help="Keep the swarm running afterwards, until Ctrl-C.")
 @click.option(
     "--harness",
-    type=click.Choice(("script", "claude")),
+    type=click.Choice(("script", *registry.AGENT_CLIS)),
     default="script",
     show_default=True,
     help="Who writes the two functions.",
@@ -44,7 +45,7 @@ def demo(*, keep: bool, stay: bool, harness: str, timeout: int | None) -> int:
     as processes, worktrees of a git repository, commits, unit tests, a task that fails and is tried again. At the end
     it checks what it promised, exits 1 if anything does not hold, and leaves no process behind.
 
-    With --harness claude the two functions are written by Claude Code, at the same time, with your credentials.
+    With --harness claude or codex the two functions are written by that agent, at the same time, with your credentials.
 
     \b
     Examples:
@@ -53,14 +54,14 @@ def demo(*, keep: bool, stay: bool, harness: str, timeout: int | None) -> int:
       ANTHROPIC_API_KEY=… agent-swarm demo --harness claude
     """
     require("server")
-    if harness == "claude":
-        _require_claude()
+    if harness in registry.AGENT_CLIS:
+        _require(harness)
     signal.signal(signal.SIGTERM, _leave)
     orphans.adopt()
     folder = Path(tempfile.mkdtemp(prefix="agent-swarm-demo-"))
     is_kept = keep
     try:
-        seconds = timeout or SECONDS[harness]
+        seconds = timeout or SECONDS.get(harness, SECONDS_OF_A_MODEL)
         is_well = _perform(folder, keep=keep, stay=stay, coder=harness, seconds=seconds)
         is_kept = keep or not is_well
         return failures.DONE if is_well else failures.REFUSED
@@ -92,16 +93,18 @@ def _perform(folder: Path, *, keep: bool, stay: bool, coder: str, seconds: float
     if not stay:
         report.heading("Where to look")
         report.how_to_look_further(folder, swarm.server.url, is_kept=keep, is_up=False)
-        if coder != "claude":
-            say(claude_checks.in_a_sentence())
+        if coder not in registry.AGENT_CLIS:
+            say(agent_checks.in_a_sentence("claude"))
+            say(agent_checks.in_a_sentence("codex"))
     return not any(promise.broken_by for promise in (*checked, ended))
 
 
-def _require_claude() -> None:
-    """Raises CommandFailed where Claude Code could not work here."""
-    found = claude_host.find(os.environ)
+def _require(harness: str) -> None:
+    """Raises CommandFailed where this agent CLI could not work here."""
+    cli = registry.AGENT_CLIS[harness]
+    found = cli.find(os.environ)
     if found is None or not found.is_usable:
-        raise CommandFailed("Claude Code cannot be used here", hint=claude_checks.in_a_sentence())
+        raise CommandFailed(f"{cli.title} cannot be used here", hint=agent_checks.in_a_sentence(harness))
 
 
 def _stay(folder: Path, swarm: DemoSwarm) -> None:

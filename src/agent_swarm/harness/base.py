@@ -70,6 +70,7 @@ class Permissions:
     allowed_tools: tuple[str, ...] = ()
     denied_tools: tuple[str, ...] = ()
     settings: Path | None = None  # a settings file of the agent CLI: hooks and finer rules
+    by_sandbox: bool = False  # the sandbox keeps the agent to what it may change, whatever its CLI does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

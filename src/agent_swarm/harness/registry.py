@@ -1,20 +1,32 @@
-"""Which harnesses there are. A fixed table: a name from a task never becomes an import or a command."""
+"""Which harnesses there are. A fixed table: a name from a task never becomes an import or a command.
+
+A further one is a package beside the others, its lines here, its name in `services.harnesses` (the server knows nothing
+else of it), and a page. What doctor, the demo and the capabilities of workers say of it follows from here.
+"""
 
 from collections.abc import Callable, Mapping
 
 from agent_swarm.domain.errors import UnknownReference
 from agent_swarm.harness.base import Harness
 from agent_swarm.harness.claude import ClaudeHarness
+from agent_swarm.harness.claude.host import CLI as CLAUDE
+from agent_swarm.harness.codex import CodexHarness
+from agent_swarm.harness.codex.host import CLI as CODEX
+from agent_swarm.harness.kept.program import AgentCli
 from agent_swarm.harness.noop import NoopHarness
 from agent_swarm.harness.script import ScriptHarness
 from agent_swarm.harness.shell import ShellHarness
 
 _HARNESSES: Mapping[str, Callable[[], Harness]] = {
     "claude": ClaudeHarness,
+    "codex": CodexHarness,
     "noop": NoopHarness,
     "script": ScriptHarness,
     "shell": ShellHarness,
 }
+
+# The agent CLIs among them: what `doctor` looks for, and who may write in the demo.
+AGENT_CLIS: Mapping[str, AgentCli] = {"claude": CLAUDE, "codex": CODEX}
 
 
 def known_names() -> tuple[str, ...]:

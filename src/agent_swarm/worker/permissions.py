@@ -68,7 +68,8 @@ def tools_within(own: Permissions, held_to: Confinement) -> Permissions:
     may_use = LOOKING + ON_THE_WEB if held_to.is_enforced else tuple(tool for tool in LOOKING if tool != "Bash")
     allowed = may_use if own.mode is PermissionMode.ALL else tuple(t for t in may_use if t in own.allowed_tools)
     mode = PermissionMode.PLAN if own.mode is PermissionMode.PLAN else PermissionMode.ALLOWED
-    return replace(own, mode=mode, allowed_tools=allowed or ("Read", "Glob", "Grep"), denied_tools=denied)
+    allowed = allowed or ("Read", "Glob", "Grep")
+    return replace(own, mode=mode, allowed_tools=allowed, denied_tools=denied, by_sandbox=held_to.is_enforced)
 
 
 def _is_cut_off(asked: wire.Permissions) -> bool:

@@ -107,16 +107,17 @@ def permissions_of(settings: WorkerSettings, abilities: frozenset[SandboxCapabil
     the files of the worker's user may edit its workspace and use the tools that are allowed by name.
     """
     mode = settings.permission_mode
+    is_kept_in = SandboxCapability.FILESYSTEM_ISOLATED in abilities
     if settings.yolo:
         mode = PermissionMode.ALL
     elif mode is None:
-        is_kept_in = SandboxCapability.FILESYSTEM_ISOLATED in abilities
         mode = PermissionMode.ALL if is_kept_in else PermissionMode.EDITS
     return Permissions(
         mode=mode,
         allowed_tools=settings.allowed_tools,
         denied_tools=settings.denied_tools,
         settings=settings.claude_settings,
+        by_sandbox=is_kept_in and mode is PermissionMode.EDITS,
     )
 
 

@@ -1,13 +1,14 @@
-"""Finds Claude Code on the host and begins conversations with it."""
+"""Begins conversations with the Claude Code of this host."""
 
 import uuid
-from pathlib import Path
 
 from agent_swarm.harness.base import Grants, Turn
-from agent_swarm.harness.claude import host, launch
-from agent_swarm.harness.claude.conversation import Conversation
-from agent_swarm.harness.claude.session import ClaudeSession
+from agent_swarm.harness.claude import launch
+from agent_swarm.harness.claude.conversation import ClaudeConversation
+from agent_swarm.harness.claude.host import CLI
 from agent_swarm.harness.claude.usage import Meter
+from agent_swarm.harness.kept.program import installation
+from agent_swarm.harness.kept.session import KeptSession
 from agent_swarm.sandbox.base import Launch, Process, Sandbox
 
 
@@ -17,7 +18,7 @@ class ClaudeHarness:
     name = "claude"
 
     def __init__(self, program: str | None = None) -> None:
-        self._program = program or host.find_program()
+        self._program = program or CLI.path()
 
     @property
     def program(self) -> str | None:
@@ -28,7 +29,7 @@ class ClaudeHarness:
     def grants(self) -> Grants:
         """The folder that the CLI is installed in, and its credentials."""
         return Grants(
-            readable=_installation(self._program) if self._program else (),
+            readable=installation(self._program) if self._program else (),
             variables=launch.VARIABLES,
             secrets=launch.SECRETS,
             enforces_tools=True,
@@ -37,30 +38,25 @@ class ClaudeHarness:
 
     def available(self) -> str | None:
         """Whether it can be logged in shows only when it is used."""
-        return None if self._program else f"Claude Code is not installed: {host.HOW_TO_INSTALL}"
+        return None if self._program else CLI.missing()
 
-    async def open(self, sandbox: Sandbox, turn: Turn) -> ClaudeSession:
+    async def open(self, sandbox: Sandbox, turn: Turn) -> KeptSession:
         """Start the CLI; what the agent is asked goes in with the first `run`."""
         home = launch.home_of(turn)
-        home.prepare(turn)
+        home.prepare_for(turn)
 
-        async def start(session: str, *, resume: bool) -> Conversation:
-            process = await self._start(sandbox, turn, home, session=session, resume=resume)
-            return Conversation(process, Meter.from_json(home.saved_meter()), system_prompt=turn.system_prompt)
+        async def start(session: str | None) -> ClaudeConversation:
+            chosen = session or str(uuid.uuid4())
+            process = await self._start(sandbox, turn, home, session=chosen, resume=session is not None)
+            meter = Meter.from_json(home.saved_meter())
+            return ClaudeConversation(process, meter, session=chosen, system_prompt=turn.system_prompt)
 
-        session = ClaudeSession(turn=turn, start=start, save_totals=home.save_meter)
-        await session.begin(turn.session or str(uuid.uuid4()), resume=turn.session is not None)
+        session = KeptSession(name=self.name, turn=turn, start=start, save_totals=home.save_meter)
+        await session.begin(turn.session)
         return session
 
-    async def _start(self, sandbox: Sandbox, turn: Turn, home: launch.Home, *, session: str, resume: bool) -> Process:
-        argv = launch.arguments(self._program or host.PROGRAM, turn, home, session=session, resume=resume)
+    async def _start(
+        self, sandbox: Sandbox, turn: Turn, home: launch.ClaudeHome, *, session: str, resume: bool
+    ) -> Process:
+        argv = launch.arguments(self._program or CLI.program, turn, home, session=session, resume=resume)
         return await sandbox.start(Launch(argv=argv, cwd=turn.workspace, env=launch.environment(turn, home)))
-
-
-def _installation(program: str) -> tuple[Path, ...]:
-    """The folders of the program: where it is called, and, behind its links, the package with what it brings along."""
-    found = Path(program)
-    real = found.resolve()
-    package = next((folder for folder in real.parents if (folder / "package.json").is_file()), real.parent)
-    scope = package.parent if package.parent.name.startswith("@") else package  # the native program lies beside it
-    return tuple(dict.fromkeys((found.parent, scope)))

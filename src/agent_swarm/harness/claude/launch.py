@@ -4,15 +4,12 @@ Nothing of a task is in the arguments: prompt, messages and system prompt go in 
 of a conversation lies in the state folder of the run, and goes with it.
 """
 
-import json
 import os
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from agent_swarm.harness.base import PermissionMode, Turn
+from agent_swarm.harness.kept.home import Home, write
 
 VARIABLES = (
     "ANTHROPIC_API_KEY",
@@ -52,48 +49,27 @@ _MODES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
-    """Where the files of a conversation are: `path` is ours, and only read by the agent, `config` is the CLI's."""
-
-    path: Path
-    config: Path
+class ClaudeHome(Home):
+    """The files of a conversation with Claude Code."""
 
     @property
     def mcp_config(self) -> Path:
         """The MCP servers, with their tokens."""
         return self.path / "mcp.json"
 
-    @property
-    def meter(self) -> Path:
-        """What the conversation has cost so far, `usage.Meter`."""
-        return self.path / "usage.json"
-
-    def prepare(self, turn: Turn) -> None:
-        """Make the folders and write what the CLI reads; for nobody else's eyes."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.config.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def prepare_for(self, turn: Turn) -> None:
+        """Make the folders and write what the CLI reads."""
+        self.prepare()
         servers = {name: {"alwaysLoad": True, **server} for name, server in turn.mcp_servers.items()}
-        _write(self.mcp_config, {"mcpServers": servers})
-
-    def saved_meter(self) -> Any:
-        """The JSON of the meter; None where there is none that can be read."""
-        try:
-            return json.loads(self.meter.read_bytes())
-        except (OSError, ValueError):
-            return None
-
-    def save_meter(self, totals: Mapping[str, Any]) -> None:
-        """Keep it with the conversation."""
-        _write(self.meter, totals)
+        write(self.mcp_config, {"mcpServers": servers})
 
 
-def home_of(turn: Turn) -> Home:
-    """In the state folder of the run; what the CLI keeps of its conversations, in the part that it may write."""
-    return Home(turn.state_dir / "claude", turn.agent_dir / "claude")
+def home_of(turn: Turn) -> ClaudeHome:
+    """In the state folder of the run."""
+    return ClaudeHome.of(turn, "claude")
 
 
-def arguments(program: str, turn: Turn, home: Home, *, session: str, resume: bool) -> tuple[str, ...]:
+def arguments(program: str, turn: Turn, home: ClaudeHome, *, session: str, resume: bool) -> tuple[str, ...]:
     """The command line: how to talk, which conversation, and what is allowed."""
     given = [program, "--print", "--verbose", "--input-format", "stream-json", "--output-format", "stream-json"]
     given += ["--include-partial-messages", "--include-hook-events", "--replay-user-messages"]
@@ -110,7 +86,7 @@ def arguments(program: str, turn: Turn, home: Home, *, session: str, resume: boo
     return tuple(given)
 
 
-def environment(turn: Turn, home: Home) -> dict[str, str]:
+def environment(turn: Turn, home: ClaudeHome) -> dict[str, str]:
     """The turn's own, kept quiet. Root may allow everything only where the CLI is told that it is in a sandbox."""
     env = {**_QUIET, **turn.env, "CLAUDE_CONFIG_DIR": str(home.config)}
     if tokens := [token.strip() for token in env.get("CLAUDE_CODE_OAUTH_TOKEN", "").split(",") if token.strip()]:
@@ -121,18 +97,6 @@ def environment(turn: Turn, home: Home) -> dict[str, str]:
     return env
 
 
-def opening(turn: Turn, *, resume: bool) -> str:
-    """The first message: the task, or a word to go on where the conversation knows it; then answers and messages."""
-    begins = (GO_ON,) if resume else (turn.context, turn.prompt)
-    return "\n\n".join(part for part in (*begins, turn.answers, turn.messages) if part)
-
-
-GO_ON = (
-    "The run was paused and goes on now, in the same folder. Whatever was running when it was paused has ended. "
-    "Look at what is done, and go on with the task."
-)
-
-
 def _option(name: str, value: object) -> list[str]:
     return [] if value is None else [name, str(value)]
 
@@ -140,12 +104,3 @@ def _option(name: str, value: object) -> list[str]:
 def _list(name: str, values: tuple[str, ...]) -> list[str]:
     """Separated by commas in one argument; several would swallow the option after them."""
     return [name, ",".join(values)] if values else []
-
-
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    """Whole or not at all, readable by its owner alone."""
-    draft = path.with_name(f"{path.name}.new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(content, file)
-    draft.replace(path)

@@ -28,7 +28,7 @@ def outcome_of(result: Mapping[str, Any], *, resets_at: float | None = None) -> 
     if result.get("is_error") is False and result.get("terminal_reason", "completed") == "completed":
         return Outcome(ok=True, result=text, data=_data(result))
     failure, code = _cause(result, text)
-    errors = [str(error) for error in result.get("errors") or () if error and not str(error).startswith(_INTERNAL)]
+    errors = [str(error) for error in _list(result.get("errors")) if error and not str(error).startswith(_INTERNAL)]
     message = text or "; ".join(errors) or f"the turn ended with {result.get('terminal_reason') or 'an error'}"
     remedy = _REMEDIES.get(code)
     return Outcome(
@@ -38,27 +38,6 @@ def outcome_of(result: Mapping[str, Any], *, resets_at: float | None = None) -> 
         failure_code=code,
         message=f"{message} ({remedy})" if remedy else message,
         retry_at=resets_at if code == "rateLimit" else None,
-    )
-
-
-def unreachable_servers(names: tuple[str, ...]) -> Outcome:
-    """The agent would work without tools that its task needs, and would not say so."""
-    listed = ", ".join(names)
-    return Outcome(
-        ok=False,
-        failure=_INFRASTRUCTURE,
-        failure_code="mcpUnavailable",
-        message=f"the agent could not use MCP server {listed}: it refused the connection or its token",
-    )
-
-
-def stalled(seconds: float) -> Outcome:
-    """Nothing was heard of the agent for too long."""
-    return Outcome(
-        ok=False,
-        failure=_INFRASTRUCTURE,
-        failure_code="stalled",
-        message=f"the agent said nothing for {seconds:g} s and was ended (AGENT_SWARM_STALL_TIMEOUT)",
     )
 
 
@@ -92,9 +71,13 @@ def _data(result: Mapping[str, Any]) -> Mapping[str, Any] | None:
     kept: dict[str, Any] = {}
     if isinstance(result.get("structured_output"), dict):
         kept["output"] = result["structured_output"]
-    denials = [denial for denial in result.get("permission_denials") or () if isinstance(denial, dict)]
+    denials = [denial for denial in _list(result.get("permission_denials")) if isinstance(denial, dict)]
     if denials:
         kept["permissionDenials"] = [
             {"tool": denial.get("tool_name"), "input": denial.get("tool_input")} for denial in denials[:20]
         ]
     return kept or None
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

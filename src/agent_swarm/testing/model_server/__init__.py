@@ -1,8 +1,9 @@
 """A model that says what a script tells it, over HTTP on loopback, for real coding agents without a real model.
 
 It speaks the Messages API of Anthropic as far as clients use it: POST /v1/messages with and without streaming, token
-counts, errors with their headers. `replies` is the vocabulary of scripts, `requests` says which requests a script
-answers, `agents` what answers without one, `script_file` how a script looks in JSON.
+counts, errors with their headers; and the Responses API of OpenAI, POST /v1/responses, in the same words of the same
+scripts. `replies` is the vocabulary of scripts, `requests` and `responses` say which requests a script answers,
+`agents` what answers without one, `script_file` how a script looks in JSON.
 
     async with ModelServer([Call("Bash", {"command": "date > now"}), Say("done")]) as model:
         …run a client with its base URL set to model.url…
@@ -25,6 +26,7 @@ from agent_swarm.testing.model_server.replies import (
     Think,
     Usage,
     rate_limited,
+    usage_limited,
 )
 from agent_swarm.testing.model_server.requests import ModelRequest, Purpose, ToolResult
 from agent_swarm.testing.model_server.script import Script
@@ -52,4 +54,5 @@ __all__ = [
     "echo",
     "follow_steps",
     "rate_limited",
+    "usage_limited",
 ]

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 
-from agent_swarm.testing.model_server.messages import Event, body_of, encoded, error_of, events_of, new_id
+from agent_swarm.testing.model_server.dialects import body_of, error_of, events_of, failure_of
+from agent_swarm.testing.model_server.messages import Event, encoded, new_id
 from agent_swarm.testing.model_server.replies import (
     Content,
     CutStream,
@@ -13,7 +14,6 @@ from agent_swarm.testing.model_server.replies import (
     Hang,
     Reply,
     SlowStream,
-    message_of,
 )
 from agent_swarm.testing.model_server.requests import ModelRequest
 from agent_swarm.testing.model_server.wire import Answer
@@ -25,7 +25,7 @@ async def deliver(reply: Reply, request: ModelRequest, answer: Answer) -> bool:
     headers = {"request-id": request_id}
     match reply:
         case Fail():
-            await answer.send_json(reply.status, error_of(reply, request_id), {**headers, **reply.headers})
+            await answer.send_json(reply.status, error_of(reply, request, request_id), {**headers, **reply.headers})
         case Garbage():
             await answer.send(reply.status, reply.body, headers, content_type=reply.content_type)
         case Hang():
@@ -42,7 +42,7 @@ async def deliver(reply: Reply, request: ModelRequest, answer: Answer) -> bool:
             if not request.is_streamed:
                 return await deliver(error, request, answer)
             await answer.begin(headers)
-            await _send([*_first(reply.after, reply.content, request), error_of(error, request_id)], answer)
+            await _send([*_first(reply.after, reply.content, request), failure_of(error, request, request_id)], answer)
             await answer.end()
         case SlowStream():
             if not request.is_streamed:
@@ -59,12 +59,11 @@ async def deliver(reply: Reply, request: ModelRequest, answer: Answer) -> bool:
 
 
 async def _whole(content: Content, request: ModelRequest, answer: Answer, headers: dict[str, str]) -> None:
-    message = message_of(content)
     if not request.is_streamed:
-        await answer.send_json(200, body_of(message, model=request.model), headers)
+        await answer.send_json(200, body_of(content, request), headers)
         return
     await answer.begin(headers)
-    await _send(events_of(message, model=request.model), answer)
+    await _send(events_of(content, request), answer)
     await answer.end()
 
 
@@ -74,11 +73,11 @@ async def _send(events: Iterable[Event], answer: Answer) -> None:
 
 
 def _first(count: int, content: Content, request: ModelRequest) -> list[Event]:
-    return list(events_of(message_of(content), model=request.model))[:count]
+    return list(events_of(content, request))[:count]
 
 
 async def _slowly(reply: SlowStream, request: ModelRequest) -> AsyncIterator[Event]:
-    for position, event in enumerate(events_of(message_of(reply.content), model=request.model)):
+    for position, event in enumerate(events_of(reply.content, request)):
         if position == reply.after and reply.gate is not None:
             await reply.gate.wait()
         if reply.chunk_seconds:

@@ -91,17 +91,18 @@ def _emptied(whole: Mapping[str, Any]) -> dict[str, Any]:
 def _deltas(whole: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     match whole["type"]:
         case "text":
-            for piece in _pieces(whole["text"]):
+            for piece in pieces(whole["text"]):
                 yield {"type": "text_delta", "text": piece}
         case "thinking":
-            for piece in _pieces(whole["thinking"]):
+            for piece in pieces(whole["thinking"]):
                 yield {"type": "thinking_delta", "thinking": piece}
             yield {"type": "signature_delta", "signature": whole["signature"]}
         case "tool_use":
-            for piece in _pieces(json.dumps(whole["input"])):
+            for piece in pieces(json.dumps(whole["input"])):
                 yield {"type": "input_json_delta", "partial_json": piece}
 
 
-def _pieces(text: str) -> list[str]:
+def pieces(text: str) -> list[str]:
+    """A text in the pieces in which a stream brings it."""
     size = max(_CHUNK_CHARACTERS, -(-len(text) // _CHUNKS))
     return [text[start : start + size] for start in range(0, len(text), size)]

@@ -84,6 +84,7 @@ class Fail:
     kind: str = ""
     message: str = "scripted failure"
     headers: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)  # what else the error says, in the Responses API
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,14 @@ def rate_limited(*, resets_at: float, retry_after: int | None = None, window: st
         f"{prefix}-{short}-utilization": "1.0",
     }
     return Fail(429, message="This request would exceed your account's rate limit.", headers=headers)
+
+
+def usage_limited(*, resets_at: float) -> Fail:
+    """A 429 of the Responses API, as a subscription that is used up gives it; `resets_at` in seconds since 1970."""
+    told = {"resets_at": round(resets_at), "plan_type": "plus"}
+    window = {"used-percent": "100", "window-minutes": "300", "reset-at": str(round(resets_at))}
+    headers = {f"x-codex-primary-{name}": value for name, value in window.items()}
+    return Fail(429, "usage_limit_reached", "The usage limit has been reached", headers=headers, details=told)
 
 
 def message_of(content: Content) -> Message:

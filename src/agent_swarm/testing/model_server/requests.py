@@ -19,8 +19,9 @@ from typing import Any
 
 _REMINDER = re.compile(r"\s*<system-reminder>.*</system-reminder>\s*", re.DOTALL)
 _INTERRUPTED = "[Request interrupted by user"
+INTERJECTED = "The user sent a new message while you were working:\n"
 _INTERJECTION = re.compile(
-    r"The user sent a new message while you were working:\n(?P<text>.*?)(?:\n\nThis is how Claude Code .*)?\Z",
+    INTERJECTED + r"(?P<text>.*?)(?:\n\nThis is how Claude Code .*)?\Z",
     re.DOTALL,
 )
 

@@ -6,17 +6,20 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from agent_swarm.testing.model_server import responses
 from agent_swarm.testing.model_server.agents import follow_steps
 from agent_swarm.testing.model_server.delivery import deliver
 from agent_swarm.testing.model_server.messages import error_of, new_id
 from agent_swarm.testing.model_server.replies import Computed, Fail, Reply
 from agent_swarm.testing.model_server.requests import ModelRequest, Purpose
+from agent_swarm.testing.model_server.responses import ResponsesRequest
 from agent_swarm.testing.model_server.script import Player, Script
 from agent_swarm.testing.model_server.wire import HEAD_BYTES, Answer, BadRequest, Received, receive
 
 T = TypeVar("T")
 
 WITHIN_SECONDS = 60.0  # a coding agent whose program is not in the page cache has taken 40 s to its first request
+PATHS = frozenset({"/v1/messages", "/v1/messages/count_tokens", responses.PATH})
 _BYTES_PER_TOKEN = 4  # a rule of thumb, for count_tokens
 
 
@@ -123,12 +126,13 @@ class ModelServer:
         if received.method == "HEAD":  # a client that looks whether anybody is there
             await answer.send(200, b"", {})
             return True
-        if received.method != "POST" or received.path not in {"/v1/messages", "/v1/messages/count_tokens"}:
+        if received.method != "POST" or received.path not in PATHS:
             return await self._refuse(answer, Fail(404, message=f"no such thing: {received.method} {received.path}"))
         body = _object(received.content)
         if body is None:
             return await self._refuse(answer, Fail(400, message="the body is no JSON object"))
-        request = ModelRequest(received.path, received.headers, body)
+        read_as = ResponsesRequest if received.path == responses.PATH else ModelRequest
+        request = read_as(received.path, received.headers, body)
         self.everything.append(request)
         self._arrived.set()
         if self._heard is not None:

@@ -1,74 +1,75 @@
-"""An agent run with Claude Code: turns, messages, interrupts, and a process that is kept as long as it is useful."""
+"""A run of a kept agent: turns, messages, interrupts, and a process that is kept as long as it is useful."""
 
 import asyncio
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from agent_swarm.harness.base import AgentEvent, Emit, EventKind, Outcome, Turn
-from agent_swarm.harness.claude import launch, outcomes
-from agent_swarm.harness.claude.conversation import Conversation
-from agent_swarm.harness.claude.stream import Heard
 from agent_swarm.harness.errors import NotDelivered
+from agent_swarm.harness.kept import outcomes
+from agent_swarm.harness.kept.conversation import Conversation
+from agent_swarm.harness.kept.heard import Heard, log
+from agent_swarm.harness.kept.opening import opening
 from agent_swarm.harness.stream import Ending, interrupted, judge
 from agent_swarm.sandbox.base import Exit
 
 # The ladder of an interrupt; `worker.agent.INTERRUPT_SECONDS` waits for all of it.
-AFTER_REQUEST = 2.0  # seconds: the CLI ends a tool within 0.1 s
+AFTER_REQUEST = 2.0  # seconds: the CLIs end a turn within 0.1 s
 AFTER_SIGINT = 1.5
 AFTER_SIGTERM = timedelta(seconds=2)  # it cleans up for up to 1.5 s
-# After its last result the CLI may wait for agents of its own in the background. They say something every 30 s.
+# After its last turn a CLI may wait for agents of its own in the background. Those of Claude Code speak every 30 s.
 AFTER_RESULT = timedelta(seconds=90)
 EVICTION = 5.0  # seconds for an idle process to leave by itself
 
 
-class Start(Protocol):
-    """Starts a process that begins, or goes on with, the conversation `session`."""
-
-    async def __call__(self, session: str, *, resume: bool) -> Conversation: ...
+Start = Callable[[str | None], Awaitable[Conversation]]  # a process that goes on with a conversation, or begins one
 
 
-class ClaudeSession:
-    """Meets `harness.base.Session`."""
+class KeptSession:
+    """Meets `harness.base.Session`. `name` is the harness's, under which its log is told."""
 
-    def __init__(self, *, turn: Turn, start: Start, save_totals: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(
+        self, *, name: str, turn: Turn, start: Start, save_totals: Callable[[Mapping[str, Any]], None]
+    ) -> None:
+        self._name = name
         self._turn = turn
         self._start = start
         self._save_totals = save_totals
         self._live: Conversation | None = None
-        self._session = ""
+        self._session: str | None = None
         self._is_resumed = False
         self._runs = 0
         self._is_interrupted = False
         self._is_closed = False
         self._is_leaving = False  # its input is closed: it ends when it has nothing more to do
         self._run_over = asyncio.Event()
-        self._result: Mapping[str, Any] | None = None
+        self._outcome: Outcome | None = None  # of the last turn of this run
         self._idle: asyncio.TimerHandle | None = None
         self._eviction: asyncio.Task[None] | None = None
 
     @property
     def handle(self) -> str | None:
-        """The id of the conversation; it was chosen before the CLI was started."""
-        return self._session or None
+        """The id of the conversation, once there is one."""
+        return (self._live.session if self._live is not None else None) or self._session
 
-    async def begin(self, session: str, *, resume: bool) -> None:
-        """Start the process."""
-        self._session, self._is_resumed, self._is_leaving = session, resume, False
-        self._live = await self._start(session, resume=resume)
+    async def begin(self, session: str | None) -> None:
+        """Start the process; without a `session` in a new conversation."""
+        self._session, self._is_resumed, self._is_leaving = session, session is not None, False
+        self._live = await self._start(session)
+        self._session = self._live.session or session
 
     async def run(self, emit: Emit) -> Outcome:
         """Follow the agent until it has answered everything it was told. The first run begins with the task."""
         self._keep_alive()
         self._run_over.clear()
-        self._is_interrupted, self._result = False, None
+        self._is_interrupted, self._outcome = False, None
         try:
             live = await self._running()
             self._runs += 1
             if self._runs == 1:
-                await live.post(launch.opening(self._turn, resume=self._is_resumed))
+                await live.post(opening(self._turn, resume=self._is_resumed))
             return await self._follow(live, emit)
         finally:
             self._run_over.set()
@@ -112,7 +113,7 @@ class ClaudeSession:
         if self._live is None:
             if self._eviction is not None:
                 await self._eviction  # two processes must not write one conversation
-            await self.begin(self._session, resume=True)
+            await self.begin(self._session)
         assert self._live is not None
         return self._live
 
@@ -127,6 +128,11 @@ class ClaudeSession:
                 return await self._ended(live, emit)
             for event in heard.events:
                 await emit(_completed(event, live))
+            self._session = live.session or self._session
+            if heard.is_booked:
+                self._save_totals(live.totals())
+            if heard.is_unknown and self._may_begin_anew():
+                return await self._begin_anew(live, emit)
             if (over := await self._turn_over(live, heard, emit)) is not None:
                 return over
 
@@ -136,10 +142,9 @@ class ClaudeSession:
             await live.process.stop(AFTER_SIGTERM)
             await self._end_of(live, emit)
             return outcomes.unreachable_servers(refused)
-        if heard.result is None:
+        if heard.outcome is None:
             return None
-        self._result = heard.result
-        self._save_totals(live.reading.meter.to_json())
+        self._outcome = heard.outcome
         if live.has_unread and not self._is_interrupted:
             return None
         if live.has_unread:  # is for the next run: an agent that was stopped must not come to it
@@ -151,7 +156,7 @@ class ClaudeSession:
             await live.end()
             return None
         self._keep_for_a_while()
-        return self._outcome(live)
+        return self._of_turn(heard.outcome)
 
     async def _went_silent(self, live: Conversation, emit: Emit) -> Outcome:
         """Nothing was heard for too long; after a result that only means that the process does not leave."""
@@ -164,15 +169,21 @@ class ClaudeSession:
     async def _ended(self, live: Conversation, emit: Emit) -> Outcome:
         """The process is over; where it did not know the conversation, begin a new one."""
         ended = await live.wait()
-        is_unknown = self._is_resumed and live.reading.session is None and ended.code not in (0, None)
-        if not is_unknown or self._runs > 1 or self._is_interrupted or self._is_closed:
-            await self._end_of(live, emit)
-            return self._judged(live, ended)
-        await emit(_log(f"conversation {self._session} cannot be resumed, a new one begins"))
+        if live.knows_nothing(ended) and self._may_begin_anew():
+            return await self._begin_anew(live, emit)
+        await self._end_of(live, emit)
+        return self._judged(live, ended)
+
+    def _may_begin_anew(self) -> bool:
+        return self._is_resumed and self._runs == 1 and not self._is_interrupted and not self._is_closed
+
+    async def _begin_anew(self, live: Conversation, emit: Emit) -> Outcome:
+        """The conversation that was to go on is not there: begin another one, which is told the whole task."""
+        await emit(log(f"conversation {self._session} cannot be resumed, a new one begins", stream=self._name))
         await live.close()
-        await self.begin(str(uuid.uuid4()), resume=False)
+        await self.begin(None)
         fresh = await self._running()
-        await fresh.post(launch.opening(self._turn, resume=False))
+        await fresh.post(opening(self._turn, resume=False))
         return await self._follow(fresh, emit)
 
     async def _end_of(self, live: Conversation, emit: Emit) -> Exit:
@@ -181,24 +192,22 @@ class ClaudeSession:
         while (heard := await live.next()) is not None:
             for event in heard.events:
                 await emit(event)
-        for event in live.reading.meter.rest():
+        for event in live.rest():
             await emit(event)
         errors = live.process.error_tail().strip()
-        is_good = self._result is not None and outcomes.outcome_of(self._result).ok
+        is_good = self._outcome is not None and self._outcome.ok
         if errors and not is_good:
-            await emit(_log(errors, stream="stderr"))
+            await emit(log(errors, stream="stderr"))
         await emit(AgentEvent(EventKind.ENDED, {"exit": ended.describe()}))
         self._live = None
         return ended
 
     def _judged(self, live: Conversation, ended: Exit) -> Outcome:
-        terminal = None if self._result is None else outcomes.outcome_of(self._result, resets_at=live.reading.resets_at)
         errors = live.process.error_tail()
-        return judge(Ending(terminal=terminal, exit=ended, is_interrupted=self._is_interrupted, error_tail=errors))
+        return judge(Ending(terminal=self._outcome, exit=ended, is_interrupted=self._is_interrupted, error_tail=errors))
 
-    def _outcome(self, live: Conversation) -> Outcome:
+    def _of_turn(self, outcome: Outcome) -> Outcome:
         """Of a turn after which the process goes on."""
-        outcome = outcomes.outcome_of(self._result or {}, resets_at=live.reading.resets_at)
         return interrupted(outcome) if self._is_interrupted and not outcome.ok else outcome
 
     def _patience(self) -> timedelta:
@@ -244,7 +253,3 @@ def _completed(event: AgentEvent, live: Conversation) -> AgentEvent:
     if event.kind is not EventKind.STARTED:
         return event
     return AgentEvent(EventKind.STARTED, {**event.data, "pid": live.process.pid})
-
-
-def _log(text: str, *, stream: str = "claude") -> AgentEvent:
-    return AgentEvent(EventKind.LOG, {"stream": stream, "text": text})

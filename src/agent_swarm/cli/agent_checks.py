@@ -1,0 +1,51 @@
+"""What `doctor` and the demo say about the agent CLIs on this machine."""
+
+import os
+from collections.abc import Iterator
+
+from agent_swarm.cli.checks import Check
+from agent_swarm.harness import registry
+from agent_swarm.harness.kept.program import AgentCli, Found
+
+
+def agent_clis() -> Iterator[Check]:
+    """Each in which version, and whether with credentials that agents get; those are not shown.
+
+    Nothing where one is not installed, which is said of every harness.
+    """
+    for name, cli in registry.AGENT_CLIS.items():
+        found = cli.find(os.environ)
+        if found is not None:
+            yield from _of(name, cli, found)
+
+
+def in_a_sentence(name: str) -> str:
+    """Whether this one could write in the demo, for people who watch it."""
+    cli = registry.AGENT_CLIS[name]
+    found = cli.find(os.environ)
+    if found is None:
+        return f"{cli.title} could write the two functions, but is not installed: {cli.how_to_install}"
+    if not found.version:
+        return f"{cli.title} could write the two functions, but {found.program} cannot be run."
+    if not found.credentials:
+        return f"{cli.title} {found.version} could write the two functions, but has no credentials: {cli.how_to_log_in}"
+    return f"{cli.title} {found.version} could write the two functions: make demo HARNESS={name}"
+
+
+def _of(name: str, cli: AgentCli, found: Found) -> Iterator[Check]:
+    if not found.version:
+        remedy = f"run {found.program} --version and see; {cli.how_to_install} installs it anew"
+        yield Check(name, "fail", f"{found.program} cannot be run", remedy)
+    elif found.is_old:
+        yield Check(name, "warn", f"{found.version} is older than any that was tried", cli.how_to_install)
+    else:
+        yield Check(name, "ok", f"{found.version}, {found.program}")
+        yield _credentials(name, cli, found)
+
+
+def _credentials(name: str, cli: AgentCli, found: Found) -> Check:
+    if found.credentials:
+        return Check(f"{name} key", "ok", f"{found.credentials} is set; whether it is accepted shows a first task")
+    if found.has_own_login:
+        return Check(f"{name} key", "warn", "only your own login, which agents do not get", cli.how_to_log_in)
+    return Check(f"{name} key", "warn", "agents would have no credentials", cli.how_to_log_in)

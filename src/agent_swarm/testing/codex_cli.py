@@ -1,0 +1,31 @@
+"""The real Codex for tests: where `make clis` puts it, and an environment in which it talks to a stub only."""
+
+import os
+from pathlib import Path
+
+KEY = "a-key-for-the-stub-model"
+MODEL = "gpt-5.5"  # one that the CLI knows, and whose tools are called one by one
+_PROGRAM = Path("build", "clis", "node_modules", ".bin", "codex")
+
+
+def installed(checkout: Path) -> Path | None:
+    """The program in a checkout of this project; None where `make clis` has not installed it."""
+    program = checkout / _PROGRAM
+    return program if program.exists() else None
+
+
+def environment(folder: Path, model_url: str, **more: str) -> dict[str, str]:
+    """The whole environment of one agent: a fresh home and a temp folder below `folder`, the stub as its only model.
+
+    The CLI's own sandbox does not work where its home lies below the temp folder, so that has to be another one.
+    """
+    home, temporary = folder / "home", folder / "tmp"
+    for one in (home, temporary):
+        one.mkdir(parents=True, exist_ok=True)
+    given = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    return {**given, "HOME": str(home), "TMPDIR": str(temporary), **model_at(model_url), **more}
+
+
+def model_at(url: str) -> dict[str, str]:
+    """The variables that say where the model is, and with which key."""
+    return {"OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": KEY}
