@@ -1,8 +1,10 @@
-"""What nobody needs any more, and nobody would miss: halves of images, files of VMs that nobody knows."""
+"""What nobody needs any more, and nobody would miss: halves of images and of downloads, files of VMs nobody knows."""
 
-import shutil
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from agent_swarm.vm import images
 from agent_swarm.vm.host import VmHost
@@ -11,6 +13,8 @@ from agent_swarm.vm.locks import locked_if_free
 from agent_swarm.vm.names import VmRef, ref_of
 from agent_swarm.vm.registry import Registry
 from agent_swarm.vm.repair import cut_power, remove_files, repair_all
+
+DOWNLOAD_KEPT: Final = timedelta(days=7)  # since its last byte came; until then `init-base` goes on with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,26 +26,47 @@ class Leftover:
     size_bytes: int
 
 
-def collect(host: VmHost, *, unknown: bool, is_rehearsal: bool) -> list[Leftover]:
+def collect(host: VmHost, *, unknown: bool, is_rehearsal: bool, now: datetime) -> list[Leftover]:
     """Remove leftovers, or say which there are; with `unknown` also VMs that the registry does not know.
 
-    Those are not removed unasked: where the registry was lost they are all that is left of somebody's work.
+    Downloads go once nothing has come for `DOWNLOAD_KEPT`. Unknown VMs are not removed unasked: where the registry was
+    lost they are all that is left of somebody's work.
     """
     if not is_rehearsal:
         repair_all(host)
     found = _halves_of_images(host, is_rehearsal=is_rehearsal)
+    found += _old_downloads(host, now, is_rehearsal=is_rehearsal)
     return found + (_unknown_vms(host, is_rehearsal=is_rehearsal) if unknown else [])
+
+
+def take_back(host: VmHost) -> list[Leftover]:
+    """Remove what commands that died left of images, and end the guests that they booted for it; what that was."""
+    return _halves_of_images(host, is_rehearsal=False)
 
 
 def _halves_of_images(host: VmHost, *, is_rehearsal: bool) -> list[Leftover]:
     found = []
     for path in images.unfinished(host.layout):
         with images.being_made(host.layout, path) as is_ours:  # a command that makes it just now has the lock
-            if is_ours:
-                found.append(_leftover(path, "a base image that was never finished"))
-            if is_ours and not is_rehearsal:
+            if not is_ours or not path.exists():
+                continue
+            found.append(_leftover(path, "a base image that was never finished"))
+            if not is_rehearsal:
                 cut_power(VmPaths(path, path, path / "lock"))  # it may have booted to be built
-                shutil.rmtree(path, ignore_errors=True)
+                images.discard(host.layout, path)
+    return found
+
+
+def _old_downloads(host: VmHost, now: datetime, *, is_rehearsal: bool) -> list[Leftover]:
+    found = []
+    for path in images.downloads(host.layout):
+        with images.being_made(host.layout, path) as is_ours, suppress(FileNotFoundError):
+            age = now - datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            if not is_ours or age < DOWNLOAD_KEPT:
+                continue
+            found.append(Leftover(path, f"a download that was cut off {age.days} days ago", path.stat().st_size))
+            if not is_rehearsal:
+                path.unlink()
     return found
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -93,6 +94,8 @@ def forget(paths: VmPaths) -> None:
     for endpoint in [] if endpoints is None else [endpoints.qmp, *endpoints.channels, endpoints.egress]:
         if endpoint is not None and endpoint.path is not None:
             endpoint.path.unlink(missing_ok=True)
+            with suppress(OSError):  # others are left in it
+                endpoint.path.parent.rmdir()
     for path in (paths.process, paths.pid_file, paths.folder / _ENDPOINTS):
         path.unlink(missing_ok=True)
 
