@@ -33,7 +33,7 @@ project stop shop
 create shop fix --allow git.example.org
 run fix sh -c 'cd project && make test'
 ssh fix tmux attach
-code fix project --configure
+code fix /srv/shop --configure
 checkpoint fix before
 restore fix before
 start fix

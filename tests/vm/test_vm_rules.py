@@ -118,11 +118,11 @@ def test_given_an_operation_when_it_gets_further_then_that_is_written_down_befor
     written: list[tuple[Step, list[str]]] = []
 
     def look(step: Step) -> None:
-        with host.registry() as beside:
+        with watched.registry() as beside:
             written.append((step, [one.step for one in beside.unfinished()]))
 
-    host = replace(this_vm_host(tmp_path), reached=look)
-    with host.registry() as registry, operation(host, registry, OperationKind.CREATE, FIX) as progress:
+    watched = replace(this_vm_host(tmp_path), reached=look)
+    with watched.registry() as registry, operation(watched, registry, OperationKind.CREATE, FIX) as progress:
         progress.reached(Step.FOLDER_MADE)
         progress.reached(Step.STARTED)
         with progress.ending():
