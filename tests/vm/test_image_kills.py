@@ -195,6 +195,28 @@ def test_given_a_kill_while_an_image_is_fetched_then_the_next_command_goes_on_an
     assert images.downloads(bare_host.layout) == []
 
 
+@pytest.mark.parametrize("point", [BuildPoint.DOWNLOAD_TORN, BuildPoint.CLOUD_COPIED, BuildPoint.IMAGE_SEALED])
+def test_given_a_kill_while_an_image_is_made_of_an_address_then_the_same_command_makes_it_and_leaves_nothing(
+    folder: Path,  # noqa: F811 - the fixture
+    server: Server,  # noqa: F811 - the fixture
+    point: BuildPoint,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other = become(HostSystem.WINDOWS, folder, monkeypatch)
+    server.content = content = DISK + os.urandom(2 << 20)
+    digest = hashlib.sha256(content).hexdigest()
+    words = ["init-base", "--url", server.url, "--sha256", digest, "--name", "tools", "--no-setup"]
+    killed_at(point, lambda: run_command(words))
+    layout = Layout(other.home)
+    assert images.listed(layout) == []
+    assert run_command(words) == 0
+    (image,) = images.listed(layout)
+    images.verify(image)
+    assert image.source == f"{server.url} {digest}"
+    assert [path.name for path in layout.base_images.iterdir()] == ["tools"]
+    assert server.asked[1:] == [f"bytes={1 << 20 if point is BuildPoint.DOWNLOAD_TORN else len(content)}-"]
+
+
 def test_given_downloads_that_were_cut_off_then_gc_removes_old_ones_that_no_command_holds(bare_host: VmHost) -> None:
     bare_host.layout.prepare()
     ages = {"young": timedelta(days=6, hours=23), "old": timedelta(days=8), "held": timedelta(days=30)}

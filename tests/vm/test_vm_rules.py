@@ -1,5 +1,6 @@
 """The rules that everything about VMs rests on, each seen from outside by a command; no guest boots for them."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -188,6 +189,39 @@ def test_given_an_image_that_another_command_makes_then_gc_and_the_next_build_le
         assert cleaning.collect(host, unknown=True, is_rehearsal=False, now=NOW) == []
         assert cleaning.take_back(host) == []
         assert path.exists()
+
+
+def test_given_half_of_an_image_of_another_user_when_leftovers_are_cleared_then_it_is_told_and_hinders_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = this_vm_host(tmp_path)
+    host.layout.prepare()
+    (host.layout.base_images / ".new-debian-1-tools").mkdir()
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("agent_swarm.vm.images.file_locked", refuse)
+    (told,) = cleaning.take_back(host)
+    assert "sudo -E agent-swarm gc" in told.why
+    assert told.path.exists()
+
+
+def test_given_a_system_that_removes_nothing_that_may_not_be_written_when_a_vm_is_deleted_then_nothing_is_left(
+    host: VmHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def as_windows(path: str, *, dir_fd: int | None = None) -> None:
+        if not os.stat(path, dir_fd=dir_fd).st_mode & 0o200:
+            raise PermissionError(f"{path} may not be written")
+        unlink(path, dir_fd=dir_fd)
+
+    unlink = os.unlink
+    assert run_command(["checkpoint", "fix", "before"]) == 0
+    monkeypatch.setattr(os, "unlink", as_windows)
+    assert run_command(["delete", "fix"]) == 0
+    assert run_command(["project", "delete", "shop"]) == 0
+    assert list(host.layout.vms.iterdir()) == []
+    assert not host.paths(FIX).snapshots.exists()
 
 
 class Function:

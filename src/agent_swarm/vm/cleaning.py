@@ -15,6 +15,8 @@ from agent_swarm.vm.registry import Registry
 from agent_swarm.vm.repair import cut_power, remove_files, repair_all
 
 DOWNLOAD_KEPT: Final = timedelta(days=7)  # since its last byte came; until then `init-base` goes on with it
+_HALF: Final = "a base image that was never finished"
+_HALF_OF_OTHERS: Final = f"{_HALF}, and not yours; it stays, remove it with: sudo -E agent-swarm gc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +47,21 @@ def take_back(host: VmHost) -> list[Leftover]:
 
 
 def _halves_of_images(host: VmHost, *, is_rehearsal: bool) -> list[Leftover]:
-    found = []
-    for path in images.unfinished(host.layout):
+    looked_at = (_half_of_image(host, path, is_rehearsal=is_rehearsal) for path in images.unfinished(host.layout))
+    return [found for found in looked_at if found is not None]
+
+
+def _half_of_image(host: VmHost, path: Path, *, is_rehearsal: bool) -> Leftover | None:
+    try:
         with images.being_made(host.layout, path) as is_ours:  # a command that makes it just now has the lock
             if not is_ours or not path.exists():
-                continue
-            found.append(_leftover(path, "a base image that was never finished"))
+                return None
+            found = _leftover(path, _HALF)
             if not is_rehearsal:
                 cut_power(VmPaths(path, path, path / "lock"))  # it may have booted to be built
                 images.discard(host.layout, path)
+    except PermissionError:  # a Debian is built by root
+        return Leftover(path, _HALF_OF_OTHERS, 0)
     return found
 
 

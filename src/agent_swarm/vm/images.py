@@ -27,6 +27,7 @@ from agent_swarm.vm.locks import file_locked
 from agent_swarm.vm.machine import DirectBoot
 from agent_swarm.vm.names import checked
 from agent_swarm.vm.qemu import image_tool
+from agent_swarm.vm.removing import remove_tree
 
 DISK: Final = "disk.qcow2"
 KERNEL: Final = "vmlinuz"
@@ -150,7 +151,7 @@ def being_made(layout: Layout, path: Path) -> Iterator[bool]:
 
 def discard(layout: Layout, path: Path) -> None:
     """Remove what was to become an image, and its lock, which this command has and no other one will want."""
-    shutil.rmtree(path, ignore_errors=True)
+    remove_tree(path)
     with suppress(OSError):  # Windows removes no file that is open
         _lock_of(layout, path).unlink()
 
