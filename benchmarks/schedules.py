@@ -1,7 +1,7 @@
 """Schedules that are all due at the same instant: how soon after it their tasks are filed.
 
-They are written into the store before the server is there, and the instant lies in its future, so that nothing else goes
-on when it comes. What is filed is seen from outside, in the database.
+They are written into the store before the server is there, and the instant lies in its future, so that nothing else
+goes on when it comes. What is filed is seen from outside, in the database.
 """
 
 import asyncio

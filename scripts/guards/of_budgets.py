@@ -8,6 +8,7 @@ WORK, COMMANDS = "src/agent_swarm/store/applying/work.py", "src/agent_swarm/doma
 CLAIMS, DISPATCHER = "src/agent_swarm/store/applying/claims.py", "src/agent_swarm/services/dispatch/dispatcher.py"
 
 DOMAIN, KEPT = "tests/domain/test_budgets.py", "tests/store/test_budgets.py"
+CAPS, ROOTS = "tests/store/test_budget_caps.py", "tests/server/test_root_budgets.py"
 DISPATCHING = "tests/services/dispatch/test_dispatcher.py"
 
 GUARDS = (
@@ -142,6 +143,150 @@ GUARDS = (
         "",
         (
             f"{DISPATCHING}::test_given_an_agent_whose_budget_has_no_room_when_tasks_come_then_others_get_them_and_it_asks_again_later",
+        ),
+    ),
+    Guard(
+        "no more attempts begin than are allowed",
+        RULES,
+        "        return is_affordable and self.attempts_left != 0 and self.places_left != 0\n",
+        "        return is_affordable and self.places_left != 0\n",
+        (
+            f"{CAPS}::test_given_fifty_credits_in_one_batch_when_attempts_are_capped_then_exactly_as_many_begin_in_order",
+        ),
+    ),
+    Guard(
+        "no more attempts are under way than are allowed",
+        RULES,
+        "        return is_affordable and self.attempts_left != 0 and self.places_left != 0\n",
+        "        return is_affordable and self.attempts_left != 0\n",
+        (
+            f"{CAPS}::test_given_fifty_credits_in_one_batch_when_attempts_are_capped_then_exactly_as_many_begin_in_order",
+        ),
+    ),
+    Guard(
+        "the end of an attempt gives back its place",
+        RULES,
+        "under_way=max(0, budget.under_way - 1))",
+        "under_way=budget.under_way)",
+        (
+            f"{CAPS}::test_given_an_attempt_when_it_ends_however_then_its_place_is_given_back_once_and_it_has_begun_for_good",
+        ),
+    ),
+    Guard(
+        "attempts of yesterday are forgotten",
+        RULES,
+        "        attempts=0,\n",
+        "",
+        (f"{CAPS}::test_given_attempts_a_day_when_the_next_day_begins_then_tasks_go_on_by_themselves",),
+    ),
+    Guard(
+        "people are asked where too little is left for anybody",
+        RULES,
+        "        return self.stops or (self.is_in_force and self.is_stuck and self.action is BudgetAction.PAUSE)\n",
+        "        return self.stops\n",
+        (f"{CAPS}::test_given_too_little_left_for_anybody_when_nothing_can_be_given_back_then_people_are_asked_once",),
+    ),
+    Guard(
+        "nobody is asked about what may be given back",
+        RULES,
+        "        return not replace(self, reserved_micros=0, reserved_tokens=0, under_way=0).admits(self.needed)\n",
+        "        return not self.admits(self.needed)\n",
+        (
+            f"{CAPS}::test_given_a_cap_at_once_when_attempts_end_then_tasks_go_on_in_order_and_nobody_is_asked",
+            f"{CAPS}::test_given_room_that_an_attempt_may_give_back_when_tasks_wait_then_nobody_is_asked_before_it_is_spent",
+        ),
+    ),
+    Guard(
+        "a budget that only refuses asks nobody",
+        RULES,
+        "self.is_stuck and self.action is BudgetAction.PAUSE)",
+        "self.is_stuck)",
+        (f"{CAPS}::test_given_a_budget_that_only_refuses_when_too_little_is_left_then_nobody_is_asked",),
+    ),
+    Guard(
+        "what people have added does not raise what an attempt is expected to cost",
+        RULES,
+        "        money, tokens = self.cap_micros, self.cap_tokens\n",
+        "        money, tokens = self.limits\n",
+        (f"{CAPS}::test_given_an_estimate_beyond_the_cap_when_a_person_raises_that_then_the_attempt_begins",),
+    ),
+    Guard(
+        "what somebody needs is kept as it was expected",
+        ADMISSION,
+        "    work.ledger.put(rules.refuse(budget, estimate, work.now))\n",
+        "    work.ledger.put(rules.refuse(budget, budget.expects(estimate), work.now))\n",
+        (
+            f"{CAPS}::test_given_a_cap_that_a_person_sets_higher_when_the_estimate_is_higher_still_then_who_waits_is_not_let_go_on",
+        ),
+    ),
+    Guard(
+        "a raise makes room for an attempt",
+        RULES,
+        "    return extra + cap * max(1, -(-lacking // cap))\n",
+        "    return extra + cap\n",
+        (
+            f"{CAPS}::test_given_more_spent_than_twice_the_cap_when_a_person_raises_it_then_there_is_room_for_an_attempt",
+        ),
+    ),
+    Guard(
+        "a no about what is left is none about the cap",
+        RULES,
+        "        after = _without_a_no(replace(after, reached_at=now))\n",
+        "        after = replace(after, reached_at=now)\n",
+        (f"{CAPS}::test_given_a_denial_while_something_runs_when_that_uses_up_the_cap_then_people_are_asked_about_it",),
+    ),
+    Guard(
+        "another cap forgets a no",
+        KEEPING,
+        "    after = rules.changed_by_people(before, after, work.now)\n",
+        "",
+        (
+            f"{CAPS}::test_given_the_question_when_it_is_denied_then_what_waits_goes_on_waiting_and_nobody_is_asked_again",
+        ),
+    ),
+    Guard(
+        "a question about what is left is replaced once all is spent",
+        KEEPING,
+        "budget.is_for_people and asked.asked_at >= (budget.reached_at or 0)",
+        "budget.is_for_people",
+        (
+            f"{CAPS}::test_given_a_question_about_what_is_left_when_the_cap_is_reached_then_it_is_replaced_by_one_about_that",
+        ),
+    ),
+    Guard(
+        "a task for one agent alone waits for that agent's budget",
+        ADMISSION,
+        "work.rows.requirements(entry.claim_class).agent_id == op.agent_id:",
+        "False:",
+        (
+            f"{CAPS}::test_given_a_task_for_one_agent_when_that_agents_budget_has_too_little_left_then_it_waits_and_people_are_asked",
+        ),
+    ),
+    Guard(
+        "what a server carries out itself takes no place",
+        ADMISSION,
+        "        if RUNNER_CAPABILITY in work.rows.requirements(entry.claim_class).capabilities:\n",
+        "        if False:\n",
+        (
+            f"{CAPS}::test_given_a_part_of_a_workflow_when_a_server_carries_it_out_then_it_takes_nothing_from_what_agents_may_use",
+        ),
+    ),
+    Guard(
+        "a root task that is filed without a budget has that of the server",
+        "src/agent_swarm/services/task_budgets.py",
+        "        return root_budgets(task_id, caps) if is_root else ()\n",
+        "        return ()\n",
+        (
+            f"{ROOTS}::test_given_a_loop_of_tasks_that_file_tasks_when_their_root_is_capped_then_it_ends_with_one_question",
+        ),
+    ),
+    Guard(
+        "only root tasks have the budget of the server",
+        "src/agent_swarm/services/task_budgets.py",
+        "        return root_budgets(task_id, caps) if is_root else ()\n",
+        "        return root_budgets(task_id, caps)\n",
+        (
+            f"{ROOTS}::test_given_caps_for_root_tasks_when_one_is_filed_however_then_it_has_a_budget_and_those_below_have_none",
         ),
     ),
 )

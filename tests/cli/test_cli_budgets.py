@@ -48,6 +48,19 @@ def test_given_a_task_with_a_budget_when_it_is_filed_then_that_is_listed(swarm: 
     swarm("budget", "rm", found["id"])
 
 
+def test_given_caps_on_attempts_when_they_are_set_then_lists_tell_how_many_have_begun_and_run(swarm: Swarm) -> None:
+    added = swarm("budget", "add", "--all", "--attempts", "20", "--at-once", "3", "--per-day", "--name", "tries")
+    assert added.out == "tries  open  0 of 20 attempts a day, 0 of 3 at once\n"
+    assert "0 of 20 attempts a day, 0 of 3 at once" in swarm("budget", "ls").out
+    changed = swarm("budget", "set", "tries", "--attempts", "none", "--at-once", "1")
+    assert changed.out == "tries  open  0 of 1 at once\n"
+    task_id = swarm("task", "add", "-q", "plan", "--budget-attempts", "9", "--budget-at-once", "2").out.strip()
+    found = next(one for one in told(swarm, "budget", "ls")["budgets"] if one["scopeId"] == task_id)
+    assert (found["capAttempts"], found["capAtOnce"], found["capUsd"]) == (9, 2, None)
+    for name in ("tries", found["id"]):
+        swarm("budget", "rm", name)
+
+
 def test_given_nothing_that_was_booked_when_a_report_is_asked_for_then_it_says_so(swarm: Swarm) -> None:
     assert told(swarm, "budget", "report", "--by", "day")["rows"] == []
     assert swarm("budget", "report").err == "nothing was booked\n"

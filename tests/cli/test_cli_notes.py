@@ -86,7 +86,13 @@ def test_given_what_an_agent_asks_when_people_list_show_and_answer_it_then_each_
         assert "Deploy?" in swarm("approval", "list").out
         shown = swarm("approval", "show", asked["id"])
         assert "q1: Now?" in shown.out
-        assert f"agent-swarm approval answer {asked['id']} q1=… who=…" in shown.err
+        assert f"agent-swarm approval answer {asked['id']} q1=yes who=…" in shown.err
+        for verb in ("answer", "approve"):
+            refused = swarm("approval", verb, asked["id"], code=2).err
+            assert (
+                f"more than a yes is asked for; answer with: agent-swarm approval answer {asked['id']} q1=yes"
+                in refused
+            )
         assert "not answered" in swarm("approval", "answer", asked["id"], "q1=yes", code=1).err
         assert "yes or no" in swarm("approval", "answer", asked["id"], "q1=maybe", "who=x", code=2).err
         assert "QUESTION=ANSWER" in swarm("approval", "answer", asked["id"], "yes", code=2).err
@@ -98,6 +104,17 @@ def test_given_what_an_agent_asks_when_people_list_show_and_answer_it_then_each_
         eventually(lambda: told(swarm, "task", "show", task["id"])["status"] == "completed")
         worker.send_signal(signal.SIGTERM)
         worker.communicate(timeout=30)
+
+
+@pytest.mark.parametrize("verb", ["answer", "approve"])
+def test_given_a_gate_when_a_person_just_says_yes_then_it_opens(swarm: Swarm, tmp_path: Path, verb: str) -> None:
+    file = tmp_path / "gated.yaml"
+    file.write_text('{name: gated, stages: [{name: go, kind: noop, gate: {title: "Go?"}}]}')
+    run = told(swarm, "workflow", "run", str(file))
+    asked = eventually(lambda: told(swarm, "approval", "list")["approvals"])[0]
+    assert f"agent-swarm approval answer {asked['id']} open=yes" in swarm("approval", "show", asked["id"]).err
+    assert "answered" in swarm("approval", verb, asked["id"]).out
+    eventually(lambda: told(swarm, "workflow", "show", run["id"])["status"] == "completed")
 
 
 def eventually(look: Callable[[], Any]) -> Any:

@@ -34,6 +34,7 @@ class Oracle:
         return sum(amount for at, amount in self.used if at == day)
 
 
+AMOUNTS = st.integers(0, 300)
 _MOVES = st.lists(
     st.tuples(st.sampled_from(["begin", "use", "end", "next day"]), st.integers(0, 5), st.integers(1, 60)), max_size=60
 )
@@ -154,6 +155,9 @@ def test_given_a_new_day_when_the_budget_is_looked_at_then_only_what_is_held_is_
         {"cap_micros": None},
         {"cap_micros": 0},
         {"cap_tokens": -1},
+        {"cap_attempts": 0},
+        {"cap_at_once": 0},
+        {"cap_at_once": 10**7},
         {"estimate_micros": 0},
         {"scope_id": "x"},
         {"scope": BudgetScope.AGENT},
@@ -175,3 +179,112 @@ def test_given_somebody_who_found_no_room_when_the_cap_is_lowered_then_no_more_t
     assert shut.needed == Amount(80, 1)
     assert replace(shut, cap_micros=30).needed == Amount(30, 1)
     assert replace(shut, estimate_micros=10).needed == Amount(10, 1)
+
+
+# --- attempts --------------------------------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["begin", "end", "next day", "raise"]), st.integers(0, 5)), max_size=60),
+    st.one_of(st.none(), st.integers(1, 6)),
+    st.one_of(st.none(), st.integers(1, 4)),
+)
+def test_given_any_history_when_attempts_begin_and_end_then_as_many_are_admitted_as_a_list_of_them_allows(
+    moves: list[tuple[str, int]], in_all: int | None, at_once: int | None
+) -> None:
+    now, started, under_way, most = int(NOW), 0, set[int](), in_all
+    kept = budget(cap_attempts=in_all, cap_at_once=at_once, cap_micros=10**9, period=BudgetPeriod.DAY)
+    part = Amount(1, 1)
+    for move, attempt in moves:
+        kept = sut.rolled(kept, now)
+        if move == "next day":
+            now, started, most = now + 24 * HOUR, 0, in_all
+        elif move == "raise":
+            kept = sut.raised(kept)
+            most = None if most is None or in_all is None else most + in_all
+        elif move == "end" and attempt in under_way:
+            kept = sut.release(kept, part)
+            under_way.remove(attempt)
+        elif move == "begin" and attempt not in under_way:
+            is_open = (most is None or started < most) and (at_once is None or len(under_way) < at_once)
+            assert kept.admits(part) == is_open == (kept.room_for(part, 1) == 1) == (kept.openings(1, now) == 1)
+            waived, off = replace(kept, stand=BudgetStand.WAIVED), replace(kept, enabled=False)
+            assert (
+                waived.admits(part) == (at_once is None or len(under_way) < at_once) == (waived.openings(1, now) == 1)
+            )
+            assert off.admits(part) and off.openings(3, now) == 3
+            if is_open:
+                kept = sut.reserve(kept, part)
+                under_way.add(attempt)
+                started += 1
+        shown = sut.rolled(kept, now)
+        assert (shown.attempts, shown.under_way) == (started, len(under_way))
+        assert shown.attempts_left == (None if most is None else most - started)
+        assert shown.places_left == (None if at_once is None else at_once - len(under_way))
+
+
+@given(st.integers(1, 100), st.integers(1, 400), AMOUNTS, AMOUNTS, st.integers(1, 5), st.integers(0, 9))
+def test_given_any_budget_when_people_raise_it_then_there_is_room_for_at_least_one_attempt(
+    cap: int, estimate: int, spent: int, reserved: int, in_all: int, began: int
+) -> None:
+    kept = replace(budget(cap_micros=cap, cap_tokens=cap, cap_attempts=in_all), attempts=began)
+    kept = replace(kept, spent_micros=spent, spent_tokens=spent, reserved_micros=reserved, reserved_tokens=reserved)
+    kept = sut.refuse(kept, Amount(estimate, estimate), NOW)
+    after = sut.raised(kept)
+    assert after.admits(after.needed)
+    assert not (after.is_stuck or after.is_reached)
+    assert after.extra_micros % cap == 0 and after.extra_micros >= cap, "the cap once more, or several times"
+    if after.extra_micros > cap:
+        assert not replace(after, extra_micros=after.extra_micros - cap).admits(after.needed), "no more than it takes"
+
+
+@given(st.integers(1, 100), st.integers(1, 400), AMOUNTS, st.lists(st.integers(1, 60), max_size=4))
+def test_given_a_budget_without_room_when_all_that_is_held_is_given_back_then_it_is_stuck_if_there_is_none_still(
+    cap: int, estimate: int, spent: int, held: list[int]
+) -> None:
+    kept = replace(budget(cap_micros=cap, cap_at_once=4), spent_micros=spent)
+    for part in held:
+        kept = sut.reserve(kept, Amount(part))
+    kept = sut.refuse(kept, Amount(estimate, 1), NOW)
+    at_rest = kept
+    for part in held:
+        at_rest = sut.release(at_rest, Amount(part))
+    assert kept.is_stuck is not at_rest.admits(at_rest.needed)
+    assert kept.is_stuck is (spent + min(estimate, cap) > cap)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_asked", "is_interrupted"),
+    [
+        ({}, True, False),
+        ({"spent_micros": 100}, True, True),
+        ({"action": BudgetAction.REFUSE}, False, False),
+        ({"stand": BudgetStand.WAIVED}, False, False),
+        ({"enabled": False}, False, False),
+        ({"extra_micros": 50}, False, False),
+        ({"spent_micros": 0, "cap_at_once": 1, "under_way": 1}, False, False),
+        ({"spent_micros": 0, "cap_attempts": 1, "attempts": 1}, True, False),
+    ],
+)
+def test_given_somebody_who_found_no_room_when_a_budget_is_judged_then_people_are_asked_only_where_time_helps_nobody(
+    changes: dict[str, object], is_asked: bool, is_interrupted: bool
+) -> None:
+    kept = sut.refuse(replace(budget(cap_micros=100), spent_micros=90), Amount(20, 1), NOW)
+    judged = replace(kept, **changes)  # type: ignore[arg-type]
+    assert (judged.is_for_people, judged.stops) == (is_asked, is_interrupted)
+
+
+def test_given_a_no_when_the_cap_is_reached_or_changed_then_it_is_forgotten() -> None:
+    denied = replace(budget(cap_micros=100), spent_micros=90, stand=BudgetStand.DENIED)
+    used, _ = sut.spend(denied, Amount(10), sut.NOTHING, NOW)
+    assert (used.reached_at, used.stand) == (NOW, BudgetStand.KEPT)
+    again, _ = sut.spend(replace(used, stand=BudgetStand.DENIED), Amount(10), sut.NOTHING, NOW + 1)
+    assert (again.reached_at, again.stand) == (NOW, BudgetStand.DENIED), "it is about the cap that was reached"
+    assert sut.changed_by_people(again, replace(again, name="c"), NOW).stand is BudgetStand.DENIED
+    assert sut.changed_by_people(again, replace(again, cap_micros=500), NOW).stand is BudgetStand.KEPT
+
+
+def test_given_caps_on_attempts_when_people_read_them_then_they_are_plain() -> None:
+    shown = budget(cap_micros=5 * sut.DOLLAR, cap_attempts=1_200, cap_at_once=3, period=BudgetPeriod.DAY)
+    assert sut.words_of(shown) == "$5.00 and 1,200 attempts a day, 3 at once"
+    assert sut.words_of(budget(cap_micros=None, cap_at_once=2, period=BudgetPeriod.DAY)) == "2 at once"

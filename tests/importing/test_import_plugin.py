@@ -13,6 +13,8 @@ from agent_swarm.importing.foreign import UnreadableSource, our_id
 from agent_swarm.importing.plugin.folders import read_folders
 from agent_swarm.importing.plugin.records import understood
 from agent_swarm.importing.report import Outcome
+from agent_swarm.services.task_budgets import NO_CAPS, RootCaps
+from agent_swarm.store.families.budgets import BUDGETS
 
 pytestmark = pytest.mark.slow  # each makes two databases
 
@@ -60,8 +62,8 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-def take(home: Home, root: Path) -> Outcome:
-    return import_into(home.address, home.folder, understood(read_folders(root)), source=root)
+def take(home: Home, root: Path, caps: RootCaps = NO_CAPS) -> Outcome:
+    return import_into(home.address, home.folder, understood(read_folders(root)), source=root, caps=caps)
 
 
 def test_given_their_folders_when_they_are_imported_then_agents_projects_and_open_tasks_are_here(
@@ -82,6 +84,17 @@ def test_given_their_folders_when_they_are_imported_then_agents_projects_and_ope
     agent = home.read(lambda queries: queries.agent(our_id("swarm-plugin", "agent", "box-2")))
     assert agent is not None
     assert (agent.name, agent.profile.skills) == ("Backend Agent", frozenset({"db"}))
+
+
+def test_given_caps_for_root_tasks_when_tasks_are_imported_then_each_has_a_budget_once(home: Home, root: Path) -> None:
+    for _ in range(2):
+        take(home, root, RootCaps(attempts=4))
+    budgets = home.read(lambda queries: queries.scan(BUDGETS, limit=10))
+    ids = sorted(task.spec.id for task in home.tasks().values())
+    assert sorted((one.scope_id, one.cap_attempts, one.cap_micros) for one in budgets) == [
+        (task_id, 4, None) for task_id in ids
+    ]
+    home.head()
 
 
 def test_given_what_cannot_be_read_or_has_no_home_when_it_is_imported_then_it_is_reported_and_kept(

@@ -158,6 +158,18 @@ async def test_given_tasks_that_wait_for_a_budget_when_one_asks_why_then_it_is_n
         assert "agent-swarm approval show" in reason["unblock"]
 
 
+async def test_given_a_task_that_was_interrupted_when_too_little_is_left_for_it_then_it_is_told_of_the_question(
+    world: World,
+) -> None:
+    _, claim = await used_up(world)
+    await world.call("PATCH", "/api/budgets/everything", json={"capUsd": 2.25})
+    await keep(world)
+    told = await world.get(f"/api/tasks/{claim.task_id}/explain")
+    reason = next(one for one in told["reasons"] if one["code"] == "budgetExhausted")
+    assert "has too little left for another attempt" in reason["message"]
+    assert "agent-swarm approval show" in reason["unblock"]
+
+
 async def test_given_an_agent_when_it_asks_about_itself_then_it_hears_what_is_left(world: World) -> None:
     await add(world, capUsd=2)
     ada = await world.register()
@@ -190,3 +202,31 @@ async def test_given_what_was_booked_when_a_report_is_asked_for_then_the_most_ex
     assert (len(short["rows"]), short["hasMore"]) == (1, True)
     bad = await world.call("GET", "/api/reports/costs", params={"since": "yesterday"})
     assert bad.status_code == 422
+
+
+async def test_given_caps_on_attempts_when_one_begins_then_people_and_agents_see_what_is_left(world: World) -> None:
+    made = await add(world, capAttempts=5, capAtOnce=1)
+    assert (made["capAttempts"], made["leftAttempts"], made["attempts"], made["atOnce"]) == (5, 5, 0, 0)
+    ada, bob = await world.register(), await world.register("bob")
+    await world.file(title="first")
+    claim = await world.take(ada)
+    shown = await world.get("/api/budgets/everything")
+    assert (shown["status"], shown["leftAttempts"], shown["attempts"], shown["atOnce"]) == ("full", 4, 1, 1)
+    told = await says(world, "my-agent-info", token=claim.token)
+    (left,) = told["budgets"]
+    assert (left["capAttempts"], left["leftAttempts"], left["capAtOnce"], left["atOnce"]) == (5, 4, 1, 1)
+
+    waiting = await world.file(title="second")
+    with pytest.raises(AssertionError, match="nothing to claim"):
+        await world.claim(bob)
+    await keep(world)
+    why = await world.get(f"/api/tasks/{waiting}/explain")
+    reason = next(one for one in why["reasons"] if one["code"] == "budgetExhausted")
+    assert "as many attempts under way as it lets run at once: 5 attempts, 1 at once" in reason["message"]
+    assert "the end of an attempt" in reason["unblock"]
+    assert (await world.get("/api/approvals"))["approvals"] == []
+
+    changed = await world.call("PATCH", "/api/budgets/everything", json={"capAtOnce": 2, "capAttempts": None})
+    assert (changed.json()["capAtOnce"], changed.json()["capAttempts"], changed.json()["status"]) == (2, None, "open")
+    await keep(world)
+    assert (await world.claim(bob)).task_id == waiting

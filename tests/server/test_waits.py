@@ -178,3 +178,24 @@ async def test_given_a_lead_whose_attempt_is_over_when_it_waits_then_it_is_refus
     answer = await world.call("POST", f"/api/tasks/{claim.task_id}/wait", token=claim.token)
     assert answer.status_code in (401, 409)
     assert (await refuses(world, "cancel-task", {"taskId": new_id()}))["code"] == "unknownTask"
+
+
+async def test_given_a_server_that_runs_when_tasks_end_then_it_looks_only_where_somebody_waits(world: World) -> None:
+    worker = await world.register("ada")
+    waits = TaskWaits(world.store)
+    await waits.run_once()  # nobody waits
+    looks: list[str] = []
+    waits.hurry = lambda: looks.append("hurried")  # type: ignore[method-assign]
+    unsubscribe = world.store.subscribe(waits._hear)
+    await world.file("nobody waits for it")
+    await done(world, worker, "done")
+    assert looks == []
+
+    _, claim, _ = await leading(world, "somebody waits for it")
+    await says(world, "wait-for-tasks", token=claim.token)
+    await done(world, worker, "the end of it is a reason to look")
+    assert looks
+    await stopped(world, claim)
+    await waits.run_once()
+    assert (await status(world, claim.task_id))[0] == "pending"
+    unsubscribe()

@@ -7,6 +7,7 @@ import pytest
 from tests.server.world import Claim, RegisteredAgent, World, opened
 
 from agent_swarm.server.waking import Waking
+from agent_swarm.services.task_budgets import NO_CAPS
 from agent_swarm.store.families.mailing import NoteDelivery
 
 pytestmark = pytest.mark.anyio
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 async def conversations(world: World) -> list[Any]:
     """The tasks that were made to wake agents, after a look at who is called."""
-    await Waking(world.store).run_once()
+    await Waking(world.store, NO_CAPS).run_once()
     return list((await world.get("/api/tasks?tag=conversation"))["tasks"])
 
 
@@ -112,6 +113,6 @@ async def test_given_everything_is_stopped_when_somebody_is_called_then_no_task_
     await world.post("/api/kill-switch")
     before = len((await world.get("/api/tasks"))["tasks"])
 
-    await Waking(world.store).run_once()
+    await Waking(world.store, NO_CAPS).run_once()
 
     assert len((await world.get("/api/tasks"))["tasks"]) == before

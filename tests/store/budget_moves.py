@@ -1,6 +1,6 @@
 """Random histories with budgets: what happens in them, and what holds after each step."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from itertools import count
 from typing import Any, ClassVar
@@ -10,10 +10,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from agent_swarm.domain import budgets as rules
 from agent_swarm.domain import commands
-from agent_swarm.domain.budgets import Amount, Budget, BudgetAction, BudgetPeriod, BudgetScope
+from agent_swarm.domain.budgets import Amount, Budget, BudgetAction, BudgetPeriod, BudgetScope, BudgetStand
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.kill_switch import Activation, SwitchScope
-from agent_swarm.domain.matching import AgentProfile, serves
+from agent_swarm.domain.matching import AgentProfile, Requirements, serves
 from agent_swarm.domain.tasks import FailureClass, PauseReason, TaskStatus
 from agent_swarm.domain.time import SECOND
 from agent_swarm.services.budget_keeping import look
@@ -58,6 +58,8 @@ class BudgetMoves(RuleBasedStateMachine):
         self.now = START
         self.ids = count(1)
         self.tasks: list[str] = []
+        self.begun: dict[tuple[str, int], set[str]] = defaultdict(set)  # attempts, by budget and begin of its period
+        self.known: set[str] = set()  # attempts that have reserved something
         for engine in (self.memory, other):
             engine.open()
         self.profiles = [AgentProfile(id=self.fresh_id()) for _ in range(3)]
@@ -119,14 +121,23 @@ class BudgetMoves(RuleBasedStateMachine):
         size=st.integers(1, 4),
         priority=st.sampled_from([0, 50, 100]),
         cap=st.sampled_from([None, None, 60]),
+        number=st.sampled_from([None, None, 0, 1]),
     )
-    def file(self, below: int | None, size: int, priority: int, cap: int | None) -> None:
+    def file(self, below: int | None, size: int, priority: int, cap: int | None, number: int | None = None) -> None:
         """Tasks, below another one or not, some with a budget of their own."""
         above = self.tasks[below % len(self.tasks)] if below is not None and self.tasks else None
         root = self.memory.records[above].spec.root_id if above else ""
         new = []
         for _ in range(size):
-            spec = TaskSpec(id=self.fresh_id(), title="t", prompt="p", priority=priority, parent_id=above, root_id=root)
+            spec = TaskSpec(
+                id=self.fresh_id(),
+                title="t",
+                prompt="p",
+                priority=priority,
+                parent_id=above,
+                root_id=root,
+                requires=Requirements(agent_id=None if number is None else self.profiles[number].id),
+            )
             scope = BudgetScope.TASK if above else BudgetScope.ROOT
             own = Budget(id=self.fresh_id(), name="own", scope=scope, scope_id=spec.id, cap_micros=cap)
             new.append(ops.NewTask(spec=spec, budgets=() if cap is None else (own,), max_attempts=2))
@@ -188,6 +199,8 @@ class BudgetMoves(RuleBasedStateMachine):
         scope=st.sampled_from(BudgetScope),
         micros=st.sampled_from([None, 1, 50, 100, 300]),
         tokens=st.sampled_from([None, None, 40, 200]),
+        attempts=st.sampled_from([None, None, 1, 3]),
+        at_once=st.sampled_from([None, None, 1, 2]),
         estimate=st.sampled_from([None, 30]),
         period=st.sampled_from(BudgetPeriod),
         action=st.sampled_from(BudgetAction),
@@ -207,6 +220,8 @@ class BudgetMoves(RuleBasedStateMachine):
             scope_id=data.draw(st.sampled_from(ids)),
             cap_micros=caps["micros"],
             cap_tokens=caps["tokens"],
+            cap_attempts=caps["attempts"],
+            cap_at_once=caps["at_once"],
             estimate_micros=caps["estimate"],
             period=caps["period"],
             action=caps["action"],
@@ -220,6 +235,8 @@ class BudgetMoves(RuleBasedStateMachine):
             [
                 {"cap_micros": 500},
                 {"cap_micros": 60},
+                {"cap_attempts": 2},
+                {"cap_at_once": 1},
                 {"enabled": False},
                 {"enabled": True},
                 {"estimate_micros": 10},
@@ -266,11 +283,39 @@ class BudgetMoves(RuleBasedStateMachine):
         """The server's keeper has a turn."""
         self.look_after_budgets()
 
-    def look_after_budgets(self) -> None:
-        """What the server's keeper does in one round."""
+    @rule()
+    def keep_until_nothing_is_left_to_do(self) -> None:
+        """It finds an end; then whoever waits is waited for: by an attempt that gives something back, or by people."""
+        for _ in range(20):
+            if not self.look_after_budgets():
+                break
+        assert not self.look_after_budgets(), "the keeper finds an end"
+        for budget in (rules.rolled(one, self.now) for one in self.budgets):
+            if budget.action is BudgetAction.REFUSE or budget.stand is BudgetStand.DENIED or not self.waiting(budget):
+                continue
+            asked = self.memory.kept(APPROVALS).get((budget.approval_id,))
+            is_asked = asked is not None and asked.is_open
+            self.met["asked with something left"] += is_asked and not budget.is_reached
+            self.met["waits for a place"] += budget.places_left == 0 and not is_asked
+            assert is_asked if budget.is_for_people else budget.under_way or budget.let_go
+
+    def waiting(self, budget: Budget) -> list[str]:
+        """Tasks that wait for room in it, and nothing else."""
+        waits = [one for one in self.memory.kept(budgets.BUDGET_WAITS).values() if one.budget_id == budget.id]
+        states = [self.memory.records[wait.task_id].state for wait in waits]
+        return [
+            state.id
+            for state in states
+            if (state.status is TaskStatus.PENDING and not state.ready and state.not_before is None)
+            or (state.status, state.pause_reason) == (TaskStatus.PAUSED, PauseReason.BUDGET)
+        ]
+
+    def look_after_budgets(self) -> int:
+        """What the server's keeper does in one round; answers for how many budgets."""
         found = self.memory.read(lambda queries: look(queries, self.now))
         for operation in found.due:
             self.apply(replace(operation, approval_id=self.fresh_id()))
+        return len(found.due)
 
     @rule(denies=st.booleans(), choice=st.integers(0, 1))
     def answer_about_a_budget(self, denies: bool, choice: int) -> None:
@@ -299,6 +344,14 @@ class BudgetMoves(RuleBasedStateMachine):
             assert budget.reserved == sum(held, rules.NOTHING)
 
     @invariant()
+    def attempts_are_counted_as_they_begin_and_places_as_they_are_taken(self) -> None:
+        for one in self.budgets:
+            budget = rules.rolled(one, self.now)
+            holders = [found for found in self.memory.kept(budgets.RESERVATIONS).values() if budget.id in found.parts]
+            assert budget.under_way == len(holders)
+            assert budget.attempts == len(self.begun[budget.id, budget.since])
+
+    @invariant()
     def only_attempts_under_way_hold_anything(self) -> None:
         for found in self.memory.kept(budgets.RESERVATIONS).values():
             state = self.memory.records[found.task_id].state
@@ -323,12 +376,31 @@ class BudgetMoves(RuleBasedStateMachine):
 
     def check_admission(self, before: dict[str, Budget]) -> None:
         """Where a batch has reserved something, what is spent and reserved together is within the cap."""
+        self.note_begun()
         for one in self.budgets:
             known = before.get(one.id)
-            if known is None or not one.is_in_force or one.limits != known.limits:
+            if known is None or not one.is_in_force or caps_of(one) != caps_of(known):
                 continue
+            if one.attempts > known.attempts:
+                assert one.cap_attempts is None or one.attempts <= one.cap_attempts + one.extra_attempts
+            if one.under_way > known.under_way:
+                assert one.cap_at_once is None or one.under_way <= one.cap_at_once
             if one.reserved_micros > known.reserved_micros or one.reserved_tokens > known.reserved_tokens:
                 self.met["reserved"] += 1
                 money, tokens = one.limits
                 assert money is None or one.spent_micros + one.reserved_micros <= money
                 assert tokens is None or one.spent_tokens + one.reserved_tokens <= tokens
+
+    def note_begun(self) -> None:
+        """Attempts that have reserved something for the first time count for the budgets that they have reserved in."""
+        since = {one.id: one.since for one in self.budgets}
+        kept = self.memory.kept(budgets.RESERVATIONS).values()
+        for found in [one for one in kept if one.attempt not in self.known]:
+            self.known.add(found.attempt)
+            for budget_id in found.parts:
+                self.begun[budget_id, since[budget_id]].add(found.attempt)
+
+
+def caps_of(budget: Budget) -> tuple[int | None, ...]:
+    """All that bounds it in its period."""
+    return (*budget.limits, budget.cap_attempts, budget.extra_attempts, budget.cap_at_once)

@@ -548,7 +548,7 @@ def test_given_a_question_that_nobody_answers_when_a_person_raises_the_cap_then_
     swarm.do(ops.ChangeBudget(budget_id=budget_id, values={"cap_micros": 9 * DOLLAR}, actor="tester"))
     keep(swarm)
 
-    assert question(swarm, budget_id).status is ApprovalStatus.CLOSED
+    assert [one.status for one in kept(swarm, APPROVALS)] == [ApprovalStatus.CLOSED]
     assert [swarm.state(one.task_id).status for one in held] == [TaskStatus.PENDING] * 2
 
 
@@ -566,7 +566,7 @@ def test_given_a_budget_of_each_day_when_the_next_day_begins_then_what_was_inter
     keep(swarm)
 
     assert [swarm.state(one.task_id).status for one in held] == [TaskStatus.PENDING] * 2
-    assert question(swarm, budget_id).status is ApprovalStatus.CLOSED
+    assert [one.status for one in kept(swarm, APPROVALS)] == [ApprovalStatus.CLOSED]
     assert money(swarm, budget_id) == (0, 0)
 
 

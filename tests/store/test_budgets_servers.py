@@ -8,17 +8,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.store.conftest import opened
-from tests.store.test_budgets import cap, credit, kept, money, must_take, standing, use
+from tests.store.test_budgets import cap, credit, file, keep, kept, money, must_take, standing, take, use
 
 from agent_swarm.store import operations as ops
 from agent_swarm.store.families.budgets import RESERVATIONS
 from agent_swarm.store.sql.postgres import PostgresEngine
 from agent_swarm.store.sql.sqlite import SqliteEngine
 from agent_swarm.testing import postgres
-from agent_swarm.testing.driver import Driver
+from agent_swarm.testing.driver import LEASE, Driver
 from agent_swarm.testing.invariants import audit
 
 pytestmark = pytest.mark.slow
@@ -69,12 +70,13 @@ def test_given_three_servers_when_they_claim_book_and_end_at_once_then_no_cap_is
     assert kept(first, RESERVATIONS) == []
 
 
+@pytest.mark.parametrize("caps", [{}, {"cap_attempts": 7}, {"cap_at_once": 7}])
 def test_given_three_servers_when_all_their_agents_claim_at_once_then_exactly_as_many_begin_as_there_is_room_for(
-    servers: list[Driver],
+    servers: list[Driver], caps: dict[str, Any]
 ) -> None:
     first = servers[0]
     agents = [first.register(f"a{number}") for number in range(30)]
-    budget_id = cap(first, 7)
+    budget_id = cap(first, 50 if caps else 7, **caps)
     for _ in range(30):
         first.file()
     batches = [(server, [credit(server, one) for one in agents[n::SERVERS]]) for n, server in enumerate(servers)]
@@ -85,6 +87,7 @@ def test_given_three_servers_when_all_their_agents_claim_at_once_then_exactly_as
     begun = [reply for answers in replies for reply in answers if reply is not None]
     assert len(begun) == 7
     assert money(first, budget_id) == (0, 7)
+    assert (standing(first, budget_id).attempts, standing(first, budget_id).under_way) == (7, 7)
 
 
 def test_given_a_server_that_makes_a_budget_when_others_claim_meanwhile_then_each_claim_counts_or_came_before(
@@ -114,7 +117,7 @@ import os, signal, sys
 from pathlib import Path
 from agent_swarm import faults
 from agent_swarm.store.sql.sqlite import SqliteEngine
-from agent_swarm.testing.driver import Driver
+from agent_swarm.testing.driver import LEASE, Driver
 from tests.store.test_budgets import credit, use
 path, agent_id, instance_id, what, at = sys.argv[1:]
 engine = SqliteEngine(Path(path))
@@ -169,4 +172,31 @@ def test_given_a_crash_around_a_commit_when_the_next_server_looks_then_all_of_it
         swarm.complete(held)
         assert money(swarm, budget_id) == (0.25, 0)
         assert standing(swarm, budget_id).refused == 0
+        assert engine.read(audit) == []
+
+
+def test_given_a_crash_after_a_claim_when_its_lease_has_lapsed_then_its_place_is_for_the_next_one(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "swarm.sqlite"
+    with opened(SqliteEngine(path)) as engine:
+        swarm = Driver(engine)
+        ada, bob = swarm.register("ada"), swarm.register("bob")
+        budget_id = cap(swarm, 3, cap_at_once=1)
+        first = file(swarm)
+        second = file(swarm, priority=40)
+
+    dies(path, swarm, ada, "claim", "store.committed")
+    with opened(SqliteEngine(path)) as engine:
+        swarm.engine = engine
+        assert standing(swarm, budget_id).under_way == 1
+        assert (take(swarm, bob), swarm.state(second).ready) == (None, False)
+        swarm.advance(LEASE / 1_000_000 + 1)
+        swarm.timers()
+        assert (standing(swarm, budget_id).under_way, kept(swarm, RESERVATIONS)) == (0, [])
+        again = must_take(swarm, bob)
+        assert (again.task_id, standing(swarm, budget_id).under_way) == (first, 1)
+        swarm.complete(again)
+        keep(swarm)
+        assert must_take(swarm, bob).task_id == second
         assert engine.read(audit) == []

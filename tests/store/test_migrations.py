@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from alembic import command
 
 from agent_swarm.store.base import Engine
+from agent_swarm.store.families.budgets import BUDGETS
 from agent_swarm.store.families.mail import HEAD, MESSAGE_HEAD, MessageHead
 from agent_swarm.store.records import TaskFilter
 from agent_swarm.store.sql import schema, tables
@@ -128,6 +129,52 @@ def test_given_agents_of_an_earlier_version_when_their_database_is_opened_then_w
         assert engine.read(lambda q: q.record(MESSAGE_HEAD, HEAD)) == MessageHead(name=HEAD, number=0)
     finally:
         engine.close()
+
+
+def test_given_attempts_that_hold_a_part_of_a_budget_when_their_database_is_opened_then_each_has_a_place_in_it(
+    old: tuple[str, Any],
+) -> None:
+    address, opening = old
+    ids = [f"{place:036d}" for place in range(3)]
+    add_old_budgets(address, ids, [[ids[0]], [ids[0], ids[1]]])
+    engine = opening()
+    engine.open()
+    try:
+        found = [engine.read(lambda q, one=one: q.record(BUDGETS, one)) for one in ids]
+        assert [(one.under_way, one.attempts, one.cap_attempts, one.cap_at_once) for one in found if one] == [
+            (2, 0, None, None),
+            (1, 0, None, None),
+            (0, 0, None, None),
+        ]
+    finally:
+        engine.close()
+
+
+def add_old_budgets(address: str, ids: list[str], held: list[list[str]]) -> None:
+    """Budgets before attempts were counted, and what attempts hold of which."""
+    engine = sa.create_engine(address)
+    config = schema.alembic_config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0023")
+        metadata = sa.MetaData()
+        budget = sa.Table("budget", metadata, autoload_with=connection)
+        reservation = sa.Table("budget_reservation", metadata, autoload_with=connection)
+        texts = {"name": "b", "scope": "all", "scope_id": "", "period": "total", "time_zone": "UTC", "action": "pause"}
+        numbers = {column.name: 0 for column in budget.c if not column.nullable}
+        words = {"stand": "kept", "created_by": "operator", "approval_id": "", "cap_micros": 100}
+        connection.execute(sa.insert(budget), [{**numbers, **texts, **words, "enabled": 1, "id": one} for one in ids])
+        rows = [
+            {
+                "attempt": f"{place}/1",
+                "task_id": f"{place:036d}",
+                "number": 1,
+                "parts": json.dumps({one: [1, 2] for one in parts}, separators=(",", ":")),
+            }
+            for place, parts in enumerate(held)
+        ]
+        connection.execute(sa.insert(reservation), rows)
+    engine.dispose()
 
 
 def add_old_agents(address: str, number: int) -> None:

@@ -1,5 +1,6 @@
 """`agent-swarm approval`: what agents ask, and answering it."""
 
+import shlex
 from typing import Any
 
 import click
@@ -97,8 +98,7 @@ def show(client: Client, *, approval_id: str, wait: bool, as_json: bool) -> None
         say(f"\ncomment: {printable(found['comment'])}")
     if found["status"] == ApprovalStatus.OPEN:
         say(f"\ncounts as denied from {found['expiresAt']} on; answer it with:", to_errors=True)
-        answers = "".join(f" {question['id']}=…" for question in found["questions"])
-        say(f"  agent-swarm approval answer {found['id']}{answers}", to_errors=True)
+        say(f"  {_command(found)}", to_errors=True)
 
 
 @approval.command("answer")
@@ -108,7 +108,7 @@ def show(client: Client, *, approval_id: str, wait: bool, as_json: bool) -> None
 @json_option
 @with_client
 def answer(client: Client, *, approval_id: str, answers: tuple[str, ...], comment: str, as_json: bool) -> None:
-    """Answer every question by its id; where there is none, approve.
+    """Answer every question by its id. Without answers it approves, where nothing but a yes is asked for.
 
     \b
     Examples:
@@ -117,7 +117,24 @@ def answer(client: Client, *, approval_id: str, answers: tuple[str, ...], commen
     """
     asked = client.get(f"/api/approvals/{approval_id}")
     kinds = {question["id"]: question["kind"] for question in asked["questions"]}
-    given = dict(_answer(text, kinds) for text in answers)
+    given = dict(_answer(text, kinds) for text in answers) if answers else _yes(asked)
+    settled = client.post(f"/api/approvals/{approval_id}/answer", {"answers": given, "comment": comment})
+    _tell(settled, as_json=as_json)
+
+
+@approval.command("approve")
+@approval_argument
+@comment_option
+@json_option
+@with_client
+def approve(client: Client, *, approval_id: str, comment: str, as_json: bool) -> None:
+    """Say yes, where nothing else is asked for.
+
+    \b
+    Example:
+      agent-swarm approval approve 0190f3c2-7d51-7a3e-9d55-3f2a91bc0d17
+    """
+    given = _yes(client.get(f"/api/approvals/{approval_id}"))
     settled = client.post(f"/api/approvals/{approval_id}/answer", {"answers": given, "comment": comment})
     _tell(settled, as_json=as_json)
 
@@ -147,6 +164,28 @@ def _answer(text: str, kinds: dict[str, str]) -> tuple[str, Any]:
     if said.lower() not in _YES:
         raise click.UsageError(f"{question} wants yes or no, not {said!r}")
     return question, _YES[said.lower()]
+
+
+def _yes(asked: Json) -> dict[str, Any]:
+    """The answers that a plain yes means; raises UsageError where it does not say enough."""
+    questions = asked["questions"]
+    if not questions:
+        return {}
+    if len(questions) > 1 or questions[0]["kind"] != QuestionKind.YES_NO:
+        raise click.UsageError(f"more than a yes is asked for; answer with: {_command(asked)}")
+    return {questions[0]["id"]: True}
+
+
+def _command(asked: Json) -> str:
+    """The command that answers, with an example for each question."""
+    answers = (f"{question['id']}={_example(question)}" for question in asked["questions"])
+    return printable(" ".join(["agent-swarm approval answer", asked["id"], *answers]))
+
+
+def _example(question: Json) -> str:
+    if question["choices"]:
+        return shlex.quote(question["choices"][0])
+    return "yes" if question["kind"] == QuestionKind.YES_NO else "…"
 
 
 def _plain(answer: Any) -> str:

@@ -1,8 +1,9 @@
 """Budgets: how much may be spent, on what, and in what time.
 
 Money is whole millionths of a US dollar, tokens are whole. An attempt reserves what it is expected to cost before it
-begins; usage turns what is reserved into what is spent; the end of the attempt gives back the rest. Pure: every
-function takes a budget as it is and returns it as it will be.
+begins; usage turns what is reserved into what is spent; the end of the attempt gives back the rest. It also counts as
+one that has begun, for good, and takes one of the places at once until it ends. Pure: every function takes a budget as
+it is and returns it as it will be.
 """
 
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from agent_swarm.domain.time import SECOND
 DOLLAR = 1_000_000  # micro-dollars
 MOST_MICROS = 1_000_000_000 * DOLLAR
 MOST_TOKENS = 10**15
+MOST_ATTEMPTS = 10**9
+MOST_AT_ONCE = 10**6
 MOST_BUDGETS = 1_000  # of one task, project, agent or swarm
 NAME_CHARS = 100
 COME_FOR_IT = 5 * SECOND  # how long room is kept for a task that was let go on, before others are, too
@@ -87,10 +90,10 @@ class Budget:
     """A cap and where it stands. `cap_*` None: not capped; `extra_*` is what a person has added for this period.
 
     `estimate_*` is what one attempt is expected to cost, where this budget says so. `reserved_*` is held for attempts
-    that go on, `spent_*` was spent since `since`. `shut_at` is since when an attempt found no room, `wanted_*` the
-    least that one of those would have needed, `refused` how many there were; `let_go` of those that waited were told
-    at `let_go_at` that there is room, and have not come for it. `reached_at` is when the cap was reached, `approval_id`
-    the question to people about it.
+    that go on, of which there are `under_way`; `spent_*` was spent since `since`, and `attempts` have begun. `shut_at`
+    is since when an attempt found no room, `wanted_*` the least estimate of those, `refused` how many there were;
+    `let_go` of those that waited were told at `let_go_at` that there is room, and have not come for it. `reached_at` is
+    when the cap in money or tokens was reached, `approval_id` the question to people, open or answered for this period.
     """
 
     id: str
@@ -101,6 +104,8 @@ class Budget:
     time_zone: str = "UTC"
     cap_micros: int | None = None
     cap_tokens: int | None = None
+    cap_attempts: int | None = None
+    cap_at_once: int | None = None
     estimate_micros: int | None = None
     estimate_tokens: int | None = None
     action: BudgetAction = BudgetAction.PAUSE
@@ -115,6 +120,9 @@ class Budget:
     reserved_tokens: int = 0
     extra_micros: int = 0
     extra_tokens: int = 0
+    attempts: int = 0
+    extra_attempts: int = 0
+    under_way: int = 0
     stand: BudgetStand = BudgetStand.KEPT
     refused: int = 0
     shut_at: int | None = None
@@ -137,7 +145,7 @@ class Budget:
 
     @property
     def wanted(self) -> Amount:
-        """The least that somebody who found no room would have needed."""
+        """The least estimate of those who found no room."""
         return Amount(self.wanted_micros, self.wanted_tokens)
 
     @property
@@ -147,16 +155,36 @@ class Budget:
 
     @property
     def is_reached(self) -> bool:
-        """All of the cap is spent."""
+        """All of the money or all tokens are spent."""
         money, tokens = self.limits
         return (money is not None and self.spent_micros >= money) or (
             tokens is not None and self.spent_tokens >= tokens
         )
 
     @property
+    def is_used_up(self) -> bool:
+        """All of a cap is spent, or all attempts have begun."""
+        return self.is_reached or self.attempts_left == 0
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whoever waits finds no room in this period, not even once all that is held is given back."""
+        return not replace(self, reserved_micros=0, reserved_tokens=0, under_way=0).admits(self.needed)
+
+    @property
     def stops(self) -> bool:
         """Attempts under way are to be interrupted."""
         return self.is_in_force and self.is_reached and self.action is BudgetAction.PAUSE
+
+    @property
+    def is_for_people(self) -> bool:
+        """What waits, if anything does, does not go on by itself in this period: people decide."""
+        return self.stops or (self.is_in_force and self.is_stuck and self.action is BudgetAction.PAUSE)
+
+    @property
+    def caps(self) -> tuple[int | None, ...]:
+        """All its caps, as people have set them."""
+        return self.cap_micros, self.cap_tokens, self.cap_attempts, self.cap_at_once
 
     @property
     def limits(self) -> tuple[int | None, int | None]:
@@ -175,9 +203,22 @@ class Budget:
             None if tokens is None else max(0, tokens - used.tokens),
         )
 
+    @property
+    def attempts_left(self) -> int | None:
+        """How many more attempts may begin in this period; None where they are not counted against a cap."""
+        return None if self.cap_attempts is None else max(0, self.cap_attempts + self.extra_attempts - self.attempts)
+
+    @property
+    def places_left(self) -> int | None:
+        """How many more attempts may be under way; None where there is no cap on that."""
+        return None if self.cap_at_once is None else max(0, self.cap_at_once - self.under_way)
+
     def expects(self, estimate: Amount) -> Amount:
-        """What one attempt reserves here: an estimate beyond the cap would never be admitted, so the cap bounds it."""
-        money, tokens = self.limits
+        """What one attempt reserves here: an estimate beyond the cap would never be admitted, so the cap bounds it.
+
+        What people have added does not: so adding the cap once more always makes room for one.
+        """
+        money, tokens = self.cap_micros, self.cap_tokens
         micros = estimate.micros if self.estimate_micros is None else self.estimate_micros
         count = estimate.tokens if self.estimate_tokens is None else self.estimate_tokens
         return Amount(
@@ -194,28 +235,27 @@ class Budget:
         return self.expects(EXPECTED if self.shut_at is None else self.wanted)
 
     def admits(self, part: Amount) -> bool:
-        """Whether there is room for that much more."""
+        """Whether there is room for that much more. People who let work go on without the cap give away no places."""
         if not self.is_in_force:
-            return True
+            return not self.enabled or self.places_left != 0
         money, tokens = self.left
-        return (money is None or part.micros <= money) and (tokens is None or part.tokens <= tokens)
+        is_affordable = (money is None or part.micros <= money) and (tokens is None or part.tokens <= tokens)
+        return is_affordable and self.attempts_left != 0 and self.places_left != 0
 
     def room_for(self, part: Amount, most: int) -> int:
         """How many times that much there is room for, at most `most`."""
-        if not self.is_in_force:
-            return most
-        money, tokens = self.left
-        by_money = most if money is None else money // max(1, part.micros)
-        by_tokens = most if tokens is None else tokens // max(1, part.tokens)
-        return min(most, by_money, by_tokens)
+        bounds: list[int | None] = [self.places_left] if self.enabled else []
+        if self.is_in_force:
+            money, tokens = self.left
+            bounds += [None if money is None else money // max(1, part.micros), self.attempts_left]
+            bounds += [None if tokens is None else tokens // max(1, part.tokens)]
+        return min([most, *(bound for bound in bounds if bound is not None)])
 
     def openings(self, most: int, now: int) -> int:
         """How many of those that wait may be let go on now, at most `most`.
 
         Whoever was let go on has the room for a while; then others are, too: nobody may be there to take it.
         """
-        if not self.is_in_force:
-            return most
         expected = self.let_go if now < self.let_go_at + COME_FOR_IT else 0
         return max(0, self.room_for(self.needed, most + expected) - expected)
 
@@ -246,28 +286,36 @@ def let_go_on(budget: Budget, count: int, now: int) -> Budget:
 
 
 def reserve(budget: Budget, part: Amount) -> Budget:
-    """That much more is held."""
-    return replace(_holding(budget, budget.reserved + part), let_go=max(0, budget.let_go - 1))
+    """An attempt begins, and holds that much."""
+    return replace(
+        _holding(budget, budget.reserved + part),
+        let_go=max(0, budget.let_go - 1),
+        attempts=budget.attempts + 1,
+        under_way=budget.under_way + 1,
+    )
 
 
 def release(budget: Budget, part: Amount) -> Budget:
-    """That much is not held any more."""
-    return _holding(budget, budget.reserved - part)
+    """An attempt that held that much at last has ended, and gives it back with its place."""
+    return replace(_holding(budget, budget.reserved - part), under_way=max(0, budget.under_way - 1))
 
 
 def spend(budget: Budget, used: Amount, held: Amount, now: int) -> tuple[Budget, Amount]:
-    """Book what was used, out of what is `held` for the attempt as far as that goes; answers what is still held."""
+    """Book what was used, out of what is `held` for the attempt as far as that goes; answers what is still held.
+
+    Where that reaches the cap, people are asked, whatever they said while there was something left.
+    """
     covered = used.at_most(held)
     spent = budget.spent + used
     after = replace(_holding(budget, budget.reserved - covered), spent_micros=spent.micros, spent_tokens=spent.tokens)
     if after.is_reached and after.reached_at is None:
-        after = replace(after, reached_at=now)
+        after = _without_a_no(replace(after, reached_at=now))
     return after, held - covered
 
 
-def refuse(budget: Budget, part: Amount, now: int) -> Budget:
-    """An attempt found no room."""
-    wanted = part if budget.shut_at is None else part.at_most(budget.wanted)
+def refuse(budget: Budget, estimate: Amount, now: int) -> Budget:
+    """An attempt found no room that is expected to cost so much, where the budget does not say it better."""
+    wanted = estimate if budget.shut_at is None else estimate.at_most(budget.wanted)
     return replace(
         budget,
         refused=budget.refused + 1,
@@ -281,6 +329,36 @@ def refuse(budget: Budget, part: Amount, now: int) -> Budget:
 def reopen(budget: Budget) -> Budget:
     """Nobody waits any more for room."""
     return replace(budget, shut_at=None, wanted_micros=0, wanted_tokens=0, let_go=0)
+
+
+def raised(budget: Budget) -> Budget:
+    """The caps are added once more for this period, or as often as it takes to have room for one attempt."""
+    wanted = budget.spent + budget.reserved + budget.needed
+    return replace(
+        budget,
+        extra_micros=_extra(budget.cap_micros, budget.extra_micros, wanted.micros),
+        extra_tokens=_extra(budget.cap_tokens, budget.extra_tokens, wanted.tokens),
+        extra_attempts=_extra(budget.cap_attempts, budget.extra_attempts, budget.attempts + 1),
+        reached_at=None,
+        approval_id="",
+    )
+
+
+def _extra(cap: int | None, extra: int, wanted: int) -> int:
+    if cap is None:
+        return extra
+    lacking = wanted - cap - extra
+    return extra + cap * max(1, -(-lacking // cap))
+
+
+def changed_by_people(before: Budget, after: Budget, now: int) -> Budget:
+    """What a budget with other values is: reached or not by now; a no that was about other caps is forgotten."""
+    after = replace(after, reached_at=(after.reached_at or now) if after.is_reached else None)
+    return after if after.caps == before.caps else _without_a_no(after)
+
+
+def _without_a_no(budget: Budget) -> Budget:
+    return replace(budget, stand=BudgetStand.KEPT, approval_id="") if budget.stand is BudgetStand.DENIED else budget
 
 
 def rolled(budget: Budget, now: int) -> Budget:
@@ -299,8 +377,11 @@ def rolled(budget: Budget, now: int) -> Budget:
         spent_tokens=0,
         extra_micros=0,
         extra_tokens=0,
+        attempts=0,
+        extra_attempts=0,
         stand=BudgetStand.KEPT,
         reached_at=None,
+        approval_id=budget.approval_id if budget.stand is BudgetStand.KEPT else "",
     )
 
 
@@ -326,17 +407,21 @@ def begun(budget: Budget, now: int) -> Budget:
 
 def require_sound(budget: Budget) -> None:
     """Raise InvalidInput for a budget that caps nothing, or that cannot be."""
-    if budget.cap_micros is None and budget.cap_tokens is None:
-        raise _bad("capUsd", "a budget caps money, tokens or both, this one nothing", "give capUsd or capTokens")
+    if all(cap is None for cap in budget.caps):
+        wanted = "give capUsd, capTokens, capAttempts or capAtOnce"
+        raise _bad("capUsd", "a budget caps money, tokens or attempts, this one nothing", wanted)
     bounds = (
         ("capUsd", budget.cap_micros, MOST_MICROS),
         ("capTokens", budget.cap_tokens, MOST_TOKENS),
+        ("capAttempts", budget.cap_attempts, MOST_ATTEMPTS),
+        ("capAtOnce", budget.cap_at_once, MOST_AT_ONCE),
         ("estimateUsd", budget.estimate_micros, MOST_MICROS),
         ("estimateTokens", budget.estimate_tokens, MOST_TOKENS),
     )
     for field, value, most in bounds:
         if value is not None and not 1 <= value <= most:
-            raise _bad(field, f"{field} is out of range", "expected more than 0, and at most a billion dollars")
+            shown = "a billion dollars" if most == MOST_MICROS else f"{most:,}"
+            raise _bad(field, f"{field} is out of range", f"expected more than 0, and at most {shown}")
     if (budget.scope is BudgetScope.ALL) != (not budget.scope_id):
         raise _bad("scopeId", "scopeId names what the budget is for; only one for all has none", "see: scope")
     zone_of(budget.time_zone)
@@ -347,7 +432,11 @@ def words_of(budget: Budget) -> str:
     money, tokens = budget.limits
     parts = [dollars(money)] if money is not None else []
     parts += [f"{tokens:,} tokens"] if tokens is not None else []
-    return " and ".join(parts) + (" a day" if budget.period is BudgetPeriod.DAY else "")
+    if budget.cap_attempts is not None:
+        parts.append(f"{budget.cap_attempts + budget.extra_attempts:,} attempts")
+    spent = " and ".join(parts) + (" a day" if parts and budget.period is BudgetPeriod.DAY else "")
+    places = "" if budget.cap_at_once is None else f"{budget.cap_at_once:,} at once"
+    return ", ".join(part for part in (spent, places) if part)
 
 
 def dollars(micros: int) -> str:

@@ -18,6 +18,7 @@ from agent_swarm.importing.foreign import Foreign, ForeignEntry
 from agent_swarm.importing.plan import Plan
 from agent_swarm.importing.planning import planned
 from agent_swarm.importing.report import Outcome, outcome, write_report
+from agent_swarm.services.task_budgets import NO_CAPS, RootCaps
 from agent_swarm.store.address import DatabaseAddress, PostgresAddress, SqliteAddress
 from agent_swarm.store.base import Queries
 from agent_swarm.store.memory import MemoryEngine
@@ -35,13 +36,17 @@ def import_into(
     source: Path,
     dry_run: bool = False,
     configuration: Configuration | None = None,
+    caps: RootCaps = NO_CAPS,
 ) -> Outcome:
-    """Write what is not there yet; the report file lies in `data_dir`. Raises what opening the database raises."""
+    """Write what is not there yet; the report file lies in `data_dir`. Raises what opening the database raises.
+
+    `caps` are for every task of it.
+    """
     if dry_run:
         plan = _looked_up(address, foreign, configuration)
         return outcome(foreign, plan, source=source, target=address.shown, dry_run=True)
     with _opened(address) as (engine, now):
-        plan, plain = engine.read(lambda queries: _planned(foreign, queries, configuration, now))
+        plan, plain = engine.read(lambda queries: _planned(foreign, queries, configuration, now, caps))
         database = address.path if isinstance(address, SqliteAddress) else data_dir / "agent-swarm-db"
         made = [write_report(data_dir, foreign, plan), write_backup(database, plain, date.today())]
         try:
@@ -56,9 +61,9 @@ def import_into(
 
 
 def _planned(
-    foreign: Foreign, queries: Queries, configuration: Configuration | None, now: int
+    foreign: Foreign, queries: Queries, configuration: Configuration | None, now: int, caps: RootCaps = NO_CAPS
 ) -> tuple[Plan, list[ForeignEntry]]:
-    plan = planned(foreign, queries, now=now)
+    plan = planned(foreign, queries, now=now, caps=caps)
     store = configuration(queries) if configuration else None
     return plan, plan_entries(plan, foreign.entries, store)
 

@@ -19,6 +19,7 @@ from agent_swarm.importing.schedules import plan_schedules
 from agent_swarm.protocol import limits
 from agent_swarm.services.harnesses import HARNESSES
 from agent_swarm.services.projects import repository_address
+from agent_swarm.services.task_budgets import NO_CAPS, RootCaps, root_budgets
 from agent_swarm.store.base import Queries
 from agent_swarm.store.operations import CreateProject, CreateTasks, IntroduceAgent, NewTask
 from agent_swarm.store.records import AgentRecord, Edge, ProjectRecord, TaskSpec
@@ -26,15 +27,18 @@ from agent_swarm.store.records import AgentRecord, Edge, ProjectRecord, TaskSpec
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # of a project, as the API has it
 
 
-def planned(foreign: Foreign, queries: Queries, *, now: int) -> Plan:
-    """What is to be written of agents, projects, tasks and schedules; `entries` adds the configuration."""
+def planned(foreign: Foreign, queries: Queries, *, now: int, caps: RootCaps = NO_CAPS) -> Plan:
+    """What is to be written of agents, projects, tasks and schedules; `entries` adds the configuration.
+
+    Every task is a root task, which `caps` are for.
+    """
     plan = Plan(kept=list(foreign.kept), notes=list(foreign.notes))
     for agent in foreign.agents:
         _plan_agent(plan, foreign.system, agent, queries)
     projects = {project.id: _plan_project(plan, project, queries) for project in foreign.projects}
     plan.places |= {("agent", agent.id): agent.id for agent in foreign.agents}
     plan.places |= {("project", project_id): found for project_id, found in projects.items()}
-    _plan_tasks(plan, foreign.tasks, projects, queries)
+    _plan_tasks(plan, foreign.tasks, projects, queries, caps)
     plan_schedules(plan, foreign.schedules, queries, now=now)
     return plan
 
@@ -84,7 +88,9 @@ def _plan_project(plan: Plan, project: ForeignProject, queries: Queries) -> str 
     return found.id
 
 
-def _plan_tasks(plan: Plan, tasks: Sequence[ForeignTask], projects: Mapping[str, str | None], queries: Queries) -> None:
+def _plan_tasks(
+    plan: Plan, tasks: Sequence[ForeignTask], projects: Mapping[str, str | None], queries: Queries, caps: RootCaps
+) -> None:
     there = {record.spec.id for record in queries.tasks([task.id for task in tasks])}
     plan.unchanged["tasks"] += len(there)
     fresh = {task.id: task for task in tasks if task.id not in there}
@@ -101,7 +107,7 @@ def _plan_tasks(plan: Plan, tasks: Sequence[ForeignTask], projects: Mapping[str,
     if not fresh:
         return
     order = in_creation_order({task_id: task.depends_on for task_id, task in fresh.items()})
-    new = tuple(_new_task(fresh[task_id], projects) for task_id in order)
+    new = tuple(_new_task(fresh[task_id], projects, caps) for task_id in order)
     plan.operations.append(CreateTasks(tasks=new, actor=ACTOR))
     plan.new["tasks"] += len(new)
     plan.notes.extend(f"task {task.source_id}: {task.note}" for task in fresh.values() if task.note)
@@ -125,7 +131,7 @@ def _refuse_task(plan: Plan, task: ForeignTask, reason: str) -> None:
     plan.refuse("tasks", task.source_id, reason, title=task.title, prompt=task.prompt, dependsOn=list(task.depends_on))
 
 
-def _new_task(task: ForeignTask, projects: Mapping[str, str | None]) -> NewTask:
+def _new_task(task: ForeignTask, projects: Mapping[str, str | None], caps: RootCaps) -> NewTask:
     spec = TaskSpec(
         id=task.id,
         title=_title(task),
@@ -137,7 +143,12 @@ def _new_task(task: ForeignTask, projects: Mapping[str, str | None]) -> NewTask:
         project_id=projects[task.project_id] if task.project_id else None,
         priority=task.priority,
     )
-    return NewTask(spec=spec, edges=tuple(Edge(upstream_id=one) for one in task.depends_on), backlog=task.is_backlog)
+    return NewTask(
+        spec=spec,
+        edges=tuple(Edge(upstream_id=one) for one in task.depends_on),
+        backlog=task.is_backlog,
+        budgets=root_budgets(task.id, caps),
+    )
 
 
 def _title(task: ForeignTask) -> str:

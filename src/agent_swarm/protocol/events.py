@@ -71,7 +71,8 @@ EVENT_TYPES: dict[str, str] = {
     ),
     "task.usageBooked": "Money and tokens were spent: {inputTokens, outputTokens, costUsd, model?}",
     "task.waitsForBudget": "The task left the queue until a budget has room for it: {budgetId, budget}",
-    "budget.created": "What may be spent is capped: {name, scope, scopeId, spentUsd, spentTokens, capUsd?, capTokens?}",
+    "budget.created": "What may be spent is capped: {name, scope, scopeId, spentUsd, spentTokens, attempts, capUsd?, "
+    "capTokens?, capAttempts?, capAtOnce?}",
     "budget.changed": "A budget is another one, by a person: {name, scope, scopeId, spentUsd, spentTokens, …}",
     "budget.removed": "A budget is no more: {name, scope, scopeId, spentUsd, spentTokens, …}",
     "budget.renewed": "A new period of a budget has begun: {name, scope, scopeId, spentUsd, spentTokens, …}",

@@ -74,10 +74,12 @@ class DependencyInput(Input):
 
 
 class TaskBudgetInput(Input):
-    """What a task may cost; at least one of `usd` and `tokens`."""
+    """What a task may cost, and how often it may be tried; at least one of the caps."""
 
     usd: Annotated[float, Field(gt=0, le=1_000_000_000)] | None = None
     tokens: Annotated[int, Field(ge=1, le=10**15, strict=True)] | None = None
+    attempts: Annotated[int, Field(ge=1, le=10**9, strict=True)] | None = None  # that may begin
+    at_once: Annotated[int, Field(ge=1, le=10**6, strict=True)] | None = None  # that may be under way
     estimate_usd: Annotated[float, Field(gt=0, le=1_000_000_000)] | None = None  # of one attempt
     estimate_tokens: Annotated[int, Field(ge=1, le=10**15, strict=True)] | None = None
 

@@ -4,19 +4,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from agent_swarm.domain.budgets import DOLLAR, MOST_MICROS, MOST_TOKENS, NAME_CHARS
+from agent_swarm.domain.budgets import DOLLAR, MOST_AT_ONCE, MOST_ATTEMPTS, MOST_MICROS, MOST_TOKENS, NAME_CHARS
 from agent_swarm.protocol import limits
 from agent_swarm.protocol.rest import Input, Label, Output, Text, at_most
 
 Usd = Annotated[float, Field(gt=0, le=MOST_MICROS / DOLLAR)]
 Tokens = Annotated[int, Field(ge=1, le=MOST_TOKENS, strict=True)]
+Attempts = Annotated[int, Field(ge=1, le=MOST_ATTEMPTS, strict=True)]
+AtOnce = Annotated[int, Field(ge=1, le=MOST_AT_ONCE, strict=True)]
 Name = Annotated[Text, Field(min_length=1, max_length=NAME_CHARS)]
 ScopeWord = Literal["task", "root", "agent", "project", "swarm", "all"]
 ActionWord = Literal["pause", "refuse"]
 
 
 class BudgetInput(Input):
-    """Body of `POST /api/budgets`; at least one of `capUsd` and `capTokens`."""
+    """Body of `POST /api/budgets`; at least one of the caps."""
 
     name: Name | None = None  # default: what it is for
     scope: ScopeWord
@@ -25,6 +27,8 @@ class BudgetInput(Input):
     time_zone: Label = "UTC"  # whose midnights are the ends of days
     cap_usd: Usd | None = None
     cap_tokens: Tokens | None = None
+    cap_attempts: Attempts | None = None  # how many may begin
+    cap_at_once: AtOnce | None = None  # how many may be under way; what is beyond waits in order
     estimate_usd: Usd | None = None  # what one attempt is expected to cost; default: a setting of the server
     estimate_tokens: Tokens | None = None
     action: ActionWord = "pause"
@@ -37,6 +41,8 @@ class BudgetPatch(Input):
     name: Name | None = None
     cap_usd: Usd | None = None
     cap_tokens: Tokens | None = None
+    cap_attempts: Attempts | None = None
+    cap_at_once: AtOnce | None = None
     estimate_usd: Usd | None = None
     estimate_tokens: Tokens | None = None
     action: ActionWord | None = None
@@ -54,8 +60,11 @@ class Budget(Output):
     time_zone: str
     cap_usd: float | None
     cap_tokens: int | None
+    cap_attempts: int | None
+    cap_at_once: int | None
     extra_usd: float
     extra_tokens: int
+    extra_attempts: int
     estimate_usd: float | None
     estimate_tokens: int | None
     action: ActionWord
@@ -67,11 +76,14 @@ class Budget(Output):
     reserved_tokens: int
     left_usd: float | None
     left_tokens: int | None
+    attempts: int  # that have begun since `since`
+    left_attempts: int | None
+    at_once: int  # attempts under way
     refused: int  # how many attempts found no room
     since: str
     renews_at: str | None
     reached_at: str | None
-    approval_id: str | None
+    approval_id: str | None  # the question to people about it, while it is open or its answer counts
     created_by: str
     created_at: str
 

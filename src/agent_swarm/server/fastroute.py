@@ -4,7 +4,7 @@ FastAPI reads the signature and writes the OpenAPI document; at run time the bod
 `TypeAdapter.validate_json`, the answer through `to_json`, and nothing in between. Parameters are what
 FastAPI found: path, query and header parameters, one body, and the request itself.
 
-Signatures are read once in a process: that takes milliseconds each, most of what a server's start costs but for imports.
+Signatures are read once in a process: that takes milliseconds each, most of a server's start but for imports.
 """
 
 import copy

@@ -122,7 +122,7 @@ def make_parts(ground: Ground) -> Parts:
             TriggerRunner(store, _carrier(context, settings), context.courier, metrics),
             Housekeeping(store),
             SessionKeeping(store),
-            Waking(store),
+            Waking(store, context.rules.root_caps),
             ValueKeeping(store),
             UnservedWatch(store, minutes=settings.no_agent_minutes),
             WorkflowRunner(context, pool.dispatcher, settings),
@@ -145,7 +145,12 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
     store, settings, vault, redactor = ground.store, ground.settings, ground.vault, ground.redactor
     keys = SigningKeys(vault)
     door = _door(store, settings, metrics, keys)
-    rules = Rules(caps=settings.caps, profiles=profiles_of(settings), shell=ShellUse(settings.workflow_shell))
+    rules = Rules(
+        caps=settings.caps,
+        root_caps=settings.root_caps,
+        profiles=profiles_of(settings),
+        shell=ShellUse(settings.workflow_shell),
+    )
     backends = SecretReader(ground.backends)
     secrets = SecretResolver(
         backends, timeout_seconds=ground.backends.timeout_seconds, cache_seconds=ground.backends.cache_seconds

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from agent_swarm.domain.errors import ShuttingDown
+from agent_swarm.domain.tasks import PauseReason
 from agent_swarm.protocol.limits import SWEEP_SECONDS
 from agent_swarm.server.service import ListeningService
 from agent_swarm.services.waits import parents, waits_for_some
@@ -13,6 +14,7 @@ from agent_swarm.store.families.task_waits import TASK_WAITS, TaskWait
 from agent_swarm.store.operations import EndWait
 
 BATCH = 200
+_WAITS = PauseReason.TASKS.value
 _ENDINGS = frozenset({"task.completed", "task.failed", "task.cancelled"})
 
 
@@ -24,6 +26,7 @@ class TaskWaits(ListeningService):
         self._ended: set[str] = set()  # tasks that have ended since the last look
         self._paused: set[str] = set()
         self._all_at = 0.0  # when all that wait are looked at, whatever is heard
+        self._is_anybody_waiting = True  # as far as is known; else the end of a task is nothing to look at
 
     async def run_once(self) -> float:
         """Let go on what waits for nothing any more; answers the seconds until the next look at all of them."""
@@ -33,12 +36,16 @@ class TaskWaits(ListeningService):
         looks_at_all = now >= self._all_at or not (ended or paused)
         if looks_at_all:
             self._all_at = now + SWEEP_SECONDS
+            self._is_anybody_waiting = False  # until one is found, or heard of meanwhile
 
-        def reading(queries: Queries) -> list[str]:
-            return _over(queries, _all(queries) if looks_at_all else _named(queries, ended, paused))
+        def reading(queries: Queries) -> tuple[bool, list[str]]:
+            waits = _all(queries) if looks_at_all else _named(queries, ended, paused)
+            return bool(waits), _over(queries, waits)
 
         with suppress(ShuttingDown):
-            for task_id in await self._store.read(reading):
+            has_any, over = await self._store.read(reading)
+            self._is_anybody_waiting = self._is_anybody_waiting or has_any
+            for task_id in over:
                 await self._store.apply(EndWait(task_id=task_id))
         return SWEEP_SECONDS
 
@@ -47,9 +54,12 @@ class TaskWaits(ListeningService):
             if event.task_id is None:
                 continue
             if event.type in _ENDINGS:
-                self._ended.add(event.task_id)
-            elif event.type == "task.paused" and event.data.get("reason") == "tasks":
-                self._paused.add(event.task_id)
+                if self._is_anybody_waiting:
+                    self._ended.add(event.task_id)
+            elif event.data.get("reason") == _WAITS:
+                self._is_anybody_waiting = True
+                if event.type == "task.paused":
+                    self._paused.add(event.task_id)
         if self._ended or self._paused:
             self.hurry()
 

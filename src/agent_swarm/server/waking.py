@@ -11,6 +11,7 @@ from agent_swarm.domain.errors import Busy, ShuttingDown
 from agent_swarm.protocol.limits import SWEEP_SECONDS
 from agent_swarm.server.service import ListeningService
 from agent_swarm.services import waking
+from agent_swarm.services.task_budgets import RootCaps
 from agent_swarm.store.base import Committed, Store
 
 NEWS = frozenset(
@@ -29,8 +30,9 @@ NEWS = frozenset(
 class Waking(ListeningService):
     """Opens conversations with those who are called."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, caps: RootCaps) -> None:
         super().__init__("waking", store)
+        self._caps = caps
         self._is_anybody_called = True  # until a look finds nobody
 
     async def run_once(self) -> float:
@@ -42,7 +44,7 @@ class Waking(ListeningService):
             self._is_anybody_called = self._is_anybody_called or found.has_any
             for agent in found.idle:
                 with suppress(Busy, ShuttingDown):  # it is looked at again soon
-                    await self._store.apply(waking.conversation(agent))
+                    await self._store.apply(waking.conversation(agent, self._caps))
             if found.following is None:
                 return SWEEP_SECONDS
             after = found.following

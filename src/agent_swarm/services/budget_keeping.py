@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent_swarm.domain import budgets as rules
-from agent_swarm.domain.approvals import ApprovalStatus
 from agent_swarm.domain.budgets import Budget, BudgetStand
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.tasks import PauseReason, TaskStatus
 from agent_swarm.store.base import Queries
-from agent_swarm.store.families.approvals import APPROVALS
+from agent_swarm.store.families.approvals import APPROVALS, Approval
 from agent_swarm.store.families.budgets import BUDGET_LOOKS, BUDGET_WAITS, BUDGETS, BudgetWait, places_of
 from agent_swarm.store.operations import KeepBudget
 from agent_swarm.store.records import TaskRecord
@@ -78,8 +77,10 @@ def _asks_for_something(
         return True
     if budget.stops:
         return bool(covered) or _waits_for_people(queries, budget, waits) or not (waits or budget.shut_at)
-    question = queries.record(APPROVALS, budget.approval_id) if budget.approval_id else None
-    if question is not None and question.is_open:
+    if budget.is_for_people:
+        if _waits_for_people(queries, budget, waits):
+            return True
+    elif _open_question(queries, budget) is not None:
         return True
     if waits:
         return _is_anything_to_do(queries, waits, has_room=budget.openings(1, now) > 0)
@@ -94,9 +95,13 @@ def _waits_for_people(queries: Queries, budget: Budget, waits: Sequence[BudgetWa
         return is_paused
     if not is_paused and not any(one.status is TaskStatus.PENDING and not one.ready for one in states):
         return False
+    question = _open_question(queries, budget)
+    return question is None or question.asked_at < (budget.reached_at or 0)
+
+
+def _open_question(queries: Queries, budget: Budget) -> Approval | None:
     question = queries.record(APPROVALS, budget.approval_id) if budget.approval_id else None
-    is_current = question is not None and question.asked_at >= (budget.reached_at or 0)
-    return question is None or not is_current or question.status is ApprovalStatus.CLOSED
+    return question if question is not None and question.is_open else None
 
 
 def _is_anything_to_do(queries: Queries, waits: Sequence[BudgetWait], *, has_room: bool) -> bool:

@@ -1,6 +1,6 @@
 """Budgets for people and agents: make, change and show them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -9,10 +9,10 @@ from agent_swarm.domain.budgets import DOLLAR, Budget, BudgetAction, BudgetPerio
 from agent_swarm.domain.errors import InvalidInput, UnknownReference
 from agent_swarm.domain.ids import new_id, normalize_id
 from agent_swarm.domain.time import to_wire
-from agent_swarm.protocol import rest
 from agent_swarm.protocol import rest_budgets as shapes
 from agent_swarm.services import cursors
 from agent_swarm.services.agents import require_agent
+from agent_swarm.services.task_budgets import micros_of
 from agent_swarm.services.tokens import Identity
 from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.families.budgets import BUDGET_TARGETS, BUDGETS, unknown_budget
@@ -20,7 +20,8 @@ from agent_swarm.store.families.swarms import living_swarm
 from agent_swarm.store.operations import ChangeBudget, CreateBudget, RemoveBudget
 from agent_swarm.store.records import TaskSpec
 
-_SEARCHED = 10_000  # budgets that are looked at for a name
+_SEARCHED = 10_000  # budgets that are looked at for a name, beside those that are for no task
+_NO_TASKS = (("", "root:"), ("root;", "task:"))  # between which targets there are none of tasks: ';' comes after ':'
 
 
 class Budgets:
@@ -40,9 +41,11 @@ class Budgets:
             scope_id=scope_id,
             period=BudgetPeriod(wanted.period),
             time_zone=wanted.time_zone,
-            cap_micros=_micros(wanted.cap_usd),
+            cap_micros=micros_of(wanted.cap_usd),
             cap_tokens=wanted.cap_tokens,
-            estimate_micros=_micros(wanted.estimate_usd),
+            cap_attempts=wanted.cap_attempts,
+            cap_at_once=wanted.cap_at_once,
+            estimate_micros=micros_of(wanted.estimate_usd),
             estimate_tokens=wanted.estimate_tokens,
             action=BudgetAction(wanted.action),
             enabled=wanted.enabled,
@@ -93,8 +96,11 @@ def view(budget: Budget, now: int) -> shapes.Budget:
         time_zone=budget.time_zone,
         cap_usd=_usd(budget.cap_micros),
         cap_tokens=budget.cap_tokens,
+        cap_attempts=budget.cap_attempts,
+        cap_at_once=budget.cap_at_once,
         extra_usd=budget.extra_micros / DOLLAR,
         extra_tokens=budget.extra_tokens,
+        extra_attempts=budget.extra_attempts,
         estimate_usd=_usd(budget.estimate_micros),
         estimate_tokens=budget.estimate_tokens,
         action=budget.action.value,
@@ -106,6 +112,9 @@ def view(budget: Budget, now: int) -> shapes.Budget:
         reserved_tokens=budget.reserved_tokens,
         left_usd=_usd(money),
         left_tokens=tokens,
+        attempts=budget.attempts,
+        left_attempts=budget.attempts_left,
+        at_once=budget.under_way,
         refused=budget.refused,
         since=to_wire(budget.since),
         renews_at=None if budget.renews_at is None else to_wire(budget.renews_at),
@@ -133,62 +142,9 @@ def of_attempt(queries: Queries, spec: TaskSpec, agent_id: str | None) -> list[B
 def left_of(queries: Queries, spec: TaskSpec, agent_id: str | None, now: int) -> list[dict[str, Any]]:
     """What an attempt may still spend, by budget: for agents."""
     found = [view(one, now) for one in of_attempt(queries, spec, agent_id)]
-    told = {"name", "scope", "status", "cap_usd", "cap_tokens", "left_usd", "left_tokens", "renews_at"}
+    caps = {"cap_usd", "cap_tokens", "cap_attempts", "cap_at_once"}
+    told = {"name", "scope", "status", *caps, "left_usd", "left_tokens", "left_attempts", "at_once", "renews_at"}
     return [one.model_dump(mode="json", by_alias=True, include=told) for one in found]
-
-
-def budgets_of_task(
-    wanted: rest.TaskBudgetInput | None, task_id: str, *, is_root: bool, field: str
-) -> tuple[Budget, ...]:
-    """The budget that a task is filed with, if any: of a root task it is for all that is filed below it, too."""
-    if wanted is None:
-        return ()
-    if wanted.usd is None and wanted.tokens is None:
-        raise InvalidInput(f"{field} caps nothing", hint="give usd, tokens or both", details={"field": field})
-    scope = BudgetScope.ROOT if is_root else BudgetScope.TASK
-    budget = Budget(
-        id=new_id(),
-        name=f"{scope} {task_id}",
-        scope=scope,
-        scope_id=task_id,
-        cap_micros=_micros(wanted.usd),
-        cap_tokens=wanted.tokens,
-        estimate_micros=_micros(wanted.estimate_usd),
-        estimate_tokens=wanted.estimate_tokens,
-    )
-    return (budget,)
-
-
-def own_budgets(queries: Queries, task_id: str) -> list[Budget]:
-    """The budgets of a task alone, and of it as a root task."""
-    places = [
-        found
-        for scope in (BudgetScope.TASK, BudgetScope.ROOT)
-        if (found := queries.record(BUDGET_TARGETS, rules.target(scope, task_id))) is not None
-    ]
-    ids = [budget_id for place in places for budget_id in place.budget_ids]
-    return [budget for one in ids if (budget := queries.record(BUDGETS, one)) is not None]
-
-
-def budgets_for_another(budgets: Sequence[Budget], task_id: str) -> tuple[Budget, ...]:
-    """The same caps for a task that is filed once more, with nothing spent."""
-    return tuple(
-        Budget(
-            id=new_id(),
-            name=f"{one.scope} {task_id}" if one.name == f"{one.scope} {one.scope_id}" else one.name,
-            scope=one.scope,
-            scope_id=task_id,
-            period=one.period,
-            time_zone=one.time_zone,
-            cap_micros=one.cap_micros,
-            cap_tokens=one.cap_tokens,
-            estimate_micros=one.estimate_micros,
-            estimate_tokens=one.estimate_tokens,
-            action=one.action,
-            enabled=one.enabled,
-        )
-        for one in budgets
-    )
 
 
 def _find(named: str) -> Callable[[Queries], Budget]:
@@ -196,7 +152,7 @@ def _find(named: str) -> Callable[[Queries], Budget]:
         budget_id = normalize_id(named)
         found = queries.record(BUDGETS, budget_id) if budget_id else None
         if found is None:
-            known = [one for one in queries.scan(BUDGETS, limit=_SEARCHED) if one.name == named]
+            known = _called(queries, named)
             if len(known) > 1:
                 raise InvalidInput(f"{len(known)} budgets are called {named!r}", hint="name one by its id")
             found = known[0] if known else None
@@ -205,6 +161,20 @@ def _find(named: str) -> Callable[[Queries], Budget]:
         return found
 
     return reading
+
+
+def _called(queries: Queries, name: str) -> list[Budget]:
+    """The budgets of that name. There may be one for each root task: those of anything else are looked at anyhow."""
+    ids = [
+        budget_id
+        for after, before in _NO_TASKS
+        for place in queries.scan(BUDGET_TARGETS, after=(after,), limit=_SEARCHED)
+        if place.target < before
+        for budget_id in place.budget_ids
+    ]
+    others = (budget for one in sorted(set(ids)) if (budget := queries.record(BUDGETS, one)) is not None)
+    found = {one.id: one for one in (*others, *queries.scan(BUDGETS, limit=_SEARCHED)) if one.name == name}
+    return list(found.values())
 
 
 def _scope_id(queries: Queries, scope: BudgetScope, named: str | None) -> str:
@@ -236,8 +206,8 @@ def _values(wanted: shapes.BudgetPatch) -> Mapping[str, Any]:
     values: dict[str, Any] = {}
     for name, value in told.items():
         if name.endswith("_usd"):
-            values[name.replace("_usd", "_micros")] = _micros(value)
-        elif name.endswith("_tokens"):
+            values[name.replace("_usd", "_micros")] = micros_of(value)
+        elif name.endswith(("_tokens", "_attempts", "_at_once")):
             values[name] = value
         elif value is not None:
             values[name] = BudgetAction(value) if name == "action" else value
@@ -251,13 +221,9 @@ def _status(budget: Budget) -> Any:
         return "off"
     if budget.stand is not BudgetStand.KEPT:
         return budget.stand.value
-    if budget.is_reached:
+    if budget.is_used_up:
         return "reached"
     return "open" if budget.admits(budget.needed) else "full"
-
-
-def _micros(usd: float | None) -> int | None:
-    return None if usd is None else max(1, round(usd * DOLLAR))
 
 
 def _usd(micros: int | None) -> float | None:

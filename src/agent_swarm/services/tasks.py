@@ -22,9 +22,16 @@ from agent_swarm.domain.triggers import PER_TASK
 from agent_swarm.protocol import limits
 from agent_swarm.protocol.rest import BatchTaskInput, DependencyInput, TaskInput
 from agent_swarm.services import result_schemas, trigger_input
-from agent_swarm.services.budgets import budgets_for_another, budgets_of_task, own_budgets
 from agent_swarm.services.harnesses import capability_of
 from agent_swarm.services.permissions import profile_of
+from agent_swarm.services.task_budgets import (
+    NO_CAPS,
+    RootCaps,
+    budgets_for_another,
+    budgets_of_task,
+    own_budgets,
+    root_budgets,
+)
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.base import Queries
 from agent_swarm.store.families.swarms import swarm_named, unknown_swarm_in
@@ -54,6 +61,7 @@ class Rules:
 
     caps: Caps = Caps()
     agent_caps: AgentCaps = AgentCaps()
+    root_caps: RootCaps = NO_CAPS
     profiles: Profiles = STANDARD
     shell: ShellUse = ShellUse.ADMIN
 
@@ -128,7 +136,7 @@ def create_task(
     task: TaskInput, known: Known, *, by: Identity, rules: Rules, idempotency: Idempotency | None = None
 ) -> CreateTasks:
     """File one task."""
-    new = _new_task(task, "", new_id(), {}, known, by, rules.profiles)
+    new = _new_task(task, "", new_id(), {}, known, by, rules)
     return CreateTasks(tasks=(new,), actor=by.actor, idempotency=idempotency, capped=_capped(by, rules.caps))
 
 
@@ -140,7 +148,7 @@ def create_graph(
     ids = [new_id() for _ in tasks]
     local = {ref: ids[index] for ref, index in refs.items()}
     new = {
-        ids[index]: _new_task(task, f"tasks[{index}].", ids[index], local, known, by, rules.profiles)
+        ids[index]: _new_task(task, f"tasks[{index}].", ids[index], local, known, by, rules)
         for index, task in enumerate(tasks)
     }
     shown = {task_id: tasks[index].ref or f"tasks[{index}]" for index, task_id in enumerate(ids)}
@@ -196,6 +204,7 @@ def retry(
     ended: Ended,
     *,
     by: Identity,
+    rules: Rules,
     with_results: bool = False,
     idempotency: Idempotency | None = None,
 ) -> CreateTasks:
@@ -208,6 +217,9 @@ def retry(
     if not state.is_terminal:
         raise IllegalTransition(state.id, status=state.status, command="retry", allowed=verbs_of(state.status))
     task_id = new_id()
+    budgets = budgets_for_another(ended.budgets, task_id)
+    if not budgets and spec.parent_id is None:
+        budgets = root_budgets(task_id, rules.root_caps)
     if with_results:
         terms = replace(terms or TaskTerms(task_id=task_id), with_results=True)
     without_success = (TaskStatus.FAILED, TaskStatus.CANCELLED)
@@ -223,7 +235,7 @@ def retry(
         max_losses=state.max_losses,
         terms=None if terms is None else replace(terms, task_id=task_id),
         triggers=tuple(_again(one, task_id) for one in ended.triggers),
-        budgets=budgets_for_another(ended.budgets, task_id),
+        budgets=budgets,
     )
     return CreateTasks(tasks=(new,), actor=by.actor, idempotency=idempotency)
 
@@ -269,15 +281,15 @@ def _new_task(
     local: Mapping[str, str],
     known: Known,
     by: Identity,
-    profiles: Profiles,
+    rules: Rules,
 ) -> NewTask:
     prompt = _prompt(task.prompt, where)
     parent = _parent(task, where, known, by)
     swarm = _swarm(task, where, known, by, parent)
     terms = _terms(task, where, task_id)
-    profile = profile_of(task.permissions, f"{where}permissions", known.own, profiles)
+    profile = profile_of(task.permissions, f"{where}permissions", known.own, rules.profiles)
     for index, filed in trigger_input.filed(task.triggers):
-        _new_task(filed, f"{where}triggers[{index}].do.createTask.", task_id, {}, known, by, profiles)
+        _new_task(filed, f"{where}triggers[{index}].do.createTask.", task_id, {}, known, by, rules)
     spec = TaskSpec(
         id=task_id,
         title=_title(task, where),
@@ -305,7 +317,9 @@ def _new_task(
         offer=_offer(task, where),
         terms=terms,
         triggers=trigger_input.of_task(task.triggers, where, task_id, by=by),
-        budgets=budgets_of_task(task.budget, task_id, is_root=parent is None, field=f"{where}budget"),
+        budgets=budgets_of_task(
+            task.budget, task_id, is_root=parent is None, field=f"{where}budget", caps=rules.root_caps
+        ),
     )
 
 

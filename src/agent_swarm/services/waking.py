@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.protocol.limits import TITLE_CHARS
+from agent_swarm.services.task_budgets import RootCaps, root_budgets
 from agent_swarm.store.base import Queries
 from agent_swarm.store.events import SYSTEM
 from agent_swarm.store.families.mail import CALLS, TRAY, TRAYS, Call
@@ -47,8 +48,8 @@ def _tray(call: Call) -> str:
     return f"agent:{call.agent_id}"
 
 
-def conversation(agent: AgentRecord) -> OpenConversation:
-    """The operation that wakes an agent."""
+def conversation(agent: AgentRecord, caps: RootCaps) -> OpenConversation:
+    """The operation that wakes an agent by a root task, which `caps` are for."""
     title = f"Messages for {agent.name}"[:TITLE_CHARS]
     spec = TaskSpec(
         id=new_id(),
@@ -58,4 +59,4 @@ def conversation(agent: AgentRecord) -> OpenConversation:
         labels=(LABEL,),
         created_by=SYSTEM,
     )
-    return OpenConversation(agent_id=agent.profile.id, task=NewTask(spec=spec))
+    return OpenConversation(agent_id=agent.profile.id, task=NewTask(spec=spec, budgets=root_budgets(spec.id, caps)))

@@ -16,6 +16,7 @@ from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol import limits
 from agent_swarm.protocol.rest import BatchTaskInput
 from agent_swarm.services import tasks
+from agent_swarm.services.task_budgets import RootCaps, root_budgets
 from agent_swarm.services.tasks import Rules
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.base import Queries
@@ -30,8 +31,8 @@ FOR_RUNNERS = Requirements(capabilities=frozenset({RUNNER_CAPABILITY}))
 MAX_LOSSES = 20  # servers that are killed are no fault of a workflow
 
 
-def new_run(workflow: Workflow, inputs: Mapping[str, Any], *, by: str) -> tuple[NewTask, ...]:
-    """The tasks of a run, the one for the whole first."""
+def new_run(workflow: Workflow, inputs: Mapping[str, Any], *, by: str, caps: RootCaps) -> tuple[NewTask, ...]:
+    """The tasks of a run, the one for the whole first, which `caps` are for."""
     run_id = new_id()
     ids = {stage.name: new_id() for stage in workflow.stages}
     order = in_creation_order({stage.name: stage.needs for stage in workflow.stages})
@@ -45,7 +46,8 @@ def new_run(workflow: Workflow, inputs: Mapping[str, Any], *, by: str) -> tuple[
         labels=(LABEL,),
         created_by=by,
     )
-    whole = NewTask(spec=spec, max_attempts=1, max_losses=MAX_LOSSES, part=part)
+    budgets = root_budgets(run_id, caps)
+    whole = NewTask(spec=spec, max_attempts=1, max_losses=MAX_LOSSES, part=part, budgets=budgets)
     return (whole, *(_stage_task(workflow.stage(name), spec, ids) for name in order))
 
 

@@ -19,7 +19,7 @@ def run_of(queries: Queries, wanted: WorkflowRunInput, *, by: Identity, rules: R
     require_allowed(workflow, by, rules)
     inputs = with_defaults(workflow, wanted.inputs)
     require_fileable(queries, workflow, by=by, rules=rules)
-    return new_run(workflow, inputs, by=by.actor)
+    return new_run(workflow, inputs, by=by.actor, caps=rules.root_caps)
 
 
 def read(wanted: WorkflowInput) -> Workflow:

@@ -337,11 +337,16 @@ def of_budget(event_type: str, budget: Budget, *, actor: str) -> Draft:
         "scopeId": budget.scope_id,
         "spentUsd": budget.spent_micros / 1_000_000,
         "spentTokens": budget.spent_tokens,
+        "attempts": budget.attempts,
     }
     if money is not None:
         data["capUsd"] = money / 1_000_000
     if tokens is not None:
         data["capTokens"] = tokens
+    if budget.cap_attempts is not None:
+        data["capAttempts"] = budget.cap_attempts + budget.extra_attempts
+    if budget.cap_at_once is not None:
+        data["capAtOnce"] = budget.cap_at_once
     swarm_id = budget.scope_id if budget.scope is BudgetScope.SWARM else None
     return in_swarm(_about(event_type, actor, "budget", budget.id, data), swarm_id)
 

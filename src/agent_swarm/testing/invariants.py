@@ -14,7 +14,7 @@ from agent_swarm.services import views
 from agent_swarm.store.base import Queries
 from agent_swarm.store.events import GENESIS, Draft, chain
 from agent_swarm.store.records import AttemptRecord, Event, TaskFilter, TaskRecord
-from agent_swarm.testing import mail_rules
+from agent_swarm.testing import budget_rules, mail_rules
 
 GAPLESS = "events are numbered without a gap"
 CHAINED = "every event is chained to the one before"
@@ -107,7 +107,8 @@ def violations(events: Sequence[Told], *, upstreams: Mapping[str, Sequence[str]]
 
 def audit(queries: Queries) -> list[Violation]:
     """Every rule that a store's content breaks."""
-    return [*audit_tasks(queries), *(Violation(rule, about) for rule, about in mail_rules.broken(queries))]
+    others = (*mail_rules.broken(queries), *budget_rules.broken(queries))
+    return [*audit_tasks(queries), *(Violation(rule, about) for rule, about in others)]
 
 
 def audit_tasks(queries: Queries) -> list[Violation]:

@@ -10,6 +10,14 @@ from agent_swarm.cli.options import json_option, with_client
 from agent_swarm.cli.output import print_json, say
 from agent_swarm.cli.text import printable
 
+_NUMBERS = (
+    ("usd", "capUsd", float),
+    ("tokens", "capTokens", int),
+    ("attempts", "capAttempts", int),
+    ("at_once", "capAtOnce", int),
+    ("estimate_usd", "estimateUsd", float),
+    ("estimate_tokens", "estimateTokens", int),
+)
 _SCOPES = ("task", "root", "agent", "project", "swarm")
 
 
@@ -23,6 +31,8 @@ _SCOPES = ("task", "root", "agent", "project", "swarm")
 @click.option("--name", help="How to call it; default: what it is for.")
 @click.option("--usd", type=click.FloatRange(min=0, min_open=True), metavar="USD", help="At most so much money.")
 @click.option("--tokens", type=click.IntRange(min=1), metavar="N", help="At most so many tokens, in and out.")
+@click.option("--attempts", type=click.IntRange(min=1), metavar="N", help="At most so many attempts begin.")
+@click.option("--at-once", type=click.IntRange(min=1), metavar="N", help="At most so many attempts run at a time.")
 @click.option("--per-day", is_flag=True, help="So much every day, not in all.")
 @click.option("--tz", metavar="ZONE", help="Where days end, such as Europe/Paris; default: UTC.")
 @click.option("--estimate-usd", type=click.FloatRange(min=0, min_open=True), help="What one attempt may cost.")
@@ -37,6 +47,7 @@ def add(client: Client, /, *, is_for_all: bool, per_day: bool, refuse: bool, as_
     Examples:
       agent-swarm budget add --all --usd 50 --per-day --tz Europe/Paris
       agent-swarm budget add --agent ada --tokens 5000000 --refuse
+      agent-swarm budget add --project shop --attempts 200 --per-day --at-once 4
       agent-swarm budget add --root 0190f3c2-7d51-7a3e-9d55-3f2a91bc0d17 --usd 20
     """
     named = [(scope, given[scope]) for scope in _SCOPES if given[scope] is not None]
@@ -51,6 +62,8 @@ def add(client: Client, /, *, is_for_all: bool, per_day: bool, refuse: bool, as_
         "timeZone": given["tz"],
         "capUsd": given["usd"],
         "capTokens": given["tokens"],
+        "capAttempts": given["attempts"],
+        "capAtOnce": given["at_once"],
         "estimateUsd": given["estimate_usd"],
         "estimateTokens": given["estimate_tokens"],
         "action": "refuse" if refuse else None,
@@ -62,6 +75,8 @@ def add(client: Client, /, *, is_for_all: bool, per_day: bool, refuse: bool, as_
 @click.argument("name")
 @click.option("--usd", metavar="USD|none", help="Another cap in money.")
 @click.option("--tokens", metavar="N|none", help="Another cap in tokens.")
+@click.option("--attempts", metavar="N|none", help="Another cap on attempts that begin.")
+@click.option("--at-once", metavar="N|none", help="Another cap on attempts that run at a time.")
 @click.option("--estimate-usd", metavar="USD|none", help="What one attempt may cost.")
 @click.option("--estimate-tokens", metavar="N|none", help="The same in tokens.")
 @click.option("--action", type=click.Choice(("pause", "refuse")), help="What happens at the cap.")
@@ -76,12 +91,7 @@ def set_(client: Client, /, *, name: str, as_json: bool, is_off: bool | None, **
       agent-swarm budget set everything --usd 80
       agent-swarm budget set shop --tokens none --action refuse
     """
-    numbers = (("usd", "capUsd", float), ("tokens", "capTokens", int), ("estimate_usd", "estimateUsd", float))
-    body: Json = {
-        wire: _number(flag, given[flag], kind)
-        for flag, wire, kind in (*numbers, ("estimate_tokens", "estimateTokens", int))
-        if given[flag] is not None
-    }
+    body: Json = {wire: _number(flag, given[flag], kind) for flag, wire, kind in _NUMBERS if given[flag] is not None}
     if given["action"] is not None:
         body["action"] = given["action"]
     if is_off is not None:

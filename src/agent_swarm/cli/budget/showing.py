@@ -49,7 +49,7 @@ def show(client: Client, *, name: str, as_json: bool) -> None:
     say(f"id {found['id']}, for {what}, at the cap: {found['action']}")
     say(f"since {found['since']}" + (f", anew at {found['renewsAt']}" if found["renewsAt"] else ""))
     say(f"attempts that found no room: {found['refused']}")
-    if found["status"] == "reached" and found["approvalId"]:
+    if found["status"] in ("reached", "full") and found["approvalId"]:
         say(f"answer it with: agent-swarm approval show {found['approvalId']}")
 
 

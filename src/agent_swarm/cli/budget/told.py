@@ -25,7 +25,11 @@ def spent_of(budget: Json) -> str:
     if budget["capTokens"] is not None:
         cap = budget["capTokens"] + budget["extraTokens"]
         parts.append(f"{budget['spentTokens']:,} of {cap:,} tokens (+ {budget['reservedTokens']:,} reserved)")
-    return ", ".join(parts) + (" a day" if budget["period"] == "day" else "")
+    if budget["capAttempts"] is not None:
+        parts.append(f"{budget['attempts']:,} of {budget['capAttempts'] + budget['extraAttempts']:,} attempts")
+    spent = ", ".join(parts) + (" a day" if parts and budget["period"] == "day" else "")
+    places = [] if budget["capAtOnce"] is None else [f"{budget['atOnce']:,} of {budget['capAtOnce']:,} at once"]
+    return ", ".join([spent, *places] if spent else places)
 
 
 def usd(amount: float) -> str:

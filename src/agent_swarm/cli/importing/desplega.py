@@ -13,6 +13,7 @@ from agent_swarm.cli.failures import CommandFailed
 from agent_swarm.cli.importing.sealing import opened_configuration
 from agent_swarm.cli.importing.told import tell
 from agent_swarm.cli.options import json_option
+from agent_swarm.cli.serving import server_settings
 
 VARIABLE = "SECRETS_ENCRYPTION_KEY"
 FILE_NAME = ".encryption-key"
@@ -68,6 +69,7 @@ def desplega(
         source=source,
         dry_run=dry_run,
         configuration=configuration,
+        caps=server_settings({"data_dir": data_dir}, None).root_caps,
     )
     tell(done, as_json=as_json)
 

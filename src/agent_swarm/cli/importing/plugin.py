@@ -9,6 +9,7 @@ from agent_swarm.cli.db.addressed import chosen, data_dir_option, database_optio
 from agent_swarm.cli.environment import env_file_option
 from agent_swarm.cli.importing.told import tell
 from agent_swarm.cli.options import json_option
+from agent_swarm.cli.serving import server_settings
 
 
 @click.command("swarm-plugin")
@@ -35,4 +36,5 @@ def swarm_plugin(source: Path, database: str | None, data_dir: Path | None, *, d
     from agent_swarm.importing.plugin.records import understood
 
     foreign = understood(read_folders(source))
-    tell(import_into(address, data_dir or server_data_dir(), foreign, source=source, dry_run=dry_run), as_json=as_json)
+    folder, caps = data_dir or server_data_dir(), server_settings({"data_dir": data_dir}, None).root_caps
+    tell(import_into(address, folder, foreign, source=source, dry_run=dry_run, caps=caps), as_json=as_json)

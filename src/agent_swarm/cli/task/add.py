@@ -51,6 +51,8 @@ CAPABILITY_FAMILIES = ("harness.", "sandbox.", "role.", "host.", "tool.")
 @click.option("--with-results", is_flag=True, help="End its prompt with what the tasks it depends on came to.")
 @click.option("--budget-usd", type=click.FloatRange(min=0, min_open=True), help="What it, and all below it, may cost.")
 @click.option("--budget-tokens", type=click.IntRange(min=1), help="The same in tokens.")
+@click.option("--budget-attempts", type=click.IntRange(min=1), help="How many attempts at these may begin.")
+@click.option("--budget-at-once", type=click.IntRange(min=1), help="How many attempts at these may run at a time.")
 @click.option(
     "--on",
     multiple=True,
@@ -115,7 +117,7 @@ def task_input(
         "offerSeconds": others.pop("offer_for", None),
         "resultSchema": _schema(result_schema),
         "includeResults": others.pop("with_results", None),
-        "budget": _budget(others.pop("budget_usd", None), others.pop("budget_tokens", None)),
+        "budget": _budget(others),
         "parentTaskId": _task_id(client, parent),
         "triggers": _triggers(on, webhook_secret),
         "timeoutSeconds": others.pop("timeout"),
@@ -172,8 +174,10 @@ def dependencies(client: Client, texts: tuple[str, ...]) -> list[Json]:
     ]
 
 
-def _budget(usd: object, tokens: object) -> Json:
-    return {name: value for name, value in (("usd", usd), ("tokens", tokens)) if value is not None}
+def _budget(given: dict[str, object]) -> Json:
+    """What the flags of a budget say; they are taken out of `given`."""
+    flags = (("usd", "usd"), ("tokens", "tokens"), ("attempts", "attempts"), ("at_once", "atOnce"))
+    return {wire: value for flag, wire in flags if (value := given.pop(f"budget_{flag}", None)) is not None}
 
 
 def _schema(path: str | None) -> Json | None:

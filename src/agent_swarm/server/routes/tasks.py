@@ -96,7 +96,8 @@ class TaskRoutes:
         asked = await idempotency_of(request, by, idempotency_key)
         ended = await self._store.read(lambda queries: tasks.look_up_ended(queries, task_id))
         tells = body is not None and body.include_results
-        created = await self._store.apply(tasks.retry(ended, by=by, with_results=tells, idempotency=asked))
+        once_more = tasks.retry(ended, by=by, rules=self._rules, with_results=tells, idempotency=asked)
+        created = await self._store.apply(once_more)
         return await self._created(created)
 
     async def _created(self, created: Created) -> Reply[rest.Task]:

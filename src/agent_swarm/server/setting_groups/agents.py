@@ -10,7 +10,8 @@ from agent_swarm.domain.approvals import EXPIRY_SECONDS, MAX_EXPIRY_SECONDS
 from agent_swarm.domain.budgets import DOLLAR, EXPECTED, Amount
 from agent_swarm.domain.caps import Cap, Caps
 from agent_swarm.domain.messages import HOPS
-from agent_swarm.server.setting_groups.texts import amount, approval_seconds, count
+from agent_swarm.server.setting_groups.texts import amount, approval_seconds, cap, count
+from agent_swarm.services.task_budgets import RootCaps, micros_of
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: classes of several settings are joined
@@ -66,6 +67,34 @@ class AgentSettings:
         parse=amount(int),
         expected="a whole number above 0",
     )
+    root_usd: float | None = setting(
+        None,
+        env="AGENT_SWARM_ROOT_USD",
+        help="what a root task that is filed without a budget may cost, with all below it; default: no cap",
+        parse=amount(float),
+        expected="a number of US dollars above 0",
+    )
+    root_tokens: int | None = setting(
+        None,
+        env="AGENT_SWARM_ROOT_TOKENS",
+        help="the same in tokens",
+        parse=amount(int),
+        expected="a whole number above 0",
+    )
+    root_attempts: int | None = setting(
+        None,
+        env="AGENT_SWARM_ROOT_ATTEMPTS",
+        help="how many attempts may begin at these together; default: no cap",
+        parse=cap,
+        expected="a whole number above 0",
+    )
+    root_at_once: int | None = setting(
+        None,
+        env="AGENT_SWARM_ROOT_AT_ONCE",
+        help="how many attempts at these may be under way at a time; default: no cap",
+        parse=cap,
+        expected="a whole number above 0",
+    )
     max_agent_depth: int = setting(
         AgentCaps().depth,
         env=DEPTH_SETTING,
@@ -112,6 +141,16 @@ class AgentSettings:
     def estimate(self) -> Amount:
         """What an attempt is expected to cost."""
         return Amount(round(self.attempt_usd * DOLLAR), self.attempt_tokens)
+
+    @property
+    def root_caps(self) -> RootCaps:
+        """What a root task without a budget of its own may use."""
+        return RootCaps(
+            micros=micros_of(self.root_usd),
+            tokens=self.root_tokens,
+            attempts=self.root_attempts,
+            at_once=self.root_at_once,
+        )
 
     @property
     def agent_caps(self) -> AgentCaps:

@@ -46,6 +46,14 @@ def count(text: str) -> int:
     return number
 
 
+def cap(text: str) -> int:
+    """A whole number, 1 or more."""
+    number = int(text)
+    if not 1 <= number <= MOST_TASKS:
+        raise ValueError(text)
+    return number
+
+
 def amount(number: Any) -> Any:
     """What something may cost: above 0, and at most a billion dollars or a thousand billion tokens."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from agent_swarm.domain import budgets as rules
 from agent_swarm.domain.budgets import Amount, Budget
+from agent_swarm.domain.matching import RUNNER_CAPABILITY
 from agent_swarm.domain.priority import sort_key
 from agent_swarm.domain.values import changed
 from agent_swarm.store import events
@@ -55,6 +56,10 @@ def _one(work: Work, entry: Entry, waiting: deque[Member], replies: list[Any]) -
     while waiting:
         member = waiting[0]
         op: ops.ClaimTask = member[1]
+        if RUNNER_CAPABILITY in work.rows.requirements(entry.claim_class).capabilities:
+            waiting.popleft()
+            yield member, entry.state.id, {}  # the server's own work, which costs nothing and waits for what does
+            return
         counted = work.ledger.of(work.ledger.targets_of(entry, None))
         lacking = _first_without_room(counted, op.estimate)
         if lacking is not None:
@@ -63,9 +68,13 @@ def _one(work: Work, entry: Entry, waiting: deque[Member], replies: list[Any]) -
         waiting.popleft()
         own = work.ledger.of((rules.target(rules.BudgetScope.AGENT, op.agent_id),))
         lacking = _first_without_room(own, op.estimate)
+        if lacking is not None and work.rows.requirements(entry.claim_class).agent_id == op.agent_id:
+            waiting.appendleft(member)
+            _put_aside(work, entry, lacking, op.estimate)  # nobody else may have it
+            return
         if lacking is not None:  # the task is for others
             if lacking.shut_at is None:
-                work.ledger.put(rules.refuse(lacking, lacking.expects(op.estimate), work.now))
+                work.ledger.put(rules.refuse(lacking, op.estimate, work.now))
             replies[member[0]] = budget_exhausted(lacking)
             continue
         parts = {budget.id: budget.expects(op.estimate) for budget in (*counted, *own)}
@@ -81,7 +90,7 @@ def _first_without_room(budgets: Sequence[Budget], estimate: Amount) -> Budget |
 
 def _put_aside(work: Work, entry: Entry, budget: Budget, estimate: Amount) -> None:
     state = entry.state
-    work.ledger.put(rules.refuse(budget, budget.expects(estimate), work.now))
+    work.ledger.put(rules.refuse(budget, estimate, work.now))
     work.put(BUDGET_WAITS, wait_of(entry, budget.id))
     work.save(entry, changed(state, ready=False, not_before=None))  # no timer wakes it
     data = {"budgetId": budget.id, "budget": budget.name}

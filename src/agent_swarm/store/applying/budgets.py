@@ -80,10 +80,7 @@ def change_budget(work: Work, op: ops.ChangeBudget) -> Budget:
         after = replace(after, since=begun.since, renews_at=begun.renews_at)
     if after == before:
         return before
-    if not after.is_reached:
-        after = replace(after, reached_at=None)
-    elif after.reached_at is None:
-        after = replace(after, reached_at=work.now)
+    after = rules.changed_by_people(before, after, work.now)
     work.ledger.put(after)
     work.ledger.write()
     work.put(BUDGET_LOOKS, BudgetLook(id=after.id))
@@ -117,7 +114,8 @@ def keep_budget(work: Work, op: ops.KeepBudget) -> ops.Kept:
     work.ledger.load((), ids=[op.budget_id])
     budget = work.ledger.get(op.budget_id)
     interrupted = _interrupt(work, op, budget) if budget is not None and budget.stops else 0
-    failed = _fail(work, op) if budget is not None and budget.stops and budget.stand is BudgetStand.DENIED else 0
+    is_denied = budget is not None and budget.is_for_people and budget.stand is BudgetStand.DENIED
+    failed = _fail(work, op) if is_denied else 0
     woken = _let_go_on(work, op, budget)
     if budget is None:
         if not work.scan(BUDGET_WAITS, op.budget_id, limit=1):
@@ -130,7 +128,7 @@ def keep_budget(work: Work, op: ops.KeepBudget) -> ops.Kept:
 
 
 def answered(work: Work, asked: Approval) -> None:
-    """A person has said what becomes of a budget that was reached, or nobody has."""
+    """A person has said what becomes of a budget that has no room for anybody, or nobody has."""
     work.ledger.load((), ids=[asked.budget_id])
     budget = work.ledger.get(asked.budget_id)
     if budget is None:
@@ -140,12 +138,7 @@ def answered(work: Work, asked: Approval) -> None:
     elif asked.answers.get(ANSWER) == GO_ON:
         after = replace(budget, stand=BudgetStand.WAIVED)
     else:
-        after = replace(
-            budget,
-            extra_micros=budget.extra_micros + (budget.cap_micros or 0),
-            extra_tokens=budget.extra_tokens + (budget.cap_tokens or 0),
-        )
-        after = after if after.is_reached else replace(after, reached_at=None)
+        after = rules.raised(budget)
     work.ledger.put(after)
     work.ledger.write()
     work.put(BUDGET_LOOKS, BudgetLook(id=after.id))
@@ -217,13 +210,15 @@ def _is_paused(entry: Entry) -> bool:
 
 
 def _ask_or_close(work: Work, op: ops.KeepBudget, budget: Budget) -> Budget:
-    """There is one open question while a budget stops what it covers, and none else."""
+    """There is one open question while people have to decide, and none else."""
     asked = work.get(APPROVALS, budget.approval_id) if budget.approval_id else None
-    is_current = asked is not None and asked.asked_at >= (budget.reached_at or 0)
-    if asked is not None and asked.is_open and not (budget.stops and is_current):
+    if asked is not None and asked.is_open:
+        if budget.is_for_people and asked.asked_at >= (budget.reached_at or 0):
+            return budget
         _close(work, asked)
-    is_asked = asked is not None and is_current and asked.status is not ApprovalStatus.CLOSED
-    if is_asked or not budget.stops or budget.stand is not BudgetStand.KEPT:
+    if asked is not None and budget.stand is BudgetStand.KEPT:  # it is over, and its answer counts no more
+        budget = replace(budget, approval_id="")
+    if not budget.is_for_people or budget.stand is not BudgetStand.KEPT:
         return budget
     entry = _who_asks(work, op)
     if entry is None:
@@ -254,15 +249,15 @@ def _who_asks(work: Work, op: ops.KeepBudget) -> Entry | None:
 
 def _question(work: Work, op: ops.KeepBudget, budget: Budget, entry: Entry) -> Approval:
     question = Question(id=ANSWER, text="What is to be done?", kind=QuestionKind.CHOICE, choices=(RAISE, GO_ON))
-    spent = f"{rules.dollars(budget.spent_micros)} and {budget.spent_tokens:,} tokens are spent"
+    how = "is used up" if budget.is_used_up else "has too little left for another attempt"
     attempt = entry.state.attempt
     return Approval(
         id=op.approval_id,
         task_id=entry.state.id,
         attempt=attempt,
         agent_id=entry.state.agent_id or entry.state.preferred_agent or "",
-        title=f"Budget {budget.name} is used up: {rules.words_of(budget)}"[:200],
-        details=f"{spent}. What it covers is interrupted and waits. Denied, what was interrupted fails.",
+        title=f"Budget {budget.name} {how}: {rules.words_of(budget)}"[:200],
+        details=_details(budget),
         questions=(question.stored(),),
         pauses=False,
         asked_digest="",
@@ -272,6 +267,15 @@ def _question(work: Work, op: ops.KeepBudget, budget: Budget, entry: Entry) -> A
         answers={},
         budget_id=budget.id,
     )
+
+
+def _details(budget: Budget) -> str:
+    spent = f"{rules.dollars(budget.spent_micros)} and {budget.spent_tokens:,} tokens are spent"
+    if budget.is_reached:
+        return f"{spent}. What it covers is interrupted and waits. Denied, what was interrupted fails."
+    needed = f"{rules.dollars(budget.needed.micros)} and {budget.needed.tokens:,} tokens"
+    began = f"{budget.attempts:,} attempts have begun, the next one needs {needed}"
+    return f"{spent}, {began}. What runs is not interrupted. Denied, what never began goes on waiting."
 
 
 def _at_rest(work: Work, op: ops.KeepBudget, budget: Budget) -> Budget:

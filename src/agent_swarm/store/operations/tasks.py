@@ -118,6 +118,10 @@ class OpenConversation(Operation[str]):
     def keys(self) -> tuple[str, ...]:
         return (f"mail:agent:{self.agent_id}",)
 
+    @property
+    def is_alone(self) -> bool:
+        return bool(self.task.budgets)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandReply:

@@ -48,6 +48,7 @@ class ActingTools:
     def __init__(self, context: Context) -> None:
         self._store = context.store
         self._tasks = context.tasks
+        self._rules = context.rules
         self._redactor = context.redactor
 
     async def act(self, asked: TaskAction, caller: Caller) -> dict[str, Any]:
@@ -111,7 +112,7 @@ class ActingTools:
 
     async def _retry(self, task_id: str, by: Identity) -> dict[str, Any]:
         ended = await self._store.read(lambda queries: tasks.look_up_ended(queries, task_id))
-        created = await self._store.apply(tasks.retry(ended, by=by))
+        created = await self._store.apply(tasks.retry(ended, by=by, rules=self._rules))
         return in_short(views.task(created.records[0]))
 
 
