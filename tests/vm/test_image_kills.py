@@ -153,6 +153,7 @@ def test_given_a_kill_while_a_cloud_image_is_built_then_the_next_command_takes_i
     assert [name.rpartition("-")[0].rstrip("0123456789") for name in names] == [".new-build-"]
     assert run_command(words) == 0
     assert [path.name for path in (other.home / "base-images").iterdir()] == ["tools"]
+    assert list(other.home.glob("run/*")) == []
 
 
 @pytest.mark.slow

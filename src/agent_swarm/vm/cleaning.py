@@ -11,6 +11,7 @@ from agent_swarm.vm.host import VmHost
 from agent_swarm.vm.layout import VmPaths
 from agent_swarm.vm.locks import locked_if_free
 from agent_swarm.vm.names import VmRef, ref_of
+from agent_swarm.vm.qemu import lifecycle
 from agent_swarm.vm.registry import Registry
 from agent_swarm.vm.repair import cut_power, remove_files, repair_all
 
@@ -58,11 +59,20 @@ def _half_of_image(host: VmHost, path: Path, *, is_rehearsal: bool) -> Leftover 
                 return None
             found = _leftover(path, _HALF)
             if not is_rehearsal:
-                cut_power(VmPaths(path, path, path / "lock"))  # it may have booted to be built
+                _end_guest(VmPaths(path, path, path / "lock"))  # it may have booted to be built
                 images.discard(host.layout, path)
     except PermissionError:  # a Debian is built by root
         return Leftover(path, _HALF_OF_OTHERS, 0)
     return found
+
+
+def _end_guest(paths: VmPaths) -> None:
+    """Its sockets have a folder of their own, which no other guest will have."""
+    sockets = lifecycle.socket_folder_of(paths)
+    cut_power(paths)
+    if sockets is not None:
+        with suppress(OSError):
+            sockets.rmdir()
 
 
 def _old_downloads(host: VmHost, now: datetime, *, is_rehearsal: bool) -> list[Leftover]:

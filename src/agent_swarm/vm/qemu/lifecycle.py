@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -94,10 +93,14 @@ def forget(paths: VmPaths) -> None:
     for endpoint in [] if endpoints is None else [endpoints.qmp, *endpoints.channels, endpoints.egress]:
         if endpoint is not None and endpoint.path is not None:
             endpoint.path.unlink(missing_ok=True)
-            with suppress(OSError):  # others are left in it
-                endpoint.path.parent.rmdir()
     for path in (paths.process, paths.pid_file, paths.folder / _ENDPOINTS):
         path.unlink(missing_ok=True)
+
+
+def socket_folder_of(paths: VmPaths) -> Path | None:
+    """The folder in which a VM that was started has its sockets; None where it has none."""
+    endpoints = _read_endpoints(paths)
+    return endpoints.qmp.path.parent if endpoints is not None and endpoints.qmp.path is not None else None
 
 
 def wait_ended(process: ProcessIdentity, seconds: float) -> bool:
