@@ -11,7 +11,7 @@ from scripts.docs.markdown import anchor, code, codes, page, sentence, table
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from agent_swarm.domain.matching import AgentRole
-from agent_swarm.server.access import Access, access_of
+from agent_swarm.server.access import DASHBOARD_PATHS, Access, access_of
 from agent_swarm.server.app import ControlPlane, build_app
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.services.tokens import Scope, scopes_of
@@ -39,6 +39,11 @@ A route that does not declare who may call it is closed to everyone.
 
 # Routes that the OpenAPI document has no word about, or that are described elsewhere.
 TOLD = {
+    "GET /assets/{name}": "A file of the dashboard.",
+    **{
+        f"GET {path}": "The [dashboard](../dashboard.md): one page, at each of its addresses."
+        for path in DASHBOARD_PATHS
+    },
     "GET /docs": "The API, described for people.",
     "GET /openapi.json": "The API, described for programs: OpenAPI 3.1.",
     "POST /mcp": "Tools for agents, by the Model Context Protocol: [MCP](../mcp.md).",

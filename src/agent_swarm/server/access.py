@@ -27,7 +27,27 @@ from agent_swarm.store.records import TokenKind
 E = TypeVar("E", bound=Callable[..., Any])
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
-PUBLIC_PATHS = frozenset({"/health", "/ready", "/openapi.json", "/docs", "/api/auth/token"})
+# The addresses of the dashboard: one page without data, the same for everybody.
+DASHBOARD_PATHS = (
+    "/",
+    "/board",
+    "/tasks/{id}",
+    "/tasks/{id}/graph",
+    "/timeline",
+    "/agents",
+    "/agents/{id}",
+    "/chat",
+    "/approvals",
+    "/repositories",
+    "/schedules",
+    "/schedules/{id}",
+    "/costs",
+    "/audit",
+    "/settings",
+)
+PUBLIC_PATHS = frozenset(
+    {"/health", "/ready", "/openapi.json", "/docs", "/api/auth/token", "/assets/{name}", *DASHBOARD_PATHS}
+)
 _READS = frozenset({"GET", "HEAD"})
 _WITHOUT_RATE = {Permission.POOL_WORK, Permission.KILL_SWITCH_WRITE}
 

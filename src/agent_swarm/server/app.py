@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from agent_swarm import __version__
 from agent_swarm.bus.logs import LogStream
 from agent_swarm.faults import crash_point
-from agent_swarm.server import docs, openapi
+from agent_swarm.server import dashboard, docs, openapi
 from agent_swarm.server.access import guard_routes
 from agent_swarm.server.boundary import Boundary
 from agent_swarm.server.context import Context
@@ -188,7 +188,7 @@ def build_app(
 def all_routes(app: ControlPlane, parts: Parts) -> list[BaseRoute]:
     """Every route there is."""
     faces = (route for face in FACES for route in face.routes(parts.context))
-    return [*faces, *pool_routes(parts.pool), mcp.route_of(parts.mcp), *docs.routes(app)]
+    return [*faces, *pool_routes(parts.pool), mcp.route_of(parts.mcp), *docs.routes(app), *dashboard.routes()]
 
 
 @asynccontextmanager
