@@ -2,8 +2,8 @@
 
 `source` is the exact text and stands in its file once. A guard that was moved or rewritten is adapted here; one for
 which no test fails needs a test, not a smaller mutation. Those of several servers, of secrets, of messages, of
-notes, of approvals, of agents below agents, of swarms, of schedules, of triggers and of budgets are in the modules
-beside.
+notes, of approvals, of agents below agents, of swarms, of schedules, of triggers, of budgets and of VMs are in the
+modules beside.
 """
 
 from scripts.guards import (
@@ -23,6 +23,7 @@ from scripts.guards import (
     of_servers,
     of_swarms,
     of_triggers,
+    of_vms,
     of_workflows,
 )
 from scripts.guards.guard import Guard
@@ -599,4 +600,5 @@ GUARDS = (
     *of_triggers.GUARDS,
     *of_budgets.GUARDS,
     *of_workflows.GUARDS,
+    *of_vms.GUARDS,
 )

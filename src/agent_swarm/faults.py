@@ -62,6 +62,23 @@ class Point(StrEnum):
     RUN_ENDED = "run.ended"  # the ending is in the spool, the workspace is still there
 
 
+class BuildPoint(StrEnum):
+    """The same for base images, which a command makes without a server."""
+
+    DOWNLOAD_TORN = "download.torn"  # some of an image has come
+    DOWNLOAD_WHOLE = "download.whole"  # all of it has, and is what it should be; nothing is made of it
+    CLOUD_COPIED = "cloud.copied"  # a cloud image is copied, no guest has booted
+    CLOUD_BOOTED = "cloud.booted"  # its guest runs
+    CLOUD_PREPARED = "cloud.prepared"  # its guest has the agent, the setup has not run
+    CLOUD_RESTED = "cloud.rested"  # its guest has shut down, the disk is in no image
+    DEBIAN_FILLED = "debian.filled"  # the tree of a Debian is there, its disk is not
+    DEBIAN_PACKED = "debian.packed"  # its disk is, too, in no image
+    IMAGE_BEGUN = "image.begun"  # a folder for a new image is there, and empty
+    IMAGE_COPIED = "image.copied"  # the disk is in it
+    IMAGE_SEALED = "image.sealed"  # all of it is, it has no name
+    IMAGE_NAMED = "image.named"  # it has its name, nobody has been told
+
+
 Leaving = Callable[[], object]  # does half of what was under way
 Watcher = Callable[[str, Leaving | None], None]
 
@@ -71,7 +88,8 @@ _watcher: Watcher | None = None
 def crash_point(point: str, leaving: Leaving | None = None) -> None:
     """Nothing, unless a test watches. A process that is to die in the middle of something calls `leaving` before.
 
-    `point` is a value of `Point`, written out: to look it up would cost more than the call. A test compares.
+    `point` is a value of `Point` or `BuildPoint`, written out: to look it up would cost more than the call. A test
+    compares.
     """
     if _watcher is not None:
         _watcher(point, leaving)

@@ -10,7 +10,7 @@ import pytest
 
 import agent_swarm
 from agent_swarm import faults
-from agent_swarm.faults import Point
+from agent_swarm.faults import BuildPoint, Point
 from agent_swarm.testing.faults.carrying_out import carry_out
 from agent_swarm.testing.faults.crash import Crash
 from agent_swarm.testing.faults.house import new_server_folder
@@ -111,7 +111,7 @@ def test_given_the_program_then_every_point_stands_in_it_once() -> None:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "crash_point":
                     used[ast.literal_eval(node.args[0])] += 1
-    assert used == dict.fromkeys((point.value for point in Point), 1)
+    assert used == dict.fromkeys((point.value for point in (*Point, *BuildPoint)), 1)
 
 
 def test_given_the_program_then_nothing_but_tests_watches_its_points() -> None:

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from agent_swarm.faults import crash_point
 from agent_swarm.vm import room
 from agent_swarm.vm.errors import InvalidImage, NoBaseImage, VmExists
 from agent_swarm.vm.layout import Layout
@@ -26,12 +27,14 @@ from agent_swarm.vm.locks import file_locked
 from agent_swarm.vm.machine import DirectBoot
 from agent_swarm.vm.names import checked
 from agent_swarm.vm.qemu import image_tool
+from agent_swarm.vm.removing import remove_tree
 
 DISK: Final = "disk.qcow2"
 KERNEL: Final = "vmlinuz"
 INITRD: Final = "initrd.img"
 _MANIFEST = "image.json"
 UNFINISHED: Final = ".new-"
+DOWNLOAD: Final = ".download-"
 COMMAND_LINE: Final = "kernel-command-line"
 _DEFAULT_COMMAND_LINE = "root=/dev/vda rw console=ttyS0 quiet panic=-1"
 
@@ -116,28 +119,51 @@ def take_in(
     image_format = format_of(parts[DISK])
     layout.prepare()
     room.require_disk(layout.base_images, sum(path.stat().st_size for path in parts.values()))
-    unfinished = layout.base_images / f"{UNFINISHED}{os.getpid()}-{chosen}"
-    try:
-        unfinished.mkdir(mode=0o700)
+    with scratch(layout, f"{os.getpid()}-{chosen}") as unfinished:
+        crash_point("image.begun")
         image_tool.convert(parts[DISK], unfinished / DISK, source_format=image_format)
         for part in parts.keys() - {DISK}:
             shutil.copyfile(parts[part], unfinished / part)
+        crash_point("image.copied")
         _finish(unfinished, layout.base_images / chosen, parts, _manifest(unfinished, source, parts, origin, setup))
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        crash_point("image.named")
     return choose(layout, chosen)
 
 
 @contextmanager
-def being_made(layout: Layout, scratch: Path) -> Iterator[bool]:
-    """Within, `scratch` is no leftover; the value says whether it is this command's."""
-    with file_locked(layout.root / "locks" / f"{scratch.name}.lock") as is_ours:
+def scratch(layout: Layout, name: str) -> Iterator[Path]:
+    """A folder beside the images, which is gone afterwards. `name` has this process's pid in it."""
+    path = layout.base_images / f"{UNFINISHED}{name}"
+    with being_made(layout, path):
+        try:
+            path.mkdir(mode=0o700)
+            yield path
+        finally:
+            discard(layout, path)
+
+
+@contextmanager
+def being_made(layout: Layout, path: Path) -> Iterator[bool]:
+    """Within, `path` is no leftover; the value says whether it is this command's."""
+    with file_locked(_lock_of(layout, path)) as is_ours:
         yield is_ours
+
+
+def discard(layout: Layout, path: Path) -> None:
+    """Remove what was to become an image, and its lock, which this command has and no other one will want."""
+    remove_tree(path)
+    with suppress(OSError):  # Windows removes no file that is open
+        _lock_of(layout, path).unlink()
 
 
 def unfinished(layout: Layout) -> list[Path]:
     """What commands that died left of images they were making."""
     return sorted(layout.base_images.glob(f"{UNFINISHED}*")) if layout.base_images.is_dir() else []
+
+
+def downloads(layout: Layout) -> list[Path]:
+    """What has come of images that were being fetched, and are not used yet."""
+    return sorted(layout.base_images.glob(f"{DOWNLOAD}*")) if layout.base_images.is_dir() else []
 
 
 def require_absent(layout: Layout, name: str) -> None:
@@ -193,6 +219,10 @@ def command_line_of(source: Path) -> str:
     return own.read_text(encoding="utf-8").strip() if own.is_file() else _DEFAULT_COMMAND_LINE
 
 
+def _lock_of(layout: Layout, path: Path) -> Path:
+    return layout.root / "locks" / f"{path.name}.lock"
+
+
 def _manifest(
     unfinished: Path, source: Path, parts: Mapping[str, Path], origin: str, setup: str | None
 ) -> dict[str, Any]:
@@ -209,6 +239,7 @@ def _finish(unfinished: Path, target: Path, parts: Mapping[str, Path], manifest:
     (unfinished / _MANIFEST).write_text(json.dumps(dict(manifest), indent=2), encoding="utf-8")
     for part in parts:
         image_tool.seal(unfinished / part)
+    crash_point("image.sealed")
     try:
         unfinished.rename(target)
     except OSError as exc:

@@ -1,5 +1,6 @@
 """Processes that cannot be mistaken for later ones with the same pid: pid, start time, and the boot they belong to."""
 
+import ctypes
 import json
 import os
 import subprocess
@@ -7,10 +8,13 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Final, Self
 
 # Fields of /proc/<pid>/stat counted from behind the command name, which may hold blanks and brackets itself: proc(5).
 _STATE, _START_TICKS = 0, 19
+
+_QUERY_LIMITED_INFORMATION: Final = 0x1000
+_STILL_ACTIVE: Final = 259  # the exit code of a process that has none yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,34 @@ def started(pid: int) -> str:
     if sys.platform == "linux":
         return _started_by_proc(pid)
     if sys.platform == "win32":
-        return ""  # there a VM is known by what answers on its QMP port alone
-    asked = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        return started_by_windows(pid)
+    alike = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}  # whoever asks has to be told the same
+    asked = subprocess.run(
+        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False, env=alike
+    )
     state, _, since = asked.stdout.strip().partition(" ")
     return "" if state.startswith("Z") else since.strip()
+
+
+def started_by_windows(pid: int, kernel: Any = None) -> str:
+    """When it was created, in units of 100 ns; empty where none runs, or it may not be looked at.
+
+    Tests hand in a `kernel`: what Windows has as kernel32.
+    """
+    kernel = kernel if kernel is not None else ctypes.windll.kernel32  # type: ignore[attr-defined]
+    kernel.OpenProcess.restype = ctypes.c_void_p  # a handle is as wide as a pointer
+    handle = kernel.OpenProcess(_QUERY_LIMITED_INFORMATION, False, pid)
+    if not handle:
+        return ""
+    try:
+        code = ctypes.c_uint32()
+        times = [ctypes.c_uint64() for _ in range(4)]  # created, ended, in the kernel, in the program
+        is_told = kernel.GetExitCodeProcess(ctypes.c_void_p(handle), ctypes.byref(code)) and kernel.GetProcessTimes(
+            ctypes.c_void_p(handle), *(ctypes.byref(one) for one in times)
+        )
+        return f"{times[0].value:#x}" if is_told and code.value == _STILL_ACTIVE else ""
+    finally:
+        kernel.CloseHandle(ctypes.c_void_p(handle))
 
 
 def started_with(argument: str) -> list[ProcessIdentity]:

@@ -81,5 +81,5 @@ class QemuProvider(VmProvider):
         lifecycle.end(machine, paths)
 
 
-# Where a provider was tried out on real machines; what only golden command lines hold says so to people.
+# Where a provider was tried out on real machines; what only recordings hold says so to people.
 PROVEN_ON = frozenset({HostSystem.LINUX})

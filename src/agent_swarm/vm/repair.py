@@ -1,6 +1,5 @@
 """What a command that died, or failed, left half done is finished, or taken back; every step may be done twice."""
 
-import shutil
 from collections.abc import Callable, Mapping
 
 from agent_swarm.vm import generations, layers
@@ -13,6 +12,7 @@ from agent_swarm.vm.machine import Machine
 from agent_swarm.vm.names import VmRef, ref_of
 from agent_swarm.vm.qemu import lifecycle
 from agent_swarm.vm.registry import Operation, Registry
+from agent_swarm.vm.removing import remove_tree
 
 
 def repair(host: VmHost, registry: Registry, ref: VmRef) -> list[Operation]:
@@ -39,8 +39,8 @@ def remove_files(host: VmHost, ref: VmRef) -> None:
     paths = host.paths(ref)
     cut_power(paths)
     # The disk's folder goes last: as long as it is there, there is something to see.
-    shutil.rmtree(paths.snapshots, ignore_errors=True)
-    shutil.rmtree(paths.folder, ignore_errors=True)
+    remove_tree(paths.snapshots)
+    remove_tree(paths.folder)
     if paths.folder.exists():
         raise VmError(f"cannot remove {paths.folder}", hint="see who owns it, and remove it by hand")
 

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,10 +64,13 @@ def init_base(
       agent-swarm init-base --image ~/images/debian-12
       agent-swarm init-base --from-debootstrap --include build-essential,zsh --name tools
     """
+    from agent_swarm.vm.cleaning import take_back
+
     if sum((from_debootstrap, bool(image), bool(url))) > 1:
         raise CommandFailed("say one source: --image, --url or --from-debootstrap", hint="see --help")
     if prepare and image is None:
         raise CommandFailed("--prepare is about --image", hint="what is fetched is prepared anyhow")
+    take_back(vm_host())
     if from_debootstrap:
         from agent_swarm.vm.building import debian
 
@@ -104,11 +107,11 @@ def _fetched(url: str | None, name: str | None, sha256: str | None, *, with_setu
     source, sums = (url, "") if url is not None else cloud.ubuntu_urls(this_host())
     expected = sha256 or published_sha256(source, sums)
     say(f"fetching {source}", to_errors=True)
-    with _bar() as progress:
-        part = cloud.fetched(host.layout, source, sha256=expected, progress=progress)
-    taken = _prepared(part, chosen, None, with_setup=with_setup, origin=f"{source} {expected}")
-    part.unlink(missing_ok=True)
-    return taken
+    with ExitStack() as held, ExitStack() as bar:
+        progress = bar.enter_context(_bar())
+        part = held.enter_context(cloud.fetched(host.layout, source, sha256=expected, progress=progress))
+        bar.close()
+        return _prepared(part, chosen, None, with_setup=with_setup, origin=f"{source} {expected}")
 
 
 def _prepared(source: Path, name: str, sha256: str | None, *, with_setup: bool, origin: str = "") -> "BaseImage":

@@ -87,15 +87,18 @@ def providers(*, again: bool, as_json: bool) -> None:
 def gc(*, dry_run: bool, unknown: bool, as_json: bool) -> None:
     """Remove what commands that died left behind.
 
-    VMs that the registry does not know are left alone, unless asked for: they may be somebody's work.
+    A download that was cut off is kept for a week, for `init-base` to go on with. VMs that the registry does not know
+    are left alone, unless asked for: they may be somebody's work.
 
     \b
     Example:
       agent-swarm gc --dry-run --unknown
     """
+    from datetime import UTC, datetime
+
     from agent_swarm.vm.cleaning import collect
 
-    found = collect(vm_host(), unknown=unknown, is_rehearsal=dry_run)
+    found = collect(vm_host(), unknown=unknown, is_rehearsal=dry_run, now=datetime.now(UTC))
     if as_json:
         removed = [{"path": str(one.path), "why": one.why, "bytes": one.size_bytes} for one in found]
         print_json({"removed": not dry_run, "leftovers": removed})

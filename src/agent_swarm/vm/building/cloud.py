@@ -8,12 +8,13 @@ import secrets
 import shutil
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from agent_swarm.faults import crash_point
 from agent_swarm.vm import images, room, setup_script
 from agent_swarm.vm.building import seed
 from agent_swarm.vm.building.download import Progress, fetch
@@ -23,7 +24,6 @@ from agent_swarm.vm.guest.frames import Command
 from agent_swarm.vm.host import VmHost
 from agent_swarm.vm.images import BaseImage
 from agent_swarm.vm.layout import Layout, VmPaths
-from agent_swarm.vm.locks import file_locked
 from agent_swarm.vm.machine import DirectBoot, Egress, Machine
 from agent_swarm.vm.names import VmKind, VmRef
 from agent_swarm.vm.projects import Size
@@ -55,15 +55,21 @@ def ubuntu_urls(host: Host) -> tuple[str, str]:
     return f"{UBUNTU}/ubuntu-24.04-server-cloudimg-{kind}.img", f"{UBUNTU}/SHA256SUMS"
 
 
-def fetched(layout: Layout, url: str, *, sha256: str, progress: Progress) -> Path:
-    """The image of that address, in a file beside the images; remove it when it has been used."""
+@contextmanager
+def fetched(layout: Layout, url: str, *, sha256: str, progress: Progress) -> Iterator[Path]:
+    """The image of that address, in a file beside the images, which is gone once it has been used.
+
+    Where that fails it stays, so that it need not be fetched again. Raises VmBusy, DownloadFailed, InvalidImage.
+    """
     layout.prepare()
-    part = layout.base_images / f".download-{sha256.lower()[:16]}"
-    with file_locked(layout.root / "locks" / f"{part.name}.lock") as is_ours:
+    part = layout.base_images / f"{images.DOWNLOAD}{sha256.lower()[:16]}"
+    with images.being_made(layout, part) as is_ours:
         if not is_ours:
             raise VmBusy(f"another command fetches {url}", hint="wait until it has ended, then try again")
         fetch(url, part, sha256=sha256, progress=progress)
-    return part
+        crash_point("download.whole")
+        yield part
+        part.unlink()
 
 
 def build(
@@ -87,15 +93,12 @@ def build(
     host.layout.prepare()
     room.require_disk(host.layout.base_images, ROOM_BYTES)
     room.require_memory(size.memory_mb)
-    scratch = host.layout.base_images / f"{images.UNFINISHED}build-{os.getpid()}-{name}"
-    paths = VmPaths(scratch, scratch, scratch / "lock")
-    with ExitStack() as held:
-        held.enter_context(images.being_made(host.layout, scratch))
-        held.callback(shutil.rmtree, scratch, ignore_errors=True)
-        scratch.mkdir(mode=0o700)
+    with images.scratch(host.layout, f"build-{os.getpid()}-{name}") as scratch:
+        paths = VmPaths(scratch, scratch, scratch / "lock")
         image_tool.convert(parts[images.DISK], paths.disk, source_format=image_format)
         if size.disk_gb << 30 > image_tool.inspect(paths.disk, image_format="qcow2").virtual_bytes:
             image_tool.grow(paths.disk, size.disk_gb << 30)
+        crash_point("cloud.copied")
         token = secrets.token_hex(8)
         (scratch / "seed.iso").write_bytes(seed.disc(this_host(), token))
         _prepare(host, _machine(paths, parts, source, size), paths, token, setup, told)
@@ -125,8 +128,10 @@ def _prepare(host: VmHost, machine: Machine, paths: VmPaths, token: str, setup: 
     machine.write(paths.config)  # whoever clears up after a kill finds what to end
     told.step("the guest boots for the first time")
     running = host.provider().start(machine, paths, sockets)
+    crash_point("cloud.booted")
     try:
         with _prepared(running, paths, token) as guest:
+            crash_point("cloud.prepared")
             if setup is not None:
                 told.step(f"{setup.path} runs in the guest")
                 setup_script.run(guest, setup, told.output)
@@ -138,6 +143,7 @@ def _prepare(host: VmHost, machine: Machine, paths: VmPaths, token: str, setup: 
     finally:
         lifecycle.end(machine, paths)
         shutil.rmtree(sockets, ignore_errors=True)
+    crash_point("cloud.rested")
 
 
 def _prepared(running: RunningVm, paths: VmPaths, token: str) -> Channel:

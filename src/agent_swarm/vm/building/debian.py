@@ -6,11 +6,11 @@ Building takes root, since the files of the tree belong to it; running the VMs d
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from agent_swarm.faults import crash_point
 from agent_swarm.vm import images, room
 from agent_swarm.vm.building import initrd
 from agent_swarm.vm.errors import EngineFailed, EngineMissing, VmExists
@@ -40,9 +40,10 @@ def build(layout: Layout, *, name: str, suite: str = DEFAULT_SUITE, include: Seq
     _require_tools()
     layout.prepare()
     room.require_disk(layout.base_images, ROOM_BYTES)
-    with tempfile.TemporaryDirectory(prefix=images.UNFINISHED, dir=layout.base_images) as scratch:
-        _build(Path(scratch), suite, (*PACKAGES, *include))
-        image = images.take_in(layout, Path(scratch) / "image", name=name)
+    with images.scratch(layout, f"debian-{os.getpid()}-{name}") as scratch:
+        _build(scratch, suite, (*PACKAGES, *include))
+        crash_point("debian.packed")
+        image = images.take_in(layout, scratch / "image", name=name)
     _give_back(layout, image)
     return image
 
@@ -79,6 +80,7 @@ def _build(scratch: Path, suite: str, packages: Sequence[str]) -> None:
         raise EngineFailed(str(exc), hint="install gcc and libc6-dev") from exc
     _run("mmdebstrap", *_options(packages), f'--customize-hook=sh {_SCRIPT} "$1" {agent} {image}', suite, root)
     (image / images.INITRD).write_bytes(initrd.built(root / "bin/busybox", root / "lib/modules"))
+    crash_point("debian.filled")
     used = sum(path.lstat().st_blocks * 512 for path in root.rglob("*"))
     with (image / "disk.raw").open("wb") as file:
         file.truncate(max(_SMALLEST_DISK, 2 * used))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from agent_swarm.faults import crash_point
 from agent_swarm.vm import room
 from agent_swarm.vm.errors import DownloadFailed, InvalidImage
 
@@ -103,6 +104,7 @@ def _go_on(url: str, part: Path, have: int, progress: Progress) -> bool:
             while chunk := answer.read(_CHUNK_BYTES):
                 file.write(chunk)
                 here += len(chunk)
+                crash_point("download.torn")
                 progress(here, (have if goes_on else 0) + length if length else 0)
         return not length or here == (have if goes_on else 0) + length
 

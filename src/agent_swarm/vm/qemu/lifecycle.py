@@ -97,6 +97,12 @@ def forget(paths: VmPaths) -> None:
         path.unlink(missing_ok=True)
 
 
+def socket_folder_of(paths: VmPaths) -> Path | None:
+    """The folder in which a VM that was started has its sockets; None where it has none."""
+    endpoints = _read_endpoints(paths)
+    return endpoints.qmp.path.parent if endpoints is not None and endpoints.qmp.path is not None else None
+
+
 def wait_ended(process: ProcessIdentity, seconds: float) -> bool:
     """Wait for a process that is not our child; whether it ended in time."""
     give_up_at = time.monotonic() + seconds

@@ -15,7 +15,7 @@ def survey(layout: Layout, *, again: bool = False) -> list[dict[str, Any]]:
     found = []
     for system in (HostSystem.MACOS, HostSystem.LINUX, HostSystem.WINDOWS):
         host = Host(system, here.architecture)
-        proven = "real guests" if system in PROVEN_ON else "command lines alone"
+        proven = "real guests" if system in PROVEN_ON else "recordings alone"
         entry = {"name": host.provider, "system": system.value, "engine": "qemu", "proven": proven}
         own = _here(layout, host, again=again) if system is here.system else _elsewhere(host)
         found.append({**entry, **own})
