@@ -102,6 +102,7 @@ def test_given_a_setup_then_a_project_runs_it_where_its_image_has_not(
         (layout.root / "setup.sh").write_bytes(texts[content])
     known = setup_script.SetupScript(tmp_path, texts[built_with]).sha256 if built_with else built_with
     assert (setup_script.due_in_project(layout, known) is not None) == is_due
+    assert (layout.root / "setup.sh").read_bytes() == texts[content or "default"]  # there to be edited, in any case
 
 
 def setup(host: VmHost, text: str) -> setup_script.SetupScript:

@@ -49,12 +49,10 @@ def written_once(layout: Layout) -> SetupScript:
 def due_in_project(layout: Layout, built_with: str | None) -> SetupScript | None:
     """The script where a new project has to run it; None otherwise. `built_with` is what its base image ran.
 
-    An image that was brought ready-made ran none: there the default one, which nobody asked for, is not run.
+    It is written where there is none yet, so that it can be found and edited. An image that was brought ready-made ran
+    none: there the default one, which nobody asked for, is not run.
     """
-    path = layout.root / "setup.sh"
-    if not path.exists():
-        return None
-    script = SetupScript(path, path.read_bytes())
+    script = written_once(layout)
     is_default = script.content == DEFAULT.read_bytes()
     if script.sha256 == built_with or (built_with is None and is_default):
         return None
