@@ -70,6 +70,13 @@ class TestSteps(HarnessFixtures):
     async def test_given_an_empty_script_when_it_is_run_then_it_succeeds(self, run: RunPrompt) -> None:
         assert (await run("")).outcome == Outcome(ok=True)
 
+    @pytest.mark.parametrize(("script", "code"), [("say done", 0), ("fail no luck", 1)])
+    async def test_given_a_script_when_it_is_over_then_its_process_ends_of_its_own_accord(
+        self, run: RunPrompt, script: str, code: int
+    ) -> None:
+        [ended] = (await run(script)).transcript.of(EventKind.ENDED)
+        assert ended.data == {"exit": f"exit code {code}"}
+
     async def test_given_progress_and_usage_when_they_are_reported_then_they_are_events_with_their_numbers(
         self, run: RunPrompt
     ) -> None:

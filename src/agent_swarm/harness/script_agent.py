@@ -158,5 +158,12 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _leave(code: int) -> NoReturn:
+    """End at once: a thread that still reads the input would have the interpreter abort on its way out."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())
