@@ -12,7 +12,9 @@ from starlette.types import Receive, Scope, Send
 from tests.server.test_access import MAY_CALL
 from tests.server.world import API_KEY
 
+from agent_swarm.server.access import DASHBOARD_PATHS
 from agent_swarm.server.app import build_app
+from agent_swarm.server.dashboard import ASSETS
 from agent_swarm.server.settings import ServerSettings
 from agent_swarm.services.tokens import api_key_token
 from agent_swarm.store.batcher import BatchingStore
@@ -22,7 +24,8 @@ from agent_swarm.store.operations import PutToken
 pytestmark = pytest.mark.slow
 
 _OF_ITS_OWN = ("/docs", "/openapi.json", "/mcp")  # the last has a protocol of its own, and suites for it
-DOCUMENTED = [call for call in MAY_CALL if not any(path in call for path in _OF_ITS_OWN)]
+_DASHBOARD = {f"GET {path}" for path in (*DASHBOARD_PATHS, ASSETS)}  # a page and its files, which no program calls
+DOCUMENTED = [call for call in MAY_CALL if call not in _DASHBOARD and not any(path in call for path in _OF_ITS_OWN)]
 CASES = [
     (call, mode)
     for call in DOCUMENTED
