@@ -178,10 +178,12 @@ def test_given_nothing_that_can_be_asked_then_code_says_so(words: list[str], sai
 
 SSHD = """#!/bin/sh
 for word; do case $word in ForceCommand=*) forced=${word#ForceCommand=} ;; esac; done
+cd /home/worker
 exec su -s /bin/sh worker -c "$forced"
 """
 PREPARE = """
 mkdir -p /etc/ssh /etc/profile.d /usr/sbin
+chmod 1777 /tmp
 echo 'ssh-ed25519 AAAA of-the-guest' > /etc/ssh/ssh_host_ed25519_key.pub
 printf %s "$1" > /usr/sbin/sshd
 chmod 755 /usr/sbin/sshd
@@ -211,7 +213,12 @@ class Session:
         lines = "\n".join(commands)
         self.process.stdin.write(f"{{ {lines}\n}} 2>&1\necho '=END='\n".encode())
         self.process.stdin.flush()
-        return [line.decode().rstrip("\n") for line in iter(self.process.stdout.readline, b"=END=\n")]
+        said = []
+        for line in self.process.stdout:
+            if line == b"=END=\n":
+                return said
+            said.append(line.decode().rstrip("\n"))
+        pytest.fail(f"the session ended: {said}")
 
     def ended(self) -> tuple[int, bytes]:
         """Its exit code once its shell has ended, and what was printed as errors."""
