@@ -213,7 +213,7 @@ class Session:
         lines = "\n".join(commands)
         self.process.stdin.write(f"{{ {lines}\n}} 2>&1\necho '=END='\n".encode())
         self.process.stdin.flush()
-        said = []
+        said: list[str] = []
         for line in self.process.stdout:
             if line == b"=END=\n":
                 return said

@@ -1,6 +1,6 @@
 """The host's editor, lent to a person's SSH session: `code PATH` in the guest has it opened here.
 
-In the guest a pipe is read as long as the session's sshd runs (`guest/session.sh`), and what is written to it comes on
+In the guest a pipe is read as long as the session's sshd runs (`guest/sshd.sh`), and what is written to it comes on
 that command's standard error, each line marked: no channel, port or socket besides. Whoever is in the guest may say
 anything there, so a line is a request for one absolute path or nothing, one at a time, with a pause after each.
 """
@@ -68,8 +68,8 @@ class Way:
 
     def command(self, sshd_options: Sequence[str]) -> Command:
         """What runs in the guest in place of sshd alone."""
-        session, code = ((_SCRIPTS / name).read_text(encoding="utf-8") for name in ("session.sh", "code.sh"))
-        return Command(argv=["sh", "-c", session, "sh", self.folder, USER, code, _HOOK, *sshd_options], env={})
+        sshd, code = ((_SCRIPTS / name).read_text(encoding="utf-8") for name in ("sshd.sh", "code.sh"))
+        return Command(argv=["sh", "-c", sshd, "sh", self.folder, USER, code, _HOOK, *sshd_options], env={})
 
     @property
     def exports(self) -> str:
