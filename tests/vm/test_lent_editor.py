@@ -120,6 +120,24 @@ def test_given_a_flood_of_requests_then_one_is_carried_out_one_waits_for_the_pau
     assert pauses == [1.0, 1.0]
 
 
+def test_given_a_request_that_fails_then_the_next_one_is_carried_out_and_nothing_is_printed(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    opened, paused = threading.Event(), threading.Event()
+
+    def carry_out(request: Request) -> None:
+        if request.path == "/bad":
+            raise ValueError("no disk, perhaps")
+        opened.set()
+
+    listener = Listener(carry_out, lambda _: None, pause=lambda _: paused.set(), by_batch=False)
+    listener.take(b"\x1eeditor aB3dE6 /bad\n")
+    assert paused.wait(10)
+    listener.take(b"\x1eeditor aB3dE6 /good\n")
+    assert opened.wait(10)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_given_no_editor_on_the_host_then_the_answer_says_how_to_get_it(
     vm_host: VmHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -142,7 +142,8 @@ class Listener:
 
     def _work(self) -> None:
         while True:
-            self._carry_out(self._waiting.get())
+            with suppress(Exception):  # the terminal is the session's: whoever asked hears nothing, and that says it
+                self._carry_out(self._waiting.get())
             self._pause(PAUSE_SECONDS)
 
 

@@ -7,14 +7,14 @@
 folder=$1 user=$2 code=$3 hook=$4
 shift 4
 
-prepare() {
+prepare() ( # its own umask, not sshd's
     umask 022
-    command -v setsid && command -v mktemp && mkdir -p "${folder%/*}" && mkdir "$folder" || return
-    mkfifo -m 600 "$folder/life" "$folder/ask" && chown "$user" "$folder/ask" || return
-    printf '%s' "$code" >"$folder/code" && chmod 755 "$folder/code" || return
+    command -v setsid && command -v mktemp && mkdir -p "${folder%/*}" && mkdir "$folder" || exit
+    mkfifo -m 600 "$folder/life" "$folder/ask" && chown "$user" "$folder/ask" || exit
+    printf '%s' "$code" >"$folder/code" && chmod 755 "$folder/code" || exit
     profile=/etc/profile.d/agent-swarm-editor.sh
     [ ! -d /etc/profile.d ] || [ "$(cat "$profile")" = "$hook" ] || printf '%s\n' "$hook" >"$profile" || :
-}
+)
 
 reader=''
 if prepare >/dev/null 2>&1; then
