@@ -275,11 +275,28 @@ def session(shop: VmHost) -> Iterator[Session]:
     session.process.wait()
 
 
-def in_guest(host: VmHost, script: str) -> str:
+def in_guest(host: VmHost, script: str, way: str = "") -> list[str]:
+    """The lines that a script prints in the guest, with a session's folder as its variable."""
     out = bytearray()
     streams = inside.Streams(stdin=(), stdout=out.extend, stderr=out.extend)
-    inside.run(host, SHOP, ["sh", "-c", script], {}, streams)
-    return out.decode()
+    inside.run(host, SHOP, ["sh", "-c", script], {VARIABLE: way}, streams)
+    return out.decode().splitlines()
+
+
+GONE = 'while [ -e "$AGENT_SWARM_EDITOR" ]; do sleep 0.1; done'
+PROCESSES = 'set -- /proc/[0-9]*/cmdline; grep -ls "$AGENT_SWARM_EDITOR" "$@" | wc -l'
+OVER = "code: the session on the host that it would ask is over, or there was none: agent-swarm ssh begins one"
+
+
+def left_by_a_killed_session(host: VmHost) -> list[str]:
+    """What `code` says where a session's host was killed, its exit code, and that no process of it is left."""
+    session = Session(host)
+    (folder,) = session.said('echo "$AGENT_SWARM_EDITOR"', 'cp "$AGENT_SWARM_EDITOR/code" kept')
+    assert int(in_guest(host, PROCESSES, folder)[0]) >= 3  # the shell, the reader, the watcher
+    session.process.send_signal(signal.SIGKILL)
+    session.process.wait()
+    ended = f'until [ "$({PROCESSES})" = 0 ]; do sleep 0.1; done; echo none'
+    return in_guest(host, f"{GONE}; sh kept .; echo $?; {ended}", folder)
 
 
 @pytest.mark.slow
@@ -291,7 +308,7 @@ def test_given_a_session_when_code_is_typed_in_it_then_the_hosts_editor_opens_th
     assert session.said("sh -lc 'PATH=/bin; . /etc/profile.d/agent-swarm-editor.sh; command -v code'") == [
         f"{folder}/code"
     ]
-    assert in_guest(shop, 'command -v code; echo "<$AGENT_SWARM_EDITOR>"') == "<>\n"  # with `run` there is none
+    assert in_guest(shop, 'command -v code; echo "<$AGENT_SWARM_EDITOR>"') == ["<>"]  # with `run` there is none
     assert session.said("code .; echo $?") == [
         "code: the host is not ready for it; there, once: agent-swarm project code shop --configure",
         "1",
@@ -314,22 +331,6 @@ def test_given_a_session_when_code_is_typed_in_it_then_the_hosts_editor_opens_th
         guest.run(Command(argv=["sh", "-c", own], env={}), stdout=print, stderr=print)
     assert session.said("hash -r; command -v code") == ["/usr/local/bin/code"]  # the guest's own goes first
     assert session.ended() == (7, b"")
-    gone = f"while [ -e {folder} ]; do sleep 0.1; done; echo gone"
-    assert in_guest(shop, gone) == "gone\n"
-
-
-@pytest.mark.slow
-def test_given_a_session_that_was_killed_then_its_pipe_goes_and_what_still_runs_there_is_told(
-    shop: VmHost, session: Session, calls: Path
-) -> None:
-    (folder,) = session.said('echo "$AGENT_SWARM_EDITOR"', 'cp "$AGENT_SWARM_EDITOR/code" kept')
-    session.process.send_signal(signal.SIGKILL)
-    session.process.wait()
-    shell = folder[-8:] + "[/]"
-    left = f"while [ -e {folder} ]; do sleep 0.1; done; {VARIABLE}={folder} sh kept .; echo $?; ps | grep -c '{shell}'"
-    assert in_guest(shop, left).splitlines() == [
-        "code: the session on the host that it would ask is over, or there was none: agent-swarm ssh begins one",
-        "1",
-        "0",
-    ]
-    assert not calls.exists()
+    assert in_guest(shop, f"{GONE}; echo gone", folder) == ["gone"]
+    assert left_by_a_killed_session(shop) == [OVER, "1", "none"]
+    assert calls.read_text().splitlines()[:-1] == expected  # the last one is /etc's
