@@ -89,6 +89,10 @@ OTHER: tuple[tuple[str, tuple[tuple[tuple[str, ...], str], ...]], ...] = (
                 ("AGENT_SWARM_GIT_USERNAME", "AGENT_SWARM_GIT_PASSWORD"),
                 "set for `git` alone: credentials of a repository reach it this way and stand on no command line",
             ),
+            (
+                ("AGENT_SWARM_EDITOR",),
+                "in SSH sessions of VMs: the folder of what `code` asks the host by; set by the session",
+            ),
             (("TEST_POSTGRES_URL",), "for tests: a PostgreSQL server to use instead of starting one"),
         ),
     ),

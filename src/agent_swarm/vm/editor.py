@@ -13,6 +13,11 @@ from agent_swarm.vm.names import VmRef
 from agent_swarm.vm.ssh import options_of
 
 
+def user_config() -> Path:
+    """The ssh configuration that VS Code reads, which need not exist."""
+    return Path.home() / ".ssh/config"
+
+
 def command(host: VmHost, ref: VmRef, path: str, *, config: Path, configure: bool) -> list[str]:
     """The command that opens VS Code in the VM, started where it does not run.
 

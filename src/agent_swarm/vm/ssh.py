@@ -32,6 +32,7 @@ test -e "$1.pub" || ssh-keygen -q -N "" -t ed25519 -f "$1" < /dev/null > /dev/nu
 cat "$1.pub"
 """
 VARIABLE_PREFIX: Final = "VM_VARIABLE_"
+LEND_EDITOR: Final = "--lend-editor"
 
 # Run in the guest as its user; the key is its argument. What other keys there are stays.
 _LET_IN: Final = """
@@ -75,16 +76,20 @@ def login(
     forward_agent: bool,
     command: Sequence[str] = (),
     variables: Mapping[str, str] | None = None,
+    lends_editor: bool = False,
 ) -> Login:
-    """How to log in to the VM, started where it does not run. Raises EngineMissing, GuestRefused."""
+    """How to log in to the VM, started where it does not run. Raises EngineMissing, GuestRefused.
+
+    Where it `lends_editor`, `code` in the session opens this host's.
+    """
     given = {**way_out_of(host, ref), **(variables or {})}
-    options = options_of(host, ref, variables=sorted(given))
+    options = options_of(host, ref, variables=sorted(given), lends_editor=lends_editor)
     agent = "-A" if forward_agent else "-a"
     environment = {**os.environ, **{VARIABLE_PREFIX + name: value for name, value in given.items()}}
     return Login([*options.words, agent, "--", options.alias, *command], environment)
 
 
-def options_of(host: VmHost, ref: VmRef, *, variables: Sequence[str] = ()) -> Options:
+def options_of(host: VmHost, ref: VmRef, *, variables: Sequence[str] = (), lends_editor: bool = False) -> Options:
     """What ssh has to know to log in to the VM, which is started where it does not run."""
     program = shutil.which("ssh")
     if program is None or shutil.which("ssh-keygen") is None:
@@ -101,7 +106,7 @@ def options_of(host: VmHost, ref: VmRef, *, variables: Sequence[str] = ()) -> Op
     settings = {
         "User": USER,
         "IdentityFile": _quoted(key),
-        "ProxyCommand": _proxy_command(host, row.ref, variables),
+        "ProxyCommand": _proxy_command(host, row.ref, [LEND_EDITOR, *variables] if lends_editor else variables),
         "HostKeyAlias": row.ref.vm_id,
         "UserKnownHostsFile": _quoted(known_hosts),
         "GlobalKnownHostsFile": "none",
@@ -146,9 +151,9 @@ def _key_pair(host: VmHost, project: VmRef) -> Path:
     return key
 
 
-def _proxy_command(host: VmHost, ref: VmRef, variables: Sequence[str]) -> str:
+def _proxy_command(host: VmHost, ref: VmRef, more: Sequence[str]) -> str:
     """ssh gives it to a shell, and reads percent signs as its own. Of variables it has the names alone."""
-    words = [sys.executable, "-m", "agent_swarm.vm.bridge", str(host.layout.root), ref.vm_id, *variables]
+    words = [sys.executable, "-m", "agent_swarm.vm.bridge", str(host.layout.root), ref.vm_id, *more]
     return (subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)).replace("%", "%%")
 
 

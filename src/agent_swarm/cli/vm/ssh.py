@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import click
 
@@ -30,6 +30,8 @@ def ssh(*, task: str, command: tuple[str, ...], as_json: bool) -> int:
 
     Your SSH agent is forwarded, so that git in the VM can use your keys; leave no session open in a VM that you do not
     trust. The VM is started where it does not run, and its image has to have sshd. The exit code is ssh's.
+
+    In such a session `code PATH` opens VS Code here, connected with the VM, as `agent-swarm code` does.
 
     \b
     Examples:
@@ -88,11 +90,10 @@ def code_in_project(*, name: str, path: str, configure: bool, as_json: bool) -> 
 
 
 def _open(ref: VmRef, path: str, *, configure: bool, as_json: bool) -> int:
-    from agent_swarm.vm.editor import command
+    from agent_swarm.vm.editor import command, user_config
 
-    config = Path.home() / ".ssh/config"
     place = str(PurePosixPath(_HOME, path))  # without a slash at its beginning it starts at worker's home
-    arguments = command(vm_host(), ref, place, config=config, configure=configure)
+    arguments = command(vm_host(), ref, place, config=user_config(), configure=configure)
     done = subprocess.run(arguments, check=False)
     if as_json:
         print_json({"command": arguments, "exitCode": done.returncode})
@@ -106,7 +107,8 @@ def _log_in(ref: VmRef, command: tuple[str, ...], *, as_json: bool) -> int:
     if as_json and not command:
         raise CommandFailed("--json takes a command to run", hint="see: agent-swarm ssh --help")
     host = vm_host()
-    found = login(host, ref, forward_agent=True, command=command, variables=variables_for(host, ref))
+    variables = variables_for(host, ref)
+    found = login(host, ref, forward_agent=True, command=command, variables=variables, lends_editor=not as_json)
     hint = agent_hint()
     if as_json:
         done = subprocess.run(found.command, env=found.environment, capture_output=True, check=False)
