@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 from agent_swarm.testing.faults.carrying_out import Report, carry_out
@@ -14,27 +14,35 @@ _TOGETHER = 20  # audited by one process
 
 
 async def carry_out_all(
-    schedules: Sequence[Schedule], nursery: Nursery, folder: Path, *, at_once: int
+    schedules: Iterable[Schedule], nursery: Nursery, folder: Path, *, at_once: int
 ) -> AsyncIterator[Report]:
-    """How each went, with what the audit found. What left nothing wrong leaves no files."""
+    """How each went, with what the audit found. What left nothing wrong leaves no files.
+
+    A schedule is asked for when there is somebody to carry it out; those that are under way are waited for.
+    """
     template = await new_server_folder(nursery, folder / "template")
     left = iter(schedules)
-    done: asyncio.Queue[Report] = asyncio.Queue()
+    done: asyncio.Queue[Report | None] = asyncio.Queue()
 
     async def one_after_the_other() -> None:
         for schedule in left:
             await done.put(await carry_out(schedule, nursery, folder / str(schedule.seed), template))
 
+    async def all_of_them() -> None:
+        await asyncio.gather(*(one_after_the_other() for _ in range(at_once)))
+        await done.put(None)
+
     async with asyncio.TaskGroup() as group:
-        for _ in range(at_once):
-            group.create_task(one_after_the_other())
+        group.create_task(all_of_them())
         unaudited: list[Report] = []
-        for number in range(1, len(schedules) + 1):
-            unaudited.append(await done.get())
-            if len(unaudited) == _TOGETHER or number == len(schedules):
-                for report in await _audited(unaudited, nursery, folder):
-                    yield report
+        while (report := await done.get()) is not None:
+            unaudited.append(report)
+            if len(unaudited) == _TOGETHER:
+                for audited in await _audited(unaudited, nursery, folder):
+                    yield audited
                 unaudited = []
+        for audited in await _audited(unaudited, nursery, folder) if unaudited else ():
+            yield audited
 
 
 async def _audited(reports: list[Report], nursery: Nursery, folder: Path) -> list[Report]:
