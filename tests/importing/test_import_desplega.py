@@ -10,6 +10,7 @@ import pytest
 from tests.importing.conftest import Home
 from tests.importing.foreign_swarm import CODER, KEY, LEAD, REPO, DesplegaSwarm, a_swarm, id_of, sealed
 
+from agent_swarm.domain.budgets import RootCaps
 from agent_swarm.domain.errors import AlreadyExists, SwarmError
 from agent_swarm.domain.matching import AgentRole
 from agent_swarm.domain.tasks import TaskStatus
@@ -143,8 +144,8 @@ def test_given_a_killed_servers_source_when_it_is_imported_then_what_is_in_its_l
 def test_given_a_refusal_in_the_middle_when_it_is_written_then_nothing_is(
     home: Home, swarm: DesplegaSwarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def with_a_conflict(foreign: Foreign, queries: Queries, *, now: int) -> Plan:
-        plan = planned(foreign, queries, now=now)
+    def with_a_conflict(foreign: Foreign, queries: Queries, *, now: int, caps: RootCaps) -> Plan:
+        plan = planned(foreign, queries, now=now, caps=caps)
         other = ProjectRecord(id=id_of(99), name="shop", repo_url="https://elsewhere.example/shop")
         plan.operations.append(CreateProject(project=other, actor="operator"))
         return plan

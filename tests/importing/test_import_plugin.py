@@ -7,13 +7,13 @@ import pytest
 from tests.importing.conftest import Home
 from tests.importing.foreign_swarm import write_folders
 
+from agent_swarm.domain.budgets import NO_CAPS, RootCaps
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.importing.carrying_out import import_into
 from agent_swarm.importing.foreign import UnreadableSource, our_id
 from agent_swarm.importing.plugin.folders import read_folders
 from agent_swarm.importing.plugin.records import understood
 from agent_swarm.importing.report import Outcome
-from agent_swarm.services.task_budgets import NO_CAPS, RootCaps
 from agent_swarm.store.families.budgets import BUDGETS
 
 pytestmark = pytest.mark.slow  # each makes two databases

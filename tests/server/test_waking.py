@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from tests.server.world import Claim, RegisteredAgent, World, opened
 
+from agent_swarm.domain.budgets import NO_CAPS
 from agent_swarm.server.waking import Waking
-from agent_swarm.services.task_budgets import NO_CAPS
 from agent_swarm.store.families.mailing import NoteDelivery
 
 pytestmark = pytest.mark.anyio

@@ -86,6 +86,24 @@ EXPECTED = Amount(DOLLAR // 2, 200_000)  # of one attempt, where nobody says so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RootCaps:
+    """What a root task without a budget of its own may use with all that is filed below it; None: not capped."""
+
+    micros: int | None = None
+    tokens: int | None = None
+    attempts: int | None = None
+    at_once: int | None = None
+
+    @property
+    def is_nothing(self) -> bool:
+        """Nothing is capped."""
+        return all(cap is None for cap in (self.micros, self.tokens, self.attempts, self.at_once))
+
+
+NO_CAPS = RootCaps()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """A cap and where it stands. `cap_*` None: not capped; `extra_*` is what a person has added for this period.
 
@@ -437,6 +455,11 @@ def words_of(budget: Budget) -> str:
     spent = " and ".join(parts) + (" a day" if parts and budget.period is BudgetPeriod.DAY else "")
     places = "" if budget.cap_at_once is None else f"{budget.cap_at_once:,} at once"
     return ", ".join(part for part in (spent, places) if part)
+
+
+def micros_of(usd: float | None) -> int | None:
+    """Dollars as they are kept, at least a millionth."""
+    return None if usd is None else max(1, round(usd * DOLLAR))
 
 
 def dollars(micros: int) -> str:

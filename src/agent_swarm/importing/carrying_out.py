@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+from agent_swarm.domain.budgets import NO_CAPS, RootCaps
 from agent_swarm.domain.errors import Conflict
 from agent_swarm.importing.backup import write_backup
 from agent_swarm.importing.entries import EntryStore, plan_entries
@@ -18,7 +19,6 @@ from agent_swarm.importing.foreign import Foreign, ForeignEntry
 from agent_swarm.importing.plan import Plan
 from agent_swarm.importing.planning import planned
 from agent_swarm.importing.report import Outcome, outcome, write_report
-from agent_swarm.services.task_budgets import NO_CAPS, RootCaps
 from agent_swarm.store.address import DatabaseAddress, PostgresAddress, SqliteAddress
 from agent_swarm.store.base import Queries
 from agent_swarm.store.memory import MemoryEngine

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from agent_swarm.domain.budgets import NO_CAPS, RootCaps
 from agent_swarm.domain.dependencies import in_creation_order
 from agent_swarm.domain.errors import InvalidInput
 from agent_swarm.domain.ids import normalize_id
@@ -19,7 +20,7 @@ from agent_swarm.importing.schedules import plan_schedules
 from agent_swarm.protocol import limits
 from agent_swarm.services.harnesses import HARNESSES
 from agent_swarm.services.projects import repository_address
-from agent_swarm.services.task_budgets import NO_CAPS, RootCaps, root_budgets
+from agent_swarm.services.task_budgets import root_budgets
 from agent_swarm.store.base import Queries
 from agent_swarm.store.operations import CreateProject, CreateTasks, IntroduceAgent, NewTask
 from agent_swarm.store.records import AgentRecord, Edge, ProjectRecord, TaskSpec

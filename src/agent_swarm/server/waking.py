@@ -7,11 +7,11 @@ task. What is heard in between only has the next look come sooner.
 from contextlib import suppress
 from functools import partial
 
+from agent_swarm.domain.budgets import RootCaps
 from agent_swarm.domain.errors import Busy, ShuttingDown
 from agent_swarm.protocol.limits import SWEEP_SECONDS
 from agent_swarm.server.service import ListeningService
 from agent_swarm.services import waking
-from agent_swarm.services.task_budgets import RootCaps
 from agent_swarm.store.base import Committed, Store
 
 NEWS = frozenset(

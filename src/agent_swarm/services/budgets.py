@@ -5,14 +5,13 @@ from dataclasses import fields, replace
 from typing import Any
 
 from agent_swarm.domain import budgets as rules
-from agent_swarm.domain.budgets import DOLLAR, Budget, BudgetAction, BudgetPeriod, BudgetScope, BudgetStand
+from agent_swarm.domain.budgets import DOLLAR, Budget, BudgetAction, BudgetPeriod, BudgetScope, BudgetStand, micros_of
 from agent_swarm.domain.errors import InvalidInput, UnknownReference
 from agent_swarm.domain.ids import new_id, normalize_id
 from agent_swarm.domain.time import to_wire
 from agent_swarm.protocol import rest_budgets as shapes
 from agent_swarm.services import cursors
 from agent_swarm.services.agents import require_agent
-from agent_swarm.services.task_budgets import micros_of
 from agent_swarm.services.tokens import Identity
 from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.families.budgets import BUDGET_TARGETS, BUDGETS, unknown_budget

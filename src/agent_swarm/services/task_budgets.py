@@ -1,33 +1,14 @@
 """The budgets that tasks are filed with: what their filer says, else what the server says for root tasks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from agent_swarm.domain import budgets as rules
-from agent_swarm.domain.budgets import DOLLAR, Budget, BudgetScope
+from agent_swarm.domain.budgets import Budget, BudgetScope, RootCaps, micros_of
 from agent_swarm.domain.errors import InvalidInput
 from agent_swarm.domain.ids import new_id
 from agent_swarm.protocol import rest
 from agent_swarm.store.base import Queries
 from agent_swarm.store.families.budgets import BUDGET_TARGETS, BUDGETS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RootCaps:
-    """What a root task without a budget of its own may use with all that is filed below it; None: not capped."""
-
-    micros: int | None = None
-    tokens: int | None = None
-    attempts: int | None = None
-    at_once: int | None = None
-
-    @property
-    def is_nothing(self) -> bool:
-        """Nothing is capped."""
-        return all(cap is None for cap in (self.micros, self.tokens, self.attempts, self.at_once))
-
-
-NO_CAPS = RootCaps()
 
 
 def root_budgets(task_id: str, caps: RootCaps) -> tuple[Budget, ...]:
@@ -104,11 +85,6 @@ def budgets_for_another(budgets: Sequence[Budget], task_id: str) -> tuple[Budget
         )
         for one in budgets
     )
-
-
-def micros_of(usd: float | None) -> int | None:
-    """Dollars as they are kept, at least a millionth."""
-    return None if usd is None else max(1, round(usd * DOLLAR))
 
 
 def _name(scope: BudgetScope, task_id: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent_swarm.domain.agent_tree import AgentCaps
-from agent_swarm.domain.budgets import Budget
+from agent_swarm.domain.budgets import NO_CAPS, Budget, RootCaps
 from agent_swarm.domain.caps import Caps
 from agent_swarm.domain.dependencies import OnFailure, in_creation_order
 from agent_swarm.domain.errors import Denied, IllegalTransition, InvalidInput, TooLarge, UnknownReference, UnknownTask
@@ -25,8 +25,6 @@ from agent_swarm.services import result_schemas, trigger_input
 from agent_swarm.services.harnesses import capability_of
 from agent_swarm.services.permissions import profile_of
 from agent_swarm.services.task_budgets import (
-    NO_CAPS,
-    RootCaps,
     budgets_for_another,
     budgets_of_task,
     own_budgets,

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from agent_swarm.domain.budgets import RootCaps
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.protocol.limits import TITLE_CHARS
-from agent_swarm.services.task_budgets import RootCaps, root_budgets
+from agent_swarm.services.task_budgets import root_budgets
 from agent_swarm.store.base import Queries
 from agent_swarm.store.events import SYSTEM
 from agent_swarm.store.families.mail import CALLS, TRAY, TRAYS, Call

@@ -7,6 +7,7 @@ they begin: only then it is known what those before them have come to.
 from collections.abc import Mapping
 from typing import Any
 
+from agent_swarm.domain.budgets import RootCaps
 from agent_swarm.domain.dependencies import in_creation_order
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.ids import new_id
@@ -16,7 +17,7 @@ from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol import limits
 from agent_swarm.protocol.rest import BatchTaskInput
 from agent_swarm.services import tasks
-from agent_swarm.services.task_budgets import RootCaps, root_budgets
+from agent_swarm.services.task_budgets import root_budgets
 from agent_swarm.services.tasks import Rules
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.base import Queries

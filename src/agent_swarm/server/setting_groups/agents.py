@@ -7,11 +7,10 @@ from agent_swarm import config
 from agent_swarm.config import setting
 from agent_swarm.domain.agent_tree import CHILDREN_SETTING, DEPTH_SETTING, AgentCaps
 from agent_swarm.domain.approvals import EXPIRY_SECONDS, MAX_EXPIRY_SECONDS
-from agent_swarm.domain.budgets import DOLLAR, EXPECTED, Amount
+from agent_swarm.domain.budgets import DOLLAR, EXPECTED, Amount, RootCaps, micros_of
 from agent_swarm.domain.caps import Cap, Caps
 from agent_swarm.domain.messages import HOPS
 from agent_swarm.server.setting_groups.texts import amount, approval_seconds, cap, count
-from agent_swarm.services.task_budgets import RootCaps, micros_of
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: classes of several settings are joined

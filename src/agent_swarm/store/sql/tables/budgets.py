@@ -15,8 +15,6 @@ budget = sa.Table(
     sa.Column("time_zone", sa.Text, nullable=False),
     sa.Column("cap_micros", sa.BigInteger),
     sa.Column("cap_tokens", sa.BigInteger),
-    sa.Column("cap_attempts", sa.BigInteger),
-    sa.Column("cap_at_once", sa.BigInteger),
     sa.Column("estimate_micros", sa.BigInteger),
     sa.Column("estimate_tokens", sa.BigInteger),
     sa.Column("action", sa.String(8), nullable=False),
@@ -31,9 +29,6 @@ budget = sa.Table(
     sa.Column("reserved_tokens", sa.BigInteger, nullable=False),
     sa.Column("extra_micros", sa.BigInteger, nullable=False),
     sa.Column("extra_tokens", sa.BigInteger, nullable=False),
-    sa.Column("attempts", sa.BigInteger, nullable=False, server_default="0"),
-    sa.Column("extra_attempts", sa.BigInteger, nullable=False, server_default="0"),
-    sa.Column("under_way", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("stand", sa.String(8), nullable=False),
     sa.Column("refused", sa.BigInteger, nullable=False),
     instant("shut_at"),
@@ -43,6 +38,11 @@ budget = sa.Table(
     instant("let_go_at", nullable=False),
     instant("reached_at"),
     sa.Column("approval_id", ID, nullable=False),
+    sa.Column("cap_attempts", sa.BigInteger),
+    sa.Column("cap_at_once", sa.BigInteger),
+    sa.Column("attempts", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("extra_attempts", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("under_way", sa.BigInteger, nullable=False, server_default="0"),
     postgresql_with=ROOM,  # every claim and every usage changes it, and no index
 )
 
