@@ -1,7 +1,6 @@
 """Compiled statements, run by the driver's cursor: what goes in comes out, as through SQLAlchemy itself."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,23 +23,25 @@ TEXTS = [
 BIGGEST = {sa.SmallInteger: 2**15 - 1, sa.Integer: 2**31 - 1, sa.BigInteger: 2**63 - 1}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
+    """A database with all tables, made once; each test leaves them empty."""
     if request.param == "sqlite":
-        engine = sa.create_engine(f"sqlite:///{tmp_path / 'driver.sqlite'}")
+        engine = sa.create_engine(f"sqlite:///{tmp_path_factory.mktemp('driver') / 'driver.sqlite'}")
+        tables.metadata.create_all(engine)
         yield engine
         engine.dispose()
         return
     with postgres.database(request.getfixturevalue("postgres_server")) as url:
         engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), paramstyle="format")
+        tables.metadata.create_all(engine)
         yield engine
         engine.dispose()
 
 
 @pytest.fixture
 def driver(engine: sa.Engine) -> Iterator[Driver]:
-    """A transaction on a database with all tables."""
-    tables.metadata.create_all(engine)
+    """A transaction that is taken back."""
     connection = engine.raw_connection()
     yield Driver(connection, Statements(engine.dialect))
     connection.rollback()
@@ -85,7 +86,6 @@ def test_given_values_of_every_column_when_rows_are_written_together_then_they_a
 def test_given_rows_of_the_driver_when_sqlalchemy_reads_them_then_it_sees_the_same(
     table: sa.Table, engine: sa.Engine
 ) -> None:
-    tables.metadata.create_all(engine)
     rows, connection = samples(table), engine.raw_connection()
     driver = Driver(connection, Statements(engine.dialect))
     for row in rows[:2]:
@@ -95,7 +95,10 @@ def test_given_rows_of_the_driver_when_sqlalchemy_reads_them_then_it_sees_the_sa
     connection.commit()
     connection.close()
     with engine.connect() as reading:
-        assert [dict(row._mapping) for row in reading.execute(in_order(table))] == ours
+        found = [dict(row._mapping) for row in reading.execute(in_order(table))]
+    with engine.begin() as emptying:
+        emptying.execute(sa.delete(table))
+    assert found == ours
 
 
 def test_given_an_update_of_every_column_when_it_runs_for_many_rows_then_each_gets_its_own_values(
