@@ -106,8 +106,8 @@ GUARDS = (
     Guard(
         "variables are named in arguments, not told",
         SSH,
-        "variables=sorted(given))",
-        'variables=sorted(f"{name}={value}" for name, value in given.items()))',
+        "variables=sorted(given), lends",
+        'variables=sorted(f"{name}={value}" for name, value in given.items()), lends',
         (_SECRET,),
     ),
     Guard(
