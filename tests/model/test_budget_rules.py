@@ -50,16 +50,35 @@ def hold_for_nobody(engine: MemoryEngine) -> None:
     engine.kept(RESERVATIONS)[key] = replace(one, number=7)
 
 
+def make_with(engine: MemoryEngine, **caps: int) -> None:
+    """Tell that the budget was made with other caps than it was."""
+    place = next(n for n, event in enumerate(engine.history) if event.type == "budget.created")
+    made = engine.history[place]
+    engine.history[place] = replace(made, data={**made.data, **caps})
+
+
 def begin_too_many(engine: MemoryEngine) -> None:
-    change(engine, cap_attempts=2)
+    make_with(engine, capAttempts=2)
 
 
 def begin_too_many_at_once(engine: MemoryEngine) -> None:
-    change(engine, cap_at_once=1)
+    make_with(engine, capAtOnce=1)
 
 
 def test_given_a_true_store_when_it_is_checked_then_nothing_is_found(engine: MemoryEngine) -> None:
     assert engine.read(audit) == []
+
+
+def test_given_a_budget_that_people_made_smaller_when_it_is_checked_then_what_began_before_is_no_fault() -> None:
+    swarm = Driver(MemoryEngine())
+    agent_id = swarm.register()
+    made = Budget(id=new_id(), name="b", scope=BudgetScope.ALL, cap_attempts=3, cap_at_once=3)
+    swarm.do(ops.CreateBudget(budget=made, actor="tester"))
+    for _ in range(3):
+        swarm.file()
+        swarm.take(agent_id)
+    swarm.do(ops.ChangeBudget(budget_id=made.id, values={"cap_attempts": 1, "cap_at_once": 1}, actor="tester"))
+    assert swarm.engine.read(audit) == []
 
 
 @pytest.mark.parametrize(
@@ -76,4 +95,5 @@ def test_given_a_false_store_when_it_is_checked_then_the_broken_rule_is_named(
     engine: MemoryEngine, rule: str, plant: Callable[[MemoryEngine], None]
 ) -> None:
     plant(engine)
-    assert [found.rule for found in engine.read(audit)] == [rule]
+    assert [found for found, _ in engine.read(lambda queries: list(budget_rules.broken(queries)))] == [rule]
+    assert rule in [found.rule for found in engine.read(audit)]

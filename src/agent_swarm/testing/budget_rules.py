@@ -24,10 +24,12 @@ _PAGE = 1_000
 
 @dataclass(slots=True)
 class _Watched:
-    """A budget as the events tell of it, from its first one on."""
+    """A budget as the events tell of it, from its first one on; its caps are those that it was made with."""
 
-    budget: Budget
+    budget_id: str
     places: frozenset[str]
+    cap_attempts: int | None
+    cap_at_once: int | None
     begun: int = 0
     under_way: set[str] = field(default_factory=set)  # tasks
 
@@ -58,7 +60,7 @@ def _of_holdings(budget: Budget, held: Sequence[Reservation]) -> Iterator[tuple[
 
 def _of_events(queries: Queries, budgets: Sequence[Budget]) -> Iterator[tuple[str, str]]:
     """What began, for as long as nobody has changed the budget and its first period lasts."""
-    known = {one.id: _Watched(one, frozenset(places_of(queries, one))) for one in budgets}
+    known = {one.id: frozenset(places_of(queries, one)) for one in budgets}
     watched: dict[str, _Watched] = {}
     tasks: dict[str, TaskRecord] = {}
     last = 0
@@ -68,7 +70,12 @@ def _of_events(queries: Queries, budgets: Sequence[Budget]) -> Iterator[tuple[st
         tasks.update((task.spec.id, task) for task in queries.tasks(sorted(named)))
         for event in page:
             if event.type == "budget.created" and event.subject_id in known:
-                watched[event.subject_id] = known[event.subject_id]
+                watched[event.subject_id] = _Watched(
+                    event.subject_id,
+                    known[event.subject_id],
+                    cap_attempts=event.data.get("capAttempts"),
+                    cap_at_once=event.data.get("capAtOnce"),
+                )
             elif event.type in ("budget.changed", "budget.renewed"):
                 watched.pop(event.subject_id, None)
             elif event.task_id in tasks:
@@ -83,10 +90,10 @@ def _told(one: _Watched, event: Event, task: TaskRecord) -> Iterator[tuple[str, 
         return
     one.begun += 1
     one.under_way.add(task.spec.id)
-    if one.budget.cap_attempts is not None and one.begun > one.budget.cap_attempts:
-        yield BEGUN, f"event {event.seq}: attempt {one.begun} in budget {one.budget.id}"
-    if one.budget.cap_at_once is not None and len(one.under_way) > one.budget.cap_at_once:
-        yield AT_ONCE, f"event {event.seq}: {len(one.under_way)} at once in budget {one.budget.id}"
+    if one.cap_attempts is not None and one.begun > one.cap_attempts:
+        yield BEGUN, f"event {event.seq}: attempt {one.begun} in budget {one.budget_id}"
+    if one.cap_at_once is not None and len(one.under_way) > one.cap_at_once:
+        yield AT_ONCE, f"event {event.seq}: {len(one.under_way)} at once in budget {one.budget_id}"
 
 
 def _targets(task: TaskRecord, agent_id: str) -> tuple[str, ...]:
