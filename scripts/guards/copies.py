@@ -4,9 +4,11 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from scripts.guards.guard import Guard
-from scripts.guards.trial import run
+from scripts.guards.trial import Change, TrialDiedError, Trials
 
 _PARTS = ("src", "tests", "scripts", "docs", "pyproject.toml", "README.md")
 _ALL_PASSED, _SOME_FAILED = 0, 1  # exit codes of pytest
@@ -29,11 +31,23 @@ class Copy:
                 shutil.copytree(root / part, folder / part, ignore=leave_out)
             elif (root / part).exists():
                 shutil.copy(root / part, folder / part)
+        self._trials = Trials(folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._trials.__exit__(kind, value, traceback)
 
     def try_without(self, guard: Guard) -> str:
         """Take the guard out and run its tests: `killed`, `survived`, or why neither can be said."""
-        with self._without(guard):
-            code = self._pytest(guard.tests, are_slow=guard.is_slow)
+        with self._without(guard) as change:
+            try:
+                code = self._pytest(guard.tests, are_slow=guard.is_slow, change=change)
+            except TrialDiedError as exc:
+                return str(exc)
         return {_ALL_PASSED: "survived", _SOME_FAILED: "killed"}.get(code, f"pytest ended with {code}")
 
     def failure(self, guards: Sequence[Guard]) -> str:
@@ -46,15 +60,16 @@ class Copy:
         return ""
 
     @contextmanager
-    def _without(self, guard: Guard) -> Iterator[None]:
-        path = self._folder / guard.path
+    def _without(self, guard: Guard) -> Iterator[Change]:
+        path = self._folder.resolve() / guard.path
         whole = path.read_text(encoding="utf-8")
         found = whole.count(guard.source)
         if found != 1:
             raise SourceNotFoundError(f"its source is {found} times in {guard.path}; adapt scripts/guards/table.py")
         try:
-            self._write(path, whole.replace(guard.source, guard.mutant))
-            yield
+            change = Change(str(path), before=whole, after=whole.replace(guard.source, guard.mutant))
+            self._write(path, change.after)
+            yield change
         finally:
             self._write(path, whole)
 
@@ -65,8 +80,14 @@ class Copy:
             compiled.unlink()
 
     def _pytest(
-        self, tests: Sequence[str], *, are_slow: bool, seconds: float = _SECONDS, says: Path | None = None
+        self,
+        tests: Sequence[str],
+        *,
+        are_slow: bool,
+        seconds: float = _SECONDS,
+        says: Path | None = None,
+        change: Change | None = None,
     ) -> int:
         chosen = () if are_slow else ("-m", "not slow")
-        code = run(self._folder, (*chosen, *tests), seconds=seconds, says=says)
+        code = self._trials.run((*chosen, *tests), seconds=seconds, says=says, change=change)
         return _SOME_FAILED if code is None else code  # a mutant that hangs is noticed, too

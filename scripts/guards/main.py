@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -35,9 +36,10 @@ def main(arguments: Sequence[str], root: Path, *, are_known_to_pass: bool = Fals
 
 def _try_all(chosen: Sequence[Guard], root: Path, folder: Path, *, are_known_to_pass: bool) -> list[tuple[str, float]]:
     copies: SimpleQueue[Copy] = SimpleQueue()
-    for number in range(SIDE_BY_SIDE):
-        copies.put(Copy(root, folder / str(number)))
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+    with ExitStack() as stack:
+        for number in range(SIDE_BY_SIDE):
+            copies.put(stack.enter_context(Copy(root, folder / str(number))))
+        pool = stack.enter_context(ThreadPoolExecutor(SIDE_BY_SIDE))
         standing = () if are_known_to_pass else chosen
         stands = pool.submit(_borrow, copies, lambda copy: copy.failure(standing))
         tried = list(pool.map(lambda guard: _borrow(copies, lambda copy: _try(copy, guard)), chosen))

@@ -37,5 +37,5 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database
     if request.param == "sqlite":
         yield SqliteAddress(tmp_path / "swarm.sqlite")
     else:
-        with postgres.database(request.getfixturevalue("postgres_server")) as url:
+        with postgres.database_with_tables(request.getfixturevalue("postgres_server")) as url:
             yield parse(url)

@@ -65,7 +65,7 @@ async def test_given_two_servers_on_one_database_when_both_sign_then_there_is_on
     from agent_swarm.store.address import parse
     from agent_swarm.testing import postgres
 
-    with postgres.database(postgres_server) as url:
+    with postgres.database_with_tables(postgres_server) as url:
         ada, bob = tmp_path / "ada", tmp_path / "bob"
         KeyFile(ada / "audit-key").load()
         bob.mkdir()
@@ -91,7 +91,7 @@ async def test_given_a_server_with_another_key_when_it_is_to_sign_then_it_only_f
 ) -> None:
     from agent_swarm.testing import postgres
 
-    with postgres.database(postgres_server) as url:
+    with postgres.database_with_tables(postgres_server) as url:
         async with open_store(url) as one, open_store(url) as two:
             ada, bob = notary_of(one, tmp_path / "ada"), notary_of(two, tmp_path / "bob")
             await ada.open()

@@ -67,7 +67,7 @@ def test_given_a_sqlite_file_when_somebody_tampers_with_it_then_the_check_says_w
 def test_given_a_postgresql_database_when_somebody_tampers_with_it_then_the_check_says_where(
     postgres_server: str, tmp_path: Path
 ) -> None:
-    with postgres.database(postgres_server) as url:
+    with postgres.database_with_tables(postgres_server) as url:
         address = parse(url)
         history.with_notary(address, tmp_path, history.grow)
         state = history.read_state(address)

@@ -27,7 +27,7 @@ def postgres_server() -> Iterator[str]:
 
 @pytest.fixture
 def url(postgres_server: str) -> Iterator[str]:
-    with postgres.database(postgres_server) as url:
+    with postgres.database_with_tables(postgres_server) as url:
         yield url
 
 
@@ -46,7 +46,7 @@ async def listening(url: str, node: str) -> Ear[PostgresBus]:
 async def test_given_two_databases_on_one_server_then_their_nodes_do_not_hear_each_other(
     url: str, postgres_server: str
 ) -> None:
-    with postgres.database(postgres_server) as another:
+    with postgres.database_with_tables(postgres_server) as another:
         one, two, stranger = await listening(url, "one"), await listening(url, "two"), await listening(another, "x")
 
         stranger.bus.publish(committed("x", 1))

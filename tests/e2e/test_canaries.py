@@ -147,7 +147,7 @@ def test_given_several_servers_when_an_agent_prints_secrets_in_every_way_then_th
     key = new_key().text
     with ExitStack() as stack:
         server = stack.enter_context(postgres.server())
-        url = stack.enter_context(postgres.database(server))
+        url = stack.enter_context(postgres.database_with_tables(server))
         nodes = stack.enter_context(nats.nodes(1)) if with_nats else None
         fleet = RealFleet(
             tmp_path / "fleet",

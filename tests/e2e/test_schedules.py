@@ -20,7 +20,7 @@ SCHEDULES, WITHIN_SECONDS, SEED = 80, 12, 20_261_127
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[RealFleet]:
-    with postgres.server() as server, postgres.database(server) as url:
+    with postgres.server() as server, postgres.database_with_tables(server) as url:
         fleet = RealFleet(tmp_path / "fleet", url, servers=2, chance=random.Random(SEED))
         try:
             yield fleet

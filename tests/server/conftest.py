@@ -33,7 +33,7 @@ async def world_on_every_store(
 ) -> AsyncIterator[worlds.World]:
     """A server on the store in memory, on SQLite, and on PostgreSQL."""
     if request.param == "postgresql":
-        with postgres.database(request.getfixturevalue("one_postgres_server")) as url:
+        with postgres.database_with_tables(request.getfixturevalue("one_postgres_server")) as url:
             async with worlds.opened(tmp_path, address=url) as world:
                 yield world
         return

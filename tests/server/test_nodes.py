@@ -113,7 +113,7 @@ def postgres_server() -> Iterator[str]:
 
 @pytest.fixture
 def settings(postgres_server: str, tmp_path: Path) -> Iterator[ServerSettings]:
-    with postgres.database(postgres_server) as url:
+    with postgres.database_with_tables(postgres_server) as url:
         yield ServerSettings(
             data_dir=tmp_path, api_key=API_KEY, database_url=url, transcripts_dir=tmp_path / "transcripts"
         )

@@ -36,7 +36,7 @@ async def two(
     monkeypatch.setattr(sweep_module, "SWEEP_SECONDS", NEVER)
     monkeypatch.setattr(node_module, "SWEEP_SECONDS", NEVER)
     monkeypatch.setattr(passwords, "MEMORY_KIB", 64)
-    with postgres.database(postgres_server) as url:
+    with postgres.database_with_tables(postgres_server) as url:
         settings = ServerSettings(
             data_dir=tmp_path, api_key=API_KEY, database_url=url, transcripts_dir=tmp_path / "transcripts"
         )

@@ -63,7 +63,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
             yield sqlite
     else:
         server = request.getfixturevalue("postgres_server")
-        with postgres.database(server) as url, opened(PostgresEngine(url)) as engine:
+        with postgres.database_with_tables(server) as url, opened(PostgresEngine(url)) as engine:
             yield engine
 
 

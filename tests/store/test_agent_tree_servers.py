@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def servers(postgres_server: str) -> Iterator[tuple[str, Halting, Halting]]:
-    with postgres.database(postgres_server) as url:
+    with postgres.database_with_tables(postgres_server) as url:
         first, second = Halting(url), Halting(url)
         first.open()
         second.open()

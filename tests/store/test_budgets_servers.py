@@ -31,7 +31,7 @@ SERVERS, ROUNDS = 3, 8
 def servers(postgres_server: str) -> Iterator[list[Driver]]:
     """Servers on one database, which know the same agents."""
     with ExitStack() as stack:
-        url = stack.enter_context(postgres.database(postgres_server))
+        url = stack.enter_context(postgres.database_with_tables(postgres_server))
         engines = [stack.enter_context(opened(PostgresEngine(url, patience=60.0))) for _ in range(SERVERS)]
         first = Driver(engines[0])
         yield [first, *(Driver(one, instances=first.instances, profiles=first.profiles) for one in engines[1:])]

@@ -155,7 +155,7 @@ def test_given_a_cap_when_what_it_bounds_is_counted_then_an_index_finds_it(cap: 
 
 @pytest.fixture
 def two_servers(postgres_server: str) -> Iterator[tuple[Driver, Driver]]:
-    with postgres.database(postgres_server) as url:
+    with postgres.database_with_tables(postgres_server) as url:
         engines = [PostgresEngine(url) for _ in range(2)]
         for engine in engines:
             engine.open()

@@ -140,7 +140,7 @@ def counted(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
         yield run(engine)
         engine.close()
         return
-    with postgres.database(request.getfixturevalue("postgres_server")) as url:
+    with postgres.database_with_tables(request.getfixturevalue("postgres_server")) as url:
         engine = PostgresEngine(url)
         yield run(engine)
         engine.close()
@@ -175,7 +175,7 @@ def test_given_a_hundred_times_as_many_dependants_when_the_head_is_cancelled_the
 def test_given_an_edge_that_another_server_adds_below_while_a_chain_is_looked_at_then_its_task_is_told(
     postgres_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with postgres.database(postgres_server) as url:
+    with postgres.database_with_tables(postgres_server) as url:
         here, there = Driver(PostgresEngine(url)), Driver(PostgresEngine(url))
         here.engine.open()
         there.engine.open()
@@ -204,7 +204,7 @@ def test_given_an_edge_that_another_server_adds_below_while_a_chain_is_looked_at
 def test_given_an_edge_that_another_server_adds_once_the_edges_were_read_then_it_had_to_wait_for_the_end(
     postgres_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with postgres.database(postgres_server) as url:
+    with postgres.database_with_tables(postgres_server) as url:
         here, there = Driver(PostgresEngine(url)), Driver(PostgresEngine(url))
         here.engine.open()
         there.engine.open()

@@ -100,7 +100,7 @@ def test_given_a_lease_when_its_run_fails_with_a_later_time_to_try_again_then_it
 
 @pytest.mark.slow
 def test_given_postgresql_when_leases_are_renewed_then_most_updates_write_no_index(postgres_server: str) -> None:
-    with postgres.database(postgres_server) as url:
+    with postgres.database_with_tables(postgres_server) as url:
         engine = PostgresEngine(url)
         engine.open()
         swarm = Driver(engine)

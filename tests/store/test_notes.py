@@ -219,7 +219,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         from agent_swarm.store.sql.postgres import PostgresEngine
         from agent_swarm.testing import postgres
 
-        kept = postgres.database(request.getfixturevalue("postgres_server"))
+        kept = postgres.database_with_tables(request.getfixturevalue("postgres_server"))
         engine = PostgresEngine(kept.__enter__())
         request.addfinalizer(lambda: kept.__exit__(None, None, None))  # noqa: PT021 - after the engine is closed
     engine.open()

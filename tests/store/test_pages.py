@@ -226,7 +226,7 @@ def work_on_sqlite(engine: SqliteEngine, filters: TaskFilter) -> int:
 
 @pytest.mark.slow
 def test_given_many_tasks_when_a_page_is_read_then_postgresql_looks_at_few_rows(postgres_server: str) -> None:
-    with postgres.database(postgres_server) as url:
+    with postgres.database_with_tables(postgres_server) as url:
         engine = PostgresEngine(url)
         fill(engine, sa.make_url(url).set(drivername="postgresql+psycopg").render_as_string(False), MANY)
         looked_at = {what: rows_on_postgresql(engine, filters) for what, filters in UNFRIENDLY.items()}

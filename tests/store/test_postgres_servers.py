@@ -45,7 +45,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 @pytest.fixture
 def url(postgres_server: str) -> Iterator[str]:
-    with postgres.database(postgres_server) as url:
+    with postgres.database_with_tables(postgres_server) as url:
         yield url
 
 

@@ -22,7 +22,7 @@ SCHEDULES, ROUNDS = 60, 4
 
 @pytest.fixture
 def servers(postgres_server: str) -> Iterator[list[Driver]]:
-    with postgres.database(postgres_server) as url:
+    with postgres.database_with_tables(postgres_server) as url:
         engines = [PostgresEngine(url) for _ in range(3)]
         for engine in engines:
             engine.open()

@@ -23,7 +23,7 @@ def sql_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlEn
         yield engine
         engine.close()
         return
-    with postgres.database(request.getfixturevalue("postgres_server")) as url:
+    with postgres.database_with_tables(request.getfixturevalue("postgres_server")) as url:
         engine = PostgresEngine(url)
         engine.open()
         yield engine

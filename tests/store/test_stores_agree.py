@@ -739,7 +739,7 @@ def meet_the_rest(other: Engine) -> None:
 def test_given_any_history_when_memory_and_postgresql_follow_it_then_they_agree(postgres_server: str) -> None:
     class OnPostgres(StoreHistories):
         def __init__(self) -> None:
-            self.database = postgres.database(postgres_server)
+            self.database = postgres.database_with_tables(postgres_server)
             super().__init__(PostgresEngine(self.database.__enter__()))
 
         def teardown(self) -> None:

@@ -33,7 +33,7 @@ def test_given_any_history_with_triggers_when_memory_and_postgresql_follow_it_th
 ) -> None:
     class OnPostgres(TriggerHistories):
         def __init__(self) -> None:
-            self.database = postgres.database(postgres_server)
+            self.database = postgres.database_with_tables(postgres_server)
             super().__init__(PostgresEngine(self.database.__enter__()))
 
         def teardown(self) -> None:

@@ -23,7 +23,7 @@ TASKS, SERVERS = 60, 3
 
 @pytest.fixture
 def servers(postgres_server: str) -> Iterator[list[Driver]]:
-    with postgres.database(postgres_server) as url:
+    with postgres.database_with_tables(postgres_server) as url:
         engines = [PostgresEngine(url) for _ in range(SERVERS)]
         for engine in engines:
             engine.open()

@@ -144,7 +144,7 @@ def test_given_many_tasks_that_are_alike_when_they_have_waited_then_they_are_cou
 def test_given_two_servers_that_look_in_the_same_moment_when_the_patience_is_over_then_it_is_told_once(
     postgres_server: str,
 ) -> None:
-    with postgres.database(postgres_server) as url:
+    with postgres.database_with_tables(postgres_server) as url:
         swarms = [Driver(PostgresEngine(url)) for _ in range(2)]
         for swarm in swarms:
             swarm.engine.open()

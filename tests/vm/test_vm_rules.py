@@ -106,11 +106,13 @@ def test_given_a_command_on_a_vm_when_another_one_comes_then_it_does_nothing(
 
 
 def test_given_the_pid_of_a_vm_that_another_process_has_now_when_it_is_ended_then_that_one_lives_on() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+    command = [sys.executable, "-c", "input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as stranger, subprocess.Popen(command, stdin=subprocess.PIPE) as ours:
         ProcessIdentity(stranger.pid, "the boot before/12345").kill()
-        assert ProcessIdentity.of(stranger.pid).is_running()
-        ProcessIdentity.of(stranger.pid).kill()
-        assert stranger.wait(10) == -9
+        ProcessIdentity.of(ours.pid).kill()
+        assert ours.wait(10) == -9
+        stranger.communicate(b"\n")
+        assert stranger.returncode == 0
 
 
 def test_given_an_operation_when_it_gets_further_then_that_is_written_down_before_the_next_thing_is_done(

@@ -18,8 +18,12 @@ from typing import Any
 
 import psycopg
 import sqlalchemy as sa
+from psycopg import sql
+
+from agent_swarm.store.sql.postgres import PostgresEngine
 
 _START_SECONDS = 30
+_EMPTY = "template1"
 
 
 def binaries() -> Path | None:
@@ -34,7 +38,11 @@ def binaries() -> Path | None:
 def server(*, durable: bool = False) -> Iterator[str]:
     """The URL of a running server; `durable` keeps fsync on, for benchmarks."""
     if given := os.environ.get("TEST_POSTGRES_URL", "").strip():
-        yield given
+        try:
+            yield given
+        finally:
+            if made := _templates.pop(given, ""):
+                _drop(given, made)
         return
     found = binaries()
     if found is None:
@@ -51,15 +59,51 @@ def server(*, durable: bool = False) -> Iterator[str]:
 
 @contextmanager
 def database(url: str) -> Iterator[str]:
-    """A fresh database on a server, dropped afterwards."""
+    """A fresh, empty database on a server, dropped afterwards."""
+    with _created(url, _EMPTY) as made:
+        yield made
+
+
+@contextmanager
+def database_with_tables(url: str) -> Iterator[str]:
+    """A fresh database in which a server of ours finds all as it should be, in a tenth of the time that takes."""
+    if url not in _templates:
+        made = _create(url, _EMPTY)
+        engine = PostgresEngine(_address(url, made))
+        engine.open()
+        engine.close()
+        _templates[url] = made
+    with _created(url, _templates[url]) as made:
+        yield made
+
+
+_templates: dict[str, str] = {}  # of each server, the database that others are copies of
+
+
+@contextmanager
+def _created(url: str, template: str) -> Iterator[str]:
+    name = _create(url, template)
+    try:
+        yield _address(url, name)
+    finally:
+        _drop(url, name)
+
+
+def _create(url: str, template: str) -> str:
     name = f"test_{os.urandom(6).hex()}"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # the name is ours
-    try:
-        yield sa.make_url(url).set(database=name).render_as_string(hide_password=False)
-    finally:
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        making = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        connection.execute(making.format(sql.Identifier(name), sql.Identifier(template)))
+    return name
+
+
+def _drop(url: str, name: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _address(url: str, name: str) -> str:
+    return sa.make_url(url).set(database=name).render_as_string(hide_password=False)
 
 
 def _start(found: Path, folder: Path, *, durable: bool) -> "subprocess.Popen[bytes]":
