@@ -107,7 +107,10 @@ def test_given_a_command_on_a_vm_when_another_one_comes_then_it_does_nothing(
 
 def test_given_the_pid_of_a_vm_that_another_process_has_now_when_it_is_ended_then_that_one_lives_on() -> None:
     command = [sys.executable, "-c", "input()"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as stranger, subprocess.Popen(command, stdin=subprocess.PIPE) as ours:
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE) as stranger,
+        subprocess.Popen(command, stdin=subprocess.PIPE) as ours,
+    ):
         ProcessIdentity(stranger.pid, "the boot before/12345").kill()
         ProcessIdentity.of(ours.pid).kill()
         assert ours.wait(10) == -9
