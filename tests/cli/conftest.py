@@ -1,5 +1,6 @@
 """For the command line: programs as people run them, and a server of recorded answers on a real socket."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.recorded_server import RecordedServer
@@ -130,6 +132,17 @@ def caller(environment: dict[str, str], folder: Path | None = None) -> Run:
         return Ended(done.returncode, done.stdout, done.stderr)
 
     return call
+
+
+@pytest.fixture
+def swarm(server: dict[str, str]) -> Run:
+    """The program, with the server of the file."""
+    return caller(server)
+
+
+def told(swarm: Run, *arguments: str, **options: Any) -> Any:
+    """What a command says in JSON."""
+    return json.loads(swarm(*arguments, "--json", **options).out)
 
 
 @pytest.fixture

@@ -1,34 +1,13 @@
 """`agent-swarm budget` as people and scripts use it, against a server."""
 
-import json
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
-from tests.cli.conftest import caller, clean_environment
-from tests.cli.test_cli_config import Swarm, serving
+from tests.cli.conftest import Run, told
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    folder = tmp_path_factory.mktemp("server")
-    with serving(clean_environment(folder), folder / "server") as environment:
-        yield environment
-
-
-@pytest.fixture
-def swarm(server: dict[str, str]) -> Swarm:
-    return caller(server)
-
-
-def told(swarm: Swarm, *arguments: str) -> Any:
-    return json.loads(swarm(*arguments, "--json").out)
-
-
 def test_given_a_budget_when_it_is_added_shown_changed_and_removed_then_each_command_says_what_it_did(
-    swarm: Swarm,
+    swarm: Run,
 ) -> None:
     added = swarm("budget", "add", "--all", "--usd", "50", "--per-day", "--tz", "Europe/Paris", "--name", "everything")
     assert added.out == "everything  open  $0.00 of $50.00 (+ $0.00 reserved) a day\n"
@@ -41,14 +20,14 @@ def test_given_a_budget_when_it_is_added_shown_changed_and_removed_then_each_com
     assert "no budget has the id or name 'everything'" in swarm("budget", "show", "everything", code=1).err
 
 
-def test_given_a_task_with_a_budget_when_it_is_filed_then_that_is_listed(swarm: Swarm) -> None:
+def test_given_a_task_with_a_budget_when_it_is_filed_then_that_is_listed(swarm: Run) -> None:
     task_id = swarm("task", "add", "-q", "plan", "--budget-usd", "20").out.strip()
     (found,) = told(swarm, "budget", "ls")["budgets"]
     assert (found["scope"], found["scopeId"], found["capUsd"]) == ("root", task_id, 20)
     swarm("budget", "rm", found["id"])
 
 
-def test_given_caps_on_attempts_when_they_are_set_then_lists_tell_how_many_have_begun_and_run(swarm: Swarm) -> None:
+def test_given_caps_on_attempts_when_they_are_set_then_lists_tell_how_many_have_begun_and_run(swarm: Run) -> None:
     added = swarm("budget", "add", "--all", "--attempts", "20", "--at-once", "3", "--per-day", "--name", "tries")
     assert added.out == "tries  open  0 of 20 attempts a day, 0 of 3 at once\n"
     assert "0 of 20 attempts a day, 0 of 3 at once" in swarm("budget", "ls").out
@@ -61,12 +40,12 @@ def test_given_caps_on_attempts_when_they_are_set_then_lists_tell_how_many_have_
         swarm("budget", "rm", name)
 
 
-def test_given_nothing_that_was_booked_when_a_report_is_asked_for_then_it_says_so(swarm: Swarm) -> None:
+def test_given_nothing_that_was_booked_when_a_report_is_asked_for_then_it_says_so(swarm: Run) -> None:
     assert told(swarm, "budget", "report", "--by", "day")["rows"] == []
     assert swarm("budget", "report").err == "nothing was booked\n"
 
 
-def test_given_wrong_usage_when_it_is_called_then_it_says_what_was_expected(swarm: Swarm) -> None:
+def test_given_wrong_usage_when_it_is_called_then_it_says_what_was_expected(swarm: Run) -> None:
     for arguments, expected in (
         (("add", "--usd", "5"), "say what it is for"),
         (("add", "--all", "--project", "shop", "--usd", "5"), "say what it is for"),

@@ -2,35 +2,18 @@
 
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import caller, clean_environment, started
-from tests.cli.test_cli_config import Swarm, serving
+from tests.cli.conftest import Run, started, told
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    folder = tmp_path_factory.mktemp("server")
-    with serving(clean_environment(folder), folder / "server") as environment:
-        yield environment
-
-
-@pytest.fixture
-def swarm(server: dict[str, str]) -> Swarm:
-    return caller(server)
-
-
-def told(swarm: Swarm, *arguments: str, **options: Any) -> Any:
-    return json.loads(swarm(*arguments, "--json", **options).out)
-
-
 def test_given_notes_when_they_are_searched_listed_shown_and_removed_then_each_command_says_what_it_did(
-    swarm: Swarm, tmp_path: Path
+    swarm: Run, tmp_path: Path
 ) -> None:
     page = tmp_path / "page.md"
     page.write_text("how we deploy the shop\n")
@@ -48,7 +31,7 @@ def test_given_notes_when_they_are_searched_listed_shown_and_removed_then_each_c
     assert "no note has the id" in swarm("memory", "get", first["id"], code=1).err
 
 
-def test_given_wrong_usage_of_notes_when_it_is_called_then_it_says_what_was_expected(swarm: Swarm) -> None:
+def test_given_wrong_usage_of_notes_when_it_is_called_then_it_says_what_was_expected(swarm: Run) -> None:
     for arguments in (
         ("memory", "store", "x", "--from-file", "y"),
         ("memory", "store", "x", "--scope", "project"),
@@ -61,7 +44,7 @@ def test_given_wrong_usage_of_notes_when_it_is_called_then_it_says_what_was_expe
 
 
 def test_given_values_when_they_are_set_counted_compared_listed_and_removed_then_each_command_says_what_it_did(
-    swarm: Swarm,
+    swarm: Run,
 ) -> None:
     assert swarm("kv", "set", "owner", "ada", "--if-version", "0").out.startswith('owner  "ada"  version ')
     assert "expected 0" in swarm("kv", "set", "owner", "bob", "--if-version", "0", code=1).err
@@ -76,7 +59,7 @@ def test_given_values_when_they_are_set_counted_compared_listed_and_removed_then
 
 
 def test_given_what_an_agent_asks_when_people_list_show_and_answer_it_then_each_command_says_what_it_did(
-    swarm: Swarm, server: dict[str, str], tmp_path: Path
+    swarm: Run, server: dict[str, str], tmp_path: Path
 ) -> None:
     with started({**server, "HOME": str(tmp_path)}, "worker", "--harness", "script") as worker:
         questions = [{"text": "Now?"}, {"id": "who", "text": "Who?", "kind": "text"}]
@@ -107,7 +90,7 @@ def test_given_what_an_agent_asks_when_people_list_show_and_answer_it_then_each_
 
 
 @pytest.mark.parametrize("verb", ["answer", "approve"])
-def test_given_a_gate_when_a_person_just_says_yes_then_it_opens(swarm: Swarm, tmp_path: Path, verb: str) -> None:
+def test_given_a_gate_when_a_person_just_says_yes_then_it_opens(swarm: Run, tmp_path: Path, verb: str) -> None:
     file = tmp_path / "gated.yaml"
     file.write_text('{name: gated, stages: [{name: go, kind: noop, gate: {title: "Go?"}}]}')
     run = told(swarm, "workflow", "run", str(file))

@@ -1,35 +1,15 @@
 """`agent-swarm schedule` as people and scripts use it, against a server."""
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.cli.conftest import caller, clean_environment
-from tests.cli.test_cli_config import Swarm, serving
+from tests.cli.conftest import Run, told
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    folder = tmp_path_factory.mktemp("server")
-    with serving(clean_environment(folder), folder / "server") as environment:
-        yield environment
-
-
-@pytest.fixture
-def swarm(server: dict[str, str]) -> Swarm:
-    return caller(server)
-
-
-def told(swarm: Swarm, *arguments: str) -> Any:
-    return json.loads(swarm(*arguments, "--json").out)
-
-
 def test_given_a_schedule_when_it_is_added_shown_changed_run_paused_and_removed_then_each_command_says_what_it_did(
-    swarm: Swarm,
+    swarm: Run,
 ) -> None:
     added = swarm("schedule", "add", "nightly", "Tidy up\nall of it", "--cron", "0 3 * * *", "--tz", "Europe/Paris")
     assert added.out.startswith("nightly  active  0 3 * * * (Europe/Paris)  next ")
@@ -51,7 +31,7 @@ def test_given_a_schedule_when_it_is_added_shown_changed_run_paused_and_removed_
 
 
 def test_given_a_graph_and_one_instant_when_they_are_added_then_they_are_kept_as_given(
-    swarm: Swarm, tmp_path: Path
+    swarm: Run, tmp_path: Path
 ) -> None:
     graph = tmp_path / "graph.json"
     graph.write_text('[{"ref": "a", "prompt": "first"}, {"prompt": "second", "dependsOn": ["a"]}]')
@@ -62,14 +42,14 @@ def test_given_a_graph_and_one_instant_when_they_are_added_then_they_are_kept_as
     swarm("schedule", "rm", "release")
 
 
-def test_given_a_rule_alone_when_its_times_are_asked_for_then_nothing_is_stored(swarm: Swarm) -> None:
+def test_given_a_rule_alone_when_its_times_are_asked_for_then_nothing_is_stored(swarm: Run) -> None:
     times = told(swarm, "schedule", "next", "--cron", "0 9 * * 1-5", "--tz", "Asia/Tokyo", "--count", "3")
     assert len(times["local"]) == 3
     assert all(one.endswith("T09:00:00+09:00") for one in times["local"])
     assert swarm("schedule", "ls").err == "no schedules\n"
 
 
-def test_given_wrong_usage_when_it_is_called_then_it_says_what_was_expected(swarm: Swarm) -> None:
+def test_given_wrong_usage_when_it_is_called_then_it_says_what_was_expected(swarm: Run) -> None:
     for arguments in (
         ("add", "x", "prompt"),
         ("add", "x", "--every", "1h"),

@@ -1,34 +1,13 @@
 """`agent-swarm trigger` and `task add --on` as people and scripts use them, against a server."""
 
-import json
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
-from tests.cli.conftest import caller, clean_environment
-from tests.cli.test_cli_config import Swarm, serving
+from tests.cli.conftest import Run, told
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    folder = tmp_path_factory.mktemp("server")
-    with serving(clean_environment(folder), folder / "server") as environment:
-        yield environment
-
-
-@pytest.fixture
-def swarm(server: dict[str, str]) -> Swarm:
-    return caller(server)
-
-
-def told(swarm: Swarm, *arguments: str) -> Any:
-    return json.loads(swarm(*arguments, "--json").out)
-
-
 def test_given_a_trigger_when_it_is_added_shown_paused_and_removed_then_each_command_says_what_it_did(
-    swarm: Swarm,
+    swarm: Run,
 ) -> None:
     added = swarm(
         "trigger", "add", "look", "--on", "failed,cancelled", "--tag", "x", "--task", "Look", "--with-results"
@@ -49,7 +28,7 @@ def test_given_a_trigger_when_it_is_added_shown_paused_and_removed_then_each_com
     assert "no trigger is called 'look'" in swarm("trigger", "show", "look", code=1).err
 
 
-def test_given_a_webhook_when_it_is_added_then_its_secret_is_shown_this_once(swarm: Swarm) -> None:
+def test_given_a_webhook_when_it_is_added_then_its_secret_is_shown_this_once(swarm: Run) -> None:
     added = swarm("trigger", "add", "hook", "--on", "completed", "--webhook", "https://hooks.example/x")
     assert added.out.splitlines()[1].startswith("whsec_")
     assert "not shown again" in added.err
@@ -57,7 +36,7 @@ def test_given_a_webhook_when_it_is_added_then_its_secret_is_shown_this_once(swa
     swarm("trigger", "rm", "hook")
 
 
-def test_given_a_task_with_triggers_when_it_is_filed_then_it_has_them(swarm: Swarm) -> None:
+def test_given_a_task_with_triggers_when_it_is_filed_then_it_has_them(swarm: Run) -> None:
     on = ("--on", "failed=message:filer:It failed", "--on", "completed,cancelled=task:Test it")
     task_id = swarm("task", "add", "-q", "Deploy", *on).out.strip()
     found = told(swarm, "trigger", "ls", "--task", task_id)["triggers"]
@@ -67,7 +46,7 @@ def test_given_a_task_with_triggers_when_it_is_filed_then_it_has_them(swarm: Swa
     ]
 
 
-def test_given_wrong_usage_when_it_is_called_then_it_says_what_was_expected(swarm: Swarm) -> None:
+def test_given_wrong_usage_when_it_is_called_then_it_says_what_was_expected(swarm: Run) -> None:
     for arguments, said in (
         (("trigger", "add", "x", "--on", "ended", "--task", "p"), "is none of completed, failed, cancelled"),
         (("trigger", "add", "x", "--on", "failed"), "give one of --task, --message and --webhook"),

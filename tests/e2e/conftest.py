@@ -1,13 +1,18 @@
 """A swarm of real processes, ended with the test."""
 
+import random
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from agent_swarm.store.sql.postgres import PostgresEngine
 from agent_swarm.store.sql.sqlite import SqliteEngine
+from agent_swarm.testing import postgres
 from agent_swarm.testing.faults.nursery import Nursery
 from agent_swarm.testing.invariants import audit
+from agent_swarm.testing.real_fleet import RealFleet
 from agent_swarm.testing.real_swarm import RealSwarm
 
 
@@ -22,6 +27,23 @@ async def nursery() -> AsyncIterator[Nursery]:
     """Makes servers and workers in no time; a lease is 3 s."""
     async with Nursery(lease_seconds=3.0) as nursery:
         yield nursery
+
+
+@contextmanager
+def two_servers(folder: Path, seed: int, **variables: str) -> Iterator[RealFleet]:
+    """Two servers on one PostgreSQL, which the test starts and kills; what they left there keeps the rules."""
+    with postgres.server() as server, postgres.database_with_tables(server) as url:
+        fleet = RealFleet(folder, url, servers=2, chance=random.Random(seed), variables=variables)
+        try:
+            yield fleet
+        finally:
+            fleet.close()
+        engine = PostgresEngine(url)
+        engine.open()
+        try:
+            assert engine.read(audit) == []
+        finally:
+            engine.close()
 
 
 @pytest.fixture

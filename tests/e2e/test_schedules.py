@@ -7,10 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.e2e.conftest import two_servers
 
-from agent_swarm.store.sql.postgres import PostgresEngine
-from agent_swarm.testing import postgres
-from agent_swarm.testing.invariants import audit
 from agent_swarm.testing.real_fleet import RealFleet
 
 pytestmark = pytest.mark.slow
@@ -20,18 +18,8 @@ SCHEDULES, WITHIN_SECONDS, SEED = 80, 12, 20_261_127
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[RealFleet]:
-    with postgres.server() as server, postgres.database_with_tables(server) as url:
-        fleet = RealFleet(tmp_path / "fleet", url, servers=2, chance=random.Random(SEED))
-        try:
-            yield fleet
-        finally:
-            fleet.close()
-        engine = PostgresEngine(url)
-        engine.open()
-        try:
-            assert engine.read(audit) == []
-        finally:
-            engine.close()
+    with two_servers(tmp_path / "fleet", SEED) as fleet:
+        yield fleet
 
 
 def test_given_two_servers_that_are_killed_in_turn_when_schedules_are_due_all_the_time_then_each_runs_once(

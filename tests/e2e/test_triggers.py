@@ -1,15 +1,12 @@
 """Triggers over real servers on one PostgreSQL that are killed: each ending is acted on once, each webhook comes."""
 
-import random
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.e2e.conftest import two_servers
 
-from agent_swarm.store.sql.postgres import PostgresEngine
-from agent_swarm.testing import postgres
-from agent_swarm.testing.invariants import audit
 from agent_swarm.testing.real_fleet import RealFleet
 from agent_swarm.testing.webhook_server import webhook_server
 
@@ -20,23 +17,14 @@ TASKS, SEED = 40, 20_261_127
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[RealFleet]:
-    variables = {
-        "AGENT_SWARM_WEBHOOK_ALLOW": "127.0.0.1",
-        "AGENT_SWARM_SECRET_REFERENCES": "env://HOOK_*",
-        "HOOK_SECRET": "s",
-    }
-    with postgres.server() as server, postgres.database(server) as url:
-        fleet = RealFleet(tmp_path / "fleet", url, servers=2, chance=random.Random(SEED), variables=variables)
-        try:
-            yield fleet
-        finally:
-            fleet.close()
-        engine = PostgresEngine(url)
-        engine.open()
-        try:
-            assert engine.read(audit) == []
-        finally:
-            engine.close()
+    with two_servers(
+        tmp_path / "fleet",
+        SEED,
+        AGENT_SWARM_WEBHOOK_ALLOW="127.0.0.1",
+        AGENT_SWARM_SECRET_REFERENCES="env://HOOK_*",
+        HOOK_SECRET="s",
+    ) as fleet:
+        yield fleet
 
 
 def test_given_two_servers_that_are_killed_in_turn_when_tasks_end_then_each_files_one_and_all_webhooks_come(

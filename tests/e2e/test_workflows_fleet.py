@@ -1,16 +1,13 @@
 """A workflow over two servers on one PostgreSQL database that are killed in turn: each part has one result."""
 
-import random
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.e2e.conftest import two_servers
 
-from agent_swarm.store.sql.postgres import PostgresEngine
-from agent_swarm.testing import postgres
-from agent_swarm.testing.invariants import audit
 from agent_swarm.testing.real_fleet import RealFleet
 
 pytestmark = pytest.mark.slow
@@ -20,19 +17,9 @@ ITEMS, KILLS, SEED = 40, 4, 20_261_127
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[RealFleet]:
-    with postgres.server() as server, postgres.database(server) as url:
-        plain = {"AGENT_SWARM_WORKFLOW_SANDBOX": "process", "AGENT_SWARM_WORKFLOW_SLOTS": "2"}
-        fleet = RealFleet(tmp_path / "fleet", url, servers=2, chance=random.Random(SEED), variables=plain)
-        try:
-            yield fleet
-        finally:
-            fleet.close()
-        engine = PostgresEngine(url)
-        engine.open()
-        try:
-            assert engine.read(audit) == []
-        finally:
-            engine.close()
+    plain = {"AGENT_SWARM_WORKFLOW_SANDBOX": "process", "AGENT_SWARM_WORKFLOW_SLOTS": "2"}
+    with two_servers(tmp_path / "fleet", SEED, **plain) as fleet:
+        yield fleet
 
 
 def test_given_two_servers_that_are_killed_in_turn_when_a_workflow_is_run_then_it_ends_and_each_part_has_one_result(

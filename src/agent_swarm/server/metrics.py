@@ -53,6 +53,16 @@ class Metrics:
             "agent_swarm_event_stream_resets", "Streams that were too far behind.", registry=self.registry
         )
         self.timers = Counter("agent_swarm_timers", "Timers carried out.", registry=self.registry)
+        self._embeddings = Counter(
+            "agent_swarm_embedding_requests", "Questions to the embedding model.", ("outcome",), registry=self.registry
+        )
+        self._budgets = _budget_steps(self.registry)
+        self._add_those_of_schedules()
+        self._add_those_of_triggers()
+        self._add_those_of_the_kill_switch()
+        self._cells: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def _add_those_of_schedules(self) -> None:
         self.schedule_runs = Counter(
             "agent_swarm_schedule_runs",
             "Instants of schedules that this server took care of, by what became of them.",
@@ -65,8 +75,8 @@ class Metrics:
             buckets=(*_BUCKETS, 600.0, 3600.0),
             registry=self.registry,
         )
-        self._budgets = _budget_steps(self.registry)
-        self._add_those_of_triggers()
+
+    def _add_those_of_the_kill_switch(self) -> None:
         self.kills = Counter(
             "agent_swarm_kill_switch_activations",
             "Times the kill switch was turned on while this server ran.",
@@ -85,10 +95,6 @@ class Metrics:
             ("flag", "found"),
             registry=self.registry,
         )
-        self._embeddings = Counter(
-            "agent_swarm_embedding_requests", "Questions to the embedding model.", ("outcome",), registry=self.registry
-        )
-        self._cells: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def _add_those_of_triggers(self) -> None:
         self.trigger_firings = Counter(
