@@ -11,7 +11,7 @@ STATEMENTS = "src/agent_swarm/store/sql/statements.py"
 
 KEPT, SERVED = "tests/store/test_agent_tree.py", "tests/server/test_agent_tree.py"
 HANDED_OUT = "tests/services/dispatch/test_agents_changed.py"
-COMMANDS, CLAIMING = "src/agent_swarm/domain/commands.py", "src/agent_swarm/services/claiming.py"
+COMMANDS, CLAIMING = "src/agent_swarm/domain/transitions.py", "src/agent_swarm/services/claiming.py"
 CLAIMED = "tests/server/test_claiming.py"
 GIVEN_BACK = f"{CLAIMED}::test_given_a_run_when_its_agent_gives_the_task_back_then_others_get_it_a_little_later"
 SERVERS = "tests/store/test_agent_tree_servers.py"

@@ -110,7 +110,7 @@ GUARDS = (
     ),
     Guard(
         "a person's wish to pause stays",
-        "src/agent_swarm/domain/commands.py",
+        "src/agent_swarm/domain/transitions.py",
         "    if task.pause_wanted is not None:\n        return Repeat(task)\n    if not",
         "    if not",
         (f"{KEPT}::test_given_a_run_that_a_person_wants_paused_when_it_asks_then_an_answer_does_not_resume_it",),

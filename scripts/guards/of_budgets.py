@@ -4,7 +4,7 @@ from scripts.guards.guard import Guard
 
 RULES, LEDGER = "src/agent_swarm/domain/budgets.py", "src/agent_swarm/store/applying/ledger.py"
 ADMISSION, KEEPING = "src/agent_swarm/store/applying/admission.py", "src/agent_swarm/store/applying/budgets.py"
-WORK, COMMANDS = "src/agent_swarm/store/applying/work.py", "src/agent_swarm/domain/commands.py"
+WORK, COMMANDS = "src/agent_swarm/store/applying/work.py", "src/agent_swarm/domain/transitions.py"
 CLAIMS, DISPATCHER = "src/agent_swarm/store/applying/claims.py", "src/agent_swarm/services/dispatch/dispatcher.py"
 
 DOMAIN, KEPT = "tests/domain/test_budgets.py", "tests/store/test_budgets.py"

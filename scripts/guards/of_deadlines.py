@@ -2,7 +2,7 @@
 
 from scripts.guards.guard import Guard
 
-COMMANDS, DOMAIN = "src/agent_swarm/domain/commands.py", "src/agent_swarm/domain/deadlines.py"
+COMMANDS, DOMAIN = "src/agent_swarm/domain/transitions.py", "src/agent_swarm/domain/deadlines.py"
 STATEMENTS = "src/agent_swarm/store/sql/statements.py"
 BRIEFING = "src/agent_swarm/server/pool/briefing.py"
 

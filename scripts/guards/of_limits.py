@@ -2,7 +2,7 @@
 
 from scripts.guards.guard import Guard
 
-COMMANDS, REPORTS = "src/agent_swarm/domain/commands.py", "src/agent_swarm/server/pool/reports.py"
+COMMANDS, REPORTS = "src/agent_swarm/domain/transitions.py", "src/agent_swarm/server/pool/reports.py"
 SLOTS, VIEWS = "src/agent_swarm/worker/slots.py", "src/agent_swarm/services/views.py"
 LEASES, ATTACHMENTS = "src/agent_swarm/store/applying/leases.py", "src/agent_swarm/services/attachments.py"
 

@@ -28,7 +28,7 @@ from scripts.guards import (
 )
 from scripts.guards.guard import Guard
 
-COMMANDS = "src/agent_swarm/domain/commands.py"
+COMMANDS = "src/agent_swarm/domain/transitions.py"
 TASKS, AGENTS, HELD, CLAIMS, WORK = (
     f"src/agent_swarm/store/applying/{name}.py" for name in ("tasks", "agents", "leases", "claims", "work")
 )

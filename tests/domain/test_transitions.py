@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_swarm.domain import commands, offers
+from agent_swarm.domain import commands, offers, transitions
 from agent_swarm.domain.changes import Change, Repeat
-from agent_swarm.domain.commands import decide
 from agent_swarm.domain.errors import IllegalTransition, StaleLease, SwarmError
 from agent_swarm.domain.tasks import (
     HELD,
@@ -26,6 +25,7 @@ from agent_swarm.domain.tasks import (
     sources_of,
     verbs_of,
 )
+from agent_swarm.domain.transitions import decide
 
 NOW = 1_000_000_000
 CLAIMABLE = TaskState(id="t", status=TaskStatus.PENDING, ready=True)
@@ -161,22 +161,22 @@ def test_given_a_command_that_was_carried_out_when_it_comes_again_then_it_repeat
 @given(states())
 def test_given_any_open_task_when_its_timer_is_due_then_the_tick_moves_it_on(state: TaskState) -> None:
     due = state.timer_at is not None and state.timer_at <= NOW
-    decision = commands.tick(state, now=NOW)
+    decision = transitions.tick(state, now=NOW)
     assert isinstance(decision, Change) == due
     if isinstance(decision, Change) and decision.state.timer_at is not None:
         assert decision.state.timer_at > NOW
 
 
 def test_given_a_lease_when_its_end_comes_then_it_lapses_at_that_instant_and_not_before() -> None:
-    held = commands.claim(CLAIMABLE, agent_id="ada", instance_id="i", lease=30, now=NOW).state
-    assert isinstance(commands.tick(held, now=NOW + 29), Repeat)
-    assert isinstance(commands.tick(held, now=NOW + 30), Change)
+    held = transitions.claim(CLAIMABLE, agent_id="ada", instance_id="i", lease=30, now=NOW).state
+    assert isinstance(transitions.tick(held, now=NOW + 29), Repeat)
+    assert isinstance(transitions.tick(held, now=NOW + 30), Change)
 
 
 def test_given_an_ending_like_that_of_a_later_attempt_when_it_comes_under_an_old_fence_then_it_is_stale() -> None:
     later = replace(CLAIMABLE, fence=4, ended_fence=4, ended_as=AttemptOutcome.RELEASED)
     with pytest.raises(StaleLease, match="presented fencing token 2, current is 4"):
-        commands.decide(later, commands.Release(task_id=later.id, fence=2), now=NOW)
+        transitions.decide(later, commands.Release(task_id=later.id, fence=2), now=NOW)
 
 
 @pytest.mark.parametrize("status", [TaskStatus.BACKLOG, TaskStatus.BLOCKED])
@@ -186,7 +186,7 @@ def test_given_a_task_that_was_put_aside_when_its_last_worker_tells_another_fail
     aside = replace(CLAIMABLE, status=status, ready=False, fence=1, attempt=1, unmet=1)
     told = commands.Fail(task_id=aside.id, fence=1, failure=FailureClass.AGENT, digest="another")
     with pytest.raises(IllegalTransition):
-        commands.decide(aside, told, now=NOW)
+        transitions.decide(aside, told, now=NOW)
 
 
 def test_given_what_a_shutdown_paused_when_another_agent_registers_then_it_stays_paused() -> None:
@@ -198,13 +198,13 @@ def test_given_what_a_shutdown_paused_when_another_agent_registers_then_it_stays
         pinned_agent="ada",
         pinned_until=NOW + 600,
     )
-    assert isinstance(commands.decide(paused, commands.Resume(task_id=paused.id, agent_id="bob"), now=NOW), Repeat)
-    assert isinstance(commands.decide(paused, commands.Resume(task_id=paused.id, agent_id="ada"), now=NOW), Change)
+    assert isinstance(transitions.decide(paused, commands.Resume(task_id=paused.id, agent_id="bob"), now=NOW), Repeat)
+    assert isinstance(transitions.decide(paused, commands.Resume(task_id=paused.id, agent_id="ada"), now=NOW), Change)
 
 
 @given(states(set(TaskStatus)))
 def test_given_a_task_that_no_budget_has_paused_when_more_is_denied_then_it_stays(state: TaskState) -> None:
-    decision = commands.decide(state, commands.Unfund(task_id=state.id), now=NOW)
+    decision = transitions.decide(state, commands.Unfund(task_id=state.id), now=NOW)
     if (state.status, state.pause_reason) != (TaskStatus.PAUSED, PauseReason.BUDGET):
         assert decision == Repeat(state)
     else:
@@ -215,12 +215,12 @@ def test_given_a_task_that_no_budget_has_paused_when_more_is_denied_then_it_stay
 @given(states(set(TaskStatus) - sources_of(Verb.CLAIM)))
 def test_given_a_task_that_cannot_be_claimed_when_it_is_then_that_is_refused(state: TaskState) -> None:
     with pytest.raises(IllegalTransition):
-        commands.claim(state, agent_id="ada", instance_id="i", lease=30, now=NOW)
+        transitions.claim(state, agent_id="ada", instance_id="i", lease=30, now=NOW)
 
 
 @given(states(sources_of(Verb.CLAIM)))
 def test_given_a_claimable_task_when_it_is_claimed_then_attempt_and_fence_grow_by_one(state: TaskState) -> None:
-    held = commands.claim(state, agent_id="ada", instance_id="i", lease=30, now=NOW).state
+    held = transitions.claim(state, agent_id="ada", instance_id="i", lease=30, now=NOW).state
     assert (held.attempt, held.fence) == (state.attempt + 1, state.fence + 1)
     assert held.lease_expires_at == NOW + 30
     assert held.pinned_agent is None

@@ -9,7 +9,7 @@ import pytest
 from tests.promises.project import SOURCE, sources, strings
 from tests.promises.surface import error_classes
 
-from agent_swarm.domain import commands, offers
+from agent_swarm.domain import commands, offers, transitions
 from agent_swarm.domain.changes import Change
 from agent_swarm.domain.commands import Command
 from agent_swarm.domain.errors import SwarmError
@@ -39,7 +39,7 @@ FAMILIES = (
 )
 EMITTERS = (
     "store/events.py",
-    "domain/commands.py",
+    "domain/transitions.py",
     "domain/offers.py",
     "store/rows.py",
     "services/signed_history.py",
@@ -134,17 +134,17 @@ def changes() -> Iterator[tuple[str, set[str]]]:
     """Each event that the rules of a task's life can cause, with the fields of its data."""
     for state, command in product(states(), COMMANDS):
         try:
-            change = commands.decide(state, command, now=NOW)
+            change = transitions.decide(state, command, now=NOW)
         except SwarmError:
             continue
         if isinstance(change, Change):
             yield from _drafted(state, change, reported(command))
     for state in states():
-        for rule in (commands.fail_by_dependency, commands.skip_by_dependency):
+        for rule in (transitions.fail_by_dependency, transitions.skip_by_dependency):
             consequence = rule(state, "upstream")
             if consequence is not None:
                 yield from _drafted(state, consequence, AttemptReport())
-        yield from _drafted(state, commands.unblock(state, 1, now=NOW), AttemptReport())
+        yield from _drafted(state, transitions.unblock(state, 1, now=NOW), AttemptReport())
 
 
 def _drafted(state: TaskState, change: Change, report: AttemptReport) -> Iterator[tuple[str, set[str]]]:

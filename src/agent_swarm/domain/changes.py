@@ -1,4 +1,4 @@
-"""What a command makes of a task, as a value; `commands.decide` and the modules of single subjects answer it."""
+"""What a command makes of a task, as a value; `transitions.decide` and the modules of single subjects answer it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -180,7 +180,7 @@ class TaskState:
 
     @property
     def timer_at(self) -> int | None:
-        """When `commands.tick` has to look at this task next; None while nothing is due by itself."""
+        """When `transitions.tick` has to look at this task next; None while nothing is due by itself."""
         if self.status in _UNTIMED:
             return None
         if self.is_held:

@@ -1,7 +1,7 @@
 """The server side of the worker protocol, in this process, on loopback, with faults on command.
 
-It keeps the rules of the real one by using the same pure functions (`domain.commands.decide`): fences, repeats of the
-same, contiguous transcripts, one live process per agent. What it leaves out is everything around them: matching,
+It keeps the rules of the real one by using the same pure functions (`domain.transitions.decide`): fences, repeats of
+the same, contiguous transcripts, one live process per agent. What it leaves out is everything around them: matching,
 priorities, dependencies.
 """
 
@@ -14,9 +14,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, TypeVar
 
-from agent_swarm.domain import commands
+from agent_swarm.domain import commands, transitions
 from agent_swarm.domain.changes import Change
-from agent_swarm.domain.commands import decide
 from agent_swarm.domain.errors import (
     Busy,
     NotFound,
@@ -28,6 +27,7 @@ from agent_swarm.domain.errors import (
 )
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.tasks import TaskState, TaskStatus
+from agent_swarm.domain.transitions import decide
 from agent_swarm.protocol import pool
 from agent_swarm.protocol.errors import TranscriptGap, error_body
 from agent_swarm.protocol.pool import Frame, FrameType
@@ -419,7 +419,7 @@ class FakePool:
         claim_id = next(iter(agent.credits))
         del agent.credits[claim_id]
         agent_id = agent.profile.agent_id
-        task.state = commands.claim(
+        task.state = transitions.claim(
             task.state, agent_id=agent_id, instance_id=agent.instance_id, lease=self._lease, now=self._now()
         ).state
         task.attempts.append(FakeAttempt(task.state.attempt, task.state.fence, claim_id, agent_id))

@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from agent_swarm.domain.approvals import OPEN_PER_TASK, PER_TASK, ApprovalStatus, require_answers
-from agent_swarm.domain.commands import RequestPause, Resume, require_lease
+from agent_swarm.domain.commands import RequestPause, Resume
 from agent_swarm.domain.errors import Conflict, IdempotencyMismatch, NotFound
 from agent_swarm.domain.tasks import PauseReason, TaskStatus
 from agent_swarm.domain.time import to_wire
+from agent_swarm.domain.transitions import require_lease
 from agent_swarm.store import asking
 from agent_swarm.store.applying import budgets
 from agent_swarm.store.applying.work import Work

@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agent_swarm.domain.commands import claim
 from agent_swarm.domain.errors import StaleLease, SwarmError
 from agent_swarm.domain.kill_switch import stopping
 from agent_swarm.domain.matching import serves
 from agent_swarm.domain.permissions import Granted
 from agent_swarm.domain.tasks import TaskState
+from agent_swarm.domain.transitions import claim
 from agent_swarm.domain.values import changed
 from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops

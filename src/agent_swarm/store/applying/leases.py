@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from agent_swarm.domain.attachments import PER_ATTEMPT, require_attachment
-from agent_swarm.domain.commands import require_lease
 from agent_swarm.domain.errors import Conflict
 from agent_swarm.domain.tasks import TaskStatus
+from agent_swarm.domain.transitions import require_lease
 from agent_swarm.domain.values import changed
 from agent_swarm.store import events, refusals
 from agent_swarm.store import operations as ops

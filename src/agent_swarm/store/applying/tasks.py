@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 from agent_swarm.domain.changes import Change
-from agent_swarm.domain.commands import Complete, Fail, tick
+from agent_swarm.domain.commands import Complete, Fail
 from agent_swarm.domain.deadlines import TIMED_OUT
 from agent_swarm.domain.kill_switch import SwitchScope, refusal
 from agent_swarm.domain.tasks import AttemptOutcome, FailureClass, TaskState
 from agent_swarm.domain.time import SECOND
+from agent_swarm.domain.transitions import tick
 from agent_swarm.domain.values import changed
 from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops

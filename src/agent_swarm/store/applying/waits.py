@@ -1,7 +1,8 @@
 """Tasks that wait for the tasks below them (rule T6): an attempt asks for it, and the server ends it."""
 
-from agent_swarm.domain.commands import RequestPause, Resume, require_lease
+from agent_swarm.domain.commands import RequestPause, Resume
 from agent_swarm.domain.tasks import PauseReason, TaskStatus
+from agent_swarm.domain.transitions import require_lease
 from agent_swarm.store import operations as ops
 from agent_swarm.store.applying.work import Work
 from agent_swarm.store.events import SYSTEM

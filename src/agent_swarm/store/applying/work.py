@@ -10,19 +10,13 @@ from typing import Any, TypeVar
 
 from agent_swarm.domain.caps import Cap
 from agent_swarm.domain.changes import Change, Repeat
-from agent_swarm.domain.commands import (
-    Command,
-    Resume,
-    decide,
-    fail_by_dependency,
-    skip_by_dependency,
-    unblock,
-)
+from agent_swarm.domain.commands import Command, Resume
 from agent_swarm.domain.dependencies import Consequence, consequence
 from agent_swarm.domain.errors import UnknownTask
 from agent_swarm.domain.matching import Requirements
 from agent_swarm.domain.tasks import PauseReason, TaskState, TaskStatus
 from agent_swarm.domain.time import SECOND
+from agent_swarm.domain.transitions import decide, fail_by_dependency, skip_by_dependency, unblock
 from agent_swarm.faults import crash_point
 from agent_swarm.protocol.limits import IDEMPOTENCY_SECONDS
 from agent_swarm.store import events, refusals, rows
