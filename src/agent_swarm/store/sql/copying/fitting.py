@@ -6,9 +6,11 @@ hold, and the program writes what the tables say; but a file may be older than t
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.store.sql import tables
@@ -74,19 +76,22 @@ def check(connection: sa.Connection, source: str, progress: Progress) -> None:
 
 def _unfit_in(connection: sa.Connection, table: sa.Table, limit: int) -> Iterator[Unfit]:
     """The first value of each row that does not fit: one pass over the table."""
+    for what, *values in connection.execute(_looking_in(table), {"limit": limit}):
+        column, _, reason = what.partition(" ")
+        key = " AND ".join(f"{part.name} = {value}" for part, value in zip(table.primary_key, values, strict=True))
+        yield Unfit(table.name, column, key, reason)
+
+
+@cache
+def _looking_in(table: sa.Table) -> sa.TextClause:
+    """The statement for it, as text: to put it together takes far longer than to run it."""
     conditions = [
         (condition, f"{column.name} {reason}") for column in table.c for condition, reason in _conditions(column)
     ]
     keys = [sa.func.quote(column).label(column.name) for column in table.primary_key]
-    found = connection.execute(
-        sa.select(sa.case(*conditions).label("what"), *keys)
-        .where(sa.or_(*(condition for condition, _ in conditions)))
-        .limit(limit)
-    )
-    for what, *values in found:
-        column, _, reason = what.partition(" ")
-        key = " AND ".join(f"{part.name} = {value}" for part, value in zip(table.primary_key, values, strict=True))
-        yield Unfit(table.name, column, key, reason)
+    whole = sa.select(sa.case(*conditions).label("what"), *keys).where(sa.or_(*(one for one, _ in conditions)))
+    text = whole.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
+    return sa.text(f"{text} LIMIT :limit")
 
 
 def _conditions(column: "sa.Column[Any]") -> Iterator[tuple["sa.ColumnElement[bool]", str]]:
