@@ -23,7 +23,7 @@ def _asked(_: click.Context, __: click.Parameter, given: str | None) -> bool:
     """Whether `--key -` stands there. Anything else is a key by mistake, and is not repeated."""
     if given not in (None, "-"):
         raise click.BadParameter(
-            "a key never stands on the command line, where others can read it: give - and type or pipe it, or --key-file"
+            "a key never stands on the command line, which others can read; give - and type or pipe it, or --key-file"
         )
     return given == "-"
 
