@@ -1,12 +1,13 @@
 """The guards: where each stands, what takes it away, and the tests that must then fail.
 
 `source` is the exact text and stands in its file once. A guard that was moved or rewritten is adapted here; one for
-which no test fails needs a test, not a smaller mutation. Those of several servers, of secrets, of messages, of
-notes, of approvals, of agents below agents, of swarms, of schedules, of triggers, of budgets and of VMs are in the
-modules beside.
+which no test fails needs a test, not a smaller mutation. Those of access, of several servers, of secrets, of
+messages, of notes, of approvals, of agents below agents, of swarms, of schedules, of triggers, of budgets and of VMs
+are in the modules beside.
 """
 
 from scripts.guards import (
+    of_access,
     of_agents,
     of_approvals,
     of_budgets,
@@ -594,6 +595,7 @@ GUARDS = (
     *of_messages.GUARDS,
     *of_approvals.GUARDS,
     *of_notes.GUARDS,
+    *of_access.GUARDS,
     *of_agents.GUARDS,
     *of_swarms.GUARDS,
     *of_schedules.GUARDS,

@@ -44,7 +44,9 @@ def test_given_secrets_when_the_key_is_missing_wrong_or_typed_then_only_the_righ
     assert done.code == 0, done.err
     told = json.loads(done.out)
     assert (told["imported"]["tasks"], told["dryRun"], told["changed"]) == (4, True, False)
-    assert run(*command, "--key", RIGHT).code == 2  # never on the command line
+    refused = run(*command, "--key", RIGHT)
+    assert (refused.code, "give - and type or pipe it" in refused.err) == (2, True)
+    assert RIGHT not in refused.out + refused.err
 
 
 def test_given_several_keys_when_they_are_looked_for_then_what_was_named_goes_first(

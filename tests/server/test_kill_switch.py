@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tests.server.sessions import sessions_of
 from tests.server.world import API_KEY, World, opened
 
 from agent_swarm.domain.ids import new_id
@@ -93,6 +94,20 @@ async def test_given_a_token_that_may_only_stop_when_it_lifts_then_that_is_denie
     assert (await world.call("POST", PATH, token=minted.text)).status_code == 200
     refused = await world.call("POST", PATH, token=minted.text, json={"action": "lift"})
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "denied")
+
+
+async def test_given_people_with_roles_when_they_use_the_switch_then_operators_stop_and_admins_alone_lift(
+    world: World,
+) -> None:
+    people = await sessions_of(world)
+    lift = {"action": "lift"}
+
+    assert (await world.call("POST", PATH, token=people.viewer.access)).status_code == 403
+    assert (await world.call("POST", PATH, token=people.operator.access)).status_code == 200
+    assert (await world.call("POST", PATH, token=people.operator.access, json=lift)).status_code == 403
+    assert (await world.get(PATH))["status"] == "killed"
+    assert (await world.call("POST", PATH, token=people.admin.access, json=lift)).status_code == 200
+    assert (await world.get(PATH))["status"] == "armed"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,15 @@ from agent_swarm.server.settings import ServerSettings
 pytestmark = pytest.mark.anyio
 
 ABLE = ("enforces.files", "enforces.network")
+# What a list of forbidden words would refuse, though some of it is harmless, and what would slip by it.
+WORDS = (
+    "explain what 'DELETE FROM users WHERE id = 1' does",
+    "rm -rf / is what nobody should run; say why",
+    "rm -fr /",
+    "git push --force",
+    "git push -f",
+    "use postgres://db.example/shop, then terraform destroy and gh pr merge",
+)
 
 
 async def profile_of(world: World, task_id: str) -> str:
@@ -31,6 +40,19 @@ async def test_given_nothing_said_when_a_task_is_claimed_then_its_attempt_shows_
     ada, task_id = await world.register(), await world.file()
     await world.claim(ada)
 
+    assert await profile_of(world, task_id) == "workspace-write"
+
+
+@pytest.mark.parametrize("words", WORDS)
+async def test_given_words_that_sound_dangerous_when_they_are_filed_and_written_then_they_decide_nothing(
+    world: World, words: str
+) -> None:
+    ada, task_id = await world.register(), await world.file(words)
+    said = await world.post("/api/messages", {"to": [ada.id], "text": words})
+
+    await world.claim(ada)
+
+    assert (await world.get(f"/api/tasks/{task_id}"))["prompt"] == said["text"] == words
     assert await profile_of(world, task_id) == "workspace-write"
 
 

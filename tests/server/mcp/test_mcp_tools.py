@@ -187,8 +187,9 @@ async def test_given_configuration_when_it_is_read_then_no_secret_is_shown_and_r
     world: World,
 ) -> None:
     await says(world, "set-config", {"scope": "global", "key": "REGION", "value": "eu"})
-    refused = await refuses(world, "set-config", {"scope": "global", "key": "API_KEY", "value": "mine"})
-    assert refused["code"] in ("invalidInput", "denied")
+    for key in ("API_KEY", "api_key", "Secrets_Encryption_Key"):
+        refused = await refuses(world, "set-config", {"scope": "global", "key": key, "value": "mine"})
+        assert (refused["code"], "is reserved" in refused["message"]) == ("invalidInput", True)
     said = await says(world, "get-config")
     assert [(entry["key"], entry["value"]) for entry in said["entries"]] == [("REGION", "eu")]
     refused = await refuses(world, "get-config", {"includeSecrets": True})

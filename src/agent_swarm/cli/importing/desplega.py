@@ -19,10 +19,19 @@ VARIABLE = "SECRETS_ENCRYPTION_KEY"
 FILE_NAME = ".encryption-key"
 
 
+def _asked(_: click.Context, __: click.Parameter, given: str | None) -> bool:
+    """Whether `--key -` stands there. Anything else is a key by mistake, and is not repeated."""
+    if given not in (None, "-"):
+        raise click.BadParameter(
+            "a key never stands on the command line, which others can read; give - and type or pipe it, or --key-file"
+        )
+    return given == "-"
+
+
 @click.command()
 @click.argument("source", metavar="DB", type=click.Path(path_type=Path))
 @click.option("--key-file", type=click.Path(path_type=Path), help="A file with the key of that swarm's secrets.")
-@click.option("--key", type=click.Choice(["-"]), help="Ask for the key, or read it from standard input.")
+@click.option("--key", metavar="-", callback=_asked, help="Ask for the key, or read it from standard input.")
 @database_option
 @data_dir_option
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
@@ -31,7 +40,7 @@ FILE_NAME = ".encryption-key"
 def desplega(
     source: Path,
     key_file: Path | None,
-    key: str | None,
+    key: bool,
     database: str | None,
     data_dir: Path | None,
     *,
@@ -59,7 +68,7 @@ def desplega(
     from agent_swarm.importing.desplega.secrets import fitting_key
 
     tables = read_tables(source)
-    keys = keys_for(source, key_file, asked=key is not None)
+    keys = keys_for(source, key_file, asked=key)
     foreign = understood(tables, fitting_key(tables.rows.get("swarm_config", ()), keys))
     configuration = opened_configuration(address, data_dir, dry_run=dry_run) if foreign.entries else None
     done = import_into(

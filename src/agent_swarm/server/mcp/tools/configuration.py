@@ -55,7 +55,7 @@ def tools(context: Context) -> list[Tool]:
         ),
         Tool(
             name="set-config",
-            description="Store a value for all agents, a project or an agent. With isSecret it is encrypted.",
+            description="Store a value for all agents, a swarm, a project or an agent. With isSecret it is encrypted.",
             takes=rest_config.ConfigInput,
             access=operators(Scope.CONFIG_WRITE),
             call=face.set,
