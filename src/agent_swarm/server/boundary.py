@@ -128,7 +128,7 @@ def _headers(exc: Exception, error: SwarmError) -> list[tuple[bytes, bytes]]:
     if isinstance(exc, HTTPException) and exc.headers and "Allow" in exc.headers:
         headers.append((b"allow", exc.headers["Allow"].encode("latin-1")))
     if status_of(error) == 413:
-        headers.append(_CLOSE)  # the rest of the body is not worth reading
+        headers.append(_CLOSE)  # what may be left of the body is not worth reading
     return headers
 
 
