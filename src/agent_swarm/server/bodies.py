@@ -21,7 +21,7 @@ def limited(route: Route | WebSocketRoute) -> ASGIApp:
 
 
 class BodyLimit:
-    """Refuses a body that is too large, before the route sees any of it where Content-Length tells, else as soon as it is.
+    """Refuses a body that is too large: at once where Content-Length tells, else as soon as it is.
 
     What is left of it is received and dropped first, within bounds, so that whoever sends it gets to read the refusal.
     """

@@ -2,13 +2,10 @@
 
 from typing import Any
 
-import httpx2
 import pytest
-from mcp import Client, MCPError
-from mcp.client.streamable_http import streamable_http_client
 from tests.server.mcp.speaking import refuses, says
 from tests.server.mcp.test_mcp_tools import at_work
-from tests.server.world import API_KEY, Live, World
+from tests.server.world import World
 
 from agent_swarm.domain.messages import TEXT_BYTES
 
@@ -102,17 +99,3 @@ async def test_given_a_running_task_when_a_person_steers_it_then_its_agent_reads
     assert [(one["kind"], one["text"], one["interrupt"]) for one in shown["messages"]] == [("steer", "look left", True)]
     refused = await refuses(world, "steer-task", {"taskId": claim.task_id, "message": "x"}, token=claim.token)
     assert refused["code"] == "denied"
-
-
-@pytest.mark.parametrize("era", ["auto", "legacy"])
-async def test_given_the_client_of_the_sdk_when_it_posts_ten_megabytes_then_it_is_told_and_goes_on(
-    live: Live, era: str
-) -> None:
-    async with httpx2.AsyncClient(headers={"authorization": f"Bearer {API_KEY}"}) as http:
-        async with Client(streamable_http_client(f"{live.url}/mcp", http_client=http), mode=era) as client:
-            with pytest.raises(MCPError) as refused:
-                await client.call_tool("post-message", {"broadcast": True, "text": "x" * 10_000_000})
-            said = await client.call_tool("post-message", {"broadcast": True, "text": "in short"})
-    print("SAID", repr(refused.value), refused.value.error)
-    assert not said.is_error
-    assert [one["text"] for one in (await live.world.get("/api/messages"))["messages"]] == ["in short"]
