@@ -115,4 +115,4 @@ def _expected(item: Any) -> str:
         case "missing":
             return "is missing"
         case _:
-            return str(item["msg"])
+            return str(item["msg"]).removeprefix("Value error, ")  # how pydantic introduces words of ours
