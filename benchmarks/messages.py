@@ -48,7 +48,7 @@ def measure(scale: Scale) -> list[Row]:
         row("message → the worker of a running agent has it, p99", percentile(running, 0.99), "ms"),
         row("message → an idle agent is woken: its worker has the claim, p50", median(idle), "ms", at_most(100)),
         row("message → an idle agent is woken: its worker has the claim, p99", percentile(idle, 0.99), "ms"),
-        row("steer with an interrupt → the agent has it, real worker, p50", median(steered), "ms", at_most(500)),
+        row("steer with an interrupt → the agent has it, real worker, p50", median(steered), "ms", at_most(100)),
         row(
             f"{QUEUED} messages at once to a running agent → it has all of them, real worker, p50",
             median(drained),

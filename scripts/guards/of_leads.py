@@ -8,6 +8,8 @@ SPEECH, TASKS = "src/agent_swarm/server/mcp/speech.py", "src/agent_swarm/server/
 
 KEPT, SERVED = "tests/store/test_waits.py", "tests/server/test_waits.py"
 MCP = "tests/server/mcp"
+BODIES, ENDPOINT = "src/agent_swarm/server/bodies.py", "src/agent_swarm/server/mcp/endpoint.py"
+CLIENTS = f"{MCP}/test_mcp_clients.py"
 
 GUARDS = (
     Guard(
@@ -85,6 +87,34 @@ GUARDS = (
         "    told = (answers_to(queries, task_id),)\n",
         (
             f"{SERVED}::test_given_a_lead_that_went_on_when_its_claim_is_looked_at_then_the_account_and_branches_are_in_it",
+        ),
+    ),
+    Guard(
+        "who sends too much gets to read the refusal",
+        BODIES,
+        "            if announced <= PASSED_OVER_BYTES and not _waits_to_send(scope):\n",
+        "            if False:\n",
+        (
+            f"{CLIENTS}::test_given_a_message_of_ten_megabytes_when_it_is_posted_then_the_caller_is_told_and_goes_on",
+            "tests/server/test_bodies.py",
+        ),
+    ),
+    Guard(
+        "what is no end of a body is not waited for",
+        BODIES,
+        "            while left > 0:\n",
+        "            while True:\n",
+        (
+            "tests/server/test_error_shape.py::test_given_a_body_without_an_end_when_it_comes_in_pieces_then_it_is_refused_on_the_way",
+        ),
+    ),
+    Guard(
+        "a refusal before the protocol has the protocol's form",
+        ENDPOINT,
+        "    error_shape = staticmethod(as_protocol_error)\n",
+        "",
+        (
+            f"{CLIENTS}::test_given_an_attempt_that_ends_while_its_client_is_there_when_it_calls_then_it_is_told_to_stop",
         ),
     ),
 )

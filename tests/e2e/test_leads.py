@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,16 @@ def test_given_a_script_lead_that_waits_when_server_and_workers_are_killed_then_
     assert workers
 
 
+QUESTION = {"title": "Release it?", "questions": [{"id": "name", "text": "Under which name?", "kind": "text"}]}
+
+
+def steer_the_second(history: str) -> Reply:
+    """The lead tells whoever works on the second of the tasks that it has filed something."""
+    found = re.search(r"([0-9a-f-]{36})\W+title\W+two\b", history)
+    assert found, history
+    return Call("mcp__swarm__steer-task", {"taskId": found[1], "message": "mind the second half"})
+
+
 class Cast:
     """Plays one script per role, each in its own order; the lead's second part begins with the account it waits for."""
 
@@ -108,10 +119,11 @@ class Cast:
         self._played: Counter[str] = Counter()
         child = {"harness": "claude", "project": "shop"}
         tasks = [{"title": "one", "prompt": ONE, **child}, {"title": "two", "prompt": TWO, **child}]
-        self._scripts: dict[str, list[Reply]] = {
+        self._scripts: dict[str, list[Reply | Callable[[str], Reply]]] = {
             LEAD: [
                 Call("mcp__swarm__join-swarm", {}),
                 Call("mcp__swarm__send-task", {"tasks": tasks}),
+                steer_the_second,
                 Call("mcp__swarm__wait-for-tasks", {}),
             ],
             ONE: [
@@ -127,6 +139,7 @@ class Cast:
                 Say("two is there"),
             ],
             "account": [
+                Call("mcp__swarm__request-human-input", {**QUESTION, "waitSeconds": 40}),
                 Call("mcp__swarm__store-progress", {"result": "both are merged"}),
                 Say("done"),
             ],
@@ -145,7 +158,8 @@ class Cast:
             role = "account"
         place = self._played[role]
         self._played[role] += 1
-        return self._scripts[role][place] if place < len(self._scripts[role]) else IDLE
+        reply = self._scripts[role][place] if place < len(self._scripts[role]) else IDLE
+        return reply(history) if callable(reply) else reply
 
 
 @pytest.mark.anyio
@@ -163,20 +177,31 @@ async def test_given_a_lead_and_two_workers_that_are_claude_when_the_server_is_k
         goal = await host.file(LEAD, agentId=lead, project="shop")
 
         def has_spoken() -> bool:
-            return bool(swarm.call("GET", "/api/messages")["messages"])
+            return any(one["kind"] == "broadcast" for one in swarm.call("GET", "/api/messages")["messages"])
+
+        def questions() -> list[Any]:
+            found: list[Any] = swarm.call("GET", "/api/approvals")["approvals"]
+            return found
 
         await host.until(goal, "paused")
         await asyncio.to_thread(swarm.wait_until, has_spoken, "a worker says something")
         await asyncio.to_thread(swarm.kill_server)
         await host.start_server()
         (swarm.marks / "again").touch()
+        await asyncio.to_thread(swarm.wait_until, lambda: bool(questions()), "the lead asks people")
+        asked = (await asyncio.to_thread(questions))[0]
+        answer = {"answers": {"name": "shop-two"}}
+        await asyncio.to_thread(swarm.call, "POST", f"/api/approvals/{asked['id']}/answer", answer)
         task = await host.until(goal, "completed")
         attempts = await host.attempts(goal)
-        heard = [json.dumps(request.body["messages"]) for request in model.requests if TWO in request.prompt]
+        histories = [json.dumps(request.body["messages"]) for request in model.requests]
+    heard = [history for history in histories if TWO in history and LEAD not in history]
+    answered = [history for history in histories if LEAD in history and "shop-two" in history]
     assert task["result"]["text"] == "both are merged"
     assert await asyncio.to_thread(files_of, repository, task) == {"one", "two"}
     assert [attempt["outcome"] for attempt in attempts] == ["paused", "completed"]
     assert attempts[0]["session"] == attempts[1]["session"] != ""
     assert all(word in cast.accounts[0] for word in ("one is there", "two is there"))
-    assert any("part one has no interface" in said for said in heard)
+    assert all(any(words in said for said in heard) for words in ("part one has no interface", "mind the second half"))
+    assert answered
     assert set((await asyncio.to_thread(swarm.completions)).values()) == {1}

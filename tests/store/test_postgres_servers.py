@@ -553,6 +553,18 @@ def filing() -> ops.CreateTasks:
     return ops.CreateTasks(tasks=(ops.NewTask(spec=TaskSpec(id=new_id(), title="t", prompt="p")),), actor="x")
 
 
+def test_given_a_batch_of_many_operations_when_it_commits_then_the_others_get_one_notice_of_all_of_it(url: str) -> None:
+    with (
+        opened(url, announce=lambda committed: f"{len(committed.events)} events") as engine,
+        psycopg.connect(url, autocommit=True) as ear,
+    ):
+        ear.execute("LISTEN agent_swarm")
+        engine.apply_batch([filing() for _ in range(40)], now=1)
+        ear.execute("NOTIFY agent_swarm, 'nothing more'")
+        heard = [notice.payload for notice in ear.notifies(timeout=PATIENCE_SECONDS, stop_after=2)]
+    assert heard == ["40 events", "nothing more"]
+
+
 @pytest.mark.anyio
 async def test_given_two_servers_that_write_at_once_when_they_are_told_then_each_hears_all_of_it_once_and_in_order(
     two: tuple[Listener, Listener],

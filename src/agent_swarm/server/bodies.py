@@ -1,5 +1,7 @@
 """No body is larger than its route takes, whether it says so in advance or not."""
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 from starlette.routing import Route, WebSocketRoute
@@ -8,6 +10,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from agent_swarm.domain.errors import InvalidInput, TooLarge
 from agent_swarm.protocol.limits import BODY_BYTES
 
+# Many clients read no answer before they have sent everything: a connection that is closed on them takes it along.
+PASSED_OVER_BYTES = 64 * 1024 * 1024
+PASSED_OVER_SECONDS = 5.0
+
 
 def limited(route: Route | WebSocketRoute) -> ASGIApp:
     """The route's app behind its limit: `route.body_limit`, by default 4 MiB."""
@@ -15,7 +21,10 @@ def limited(route: Route | WebSocketRoute) -> ASGIApp:
 
 
 class BodyLimit:
-    """Refuses a body that is too large, before reading it where Content-Length tells, else as soon as it is."""
+    """Refuses a body that is too large: at once where Content-Length tells, else as soon as it is.
+
+    What is left of it is received and dropped first, within bounds, so that whoever sends it gets to read the refusal.
+    """
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self._app = app
@@ -27,6 +36,8 @@ class BodyLimit:
             return
         announced = _content_length(scope)
         if announced > self._limit:
+            if announced <= PASSED_OVER_BYTES and not _waits_to_send(scope):
+                await _pass_over(receive)
             raise self._too_large(announced)
         received = 0
 
@@ -35,6 +46,8 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._limit:
+                if message.get("more_body", False):
+                    await _pass_over(receive)
                 raise self._too_large(received)
             return message
 
@@ -46,6 +59,23 @@ class BodyLimit:
             hint="send less at once",
             details={"bytes": size, "limit": self._limit},
         )
+
+
+async def _pass_over(receive: Receive) -> None:
+    """Receive what is left of a body, and keep nothing of it."""
+    left = PASSED_OVER_BYTES
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PASSED_OVER_SECONDS):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
+
+
+def _waits_to_send(scope: Scope) -> bool:
+    """Whether the client asks first: a refusal spares it the sending."""
+    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in scope["headers"])
 
 
 def _content_length(scope: dict[str, Any] | Scope) -> int:

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent_swarm.domain.errors import SwarmError
-from agent_swarm.protocol.errors import status_of
+from agent_swarm.protocol.errors import error_body, status_of
 from agent_swarm.server import problems
 from agent_swarm.server.metrics import Metrics
 
@@ -73,7 +73,7 @@ class Boundary:
                 )
             if status:  # half an answer cannot be taken back, but it must not look whole
                 raise
-            await problems.send_problem(error, send_with_id, headers=_headers(exc, error))
+            await problems.send_problem(error, send_with_id, headers=_headers(exc, error), shape=_shape(scope))
         finally:
             self._metrics.in_flight.dec()
             elapsed = time.perf_counter() - started
@@ -123,12 +123,17 @@ def _refusal(exc: Exception, scope: Scope) -> SwarmError:
             return problems.internal()
 
 
+def _shape(scope: Scope) -> problems.Shape:
+    """What errors look like here: as everywhere, unless the clients of the route's endpoint expect something else."""
+    return getattr(getattr(scope.get("route"), "endpoint", None), "error_shape", error_body)
+
+
 def _headers(exc: Exception, error: SwarmError) -> list[tuple[bytes, bytes]]:
     headers: list[tuple[bytes, bytes]] = []
     if isinstance(exc, HTTPException) and exc.headers and "Allow" in exc.headers:
         headers.append((b"allow", exc.headers["Allow"].encode("latin-1")))
     if status_of(error) == 413:
-        headers.append(_CLOSE)  # the rest of the body is not worth reading
+        headers.append(_CLOSE)  # what may be left of the body is not worth reading
     return headers
 
 

@@ -12,6 +12,7 @@ from agent_swarm.domain.errors import Busy, InvalidInput, Killed, NotFound, Swar
 from agent_swarm.protocol.errors import InvalidJson, MethodNotAllowed, error_body, is_retryable, status_of
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Shape = Callable[[SwarmError], dict[str, Any]]
 
 MAX_FIELDS = 20  # of a refusal; the rest of a bad batch is as the first
 FIELD_CHARS = 200
@@ -36,9 +37,11 @@ class ErrorReply(BaseModel):
     error: Problem
 
 
-async def send_problem(error: SwarmError, send: Send, *, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+async def send_problem(
+    error: SwarmError, send: Send, *, headers: Sequence[tuple[bytes, bytes]] = (), shape: Shape = error_body
+) -> None:
     """Answer with `error`."""
-    body = orjson.dumps(error_body(error), default=str, option=orjson.OPT_NON_STR_KEYS)
+    body = orjson.dumps(shape(error), default=str, option=orjson.OPT_NON_STR_KEYS)
     extra = [*headers]
     if isinstance(error, Unauthenticated):
         extra.append((b"www-authenticate", b"Bearer"))
@@ -112,4 +115,4 @@ def _expected(item: Any) -> str:
         case "missing":
             return "is missing"
         case _:
-            return str(item["msg"])
+            return str(item["msg"]).removeprefix("Value error, ")  # how pydantic introduces words of ours

@@ -73,3 +73,12 @@ async def refuses(world: World, name: str, arguments: dict[str, Any] | None = No
     said, is_error = await call_tool(world, name, arguments, **options)
     assert is_error, said
     return said["error"]
+
+
+def refusal_of(answer: httpx2.Response) -> dict[str, Any]:
+    """The error of a request that was refused before the protocol was spoken, out of the protocol's form for it."""
+    body = answer.json()
+    told: dict[str, Any] = body["error"]["data"]
+    assert (body["jsonrpc"], body["id"], type(body["error"]["code"])) == ("2.0", None, int)
+    assert body["error"]["message"] == f"{told['message']}; {told['hint']}"
+    return told

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.server.mcp.speaking import HANDSHAKE, MODERN, ask, body_of, headers_of, says, tools_of
+from tests.server.mcp.speaking import HANDSHAKE, MODERN, ask, body_of, headers_of, refusal_of, says, tools_of
 from tests.server.world import API_KEY, Live, World, opened
 
 from agent_swarm.domain.matching import AgentRole
@@ -67,7 +67,7 @@ async def test_given_a_page_of_another_origin_when_it_calls_then_it_is_refused(w
         headers = {**headers_of(MODERN, "tools/list"), "origin": origin, "host": "evil.example"}
         answer = await world.call("POST", "/mcp", headers=headers, json=body_of(MODERN, "tools/list", {}))
         assert answer.status_code == 403, origin
-        assert answer.json()["error"]["code"] == "denied"
+        assert refusal_of(answer)["code"] == "denied"
     assert not world.app.mcp.is_loaded
 
 
@@ -102,7 +102,7 @@ async def test_given_the_kill_switch_when_tools_are_called_then_nobody_is_served
     await world.post("/api/kill-switch", {"reason": "a test"})
     for token, status, code in ((API_KEY, 503, "killed"), (None, 401, "unauthenticated")):
         answer = await ask(world, "tools/list", token=token)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+        assert (answer.status_code, refusal_of(answer)["code"]) == (status, code)
 
 
 @ERAS
@@ -116,8 +116,8 @@ async def test_given_an_attempt_that_has_ended_when_its_agent_calls_then_it_is_t
     await world.complete(claim)
     answer = await ask(world, "tools/call", {"name": "my-agent-info"}, token=claim.token, era=era)
     assert answer.status_code == 401
-    assert "its attempt is over" in answer.json()["error"]["message"]
-    assert answer.json()["error"]["hint"] == "stop: whatever this attempt still does is discarded"
+    assert "its attempt is over" in refusal_of(answer)["message"]
+    assert refusal_of(answer)["hint"] == "stop: whatever this attempt still does is discarded"
 
 
 async def test_given_every_role_when_tools_are_listed_then_each_sees_what_it_may_call(world: World) -> None:

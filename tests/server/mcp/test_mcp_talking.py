@@ -7,6 +7,7 @@ from tests.server.mcp.speaking import refuses, says
 from tests.server.mcp.test_mcp_tools import at_work
 from tests.server.world import World
 
+from agent_swarm.domain.matching import AgentRole
 from agent_swarm.domain.messages import TEXT_BYTES
 
 pytestmark = pytest.mark.anyio
@@ -99,3 +100,15 @@ async def test_given_a_running_task_when_a_person_steers_it_then_its_agent_reads
     assert [(one["kind"], one["text"], one["interrupt"]) for one in shown["messages"]] == [("steer", "look left", True)]
     refused = await refuses(world, "steer-task", {"taskId": claim.task_id, "message": "x"}, token=claim.token)
     assert refused["code"] == "denied"
+
+
+async def test_given_a_lead_when_it_steers_by_the_tool_then_only_tasks_below_its_own(world: World) -> None:
+    lead, boss = await at_work(world, "lead", AgentRole.LEAD)
+    sent = await says(world, "send-task", {"tasks": [{"prompt": "a part"}]}, token=boss.token)
+    below = sent["tasks"][0]["id"]
+    said = await says(world, "steer-task", {"taskId": below, "message": "use tabs"}, token=boss.token)
+    (kept,) = (await world.get("/api/messages"))["messages"]
+    assert (kept["id"], kept["sender"], kept["to"]) == (said["id"], f"agent:{lead.id}", [f"task:{below}"])
+    for other in (boss.task_id, await world.file("of others")):
+        refused = await refuses(world, "steer-task", {"taskId": other, "message": "no"}, token=boss.token)
+        assert refused["code"] == "denied"

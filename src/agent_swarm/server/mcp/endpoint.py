@@ -1,18 +1,20 @@
 """`/mcp` on the server: behind the guard like every route, with the SDK behind it as soon as somebody comes.
 
-What it refuses itself is refused as everywhere else; from `speech` on the protocol says how errors look.
+What is refused before the protocol is spoken has the status that it has everywhere, and the form of the protocol's
+errors: clients show nothing else of it to their models.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from starlette.routing import BaseRoute, Route
 from starlette.types import Message, Receive, Scope, Send
 
-from agent_swarm.domain.errors import Denied, ShuttingDown
+from agent_swarm.domain.errors import Denied, ShuttingDown, SwarmError
+from agent_swarm.protocol.errors import error_body, status_of
 from agent_swarm.server.access import operators_and_attempts
 from agent_swarm.server.cors import ANY
 from agent_swarm.server.fastroute import again, whole
@@ -29,10 +31,22 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _SIGNS_OF_LENGTH = (b'"waitSeconds"', b'"progressToken"')
 
 
+_INVALID_REQUEST, _INTERNAL_ERROR = -32600, -32603  # JSON-RPC 2.0 §5.1
+
+
+def as_protocol_error(error: SwarmError) -> dict[str, Any]:
+    """A JSON-RPC error without an id, as the request was not read; `data` is the error as it is told elsewhere."""
+    message = f"{error.message}; {error.hint}" if error.hint else error.message
+    code = _INVALID_REQUEST if status_of(error) < 500 else _INTERNAL_ERROR
+    told = {"code": code, "message": message, "data": error_body(error)["error"]}
+    return {"jsonrpc": "2.0", "id": None, "error": told}
+
+
 class Endpoint:
     """Takes MCP requests. Serves while `running`."""
 
     access = operators_and_attempts(Permission.TASKS_READ, Permission.OWN_TASK_READ)
+    error_shape = staticmethod(as_protocol_error)
 
     def __init__(self, catalogue: Catalogue, tasks: ProtocolTasks, origins: tuple[str, ...]) -> None:
         self._catalogue = catalogue
