@@ -32,6 +32,7 @@ class CodexHarness:
             readable=installation(self._program) if self._program else (),
             variables=launch.VARIABLES,
             secrets=launch.KEYS,
+            credentials=launch.KEYS,
             reads_messages=True,
         )
 
