@@ -16,6 +16,7 @@ KINDS: Mapping[str, str] = {  # by the variable that one or several stand in, se
     "ANTHROPIC_AUTH_TOKEN": "gateway",
     "CLAUDE_CODE_OAUTH_TOKEN": "claude",
     "ANTHROPIC_API_KEY": "anthropic",
+    "CODEX_OAUTH": "chatgpt",
     "CODEX_API_KEY": "codex",
     "OPENAI_API_KEY": "openai",
     "OPENROUTER_API_KEY": "openrouter",
@@ -84,9 +85,10 @@ def accepted(standing: Standing) -> Standing:
     return replace(standing, refusals=0, is_doubtful=False)
 
 
-def awake_at(tiers: Tiers, known: Mapping[str, Standing]) -> float:
-    """When the first of them may be used again, in Unix seconds; 0 where there is none."""
-    return min((_of(known, one).rests_until for tier in tiers for one in tier), default=0.0)
+def awake_at(tiers: Tiers, known: Mapping[str, Standing], *, now: float) -> float | None:
+    """When the first of those that rest may be used again, in Unix seconds; None where none rests."""
+    standings = [_of(known, one) for tier in tiers for one in tier]
+    return min((standing.rests_until for standing in standings if standing.rests(now)), default=None)
 
 
 def values_in(variable: str, value: str) -> tuple[str, ...]:

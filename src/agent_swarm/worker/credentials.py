@@ -74,10 +74,10 @@ class CredentialPool:
         """A run with it came to a good end."""
         self._changed(one, credentials.accepted)
 
-    def awake_at(self, among: Sequence[Credential]) -> float:
-        """When the first of them may be used again, in Unix seconds."""
+    def awake_at(self, among: Sequence[Credential], *, now: float) -> float | None:
+        """When the first of those that rest may be used again, in Unix seconds; None where none rests."""
         known = {key: entry.standing for key, entry in self._book.read().items()}
-        return credentials.awake_at(_tiers(among), known)
+        return credentials.awake_at(_tiers(among), known, now=now)
 
     def _changed(self, one: Credential, change: Callable[[Standing], Standing]) -> Standing:
         with self._book.changing() as entries:

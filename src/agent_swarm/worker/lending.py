@@ -67,21 +67,20 @@ class Lending:
         self._left.remove(one)
         return said
 
-    def nothing_left(self, last: Outcome | None) -> Outcome:
-        """How a run ends for which there is no credential (any more); `last` is what the last one was told."""
-        if last is not None and (last.failure_code != LIMIT or len(self._all) == 1):
+    def nothing_left(self, last: Outcome | None, *, now: float) -> Outcome:
+        """How a run ends for which there is no credential (any more); `last` is what the last one was told.
+
+        As long as one rests it is a limit, whatever became of the others: nobody is to blame.
+        """
+        awake_at = self._pool.awake_at(self._all, now=now)
+        if last is not None and (awake_at is None or len(self._all) < 2):
             return last
-        awake_at = self._pool.awake_at(self._all)
-        if last is not None:
-            return replace(last, retry_at=awake_at)
+        awake_at = now if awake_at is None else awake_at  # it woke up just now
         names = ", ".join(one.name for one in self._all)
-        return Outcome(
-            ok=False,
-            failure=FailureClass.INFRASTRUCTURE,
-            failure_code=LIMIT,
-            message=f"every credential rests: {names}; the first one until {_shown(awake_at)}",
-            retry_at=awake_at,
-        )
+        rest = f"no credential is left ({names}); the first one that rests does so until {_shown(awake_at)}"
+        message = rest if last is None else f"{last.message}; {rest}"
+        failure = FailureClass.INFRASTRUCTURE
+        return Outcome(ok=False, failure=failure, failure_code=LIMIT, message=message, retry_at=awake_at)
 
 
 def is_refusal(outcome: Outcome | None) -> bool:

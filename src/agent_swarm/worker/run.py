@@ -206,7 +206,7 @@ class Run:
                     return outcome
                 await self._recorder.note(refusal)
                 turn = going_on(first, session, self._recorder.account)
-            return lending.nothing_left(outcome)
+            return lending.nothing_left(outcome, now=time.time())
 
     def _first_turn(self, candidate: Candidate, workspace: Workspace, mailbox: Mailbox, spec: SandboxSpec) -> Turn:
         """The turn of a CLI; one that takes over from another is told what that did."""

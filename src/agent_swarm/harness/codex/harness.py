@@ -31,8 +31,8 @@ class CodexHarness:
         return Grants(
             readable=installation(self._program) if self._program else (),
             variables=launch.VARIABLES,
-            secrets=launch.KEYS,
-            credentials=launch.KEYS,
+            secrets=launch.CREDENTIALS,
+            credentials=launch.CREDENTIALS,
             reads_messages=True,
         )
 
