@@ -2,7 +2,7 @@
 
 `source` is the exact text and stands in its file once. A guard that was moved or rewritten is adapted here; one for
 which no test fails needs a test, not a smaller mutation. Those of several servers, of secrets, of messages, of
-notes, of approvals, of agents below agents, of swarms, of schedules, of triggers, of budgets and of VMs are in the
+notes, of approvals, of agents below agents, of swarms, of schedules, of triggers, of budgets, of credentials and of VMs are in the
 modules beside.
 """
 
@@ -10,6 +10,7 @@ from scripts.guards import (
     of_agents,
     of_approvals,
     of_budgets,
+    of_credentials,
     of_deadlines,
     of_leads,
     of_limits,
@@ -591,6 +592,7 @@ GUARDS = (
     *of_deadlines.GUARDS,
     *of_results.GUARDS,
     *of_limits.GUARDS,
+    *of_credentials.GUARDS,
     *of_messages.GUARDS,
     *of_approvals.GUARDS,
     *of_notes.GUARDS,
