@@ -2,8 +2,8 @@
 
 `source` is the exact text and stands in its file once. A guard that was moved or rewritten is adapted here; one for
 which no test fails needs a test, not a smaller mutation. Those of several servers, of secrets, of messages, of
-notes, of approvals, of agents below agents, of swarms, of schedules, of triggers, of budgets, of credentials and of VMs are in the
-modules beside.
+notes, of approvals, of agents below agents, of swarms, of schedules, of triggers, of budgets, of credentials and of
+VMs are in the modules beside.
 """
 
 from scripts.guards import (

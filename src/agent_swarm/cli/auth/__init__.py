@@ -16,7 +16,7 @@ COMMANDS = {
 
 @click.group(cls=LazyGroup, sections=COMMANDS)
 def auth() -> None:
-    """Import accounts of agent CLIs, and see which credentials rest.
+    """Import accounts of agent CLIs, and see which rest.
 
     The server keeps accounts encrypted, refreshes them, and gives them to attempts. No command shows a token.
     """

@@ -55,7 +55,9 @@ def _path(kind: str, name: str) -> str:
 @json_option
 @with_client
 def claude(client: Client, /, **given: Any) -> None:
-    """Import an account of Claude Code from FILE, by default its own ~/.claude/.credentials.json.
+    """Import an account of Claude Code.
+
+    FILE is by default its own, ~/.claude/.credentials.json.
 
     \b
     Examples:
@@ -72,7 +74,9 @@ def claude(client: Client, /, **given: Any) -> None:
 @json_option
 @with_client
 def codex(client: Client, /, **given: Any) -> None:
-    """Import an account of Codex from FILE, by default its own ~/.codex/auth.json.
+    """Import an account of Codex.
+
+    FILE is by default its own, ~/.codex/auth.json.
 
     \b
     Examples:
@@ -87,7 +91,9 @@ def codex(client: Client, /, **given: Any) -> None:
 @click.argument("name", default=FIRST)
 @with_client
 def remove(client: Client, *, kind: str, name: str) -> None:
-    """Forget an account. What its tokens allow stays allowed until its provider is told, or they run out.
+    """Forget an account.
+
+    What its tokens allow stays allowed until its provider is told, or they run out.
 
     \b
     Examples:

@@ -18,10 +18,11 @@ from agent_swarm.worker.credential_book import Entry
 @json_option
 @with_client
 def status(client: Client, *, as_json: bool) -> None:
-    """Show the accounts of the server, and the credentials that workers of this machine have used.
+    """Show accounts, and which credentials rest until when.
 
-    A credential that rests has reached its provider's limit; work goes to others meanwhile. No value is shown: the
-    fingerprint tells two apart, on this machine alone.
+    The accounts are the server's, the credentials those that workers of this machine have used. One that rests has
+    reached its provider's limit; work goes to others meanwhile. No value is shown: the fingerprint tells two apart, on
+    this machine alone.
 
     \b
     Examples:
