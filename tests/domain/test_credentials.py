@@ -73,6 +73,24 @@ def test_given_nobody_says_how_long_when_it_is_refused_in_a_row_then_rests_grow_
     assert credentials.accepted(standing).refusals == 0
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "found"),
+    [
+        ("OPENAI_API_KEY", "one, two,", ("one", "two")),
+        ("ANOTHER", "one, two", ("one, two",)),
+        ("ANOTHER", "", ()),
+    ],
+)
+def test_given_a_variable_when_it_is_read_then_only_those_of_credentials_hold_several(
+    variable: str, value: str, found: tuple[str, ...]
+) -> None:
+    assert credentials.values_in(variable, value) == found
+
+
+def test_given_a_login_when_its_secrets_are_asked_for_then_its_token_alone_is_one() -> None:
+    assert credentials.secrets_in("CODEX_OAUTH", "acc:tok,b:t") == ("acc:tok,b:t", "acc:tok", "b:t", "tok", "t")
+
+
 def test_given_a_rest_when_a_run_that_began_before_comes_to_a_good_end_then_the_rest_goes_on() -> None:
     resting = credentials.refused(Standing(), "rateLimit", retry_at=NOW + 60, now=NOW)
     assert credentials.accepted(resting).rests(NOW + 59)

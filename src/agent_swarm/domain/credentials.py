@@ -12,11 +12,12 @@ from agent_swarm.domain.backoff import PROVIDER_LIMIT
 from agent_swarm.domain.time import SECOND
 
 LEAST_REST_SECONDS = 1.0
+LOGIN = "CODEX_OAUTH"  # ACCOUNT:TOKEN
 KINDS: Mapping[str, str] = {  # by the variable that one or several stand in, separated by commas
     "ANTHROPIC_AUTH_TOKEN": "gateway",
     "CLAUDE_CODE_OAUTH_TOKEN": "claude",
     "ANTHROPIC_API_KEY": "anthropic",
-    "CODEX_OAUTH": "chatgpt",
+    LOGIN: "chatgpt",
     "CODEX_API_KEY": "codex",
     "OPENAI_API_KEY": "openai",
     "OPENROUTER_API_KEY": "openrouter",
@@ -93,9 +94,15 @@ def awake_at(tiers: Tiers, known: Mapping[str, Standing], *, now: float) -> floa
 
 def values_in(variable: str, value: str) -> tuple[str, ...]:
     """The credentials that a variable holds; of one that holds none, its value."""
-    if variable not in KINDS:
-        return (value,)
-    return tuple(part for one in value.split(",") if (part := one.strip()))
+    parts = value.split(",") if variable in KINDS else [value]
+    return tuple(part for one in parts if (part := one.strip()))
+
+
+def secrets_in(variable: str, value: str) -> tuple[str, ...]:
+    """All that must show nowhere: the value, each credential, and of a login the token that is sent."""
+    ones = values_in(variable, value)
+    tokens = [token for one in ones if variable == LOGIN and (token := one.partition(":")[2])]
+    return tuple(dict.fromkeys((value, *ones, *tokens)))
 
 
 def _of(known: Mapping[str, Standing], one: str) -> Standing:

@@ -41,7 +41,7 @@ class CredentialPool:
         found: dict[str, Credential] = {}
         for variable in variables:
             for place, value in enumerate(values_in(variable, environment.get(variable, "")), 1):
-                name = f"{KINDS[variable]}-{place}"
+                name = f"{KINDS.get(variable, variable.lower())}-{place}"
                 one = Credential(name, variable, self._book.fingerprint(value), value)
                 found.setdefault(one.fingerprint, one)
         return tuple(found.values())
