@@ -1,9 +1,7 @@
 """The guards: where each stands, what takes it away, and the tests that must then fail.
 
 `source` is the exact text and stands in its file once. A guard that was moved or rewritten is adapted here; one for
-which no test fails needs a test, not a smaller mutation. Those of access, of several servers, of secrets, of
-messages, of notes, of approvals, of agents below agents, of swarms, of schedules, of triggers, of budgets and of VMs
-are in the modules beside.
+which no test fails needs a test, not a smaller mutation. Those of a single subject are in the modules beside.
 """
 
 from scripts.guards import (
@@ -11,6 +9,7 @@ from scripts.guards import (
     of_agents,
     of_approvals,
     of_budgets,
+    of_credentials,
     of_deadlines,
     of_leads,
     of_limits,
@@ -592,6 +591,7 @@ GUARDS = (
     *of_deadlines.GUARDS,
     *of_results.GUARDS,
     *of_limits.GUARDS,
+    *of_credentials.GUARDS,
     *of_messages.GUARDS,
     *of_approvals.GUARDS,
     *of_notes.GUARDS,

@@ -38,6 +38,8 @@ class Point(StrEnum):
     KEY_INSTALLED = "keys.installed"  # the file holds the next one
     KEY_SETTLED = "keys.settled"  # the wraps by the one so far are gone, nobody has been answered
     KEY_RESEALING = "keys.resealing"  # some values are encrypted anew, others are not
+    ACCOUNT_REFRESHED = "account.refreshed"  # the provider gave the next pair of tokens, it is not written down
+    ACCOUNT_KEPT = "account.kept"  # it is, and nobody has it
     KEY_RESEALED = "keys.resealed"  # all are, the data key before is still there
 
     # --- the worker -----------------------------------------------------------------------------------------------

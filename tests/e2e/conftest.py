@@ -61,3 +61,9 @@ def swarm(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RealSwarm]
         assert engine.read(audit) == []
     finally:
         engine.close()
+
+
+@pytest.fixture
+def counted(tmp_path: Path) -> Path:
+    """Where a tool counts its effects, a line each."""
+    return tmp_path / "counted"

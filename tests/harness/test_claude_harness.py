@@ -434,13 +434,6 @@ class TestFailures:
             outcome = await agent.once()
         assert (outcome.failure_code, outcome.retry_at) == ("rateLimit", resets_at)
 
-    async def test_given_several_accounts_when_attempts_run_then_they_take_turns(self, hire: Hire) -> None:
-        async with ModelServer([Always(Say("yes"))]) as model:
-            agent = hire(model, ANTHROPIC_API_KEY="", CLAUDE_CODE_OAUTH_TOKEN="sk-ant-oat01-one, sk-ant-oat01-two")
-            await agent.once(attempt=1)
-            await agent.once(attempt=2)
-            assert {request.key for request in model.requests} == {"sk-ant-oat01-one", "sk-ant-oat01-two"}
-
     async def test_given_no_credentials_when_the_agent_runs_then_it_says_what_to_set(self, hire: Hire) -> None:
         async with ModelServer([Say("never")]) as model:
             outcome = await hire(model, ANTHROPIC_API_KEY="").once()

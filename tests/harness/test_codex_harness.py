@@ -360,6 +360,22 @@ class TestFailures:
             outcome = await hire(model).once(bounds=Bounds(silence=timedelta(seconds=2)))
         assert (outcome.failure, outcome.failure_code) == ("infrastructure", "stalled")
 
+    async def test_given_a_login_with_chatgpt_when_the_agent_runs_then_its_account_is_asked_and_commands_do_not_see_it(
+        self, hire: Hire
+    ) -> None:
+        async with ModelServer([bash("env | grep -c OAUTH; true"), Say("done")]) as model:
+            agent = hire(
+                model,
+                OPENAI_BASE_URL="http://127.0.0.1:9/v1",
+                CODEX_OAUTH="acc-1:a-token-of-a-login",
+                CODEX_OAUTH_BASE_URL=f"{model.url}/v1",
+            )
+            outcome = await agent.once()
+            asked = {(request.key, request.headers["chatgpt-account-id"]) for request in model.requests}
+        assert outcome.ok
+        assert asked == {("a-token-of-a-login", "acc-1")}
+        assert agent.results()[0].strip() == "1", "where the model is, and no more"
+
     async def test_given_a_bound_of_model_calls_when_it_is_reached_then_the_agent_is_to_blame(self, hire: Hire) -> None:
         async with ModelServer([Always(bash("true"))]) as model:
             outcome = await hire(model).once(bounds=Bounds(turns=2))

@@ -380,7 +380,10 @@ class TestLaunch:
         assert launch.key_of({"OPENAI_API_KEY": "1", "CODEX_API_KEY": "2"}) == "CODEX_API_KEY"
         assert launch.key_of({"OPENAI_API_KEY": "1", "CODEX_API_KEY": " "}) == "OPENAI_API_KEY"
         policy = launch.thread_of(a_turn(tmp_path))["config"]["shell_environment_policy"]
-        assert set(policy["exclude"]) == {"OPENAI_API_KEY", "CODEX_API_KEY"}
+        assert set(policy["exclude"]) == {
+            *("OPENAI_API_KEY", "CODEX_API_KEY"),
+            *("CODEX_OAUTH", "CODEX_OAUTH_TOKEN", "CODEX_OAUTH_ACCOUNT"),
+        }
 
     def test_given_servers_of_both_kinds_when_codex_is_told_then_each_is_required(self) -> None:
         web = launch.server_of({"type": "http", "url": "http://x/mcp", "headers": {"A": "b"}})

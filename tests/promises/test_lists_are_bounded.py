@@ -51,6 +51,7 @@ FEEDS = {
 }
 # Answers about one thing, with lists in them.
 DETAILS = {
+    "/api/accounts",
     "/api/auth/me",
     "/api/tasks/{id}",
     "/api/tasks/{id}/explain",
@@ -80,6 +81,7 @@ DETAILS = {
 WHOLE = {
     **dict.fromkeys((("/api/tasks/{id}", ".dependsOn"), ("/api/tasks/{id}/explain", ".dependsOn")), DEPENDENCIES),
     ("/api/config/resolved", ".entries"): 4 * ENTRIES_PER_PLACE,
+    ("/api/accounts", ".accounts"): ENTRIES_PER_PLACE,
     ("/api/schedules/{idOrName}", ".tasks"): BATCH_TASKS,
 }
 

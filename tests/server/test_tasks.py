@@ -112,6 +112,16 @@ async def test_given_a_bad_field_when_it_is_filed_then_the_refusal_names_it_and_
     assert (await world.get("/api/tasks"))["tasks"] == []
 
 
+async def test_given_several_harnesses_when_a_task_is_filed_then_the_first_is_required_and_all_are_told(
+    world: World,
+) -> None:
+    filed = await world.call("POST", "/api/tasks", json={"prompt": "p", "harness": " claude, codex,claude"})
+    task = filed.json()
+    assert (task["harness"], task["requires"]["capabilities"]) == ("claude,codex", ["harness.claude"])
+    wrong = await world.call("POST", "/api/tasks", json={"prompt": "p", "harness": "claude,emacs"})
+    assert (wrong.status_code, wrong.json()["error"]["details"]["value"]) == (422, "emacs")
+
+
 async def test_given_an_unknown_harness_when_it_is_filed_then_the_known_ones_are_named(world: World) -> None:
     answer = await world.call("POST", "/api/tasks", json={"prompt": "p", "harness": "emacs"})
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_swarm.services.handover import LINES, account, context_of
+from agent_swarm.domain import handover
+from agent_swarm.domain.handover import STEPS
+from agent_swarm.services.handover import context_of
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.transcripts import Transcripts
 
@@ -16,6 +18,10 @@ TASK = "0198b2a4-0000-7000-8000-000000000001"
 
 def line(kind: str, **data: Any) -> dict[str, Any]:
     return {"at": "2026-01-01T00:00:00.000Z", "kind": kind, "data": data}
+
+
+def account(lines: list[dict[str, Any]], *, chars: int = handover.CHARS) -> str:
+    return handover.account(map(handover.step_of, lines), chars=chars)
 
 
 def test_given_steps_of_an_attempt_when_they_are_told_then_each_is_there_in_order() -> None:
@@ -55,11 +61,11 @@ def test_given_words_that_look_like_the_end_of_the_record_when_they_are_told_the
 @pytest.mark.anyio
 async def test_given_a_long_transcript_when_it_is_told_then_only_its_end_is_read(tmp_path: Path) -> None:
     transcripts = Transcripts(tmp_path, Redactor())
-    lines = [line("text", text=f"step {number}") for number in range(LINES + 50)]
+    lines = [line("text", text=f"step {number}") for number in range(STEPS + 50)]
     await transcripts.append(TASK, 1, 0, lines, now=0)
     told = await context_of(transcripts, TASK, 1)
     assert "step 49\n" not in told
-    assert told.index("step 50\n") < told.index(f"step {LINES + 49}\n")
+    assert told.index("step 50\n") < told.index(f"step {STEPS + 49}\n")
 
 
 @pytest.mark.anyio

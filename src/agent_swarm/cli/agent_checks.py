@@ -1,8 +1,11 @@
 """What `doctor` and the demo say about the agent CLIs on this machine."""
 
 import os
+import time
 from collections.abc import Iterator
 
+from agent_swarm.cli.auth.status import shown
+from agent_swarm.cli.auth.this_host import credentials_here
 from agent_swarm.cli.checks import Check
 from agent_swarm.harness import registry
 from agent_swarm.harness.kept.program import AgentCli, Found
@@ -17,6 +20,19 @@ def agent_clis() -> Iterator[Check]:
         found = cli.find(os.environ)
         if found is not None:
             yield from _of(name, cli, found)
+
+
+def credentials() -> Iterator[Check]:
+    """Those of this machine's workers that cannot be used now; nothing where all can."""
+    now = time.time()
+    for _, entry in credentials_here():
+        standing = entry.standing
+        if standing.rests(now):
+            detail = f"{entry.name} has reached its limit and rests until {shown(standing.rests_until)}"
+            yield Check("credential", "warn", detail, "others do the work meanwhile: agent-swarm auth status")
+        elif standing.is_doubtful:
+            detail = f"{entry.name} was not accepted when it was used last"
+            yield Check("credential", "warn", detail, "replace it; it is used last until it is accepted again")
 
 
 def in_a_sentence(name: str) -> str:

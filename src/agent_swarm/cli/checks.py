@@ -36,7 +36,7 @@ class Check:
 
 def all_checks(server: Server) -> list[Check]:
     """Every finding about this machine and the server."""
-    from agent_swarm.cli.agent_checks import agent_clis
+    from agent_swarm.cli.agent_checks import agent_clis, credentials
     from agent_swarm.cli.sandbox_checks import sandboxes
     from agent_swarm.cli.vm_checks import vms
 
@@ -50,6 +50,7 @@ def all_checks(server: Server) -> list[Check]:
         *sandboxes(),
         harnesses(),
         *agent_clis(),
+        *credentials(),
         *vms(),
     ]
     return [*here, *key_file(), *reachable(server)]

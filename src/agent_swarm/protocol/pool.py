@@ -364,6 +364,7 @@ class Claimed(Wire):
     title: str
     prompt: str
     harness: str | None = None
+    harness_fallback: Labels = ()  # that may go on with it where its own is refused
     model: str | None = None
     labels: tuple[str, ...] = ()
     timeout_seconds: float | None = None

@@ -91,7 +91,7 @@ class PlainTaskInput(Input):
     title: Annotated[Text, Field(min_length=1, max_length=limits.TITLE_CHARS)] | None = (
         None  # default: the prompt's first line
     )
-    harness: Label | None = None  # default: the one of the agent that runs it
+    harness: Label | None = None  # default: the agent's; `claude,codex`: codex goes on where claude is refused
     model: Label | None = None
     priority: Priority = DEFAULT_PRIORITY  # or urgent, high, medium, low
     tags: Labels = Field(default_factory=list)  # soft labels

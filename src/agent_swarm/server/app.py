@@ -27,6 +27,7 @@ from agent_swarm.server.parts import Ground, Parts, make_parts
 from agent_swarm.server.pool import PoolContext
 from agent_swarm.server.pool import routes as pool_routes
 from agent_swarm.server.routes import (
+    accounts,
     agent_profiles,
     agents,
     approvals,
@@ -79,6 +80,7 @@ FACES = (
     users,
     audit,
     config,
+    accounts,
     keys,
     memory,
     kv,

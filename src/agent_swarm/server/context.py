@@ -10,6 +10,7 @@ from agent_swarm.server.logins import LogIns
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.ring import EventRing
 from agent_swarm.server.stopping import Stopping
+from agent_swarm.services.accounts import Accounts
 from agent_swarm.services.approvals import Approvals
 from agent_swarm.services.channels import Channels
 from agent_swarm.services.configuration import Configuration
@@ -47,6 +48,7 @@ class Context:
     stopping: Stopping
     configuration: Configuration
     environments: Environments
+    accounts: Accounts
     key_changes: KeyChanges
     keeping_keys: KeepingKeys
     approvals: Approvals

@@ -16,6 +16,7 @@ SEQ_MAX = 2**53 - 1  # what every JSON reader holds exactly
 _STATUSES = "|".join(TaskStatus)
 
 PathId = Annotated[str, Path(json_schema_extra={"format": "uuid"})]
+PathName = Annotated[str, Path(max_length=limits.LABEL_CHARS)]
 AttemptNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Limit = Annotated[int, Query(ge=1, le=limits.PAGE_MAX)]
 Cursor = Annotated[str | None, Query(max_length=limits.CURSOR_CHARS, description="`nextCursor` of the page before")]

@@ -10,6 +10,7 @@ from agent_swarm.bus.base import NoticeKind
 from agent_swarm.bus.logs import LogStream
 from agent_swarm.domain.budgets import Amount
 from agent_swarm.server.access import Door
+from agent_swarm.server.accounts import AccountKeeping
 from agent_swarm.server.approvals import ApprovalTimer
 from agent_swarm.server.auth import Authenticator
 from agent_swarm.server.budgets import BudgetKeeper
@@ -44,6 +45,8 @@ from agent_swarm.server.triggers import TriggerRunner
 from agent_swarm.server.unserved import UnservedWatch
 from agent_swarm.server.waits import TaskWaits
 from agent_swarm.server.waking import Waking
+from agent_swarm.services.account_providers import Providers
+from agent_swarm.services.accounts import Accounts
 from agent_swarm.services.approvals import Approvals
 from agent_swarm.services.channels import Channels
 from agent_swarm.services.configuration import Configuration
@@ -124,6 +127,7 @@ def make_parts(ground: Ground) -> Parts:
             SessionKeeping(store),
             Waking(store, context.rules.root_caps),
             ValueKeeping(store),
+            AccountKeeping(store, context.accounts),
             UnservedWatch(store, minutes=settings.no_agent_minutes),
             WorkflowRunner(context, pool.dispatcher, settings),
             context.door.denials,
@@ -179,6 +183,7 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
         channels=Channels(store, redactor),
         configuration=Configuration(store, vault, redactor, stored_settings(), check_reference=backends.require_usable),
         environments=Environments(store, vault, redactor, secrets),
+        accounts=Accounts(store, vault, redactor, Providers(settings.token_urls), is_shared=settings.is_shared),
         approvals=Approvals(store, redactor, expiry=settings.approval_seconds),
         memory=Memory(store, redactor, _meaning(settings, metrics)),
         key_values=KeyValues(store, redactor),

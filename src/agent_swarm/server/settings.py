@@ -14,6 +14,7 @@ from typing import Any
 
 from agent_swarm import config
 from agent_swarm.config import SettingError, setting
+from agent_swarm.server.setting_groups.accounts import AccountSettings
 from agent_swarm.server.setting_groups.agents import AgentSettings
 from agent_swarm.server.setting_groups.audit import AuditSettings
 from agent_swarm.server.setting_groups.embedding import EmbeddingSettings
@@ -41,6 +42,7 @@ class ServerSettings(
     KeySettings,
     WebhookSettings,
     WorkflowSettings,
+    AccountSettings,
 ):
     """How the server runs. Read from defaults, config.toml, stored configuration, environment, flags; later wins."""
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agent_swarm.domain import configuration
+from agent_swarm.domain.accounts import KEY_PREFIX
 from agent_swarm.domain.configuration import ConfigScope, Place, require_storable, use_of
 from agent_swarm.domain.errors import (
     Conflict,
@@ -74,6 +75,12 @@ class Configuration:
         Raises InvalidInput for names and values that may not be, and for references that this server could not follow,
         Conflict for a secret that would become plain text with the value it has, EncryptionKeyMissing.
         """
+        if wanted.key.startswith(KEY_PREFIX):
+            raise InvalidInput(
+                f"{wanted.key} is the name of an account, which is no value that people write",
+                hint="import it: agent-swarm auth --help",
+                details={"field": "key"},
+            )
         await self._require_usable(wanted)
         for left in reversed(range(TRIES)):
             put, stored = await self._prepared(wanted, by)

@@ -6,13 +6,16 @@ swarm's, the global one. What an entry refers to is fetched then, too, and never
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from agent_swarm.domain import configuration
+from agent_swarm.domain.accounts import KEY_PREFIX
 from agent_swarm.domain.errors import Conflict, SecretUnreadable, SwarmError
+from agent_swarm.services import accounts
 from agent_swarm.services.configuration import entries_at
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.secrets.vault import Vault
@@ -79,13 +82,24 @@ class Environments:
         named = configuration.places(
             agent_id=task.state.agent_id, project_id=task.spec.project_id, swarm_id=task.spec.swarm_id
         )
-        entries = configuration.resolved(entries_at(queries, place) for place in named).values()
+        entries = list(configuration.resolved(entries_at(queries, place) for place in named).values())
         wanted = [entry for entry in entries if configuration.reaches_agents(entry.key)]
         if any(entry.is_secret for entry in wanted):
             self._vault.take(queries.scan(DATA_KEYS, limit=MOST))
-        variables = tuple(self._variable(entry) for entry in wanted)
+        variables = _with_accounts([self._variable(entry) for entry in wanted], self._accounts_in(queries, entries))
         self._register(one.value for one in variables if one.is_secret and not one.is_open)
         return variables
+
+    def _accounts_in(self, queries: Queries, entries: Iterable[ConfigEntry]) -> dict[str, str]:
+        """The variables of the accounts that are stored beside the configuration."""
+        stored = [entry for entry in entries if entry.scope is configuration.ConfigScope.GLOBAL]
+        named = [entry for entry in stored if entry.key.startswith(KEY_PREFIX)]
+        if not named:
+            return {}
+        self._vault.take(queries.scan(DATA_KEYS, limit=MOST))
+        found = [account for entry in named if (account := accounts.opened(self._vault, entry)) is not None]
+        self._register(account.access_token for account in found)
+        return accounts.given(found, now=time.time())
 
     async def fetched(self, variables: Sequence[Variable]) -> tuple[Variable, ...]:
         """The same with all their values, within the time that a backend may take.
@@ -130,6 +144,18 @@ class Environments:
         except SecretUnreadable as exc:
             log.error("secret_unreadable", entry=entry.shown, reason=exc.message)
             return Variable(entry.key, "", is_secret=True, missing=exc)
+
+
+def _with_accounts(variables: Sequence[Variable], accounts: Mapping[str, str]) -> tuple[Variable, ...]:
+    """The variables, with those of accounts; where one holds credentials already, they come first."""
+    kept = {one.name: one for one in variables}
+    for name, value in accounts.items():
+        before = kept.get(name)
+        if before is None:
+            kept[name] = Variable(name, value, is_secret=True)
+        elif not before.is_open:  # what is kept elsewhere stays by itself
+            kept[name] = Variable(name, f"{before.value},{value}", is_secret=True)
+    return tuple(kept.values())
 
 
 def _missing(variables: Sequence[Variable]) -> VariablesMissing:

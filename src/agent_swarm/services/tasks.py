@@ -22,7 +22,7 @@ from agent_swarm.domain.triggers import PER_TASK
 from agent_swarm.protocol import limits
 from agent_swarm.protocol.rest import BatchTaskInput, DependencyInput, TaskInput
 from agent_swarm.services import result_schemas, trigger_input
-from agent_swarm.services.harnesses import capability_of
+from agent_swarm.services.harnesses import capability_of, named
 from agent_swarm.services.permissions import profile_of
 from agent_swarm.services.task_budgets import (
     budgets_for_another,
@@ -294,7 +294,7 @@ def _new_task(
         prompt=prompt,
         requires=_requirements(task, where, known, profile, swarm),
         labels=tuple(dict.fromkeys(task.tags)),
-        harness=task.harness,
+        harness=",".join(named(task.harness)) or None,
         model=task.model,
         project_id=_project(task, where, known, swarm),
         priority=task.priority,

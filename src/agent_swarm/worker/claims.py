@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
+from agent_swarm.domain.credentials import secrets_in
 from agent_swarm.domain.tasks import AttemptOutcome
 from agent_swarm.protocol.pool import Claimed, Dependency
 from agent_swarm.worker import workspace
@@ -70,7 +71,8 @@ def project_of(claim: Claimed, github_token: str) -> Project | None:
 
 def secrets_of(claim: Claimed) -> tuple[str, ...]:
     """What of the agent's environment must show nowhere."""
-    return tuple(one.value for one in claim.environment if one.is_secret)
+    hidden = [one for one in claim.environment if one.is_secret]
+    return tuple(secret for one in hidden for secret in secrets_in(one.name, one.value))
 
 
 def results_of(claim: Claimed) -> tuple[DependencyResult, ...]:

@@ -31,6 +31,7 @@ class Mailbox:
         self._coming: asyncio.Queue[MessageText] = asyncio.Queue()
         self._begun = asyncio.Event()
         self._is_over = False
+        self._is_told = False
 
     @property
     def digest(self) -> str:
@@ -43,14 +44,16 @@ class Mailbox:
         return self._digest
 
     async def begin(self, emit: Emit) -> None:
-        """The agent is about to be told its digest."""
-        if self._digest:
+        """The agent is about to be told its digest; told once, whichever agent goes on with the attempt."""
+        if self._digest and not self._is_told:
+            self._is_told = True
             self._note(delivered=self._digest)
             for message in self._digest:
                 await emit(_shown(message))
 
     def following(self, emit: Emit) -> Emit:
         """`emit`, which lets messages through once the agent has said something: before, it has not begun."""
+        self._begun.clear()
 
         async def heard(event: AgentEvent) -> None:
             self._begun.set()

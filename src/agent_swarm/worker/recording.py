@@ -2,10 +2,12 @@
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from agent_swarm.domain import handover
 from agent_swarm.domain.time import to_wire
 from agent_swarm.harness.base import AgentEvent, EventKind
 from agent_swarm.protocol import limits
@@ -32,6 +34,16 @@ class Recorder:
         self._streams: dict[str, Stream] = {}
         self.session = ""
         self.denials = 0  # tool calls that were refused
+        self._steps: deque[str] = deque(maxlen=handover.STEPS)
+
+    @property
+    def account(self) -> str:
+        """What was said and done so far, for an agent that goes on without the conversation."""
+        return handover.account(self._steps, handover.SAME_ATTEMPT)
+
+    async def note(self, text: str) -> None:
+        """Record what the worker has to say itself."""
+        await self(AgentEvent(EventKind.LOG, {"stream": "worker", "text": f"{text}\n"}))
 
     async def __call__(self, event: AgentEvent) -> None:
         """Record what the agent did."""
@@ -78,8 +90,10 @@ class Recorder:
         return replace(event, data={**event.data, "text": shown}) if shown else None
 
     def _line(self, event: AgentEvent) -> None:
-        data = self._redactor.value(event.data)
-        self._spool.append(Kind.LINE, {"at": self._at(), "kind": event.kind.value, "data": fitting(data)})
+        data = fitting(self._redactor.value(event.data))
+        if step := handover.step_of({"kind": event.kind.value, "data": data}):
+            self._steps.append(step)
+        self._spool.append(Kind.LINE, {"at": self._at(), "kind": event.kind.value, "data": data})
 
 
 def usage_of(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,24 +13,26 @@ import structlog
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.tasks import FailureClass, PauseReason
 from agent_swarm.faults import crash_point
-from agent_swarm.harness.base import Harness, Outcome, Session
+from agent_swarm.harness.base import Harness, Outcome, Session, Turn
 from agent_swarm.protocol.pool import Claimed, MessageText
 from agent_swarm.redaction import Redactor
 from agent_swarm.sandbox.base import Sandbox, SandboxProvider, SandboxSpec
 from agent_swarm.worker import claims, confinement, stops
 from agent_swarm.worker.agent import StopSignal
+from agent_swarm.worker.candidates import Candidate, candidates, names_for
 from agent_swarm.worker.corrections import check_at, follow_to_a_result
+from agent_swarm.worker.credentials import CredentialPool
 from agent_swarm.worker.heartbeats import Heartbeats
+from agent_swarm.worker.lending import Lending, is_refusal, soonest
 from agent_swarm.worker.mailbox import Mailbox
-from agent_swarm.worker.permissions import confinement_of
 from agent_swarm.worker.recording import Recorder
 from agent_swarm.worker.resting import Resting
 from agent_swarm.worker.settings import WorkerSettings
 from agent_swarm.worker.spool import Kind, Spool
 from agent_swarm.worker.stops import Ending, Stop, Whereabouts
-from agent_swarm.worker.turns import Employer, turn_for
+from agent_swarm.worker.turns import Employer, going_on, turn_for
 from agent_swarm.worker.work import Work
-from agent_swarm.worker.workspace import AttemptResult, Workspaces
+from agent_swarm.worker.workspace import AttemptResult, Workspace, Workspaces
 from agent_swarm.worker.workspace.errors import GitTimedOut, MirrorBusy, RepositoryUnreachable
 
 log = structlog.get_logger(__name__)
@@ -39,12 +41,6 @@ T = TypeVar("T")
 
 COLLECT_AGAIN_AFTER = (1.0, 5.0, 20.0, 60.0)  # seconds: finished work is worth waiting for a network
 _PASSING = (RepositoryUnreachable, MirrorBusy, GitTimedOut)
-
-
-class HarnessUnavailable(SwarmError):
-    """The agent CLI that a task asks for cannot run on this host."""
-
-    code = "harnessUnavailable"
 
 
 class _Stopped(Exception):
@@ -62,6 +58,7 @@ class Site:
     find_harness: Callable[[str], Harness]
     heartbeats: Heartbeats
     resting: Resting
+    credentials: CredentialPool
 
     @property
     def settings(self) -> WorkerSettings:
@@ -87,6 +84,7 @@ class Run:
         self._work = Work(claim, site.agent_id, site.workspaces, site.settings.github_token)
         self._where = self._work.going_on.where if self._work.going_on else Whereabouts()
         self._is_started = False
+        self._ends_at = 0.0  # by the clock of the event loop, once an agent has begun
         self._sandbox: Sandbox | None = None
         self._mailbox: Mailbox | None = None
         self._log = log.bind(task_id=claim.task_id, attempt=claim.attempt)
@@ -129,7 +127,11 @@ class Run:
 
         Cancelled, it ends the agent and leaves the rest as a killed worker would: to the next one's start.
         """
-        self._log.info("run_begins", harness=self._harness_name, going_on=self._work.going_on is not None)
+        self._log.info(
+            "run_begins",
+            harness=names_for(self.claim, self._site.settings)[0],
+            going_on=self._work.going_on is not None,
+        )
         ending = await self._ending()
         if ending is None or self.stop.reason.is_hard:
             self._spool.close()
@@ -160,49 +162,84 @@ class Run:
             return stops.fail(FailureClass.INFRASTRUCTURE, "workerError", reason, where)
 
     async def _agent_runs(self) -> Outcome | None:
-        """Prepare everything, let the agent run to its end, and leave no process of it."""
-        harness = self._harness()
-        held_to = confinement_of(
-            self.claim.permissions, self._site.provider.capabilities, harness.grants, harness=self._harness_name
-        )
+        """Prepare everything, let an agent run to its end, and leave no process of it.
+
+        Where every credential of its CLI is refused, the next CLI that the task allows goes on.
+        """
+        site = self._site
+        able = candidates(self.claim, site.settings, site.provider, site.find_harness)
         workspace = await self._unless_stopped(self._work.prepare())
         crash_point("run.prepared")
         self._where = Whereabouts(branch=workspace.branch or "", session=self._where.session)
         await self._until_may_act()
+        self._mailbox = Mailbox(self.claim, self._spool, reads=able[0].harness.grants.reads_messages)
+        refused: list[Outcome] = []
+        outcome: Outcome | None = None
+        try:
+            for candidate in able:
+                outcome = await self._agent_of(candidate, workspace, self._mailbox)
+                if outcome is None or not is_refusal(outcome) or self.stop.reason is not Stop.NONE:
+                    return outcome
+                refused.append(outcome)
+            return soonest(refused)
+        finally:
+            self._mailbox.ended(keeps=_keeps(outcome, self._recorder.session))
+
+    async def _agent_of(self, candidate: Candidate, workspace: Workspace, mailbox: Mailbox) -> Outcome | None:
+        """Let the agent of one CLI run, with one credential after another as long as they are refused."""
         spec = confinement.sandbox_spec(
             f"{self.claim.task_id}-{self.claim.attempt}",
             workspace,
             self._site.employer,
-            harness.grants,
-            held_to,
+            candidate.harness.grants,
+            candidate.held_to,
             records=self._site.sandboxes,
         )
         async with self._opened(spec) as sandbox:
-            enforced = "yes" if held_to.is_enforced else "no"
-            self._spool.append(Kind.START, {"branch": self._where.branch, "enforced": enforced})
-            self._is_started = True
-            mailbox = self._mailbox = Mailbox(self.claim, self._spool, reads=harness.grants.reads_messages)
-            turn = turn_for(
-                self.claim,
-                workspace,
-                self._site.employer,
-                harness.grants,
-                held_to,
-                session=self._work.session,
-                network=spec.network.mode,
-                messages=mailbox.digest,
-            )
-            session = await self._unless_stopped(harness.open(sandbox, turn))
+            first = turn = self._first_turn(candidate, workspace, mailbox, spec)
+            lending = Lending(self._site.credentials, first.env, candidate.harness.grants.credentials)
             outcome: Outcome | None = None
-            try:
-                outcome = await self._followed(session, mailbox)
-                return outcome
-            finally:
-                await session.close()
-                self._recorder.note_session(session.handle or "")
-                self._recorder.flush()
-                self._where = replace(self._where, session=self._recorder.session or self._where.session)
-                mailbox.ended(keeps=_keeps(outcome, self._recorder.session))
+            while (env := lending.take(now=time.time())) is not None:
+                session, outcome = await self._turned(candidate.harness, sandbox, replace(turn, env=env), mailbox)
+                refusal = lending.heard(outcome, now=time.time())
+                if not refusal or self.stop.reason is not Stop.NONE:
+                    return outcome
+                await self._recorder.note(refusal)
+                turn = going_on(first, session, self._recorder.account)
+            return lending.nothing_left(outcome, now=time.time())
+
+    def _first_turn(self, candidate: Candidate, workspace: Workspace, mailbox: Mailbox, spec: SandboxSpec) -> Turn:
+        """The turn of a CLI; one that takes over from another is told what that did."""
+        if not self._is_started:
+            enforced = "yes" if candidate.held_to.is_enforced else "no"
+            self._spool.append(Kind.START, {"branch": self._where.branch, "enforced": enforced})
+        is_first, self._is_started = not self._is_started, True
+        turn = turn_for(
+            self.claim,
+            workspace,
+            self._site.employer,
+            candidate.harness.grants,
+            candidate.held_to,
+            model=candidate.model,
+            session=self._work.session if is_first else "",
+            network=spec.network.mode,
+            messages=mailbox.digest,
+        )
+        return turn if is_first else going_on(turn, "", self._recorder.account)
+
+    async def _turned(
+        self, harness: Harness, sandbox: Sandbox, turn: Turn, mailbox: Mailbox
+    ) -> tuple[str, Outcome | None]:
+        """Run an agent to its end; the handle of its conversation, and how it ended."""
+        session = await self._unless_stopped(harness.open(sandbox, turn))
+        try:
+            outcome = await self._followed(session, mailbox)
+        finally:
+            await session.close()
+            self._recorder.note_session(session.handle or "")
+            self._recorder.flush()
+            self._where = replace(self._where, session=self._recorder.session or self._where.session)
+        return session.handle or "", outcome
 
     async def _followed(self, session: Session, mailbox: Mailbox) -> Outcome | None:
         """Follow the agent to its end, and hand it what others say to it meanwhile."""
@@ -211,10 +248,18 @@ class Run:
         try:
             heard = mailbox.following(self._recorder)
             check = check_at(self._site.settings.server_url, self.claim)
-            return await follow_to_a_result(session, heard, self.stop, limit=self.claim.timeout_seconds, check=check)
+            return await follow_to_a_result(session, heard, self.stop, limit=self._time_left(), check=check)
         finally:
             handing.cancel()
             await asyncio.gather(handing, return_exceptions=True)
+
+    def _time_left(self) -> float | None:
+        """Of the time for agents, in seconds; it begins with the first one."""
+        if self.claim.timeout_seconds is None:
+            return None
+        now = asyncio.get_running_loop().time()
+        self._ends_at = self._ends_at or now + self.claim.timeout_seconds
+        return max(0.0, self._ends_at - now)
 
     @asynccontextmanager
     async def _opened(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
@@ -224,19 +269,6 @@ class Run:
         finally:
             await sandbox.close()
             self._sandbox = None
-
-    @property
-    def _harness_name(self) -> str:
-        return self.claim.harness or self._site.settings.harness
-
-    def _harness(self) -> Harness:
-        try:
-            harness = self._site.find_harness(self._harness_name)
-        except SwarmError as exc:
-            raise HarnessUnavailable(exc.message, hint=exc.hint) from exc
-        if (missing := harness.available()) is not None:
-            raise HarnessUnavailable(f"harness {self._harness_name!r} cannot run on this host: {missing}")
-        return harness
 
     async def _finished(self, outcome: Outcome | None) -> Ending | None:
         """Work that is done goes out even when a shutdown is under way; it was asked for."""

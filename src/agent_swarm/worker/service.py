@@ -35,6 +35,7 @@ from agent_swarm.sandbox.base import SandboxProvider
 from agent_swarm.worker.attempts import Attempts
 from agent_swarm.worker.clock import Clock
 from agent_swarm.worker.connection import Connection
+from agent_swarm.worker.credentials import CredentialPool
 from agent_swarm.worker.dialer import Dialer
 from agent_swarm.worker.heartbeats import Heartbeats
 from agent_swarm.worker.home import WorkerHome
@@ -302,6 +303,7 @@ class Service:
             find_harness=bench.find_harness,
             heartbeats=self._heartbeats,
             resting=self._resting,
+            credentials=CredentialPool(bench.settings.directory),
         )
 
 

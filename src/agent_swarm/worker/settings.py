@@ -163,6 +163,13 @@ class WorkerSettings:
     template_id: str = setting("", env="TEMPLATE_ID", help="template of the agent's profile, such as official/coder")
     swarm: str = setting("", env="AGENT_SWARM_SWARM", help="the swarm it joins, where it is in none: its name or id")
     harness: str = setting("shell", env="HARNESS_PROVIDER", help="agent CLI for tasks that name none")
+    harness_fallback: tuple[str, ...] = setting(
+        (),
+        env="AGENT_SWARM_HARNESS_FALLBACK",
+        parse=_labels,
+        expected="names of harnesses separated by commas",
+        help="agent CLIs that go on with tasks that name none, where every credential of the first is refused",
+    )
     sandbox: str = setting(
         AUTO,
         env="AGENT_SWARM_SANDBOX",

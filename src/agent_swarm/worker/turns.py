@@ -1,7 +1,7 @@
 """What an agent is asked and told: the turn of one attempt, with everything its harness needs to know."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent_swarm.harness.base import Bounds, Grants, PermissionMode, Permissions, Turn, agent_part
@@ -36,6 +36,7 @@ def turn_for(
     grants: Grants,
     held_to: Confinement,
     *,
+    model: str | None,
     session: str,
     network: NetworkMode,
     messages: str = "",
@@ -60,7 +61,7 @@ def turn_for(
         workspace=workspace.path,
         state_dir=workspace.state_dir,
         env=environment,
-        model=claim.model,
+        model=model,
         system_prompt="\n\n".join(filter(None, (settings.system_prompt, claim.instructions))) or None,
         session=session or None,
         messages=messages,
@@ -80,6 +81,15 @@ def turn_for(
             token=claim.token,
         ),
     )
+
+
+def going_on(turn: Turn, session: str, account: str) -> Turn:
+    """The turn of an agent that goes on where another one could not, in its conversation where that can be resumed.
+
+    Where it cannot, the `account` says what was done, and what was said to it.
+    """
+    context = "\n\n".join(filter(None, (turn.context, account)))
+    return replace(turn, session=session or None, context=context, messages="" if session else turn.messages)
 
 
 def _facts(claim: Claimed, workspace: Workspace, employer: Employer) -> RunFacts:

@@ -12,6 +12,7 @@ import structlog
 from pydantic import ValidationError
 
 from agent_swarm.config import SettingError
+from agent_swarm.domain import credentials
 from agent_swarm.domain.errors import Superseded, SwarmError
 from agent_swarm.domain.ids import new_id
 from agent_swarm.faults import crash_point
@@ -159,8 +160,7 @@ class Worker:
         yield from secrets_of(self._mcp_servers)
         for name in self._harnesses:
             for variable in self._find_harness(name).grants.secrets:
-                value = self._environ.get(variable, "")
-                yield from (value, *value.split(","))  # several accounts
+                yield from credentials.secrets_in(variable, self._environ.get(variable, ""))
 
     def _check_harness(self) -> None:
         name = self.settings.harness

@@ -24,7 +24,7 @@ from agent_swarm.cli.schedule.told import path_of, tell
 @click.option("--priority", "-p", type=Priority(), metavar="PRIORITY", help="0 to 100, or urgent, high, medium, low.")
 @click.option("--project", metavar="REPO", help="The repository to work on.")
 @click.option("--swarm", metavar="NAME", help="Only agents of this swarm may run it.")
-@click.option("--harness", help="The agent CLI to run; default: the worker's own.")
+@click.option("--harness", help="The agent CLI, or with those that may go on: claude,codex. Default: the worker's.")
 @click.option("--model", help="The model for it.")
 @click.option("--agent", metavar="AGENT", help="Only this agent may run it: name or id.")
 @click.option("--offer-to", metavar="AGENT", help="Ask this agent first, each time; if it does not take it, all may.")

@@ -31,7 +31,7 @@ CAPABILITY_FAMILIES = ("harness.", "sandbox.", "role.", "host.", "tool.")
 @click.option("--priority", "-p", type=Priority(), metavar="PRIORITY", help="0 to 100, or urgent, high, medium, low.")
 @click.option("--project", metavar="REPO", help="The repository to work on: a name of `agent-swarm repo ls`.")
 @click.option("--swarm", metavar="NAME", help="Only agents of this swarm may run it.")
-@click.option("--harness", help="The agent CLI to run; default: the worker's own.")
+@click.option("--harness", help="The agent CLI, or with those that may go on: claude,codex. Default: the worker's.")
 @click.option("--model", help="The model for it.")
 @click.option(
     "--depends-on",

@@ -32,6 +32,7 @@ class ClaudeHarness:
             readable=installation(self._program) if self._program else (),
             variables=launch.VARIABLES,
             secrets=launch.SECRETS,
+            credentials=launch.CREDENTIALS,
             enforces_tools=True,
             reads_messages=True,
         )

@@ -5,7 +5,6 @@ of a conversation lies in the state folder of the run, and goes with it.
 """
 
 import os
-import zlib
 from pathlib import Path
 
 from agent_swarm.harness.base import PermissionMode, Turn
@@ -28,7 +27,9 @@ VARIABLES = (
     "NODE_EXTRA_CA_CERTS",
     "NO_PROXY",
 )
-SECRETS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_CUSTOM_HEADERS", "CLAUDE_CODE_OAUTH_TOKEN")
+# A gateway's, then what is paid for anyway, then what is paid by use.
+CREDENTIALS = ("ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY")
+SECRETS = (*CREDENTIALS, "ANTHROPIC_CUSTOM_HEADERS")
 
 # Nothing is sent anywhere but to the model, nothing is updated, and MCP tools are there from the first call on.
 # The queue tries again later, and elsewhere: a few retries bridge a hiccup, ten would hold a slot for minutes.
@@ -89,9 +90,6 @@ def arguments(program: str, turn: Turn, home: ClaudeHome, *, session: str, resum
 def environment(turn: Turn, home: ClaudeHome) -> dict[str, str]:
     """The turn's own, kept quiet. Root may allow everything only where the CLI is told that it is in a sandbox."""
     env = {**_QUIET, **turn.env, "CLAUDE_CONFIG_DIR": str(home.config)}
-    if tokens := [token.strip() for token in env.get("CLAUDE_CODE_OAUTH_TOKEN", "").split(",") if token.strip()]:
-        # Several accounts share the work; another attempt of a task is another account's turn.
-        env["CLAUDE_CODE_OAUTH_TOKEN"] = tokens[(zlib.crc32(turn.task_id.encode()) + turn.attempt) % len(tokens)]
     if turn.permissions.mode is PermissionMode.ALL and os.geteuid() == 0:
         env["IS_SANDBOX"] = "1"
     return env

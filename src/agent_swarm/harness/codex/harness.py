@@ -31,7 +31,8 @@ class CodexHarness:
         return Grants(
             readable=installation(self._program) if self._program else (),
             variables=launch.VARIABLES,
-            secrets=launch.KEYS,
+            secrets=launch.CREDENTIALS,
+            credentials=launch.CREDENTIALS,
             reads_messages=True,
         )
 

@@ -20,7 +20,7 @@ CLI = AgentCli(
     how_to_install="npm install -g @openai/codex",
     how_to_log_in="set OPENAI_API_KEY",
     oldest=(0, 171, 0),
-    credentials=("CODEX_API_KEY", "OPENAI_API_KEY"),
+    credentials=("CODEX_OAUTH", "CODEX_API_KEY", "OPENAI_API_KEY"),
     own_login=_own_login,
 )
 

@@ -11,13 +11,19 @@ from typing import Any
 from agent_swarm.harness.base import PermissionMode, Turn
 from agent_swarm.harness.kept.home import Home
 
+LOGIN = "CODEX_OAUTH"  # ACCOUNT:TOKEN, of a login with ChatGPT
 KEYS = ("CODEX_API_KEY", "OPENAI_API_KEY")  # the first that is set counts, as for the CLI itself
+CREDENTIALS = (LOGIN, *KEYS)  # what is paid for anyway, then what is paid by use
 VARIABLES = (
-    *KEYS,
+    *CREDENTIALS,
+    "CODEX_OAUTH_BASE_URL",
     *("OPENAI_BASE_URL", "OPENAI_ORGANIZATION", "OPENAI_PROJECT"),
     *("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "SSL_CERT_FILE", "CODEX_CA_CERTIFICATE"),
 )
 DEFAULT_URL = "https://api.openai.com/v1"
+LOGIN_URL = "https://chatgpt.com/backend-api/codex"
+_LOGIN_TOKEN, _LOGIN_ACCOUNT = "CODEX_OAUTH_TOKEN", "CODEX_OAUTH_ACCOUNT"  # the parts, for the CLI
+_HIDDEN = (*CREDENTIALS, _LOGIN_TOKEN, _LOGIN_ACCOUNT)  # from commands
 RETRIES = 4  # of a failing stream; the queue tries again later, and elsewhere
 EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"})
 
@@ -47,7 +53,9 @@ def arguments(program: str, turn: Turn) -> tuple[str, ...]:
 
 def environment(turn: Turn, home: Home) -> dict[str, str]:
     """The turn's own, with a home of the CLI's that is this run's."""
-    return {**turn.env, "CODEX_HOME": str(home.config)}
+    account, _, token = turn.env.get(LOGIN, "").partition(":")
+    parts = {_LOGIN_ACCOUNT: account, _LOGIN_TOKEN: token} if token else {}
+    return {**turn.env, **parts, "CODEX_HOME": str(home.config)}
 
 
 def thread_of(turn: Turn, *, retries: int = RETRIES) -> dict[str, Any]:
@@ -63,7 +71,7 @@ def thread_of(turn: Turn, *, retries: int = RETRIES) -> dict[str, Any]:
         "config": {
             "model_providers": {_PROVIDER: _provider(turn.env, retries)},
             "mcp_servers": {name: server_of(server) for name, server in turn.mcp_servers.items()},
-            "shell_environment_policy": {"inherit": "all", "ignore_default_excludes": True, "exclude": list(KEYS)},
+            "shell_environment_policy": {"inherit": "all", "ignore_default_excludes": True, "exclude": list(_HIDDEN)},
             "sandbox_workspace_write": {"exclude_slash_tmp": True},
             **({"model_reasoning_effort": effort} if effort else {}),
             **({"web_search": "disabled"} if _ON_THE_WEB & set(turn.permissions.denied_tools) else {}),
@@ -96,10 +104,13 @@ def key_of(env: Mapping[str, str]) -> str:
 
 def _provider(env: Mapping[str, str], retries: int) -> dict[str, Any]:
     about = {"OpenAI-Organization": "OPENAI_ORGANIZATION", "OpenAI-Project": "OPENAI_PROJECT"}
+    where = {"base_url": env.get("OPENAI_BASE_URL", "").strip() or DEFAULT_URL, "env_key": key_of(env)}
+    if env.get(LOGIN, "").strip():
+        about = {"ChatGPT-Account-Id": _LOGIN_ACCOUNT}
+        where = {"base_url": env.get("CODEX_OAUTH_BASE_URL", "").strip() or LOGIN_URL, "env_key": _LOGIN_TOKEN}
     return {
         "name": "model",
-        "base_url": env.get("OPENAI_BASE_URL", "").strip() or DEFAULT_URL,
-        "env_key": key_of(env),
+        **where,
         "env_http_headers": about,
         "wire_api": "responses",
         "request_max_retries": min(1, retries),

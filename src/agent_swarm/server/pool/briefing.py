@@ -22,6 +22,7 @@ from agent_swarm.services.approvals import answers_to
 from agent_swarm.services.environments import Environments, Variable, VariablesMissing
 from agent_swarm.services.followups import below_prompt, wants_schema
 from agent_swarm.services.handover import context_of
+from agent_swarm.services.harnesses import named
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.services.waits import account_of, delivered_below
 from agent_swarm.store.base import Queries, Store
@@ -181,6 +182,7 @@ def claimed_body(claimed: ClaimedTask, background: Background, *, token: str, le
     """The body of a `claimed` frame, `protocol.pool.Claimed`."""
     spec, state = claimed.task.spec, claimed.task.state
     time_left = deadlines.left(state)
+    harnesses = named(spec.harness)
     return {
         "claim_id": claimed.claim_id,
         "task_id": spec.id,
@@ -190,7 +192,8 @@ def claimed_body(claimed: ClaimedTask, background: Background, *, token: str, le
         "token": token,
         "title": spec.title,
         "prompt": "\n\n".join([spec.prompt, *background.below_prompt]),
-        "harness": spec.harness,
+        "harness": harnesses[0] if harnesses else None,
+        "harness_fallback": harnesses[1:],
         "model": spec.model,
         "labels": spec.labels,
         "permissions": _permissions(claimed.granted),

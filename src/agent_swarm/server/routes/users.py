@@ -1,8 +1,5 @@
 """`/api/users`: who may log in, for admins."""
 
-from typing import Annotated
-
-from fastapi import Path
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 
@@ -16,8 +13,6 @@ from agent_swarm.server.problems import shown
 from agent_swarm.services import passwords, users
 from agent_swarm.services.tokens import Scope
 from agent_swarm.store.families.users import unknown_user
-
-PathName = Annotated[str, Path(max_length=128)]
 
 
 class UserRoutes:
@@ -40,11 +35,11 @@ class UserRoutes:
         """The users, by name."""
         return await self._store.read(users.list_users(cursor=cursor, limit=limit))
 
-    async def get_user(self, name: PathName) -> auth.User:
+    async def get_user(self, name: params.PathName) -> auth.User:
         """One user."""
         return await self._store.read(users.get_user(_named(name)))
 
-    async def update_user(self, request: Request, name: PathName, body: auth.UserPatch) -> auth.User:
+    async def update_user(self, request: Request, name: params.PathName, body: auth.UserPatch) -> auth.User:
         """Give a user another role or password, or take away the right to log in; sessions end where that matters."""
         user = _named(name)
         hashed = None
@@ -58,7 +53,7 @@ class UserRoutes:
         )
         return users.user_view(changed)
 
-    async def delete_user(self, request: Request, name: PathName) -> auth.User:
+    async def delete_user(self, request: Request, name: params.PathName) -> auth.User:
         """Remove a user and end all sessions; answers the user that was."""
         return users.user_view(await self._store.apply(users.remove_user(_named(name), by=identity_of(request))))
 
