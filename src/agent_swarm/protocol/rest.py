@@ -64,6 +64,7 @@ class RequiresInput(Input):
 
     tags: Labels = Field(default_factory=list)
     capabilities: Labels = Field(default_factory=list)
+    any_tag: Labels = Field(default_factory=list)  # one of these is among the skills, tags and role of the agent
 
 
 class DependencyInput(Input):
@@ -96,7 +97,7 @@ class PlainTaskInput(Input):
     priority: Priority = DEFAULT_PRIORITY  # or urgent, high, medium, low
     tags: Labels = Field(default_factory=list)  # soft labels
     requires: RequiresInput = Field(
-        default_factory=RequiresInput, json_schema_extra={"default": {"tags": [], "capabilities": []}}
+        default_factory=RequiresInput, json_schema_extra={"default": {"tags": [], "capabilities": [], "anyTag": []}}
     )
     agent_id: Id | None = None  # only this agent may run it
     offer_to: Id | None = None  # this agent is asked first; it may accept or reject
@@ -187,6 +188,7 @@ class Requires(Output):
     tags: LabelList
     capabilities: LabelList
     agent_id: str | None
+    any_tag: LabelList
 
 
 class Dependency(Output):

@@ -378,6 +378,7 @@ def _requirements(
         capabilities=frozenset(capabilities),
         agent_id=task.agent_id,
         swarm_id=swarm.id if swarm else None,
+        any_tag=frozenset(task.requires.any_tag),
     )
 
 

@@ -53,6 +53,7 @@ class Presence:
         "agent",
         "identity",
         "is_over",
+        "syncs",
         "met_at",
         "way",
     )
@@ -73,6 +74,7 @@ class Presence:
         self.agent = agent
         self.way = way
         self.is_over = False
+        self.syncs = False  # its worker answers `sync` frames
         self._dispatcher = dispatcher
         self._briefings = briefings
         self._owners = owners

@@ -9,6 +9,7 @@ from agent_swarm.server.killing.board import SwitchBoard, activated
 from agent_swarm.server.pool import wire
 from agent_swarm.server.pool.presence import Presence
 from agent_swarm.store.base import Committed, Store
+from agent_swarm.store.families.project_copies import ReportCopy, failed_copy
 from agent_swarm.store.records import Event
 from agent_swarm.store.refusals import superseded
 
@@ -95,6 +96,8 @@ class Roster:
             match event.type:
                 case "task.cancelled" | "task.pauseRequested" | "task.killed":
                     self._command(event)
+                case "project.copyAsked":
+                    self._have_it_sync(event)
                 case "killSwitch.activated":
                     self._kill_covered(activated(event))
                 case "killSwitch.lifted":
@@ -135,6 +138,30 @@ class Roster:
             fence = event.data["endedFence" if is_over else "fence"]
             body = {"task_id": event.subject_id, "fence": fence, "kind": "cancel" if is_over else "pause"}
             presence.way.push(wire.push(FrameType.COMMAND, event.id, body))
+
+    def _have_it_sync(self, event: Event) -> None:
+        """Ask a worker for its copy of a project. One that does not know such frames is answered for."""
+        data = event.data
+        presence = self._by_agent.get(data["agentId"])
+        if presence is None:
+            return
+        if not presence.syncs:
+            self._store.begin(
+                ReportCopy(
+                    project_id=event.subject_id,
+                    agent_id=presence.agent.id,
+                    request_id=data["requestId"],
+                    report=failed_copy("unsupported", "its worker is too old to do this; upgrade it"),
+                )
+            )
+            return
+        project = {
+            "id": event.subject_id,
+            "name": data["name"],
+            "repo_url": data["repoUrl"],
+            "default_branch": data["defaultBranch"],
+        }
+        presence.way.push(wire.push(FrameType.SYNC, event.id, {"request_id": data["requestId"], "project": project}))
 
     def _move(self, event: Event) -> None:
         """An agent is in another swarm than its connection knows: it comes back as what it is, and goes on."""

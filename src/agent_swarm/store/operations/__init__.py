@@ -61,6 +61,7 @@ from agent_swarm.store.operations.tasks import (
     NewTask,
     OfferedTo,
     OpenConversation,
+    EditTask,
     Reprioritize,
     TaskCommand,
 )
@@ -129,6 +130,7 @@ __all__ = [
     "Registration",
     "RemoveBudget",
     "ReportProgress",
+    "EditTask",
     "Reprioritize",
     "RevokeToken",
     "RunTimers",
