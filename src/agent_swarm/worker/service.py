@@ -159,7 +159,9 @@ class Service:
         self._is_killed = False  # the server says so again, if it is so
         claim_ids = () if self._is_leaving else self._slots.open
         self._greeted = frozenset(claim_ids)
-        return Hello(instance_id=self._bench.profile.instance_id, held=self._heartbeats.leases, claim_ids=claim_ids, syncs=True)
+        return Hello(
+            instance_id=self._bench.profile.instance_id, held=self._heartbeats.leases, claim_ids=claim_ids, syncs=True
+        )
 
     def connected(self) -> None:
         """Renew at once, and offer what became free while the greeting was under way."""

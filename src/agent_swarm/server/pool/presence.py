@@ -53,8 +53,8 @@ class Presence:
         "agent",
         "identity",
         "is_over",
-        "syncs",
         "met_at",
+        "syncs",
         "way",
     )
 

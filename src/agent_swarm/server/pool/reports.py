@@ -82,9 +82,7 @@ class Reports:
                 ],
             }
         )
-        return ReportCopy(
-            project_id=body.project_id, agent_id=agent_id, request_id=body.request_id, report=report
-        )
+        return ReportCopy(project_id=body.project_id, agent_id=agent_id, request_id=body.request_id, report=report)
 
     def progress(self, body: wire.Progress, actor: str) -> ReportProgress:
         """A line for people."""

@@ -252,9 +252,7 @@ class SqlRows:
         if labels is not None:
             at = entry.created_at
             for label in set(entry.labels) - set(labels):
-                self._driver.run(
-                    statements.remove_label, {"of_label": label, "of_instant": at, "of_task": task_id}
-                )
+                self._driver.run(statements.remove_label, {"of_label": label, "of_instant": at, "of_task": task_id})
             new = [{"label": one, "created_at": at, "task_id": task_id} for one in set(labels) - set(entry.labels)]
             if new:
                 self._driver.run_many(statements.insert(tables.task_label), new)

@@ -322,9 +322,7 @@ unserved = (
     .order_by(_class.c.id)
 )
 kinds_online = (
-    sa.select(
-        agent.c.agent_role, agent.c.role, agent.c.skills, agent.c.tags, agent.c.capabilities, agent.c.swarm_id
-    )
+    sa.select(agent.c.agent_role, agent.c.role, agent.c.skills, agent.c.tags, agent.c.capabilities, agent.c.swarm_id)
     .where(agent.c.offline_at.is_(None), agent.c.stopped_at.is_(None), agent.c.last_seen_at >= sa.bindparam("since"))
     .distinct()
 )
