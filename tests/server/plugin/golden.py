@@ -2,7 +2,7 @@
 
 A file is a list of steps. `{"given": …}` has an agent's process do something; `{"request": …, "response": …}` is a call
 over HTTP and its answer, whole. Ids stand as `<id1>`, `<id2>`, … and `<swarm1>`, … in the order in which they come up,
-instants as `<time>`: those are the only things that are not compared word by word.
+instants as `<time>`, cursors as `<cursor>`: those are the only things that are not compared word by word.
 
 `python -m tests.server.plugin.golden` writes the responses anew, for a look at what became of them in the diff.
 """
@@ -24,6 +24,7 @@ FILES = sorted(FOLDER.glob("*.json"))
 _VARYING = re.compile(
     r"(?P<id>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
     r"|(?P<swarm>swarm-[0-9]{10,})"
+    r'|(?<="nextCursor":")(?P<cursor>[^"]+)'
     r"|(?P<time>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z)"
 )
 _NAMED = re.compile(r"<(?:id|swarm)[0-9]+>")
@@ -46,8 +47,8 @@ class Names:
 
     def _name(self, found: "re.Match[str]") -> str:
         kind, value = str(found.lastgroup), found[0]
-        if kind == "time":
-            return "<time>"
+        if kind in ("time", "cursor"):
+            return f"<{kind}>"
         taken = sum(name.startswith(f"<{kind}") for name in self.by_value.values())
         return self.by_value.setdefault(value, f"<{kind}{taken + 1}>")
 
