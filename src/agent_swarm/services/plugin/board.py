@@ -1,6 +1,6 @@
 """The tasks of a swarm: file them, change what waits, tell them what a status stands for, put them aside."""
 
-from agent_swarm.domain.errors import Conflict, IllegalTransition
+from agent_swarm.domain.errors import Conflict, IllegalTransition, InvalidInput
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.protocol import rest_plugin as rest
 from agent_swarm.protocol.rest import TaskInput
@@ -85,10 +85,12 @@ class Board:
 
 def _task_input(wanted: rest.PluginTaskInput, swarm_id: str) -> TaskInput:
     title = " ".join(wanted.title.split())
+    if not title:
+        raise InvalidInput("title is blank, expected what there is to do", details={"field": "title"})
     return TaskInput.model_validate(
         {
-            "prompt": views.prompt_of(title, wanted.description) or wanted.title,
-            "title": wanted.title,
+            "prompt": views.prompt_of(title, wanted.description),
+            "title": title,
             "tags": wanted.tags,
             "requires": {"anyTag": wanted.tags},
             "priority": wanted.priority,
