@@ -1,7 +1,8 @@
 """Which server a command talks to, and with which key.
 
-Address: `--url`, else `AGENT_SWARM_URL`, else `MCP_BASE_URL`, else `SWARM_API_URL`, else http://127.0.0.1:3013. Key: `AGENT_SWARM_TOKEN`,
-else `API_KEY`, else `AGENT_SWARM_API_KEY`, else the file `api-key` of the server's data directory on this machine. An
+Address: `--url`, else `AGENT_SWARM_URL`, else `MCP_BASE_URL`, else `SWARM_API_URL`, else http://127.0.0.1:3013. Key:
+`AGENT_SWARM_TOKEN`, else `API_KEY`, else `AGENT_SWARM_API_KEY`, else the file `api-key` of the server's data directory
+on this machine. An
 empty variable counts as unset.
 """
 

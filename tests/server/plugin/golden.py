@@ -75,7 +75,9 @@ class Story:
         headers = {"authorization": f"Bearer {API_KEY}"} if token == "operator" else {}
         if token not in (None, "operator"):
             headers = {"authorization": f"Bearer {self.claims[str(token)].token}"}
-        options = {} if body is None else {"content": body if isinstance(body, str) else json.dumps(body)}
+        options: dict[str, Any] = (
+            {} if body is None else {"content": body if isinstance(body, str) else json.dumps(body)}
+        )
         headers |= {"content-type": "application/json"} if options else {}
         return await self.live.client.request(method, f"{self.live.url}{path}", headers=headers, **options)
 
@@ -97,15 +99,20 @@ class Story:
                 raise AssertionError(what)
 
 
-async def _record(path: Path) -> None:
-    steps = json.loads(path.read_text(encoding="utf-8"))
+def steps_of(path: Path) -> list[Any]:
+    """The steps of a file."""
+    steps: list[Any] = json.loads(path.read_text(encoding="utf-8"))
+    return steps
+
+
+async def _recorded(steps: list[Any]) -> list[Any]:
     with TemporaryDirectory() as folder:
         async with opened(Path(folder)) as world, served(world) as live:
             story = Story(live)
-            told = [await story.told(step) for step in steps]
-    path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            return [await story.told(step) for step in steps]
 
 
 if __name__ == "__main__":
     for file in [FOLDER / name for name in sys.argv[1:]] or FILES:
-        asyncio.run(_record(file))
+        told = asyncio.run(_recorded(steps_of(file)))
+        file.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,11 +1,10 @@
 """Every route of the Swarm plugin answers as its golden file says, over HTTP, on every store."""
 
-import json
 from pathlib import Path
 
 import pytest
 from starlette.routing import Route
-from tests.server.plugin.golden import FILES, Story
+from tests.server.plugin.golden import FILES, Story, steps_of
 from tests.server.world import World, served
 
 from agent_swarm.server.routes import plugin
@@ -17,7 +16,7 @@ pytestmark = pytest.mark.anyio
 async def test_given_a_golden_file_when_its_requests_are_sent_then_the_answers_are_those_of_the_file(
     world_on_every_store: World, file: Path
 ) -> None:
-    steps = json.loads(file.read_text(encoding="utf-8"))
+    steps = steps_of(file)
     async with served(world_on_every_store) as live:
         story = Story(live)
         for step in steps:
