@@ -1,4 +1,4 @@
-"""The Swarm plugin's routes with real workers: tasks find who fits and end with a result, projects reach all sandboxes."""
+"""The Swarm plugin with real workers: tasks find who fits and end with a result, projects reach all sandboxes."""
 
 import json
 import os
@@ -118,7 +118,7 @@ def test_given_a_project_when_sandboxes_init_and_sync_it_then_each_fetches_and_w
     marks = tmp_path / "marks"
     marks.mkdir()
     work = f"echo mine > README; pwd > {marks}/where; until test -e {marks}/go; do sleep 0.1; done"
-    dirty = file(swarm, work, sandboxId=frontend)
+    dirty = file(swarm, "true", description=work, sandboxId=frontend)
     swarm.wait_until(lambda: (marks / "where").exists() and bool((marks / "where").read_text()), "the agent works")
     second = commit(repository, "more", "two\n")
     report = swarm.call("POST", "/projects/shop/sync")

@@ -145,6 +145,8 @@ class Exchange:
 
     async def _greet(self, held: tuple[protocol.LeaseRef, ...], claim_ids: list[str]) -> dict[str, Any]:
         verdicts = await self._pool.store.apply(self._heartbeat(held), lane=self._presence)
+        if self._presence.syncs:
+            await self._pool.roster.ask_again(self._presence)
         await self._presence.redeem(claim_ids)
         return _verdicts(held, verdicts)
 

@@ -9,7 +9,7 @@ from agent_swarm.server.killing.board import SwitchBoard, activated
 from agent_swarm.server.pool import wire
 from agent_swarm.server.pool.presence import Presence
 from agent_swarm.store.base import Committed, Store
-from agent_swarm.store.families.project_copies import ReportCopy, failed_copy
+from agent_swarm.store.families.project_copies import ReportCopy, asked_of, failed_copy
 from agent_swarm.store.records import Event
 from agent_swarm.store.refusals import superseded
 
@@ -143,7 +143,7 @@ class Roster:
         """Ask a worker for its copy of a project. One that does not know such frames is answered for."""
         data = event.data
         presence = self._by_agent.get(data["agentId"])
-        if presence is None:
+        if presence is None or presence.syncs is None:  # it is asked when it has greeted
             return
         if not presence.syncs:
             self._store.begin(
@@ -155,13 +155,12 @@ class Roster:
                 )
             )
             return
-        project = {
-            "id": event.subject_id,
-            "name": data["name"],
-            "repo_url": data["repoUrl"],
-            "default_branch": data["defaultBranch"],
-        }
-        presence.way.push(wire.push(FrameType.SYNC, event.id, {"request_id": data["requestId"], "project": project}))
+        _sync(presence, data["requestId"], event.subject_id, data["name"], data["repoUrl"], data["defaultBranch"])
+
+    async def ask_again(self, presence: Presence) -> None:
+        """What a worker was asked while it was not connected, or whose answer was lost on the way."""
+        for asked, project in await self._store.read(lambda queries: asked_of(queries, presence.agent.id)):
+            _sync(presence, asked.request_id, project.id, project.name, project.repo_url, project.default_branch)
 
     def _move(self, event: Event) -> None:
         """An agent is in another swarm than its connection knows: it comes back as what it is, and goes on."""
@@ -188,6 +187,11 @@ class Roster:
         self._ended[what] = (at, refusal)
         if len(self._ended) > ENDS_REMEMBERED:
             del self._ended[next(iter(self._ended))]
+
+
+def _sync(presence: Presence, request_id: str, project_id: str, name: str, url: str, branch: str) -> None:
+    project = {"id": project_id, "name": name, "repo_url": url, "default_branch": branch}
+    presence.way.push(wire.push(FrameType.SYNC, request_id, {"request_id": request_id, "project": project}))
 
 
 def _kill(presence: Presence, switch: Switch) -> None:

@@ -80,7 +80,7 @@ class Copies:
                     details={"swarmId": swarm.id},
                 )
             agents = queries.agents(swarm_id=swarm.id, limit=rest.SANDBOXES)
-            copies = [views.copy(one, queries.record(PROJECT_COPIES, project.id, one.profile.id)) for one in agents]
+            copies = [views.copy(one, queries.record(PROJECT_COPIES, one.profile.id, project.id)) for one in agents]
             return rest.PluginSwarmProject(**views.project_fields(project), sandboxes=copies)
 
         return await self._store.read(reading)
@@ -175,7 +175,7 @@ def _swarms_with(queries: Queries, project_id: str) -> list[Swarm]:
 
 
 def _report(queries: Queries, asked: _Asked, action: Action) -> rest.PluginSyncReport:
-    shown = [views.copy(one, queries.record(PROJECT_COPIES, asked.project.id, one.profile.id)) for one in asked.online]
+    shown = [views.copy(one, queries.record(PROJECT_COPIES, one.profile.id, asked.project.id)) for one in asked.online]
     shown += [views.copy(one, None, offline=True) for one in asked.offline]
     return rest.PluginSyncReport(
         project_id=asked.project.id,

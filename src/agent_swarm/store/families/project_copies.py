@@ -1,12 +1,15 @@
-"""What the workers say of their copies of projects: one record for each project and agent, replaced by the next one.
+"""What the workers say of their copies of projects: one record for each agent and project, replaced by the next one.
 
-A worker is asked by an event, which its server hears of wherever it is connected; the answer is told by another one.
+A worker is asked by an event, which its server hears of wherever it is connected, and again when it connects; the
+answer is told by another event.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from agent_swarm.protocol.limits import PAGE_MAX
+from agent_swarm.store.base import Queries
 from agent_swarm.store.events import Draft, of_agent
 from agent_swarm.store.families.family import Family
 from agent_swarm.store.operations import Desk, RecordOperation
@@ -23,8 +26,8 @@ class ProjectCopy:
     `report` is {ok, status, branch, head, before, error, workspaces}, as REST shows it.
     """
 
-    project_id: str
     agent_id: str
+    project_id: str
     request_id: str
     action: str  # init or sync
     asked_by: str
@@ -33,7 +36,7 @@ class ProjectCopy:
     report: Mapping[str, Any] = field(default_factory=dict)
 
 
-PROJECT_COPIES = Family("project_copy", ProjectCopy, key=("project_id", "agent_id"))
+PROJECT_COPIES = Family("project_copy", ProjectCopy, key=("agent_id", "project_id"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +91,7 @@ class ReportCopy(RecordOperation[bool]):
 
     def carry_out(self, desk: Desk) -> bool:
         """The answer to an earlier question says nothing of what was asked since."""
-        asked = desk.get(PROJECT_COPIES, self.project_id, self.agent_id)
+        asked = desk.get(PROJECT_COPIES, self.agent_id, self.project_id)
         if asked is None or asked.request_id != self.request_id or asked.reported_at is not None:
             return False
         desk.put(PROJECT_COPIES, replace(asked, reported_at=desk.now, report=self.report))
@@ -101,6 +104,13 @@ class ReportCopy(RecordOperation[bool]):
         }
         desk.say(_told(REPORTED, of_agent(self.agent_id), self.project_id, data))
         return True
+
+
+def asked_of(queries: Queries, agent_id: str) -> list[tuple[ProjectCopy, ProjectRecord]]:
+    """What an agent was asked and has not answered, with the projects."""
+    asked = queries.scan(PROJECT_COPIES, agent_id, limit=PAGE_MAX)
+    open_ones = [one for one in asked if one.reported_at is None]
+    return [(one, project) for one in open_ones if (project := queries.project(one.project_id)) is not None]
 
 
 def failed_copy(status: str, error: str) -> dict[str, Any]:

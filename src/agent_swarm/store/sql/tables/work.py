@@ -159,12 +159,12 @@ archived_task = sa.Table(
     sa.Column("archived_by", sa.Text, nullable=False),
 )
 
-# What workers say of their copies of projects, by project and agent.
+# What workers say of their copies of projects, by agent and project.
 project_copy = sa.Table(
     "project_copy",
     metadata,
-    sa.Column("project_id", ID, primary_key=True),
     sa.Column("agent_id", ID, primary_key=True),
+    sa.Column("project_id", ID, primary_key=True),
     sa.Column("request_id", ID, nullable=False),
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("asked_by", sa.Text, nullable=False),

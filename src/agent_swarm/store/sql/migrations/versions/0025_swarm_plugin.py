@@ -19,13 +19,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "project_copy",
-        sa.Column("project_id", sa.String(length=36), nullable=False),
         sa.Column("agent_id", sa.String(length=36), nullable=False),
+        sa.Column("project_id", sa.String(length=36), nullable=False),
         sa.Column("request_id", sa.String(length=36), nullable=False),
         sa.Column("action", sa.Text(), nullable=False),
         sa.Column("asked_by", sa.Text(), nullable=False),
         sa.Column("asked_at", sa.BigInteger(), nullable=False),
         sa.Column("reported_at", sa.BigInteger(), nullable=True),
         sa.Column("report", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("project_id", "agent_id", name=op.f("pk_project_copy")),
+        sa.PrimaryKeyConstraint("agent_id", "project_id", name=op.f("pk_project_copy")),
     )
