@@ -115,8 +115,7 @@ def test_given_a_project_when_sandboxes_init_and_sync_it_then_each_fetches_and_w
     assert (report["ok"], {one["sandboxId"] for one in report["sandboxes"]}) == (True, {frontend, backend})
     assert {(one["status"], one["branch"], one["head"]) for one in report["sandboxes"]} == {("created", "main", first)}
 
-    marks = tmp_path / "marks"
-    marks.mkdir()
+    marks = swarm.marks
     work = f"echo mine > README; pwd > {marks}/where; until test -e {marks}/go; do sleep 0.1; done"
     dirty = file(swarm, "true", description=work, sandboxId=frontend)
     swarm.wait_until(lambda: (marks / "where").exists() and bool((marks / "where").read_text()), "the agent works")
