@@ -90,7 +90,8 @@ def task(
 ) -> None:
     """File a task in a swarm.
 
-    It is for an agent that has one of TAGS among its skills, its tags and its role. TAGS and DEPENDS are separated by commas; PRIORITY is low, medium, high or urgent. DEPENDS are tasks to wait for.
+    It is for an agent that has one of TAGS among its skills, its tags and its role. TAGS and DEPENDS are separated
+    by commas; PRIORITY is low, medium, high or urgent. DEPENDS are tasks to wait for.
 
     \b
     Examples:
@@ -131,7 +132,8 @@ def chat(
 ) -> None:
     """Say something in its chat, or read it.
 
-    Without MESSAGE, what was said is shown. A mention is an agent's name, a role, or @all: an idle agent that is mentioned wakes up.
+    Without MESSAGE, what was said is shown. A mention is an agent's name, a role, or @all: an idle agent that is
+    mentioned wakes up.
 
     \b
     Examples:
@@ -174,7 +176,8 @@ def project(
 ) -> None:
     """Create, init, sync or show its project.
 
-    ACTION is create, init, sync or status. create names a repository and gives it to the swarm; init and sync have every sandbox fetch it, and report. What
+    ACTION is create, init, sync or status. create names a repository and gives it to the swarm; init and sync have
+    every sandbox fetch it, and report. What
     agents work on is never touched. NAME is the project's; default: the one of the swarm.
 
     \b
