@@ -39,6 +39,7 @@ _REPLIES: Mapping[FrameType, Mapping[str, Any]] = {
     FrameType.RELEASE: _TOLD,
     FrameType.KILLED: _NOTHING,
     FrameType.RECEIVED: _object(noted={"type": "integer"}),
+    FrameType.SYNCED: _object(noted={"type": "boolean"}),
     FrameType.BYE: _NOTHING,
 }
 _HEARTBEAT_REPLIES = (FrameType.HELLO, FrameType.HEARTBEAT)

@@ -19,6 +19,7 @@ FROM_SERVER = (
     FrameType.CLAIMED,
     FrameType.COMMAND,
     FrameType.MESSAGE,
+    FrameType.SYNC,
     FrameType.KILL,
 )
 BODIES: dict[FrameType, type[BaseModel]] = {
@@ -36,8 +37,10 @@ BODIES: dict[FrameType, type[BaseModel]] = {
     FrameType.RELEASE: pool.Release,
     FrameType.KILLED: pool.Killed,
     FrameType.RECEIVED: pool.Received,
+    FrameType.SYNCED: pool.Synced,
     FrameType.CLAIMED: pool.Claimed,
     FrameType.MESSAGE: pool.Message,
+    FrameType.SYNC: pool.Sync,
     FrameType.COMMAND: pool.Command,
     FrameType.KILL: pool.Kill,
 }
@@ -51,6 +54,7 @@ REPLIES = {
     FrameType.USAGE: '`{"booked": true}`, false where it was booked before',
     FrameType.KILLED: "`{}`",
     FrameType.RECEIVED: '`{"noted": n}`: how many deliveries that moved',
+    FrameType.SYNCED: '`{"noted": true}`, false where nobody waits for it any more',
     FrameType.BYE: "`{}`, then the connection is closed",
 }
 REPLY_TO_COMMANDS = '`{"status": "…", "repeated": false}`: the task\'s status, and whether the same was done before'
@@ -69,6 +73,7 @@ OTHERS = (
         pool.Permissions,
         pool.Variable,
         pool.MessageText,
+        pool.WorkspaceOfAttempt,
         pool.PollRequest,
         pool.PollReply,
         pool.Frame,

@@ -25,6 +25,7 @@ NAMES = {
     "agentId": "agent",
     "parentTaskId": "task",
     "taskId": "task",
+    "sandboxId": "agent",
     "root": "task",
     "parent": "task",
     "project": "project",
@@ -34,6 +35,7 @@ NAMES = {
 }
 # What the schema calls a text, and the server reads more closely.
 SAMPLES: Mapping[str, st.SearchStrategy[str]] = {
+    "gitUrl": st.sampled_from(["https://example.com/a.git", "git@example.com:b/c.git"]),
     "repoUrl": st.sampled_from(["https://example.com/a.git", "git@example.com:b/c.git"]),
     "defaultBranch": st.sampled_from(["", "main"]),
     "startAt": st.sampled_from(["2020-01-01T00:00:00Z", "2040-01-01T00:00:00.000Z"]),
@@ -151,13 +153,15 @@ def about_known_things(draw: Any, case: Case, known: Known) -> None:
     for name in case.path_parameters or {}:
         kind = "number" if name == "number" else "agent" if "/agents/" in case.path else "task"
         if name == "idOrName":
-            kind = "swarm" if case.path.startswith("/api/swarms") else "project"
+            kind = "swarm" if "/swarms" in case.path else "project"
         case.path_parameters[name] = _known(draw, kind, known, name, case)
     for fields in (case.query, case.body):
         if isinstance(fields, dict):
             _name_known_things(draw, fields, known)
     if case.query and "waitSeconds" in case.query:
         case.query["waitSeconds"] = 0
+    if isinstance(case.body, dict) and "waitSeconds" in case.body:
+        case.body["waitSeconds"] = 0
     if case.path == "/v1/pool/poll" and isinstance(case.body, dict):  # left out, it means 25 s
         case.body["wait_seconds"] = 0
 

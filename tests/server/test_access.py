@@ -186,6 +186,25 @@ MAY_CALL = {
     "POST /api/audit/checkpoint": ADMINS,
     "POST /api/audit/key": ADMINS,
     "POST /api/audit/archive": ADMINS,
+    "GET /swarms": PEOPLE,
+    "POST /swarms": WRITERS,
+    "GET /swarms/{idOrName}": PEOPLE,
+    "DELETE /swarms/{idOrName}": WRITERS,
+    "GET /swarms/{idOrName}/status": PEOPLE,
+    "GET /swarms/{idOrName}/tasks": PEOPLE,
+    "POST /swarms/{idOrName}/tasks": WRITERS,
+    "PUT /swarms/{idOrName}/tasks/{taskId}": WRITERS,
+    "DELETE /swarms/{idOrName}/tasks/{taskId}": WRITERS,
+    "GET /swarms/{idOrName}/agents": PEOPLE,
+    "POST /swarms/{idOrName}/agents": WRITERS,
+    "PUT /agents/{sandboxId}": WRITERS,
+    "GET /swarms/{idOrName}/chat": PEOPLE | ATTEMPTS,
+    "POST /swarms/{idOrName}/chat": WRITERS | ATTEMPTS,
+    "GET /projects": PEOPLE,
+    "POST /projects": WRITERS,
+    "GET /swarms/{idOrName}/project": PEOPLE,
+    "POST /projects/{idOrName}/init": WRITERS,
+    "POST /projects/{idOrName}/sync": WRITERS,
     "POST /mcp": PEOPLE | ATTEMPTS,
     "POST /v1/pool/register": KEY_ONLY | WORKERS,
     "POST /v1/pool/poll": WORKERS,
@@ -203,7 +222,13 @@ MAY_CALL = {
 
 
 # What comes past the guard and does nothing, where nothing at all would end the tokens of those who call next.
-NOT_OWN = ("not task", "of the attempt", "not below agent", "not your own")  # what an attempt is told of others
+NOT_OWN = (
+    "not task",
+    "of the attempt",
+    "not below agent",
+    "not your own",
+    "not in swarm",
+)  # what an attempt is told of others
 HARMLESS = {"POST /api/kill-switch": {"scope": "swarm"}}
 
 
@@ -263,6 +288,7 @@ async def test_given_every_kind_of_token_when_a_route_is_called_then_only_those_
 ) -> None:
     method, pattern = call.split(" ")
     path = pattern.replace("{id}", new_id()).replace("{number}", "1").replace("{idOrName}", "x").replace("{name}", "x")
+    path = path.replace("{taskId}", new_id()).replace("{sandboxId}", new_id())
     path = path.replace("{namespace}", "swarm").replace("{key}", "k")
     passed = set()
     for who, token in (await every_token(world)).items():

@@ -51,7 +51,12 @@ async def test_given_every_field_when_it_is_filed_then_all_of_them_are_kept(worl
     )
 
     assert task["title"] == "a title"
-    assert task["requires"] == {"tags": ["gpu"], "capabilities": ["harness.script", "net.*"], "agentId": agent.id}
+    assert task["requires"] == {
+        "tags": ["gpu"],
+        "capabilities": ["harness.script", "net.*"],
+        "agentId": agent.id,
+        "anyTag": [],
+    }
     assert (task["status"], task["openDependencies"]) == ("blocked", 1)
     assert (task["priority"], task["tags"], task["timeoutSeconds"]) == (75, ["ui", "web"], 1.5)
     assert (task["projectId"], task["parentTaskId"], task["rootTaskId"]) == (project["id"], parent, parent)

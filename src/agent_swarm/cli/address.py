@@ -1,7 +1,8 @@
 """Which server a command talks to, and with which key.
 
-Address: `--url`, else `AGENT_SWARM_URL`, else `MCP_BASE_URL`, else http://127.0.0.1:3013. Key: `AGENT_SWARM_TOKEN`,
-else `API_KEY`, else `AGENT_SWARM_API_KEY`, else the file `api-key` of the server's data directory on this machine. An
+Address: `--url`, else `AGENT_SWARM_URL`, else `MCP_BASE_URL`, else `SWARM_API_URL`, else http://127.0.0.1:3013. Key:
+`AGENT_SWARM_TOKEN`, else `API_KEY`, else `AGENT_SWARM_API_KEY`, else the file `api-key` of the server's data directory
+on this machine. An
 empty variable counts as unset.
 """
 
@@ -15,7 +16,7 @@ from agent_swarm.cli.failures import CommandFailed
 from agent_swarm.config import home
 
 DEFAULT_URL = "http://127.0.0.1:3013"
-URL_VARIABLES = ("AGENT_SWARM_URL", "MCP_BASE_URL")
+URL_VARIABLES = ("AGENT_SWARM_URL", "MCP_BASE_URL", "SWARM_API_URL")
 KEY_VARIABLES = ("AGENT_SWARM_TOKEN", "API_KEY", "AGENT_SWARM_API_KEY")  # the first is an agent's own, for its run
 KEY_FILE = "api-key"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})

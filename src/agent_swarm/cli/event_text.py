@@ -76,6 +76,8 @@ def _told(event_type: str, data: Mapping[str, Any], agent: str, *, attempt: int 
             return f"{agent} completed it{commit}" if agent else f"completed{commit}"
         case "task.noEligibleAgent":
             return _nobody(data)
+        case "task.edited":
+            return f"has another {', '.join(data.get('fields', ()))}"
         case "task.reprioritized":
             return f"priority {data.get('priority')}"
         case _ if event_type in ENDINGS:
@@ -185,6 +187,8 @@ def _with_reason(words: str, data: Mapping[str, Any]) -> str:
 def _nobody(data: Mapping[str, Any]) -> str:
     requires = data.get("requires") or {}
     needs = [*requires.get("tags", ()), *requires.get("capabilities", ())]
+    if requires.get("anyTag"):
+        needs.append(f"one of {', '.join(requires['anyTag'])}")
     told = f" with {', '.join(needs)}" if needs else ""
     others = data.get("tasks", 1) - 1
     return f"no agent{told} is online{f'; {others} more wait for the same' if others > 0 else ''}"

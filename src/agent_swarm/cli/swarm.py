@@ -20,6 +20,12 @@ COMMANDS = {
         "resume": Lazy("agent_swarm.cli.swarm:resume", "Hand out the tasks of a swarm again."),
         "rm": Lazy("agent_swarm.cli.swarm:remove", "Delete a swarm; what was done in it stays."),
     },
+    "Working with one": {
+        "status": Lazy("agent_swarm.cli.plugin:status", "Show a swarm at a glance."),
+        "task": Lazy("agent_swarm.cli.plugin:task", "File a task in a swarm."),
+        "chat": Lazy("agent_swarm.cli.plugin:chat", "Say something in its chat, or read it."),
+        "project": Lazy("agent_swarm.cli.plugin:project", "Create, init, sync or show its project."),
+    },
     "Its agents": {
         "join": Lazy("agent_swarm.cli.swarm:join", "Have agents join a swarm, out of the one they are in."),
         "leave": Lazy("agent_swarm.cli.swarm:leave", "Have agents leave a swarm."),

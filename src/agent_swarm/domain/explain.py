@@ -378,6 +378,7 @@ def _lacks(agent: Candidate, lacking: Gap, needs: Requirements, code: str) -> Re
     missing = [
         *(f"tag {tag!r}" for tag in lacking.missing_tags),
         *(f"capability {pattern!r}" for pattern in lacking.missing_capabilities),
+        *([f"a skill, tag or role of {', '.join(map(repr, lacking.wanted_tags))}"] if lacking.wanted_tags else []),
     ]
     told = (
         f"no agent has everything it requires; {agent.name}, the nearest, lacks {', '.join(missing)}"
@@ -393,6 +394,7 @@ def _lacks(agent: Candidate, lacking: Gap, needs: Requirements, code: str) -> Re
             "missingCapabilities": list(lacking.missing_capabilities),
             "requiredTags": sorted(needs.tags),
             "requiredCapabilities": sorted(needs.capabilities),
+            "wantedTags": sorted(needs.any_tag),
             "nearestAgent": {"agentId": agent.profile.id, "name": agent.name},
         },
     )

@@ -1,7 +1,7 @@
 """Who may run what.
 
 Hard requirements decide: tags the worker must have, capabilities it must offer, the agent a task is pinned to, the
-swarm it belongs to. Soft
+swarm it belongs to, and tags of which one has to fit. Soft
 labels (`tags` of the task against skills, tags and role of the agent) only rank the candidates. A task that nobody
 matches waits, explained; it never runs somewhere unsuitable.
 """
@@ -34,21 +34,27 @@ class Requirements:
     capabilities: frozenset[str] = frozenset()  # glob patterns
     agent_id: str | None = None
     swarm_id: str | None = None  # only its agents may run it
+    any_tag: frozenset[str] = frozenset()  # one of these is among the skills, the tags and the role of the agent
 
     def key(self) -> str:
         """Canonical text: equal requirements have equal keys."""
-        parts = [sorted(self.tags), sorted(self.capabilities), self.agent_id]
-        return json.dumps([*parts, self.swarm_id] if self.swarm_id else parts, separators=(",", ":"))
+        parts: list[object] = [sorted(self.tags), sorted(self.capabilities), self.agent_id]
+        if self.any_tag:
+            parts += [self.swarm_id, sorted(self.any_tag)]
+        elif self.swarm_id:
+            parts += [self.swarm_id]
+        return json.dumps(parts, separators=(",", ":"))
 
     @classmethod
     def from_key(cls, key: str) -> "Requirements":
         """The requirements that `key` was made from."""
-        tags, capabilities, agent_id, *swarm = json.loads(key)
+        tags, capabilities, agent_id, *more = json.loads(key)
         return cls(
             tags=frozenset(tags),
             capabilities=frozenset(capabilities),
             agent_id=agent_id,
-            swarm_id=swarm[0] if swarm else None,
+            swarm_id=more[0] if more else None,
+            any_tag=frozenset(more[1]) if len(more) > 1 else frozenset(),
         )
 
     def pinned_to(self, agent_id: str | None) -> "Requirements":
@@ -85,6 +91,7 @@ class Gap:
     other_agent: bool = False  # the task is for another agent
     lead_only_addressed: bool = False  # a lead takes only what is addressed to it
     other_swarm: bool = False  # the task belongs to a swarm, and the agent does not
+    wanted_tags: tuple[str, ...] = ()  # of which it has none, and needs one
     runners_only: bool = False  # one of them is a server's own runner, and the other is not for those
 
     def __bool__(self) -> bool:
@@ -93,7 +100,8 @@ class Gap:
     def size(self) -> int:
         """How far off the agent is, to name the nearest one."""
         missing = len(self.missing_tags) + len(self.missing_capabilities)
-        return missing + self.other_agent + self.lead_only_addressed + self.other_swarm + self.runners_only
+        others = self.other_agent + self.lead_only_addressed + self.other_swarm + self.runners_only
+        return missing + others + bool(self.wanted_tags)
 
 
 def gap(agent: AgentProfile, needs: Requirements) -> Gap:
@@ -108,6 +116,7 @@ def gap(agent: AgentProfile, needs: Requirements) -> Gap:
         other_agent=needs.agent_id is not None and needs.agent_id != agent.id,
         lead_only_addressed=agent.agent_role is AgentRole.LEAD and needs.agent_id is None,
         other_swarm=needs.swarm_id is not None and needs.swarm_id != agent.swarm_id,
+        wanted_tags=tuple(sorted(needs.any_tag)) if needs.any_tag.isdisjoint(agent.labels) else (),
         runners_only=(agent.agent_role is AgentRole.RUNNER) is not (RUNNER_CAPABILITY in needs.capabilities),
     )
 

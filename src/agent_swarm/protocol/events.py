@@ -25,6 +25,11 @@ EVENT_TYPES: dict[str, str] = {
     "audit.keyIntroduced": "Another key signs checkpoints from here on: {number, keyId}",
     "audit.archived": "Events were put into a file, and taken out of the database: {number, fromSeq, toSeq, file}",
     "project.created": "A project was added: {name}",
+    "project.copyAsked": (
+        "A worker is asked to bring its copy of a project up to date: "
+        "{agentId, requestId, action, name, repoUrl, defaultBranch}"
+    ),
+    "project.copyReported": "A worker told what became of that: {agentId, requestId, action, ok, status}",
     "swarm.created": "A swarm was made: {name, projectId}",
     "swarm.changed": "A swarm has another project: {name, projectId}",
     "swarm.paused": "Nothing of the swarm begins until it goes on: {name}",
@@ -64,6 +69,8 @@ EVENT_TYPES: dict[str, str] = {
     "task.cancelled": "The task is not wanted any more: {reason?, agentId?, endedFence?, upstream?}",
     "task.shelved": "The task went to the backlog: {}",
     "task.promoted": "The task came out of the backlog: {}",
+    "task.edited": "A task that nobody had taken up says something else: {fields}",
+    "task.archived": "The task was put aside: lists of its swarm leave it out: {}",
     "task.reprioritized": "The task has another priority: {priority}",
     "task.noEligibleAgent": (
         "No agent that is online could take this task, nor those that require the same, for some minutes: "

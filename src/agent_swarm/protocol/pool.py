@@ -47,6 +47,7 @@ class FrameType(StrEnum):
     RELEASE = "release"
     KILLED = "killed"
     RECEIVED = "received"
+    SYNCED = "synced"
     BYE = "bye"
 
     REPLY = "reply"
@@ -54,6 +55,7 @@ class FrameType(StrEnum):
     CLAIMED = "claimed"
     COMMAND = "command"
     MESSAGE = "message"
+    SYNC = "sync"
     KILL = "kill"
 
 
@@ -137,6 +139,7 @@ class Hello(Wire):
     instance_id: Id
     held: tuple[LeaseRef, ...] = ()
     claim_ids: tuple[Id, ...] = Field(default=(), max_length=1000)
+    syncs: bool = False  # it answers `sync` frames
 
 
 class Credit(Wire):
@@ -270,6 +273,38 @@ class Killed(Wire):
     runs: int = Field(ge=0, le=1_000_000)
 
 
+class WorkspaceOfAttempt(Wire):
+    """A run on a project that is on the worker's disk, which nothing was done to: uncommitted files, and commits that
+    its HEAD has and the project's branch has not (`ahead`), or the other way round (`behind`).
+    """
+
+    task_id: Id
+    attempt: int = Field(ge=1, le=2**31 - 1)
+    branch: str = Field(default="", max_length=512)
+    head: str = Field(default="", max_length=64)
+    changed_files: int = Field(default=0, ge=0, le=2**53)
+    ahead: int = Field(default=0, ge=0, le=2**53)
+    behind: int = Field(default=0, ge=0, le=2**53)
+    held: bool = False  # paused: a later attempt goes on in it
+    problem: str = Field(default="", max_length=limits.PROGRESS_CHARS)  # why it could not be looked at
+
+
+class Synced(Wire):
+    """What became of a `sync`. `status`: `created`, `current`, `updated`, `diverged` (the branch was rewritten: what it
+    was before stays in the copy), `empty`, or `failed` with `code` and `error`.
+    """
+
+    request_id: Id
+    project_id: Id
+    status: Literal["created", "current", "updated", "diverged", "empty", "failed"]
+    branch: str = Field(default="", max_length=512)
+    head: str = Field(default="", max_length=64)
+    before: str = Field(default="", max_length=64)
+    code: str = Field(default="", max_length=limits.LABEL_CHARS)
+    error: str = Field(default="", max_length=limits.RESULT_CHARS)
+    workspaces: tuple[WorkspaceOfAttempt, ...] = Field(default=(), max_length=limits.PAGE_MAX)
+
+
 # --- server to worker --------------------------------------------------------------------------------------------
 
 
@@ -388,6 +423,13 @@ class Message(LeaseRef):
     """
 
     messages: tuple[MessageText, ...] = Field(max_length=1000)
+
+
+class Sync(Wire):
+    """Bring the copy of a project up to date and answer with `synced`. Runs on it are looked at, never touched."""
+
+    request_id: str
+    project: Project
 
 
 class Command(LeaseRef):

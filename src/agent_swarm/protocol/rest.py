@@ -64,6 +64,7 @@ class RequiresInput(Input):
 
     tags: Labels = Field(default_factory=list)
     capabilities: Labels = Field(default_factory=list)
+    any_tag: Labels = Field(default_factory=list)  # one of these is among the skills, tags and role of the agent
 
 
 class DependencyInput(Input):
@@ -187,6 +188,7 @@ class Requires(Output):
     tags: LabelList
     capabilities: LabelList
     agent_id: str | None
+    any_tag: LabelList
 
 
 class Dependency(Output):

@@ -18,7 +18,8 @@ Addressed = Annotated[
 ]
 
 
-def _without_sender(body: Any) -> Any:
+def without_sender(body: Any) -> Any:
+    """The body as it came. Raises ValueError where it says who sends it."""
     if isinstance(body, dict) and (forged := [name for name in FORGED if name in body]):
         raise ValueError(f"`{forged[0]}` cannot be sent: the server knows the sender by the token; leave it out")
     return body
@@ -41,7 +42,7 @@ class MessageInput(Input):
     @model_validator(mode="before")
     @classmethod
     def _refuse_a_sender(cls, body: Any) -> Any:
-        return _without_sender(body)
+        return without_sender(body)
 
 
 class SteerInput(Input):
@@ -53,7 +54,7 @@ class SteerInput(Input):
     @model_validator(mode="before")
     @classmethod
     def _refuse_a_sender(cls, body: Any) -> Any:
-        return _without_sender(body)
+        return without_sender(body)
 
 
 class Unresolved(Output):

@@ -215,7 +215,7 @@ def _way(
 
 
 def _filter(queries: Queries, wanted: Wanted, by: Identity) -> MessageFilter:
-    since = _since(wanted.since)
+    since = instant_since(wanted.since)
     led = [name for name in ("channel", "task_id", "sent", "agent_id") if getattr(wanted, name)]
     is_inbox = wanted.unread or wanted.mentions
     if len(led) > 1 or (is_inbox and led not in ([], ["agent_id"])):
@@ -246,7 +246,8 @@ def _inbox(wanted: Wanted, by: Identity, *, is_inbox: bool) -> str | None:
     return f"agent:{wanted.agent_id}"
 
 
-def _since(text: str | None) -> int | None:
+def instant_since(text: str | None) -> int | None:
+    """The instant that a list of messages begins at. Raises InvalidInput."""
     try:
         return None if text is None else from_wire(text)
     except ValueError:

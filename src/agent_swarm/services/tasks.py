@@ -281,7 +281,7 @@ def _new_task(
     by: Identity,
     rules: Rules,
 ) -> NewTask:
-    prompt = _prompt(task.prompt, where)
+    require_prompt(task.prompt, field=f"{where}prompt")
     parent = _parent(task, where, known, by)
     swarm = _swarm(task, where, known, by, parent)
     terms = _terms(task, where, task_id)
@@ -291,7 +291,7 @@ def _new_task(
     spec = TaskSpec(
         id=task_id,
         title=_title(task, where),
-        prompt=prompt,
+        prompt=task.prompt,
         requires=_requirements(task, where, known, profile, swarm),
         labels=tuple(dict.fromkeys(task.tags)),
         harness=",".join(named(task.harness)) or None,
@@ -342,17 +342,17 @@ def _offer(task: TaskInput, where: str) -> OfferedTo | None:
     return OfferedTo(agent_id=task.offer_to, ttl=int(task.offer_seconds * SECOND))
 
 
-def _prompt(prompt: str, where: str) -> str:
+def require_prompt(prompt: str, *, field: str) -> None:
+    """Raises TooLarge or InvalidInput, naming `field`, for a prompt that no task may have."""
     size = len(prompt.encode())
     if size > limits.PROMPT_BYTES:
         raise TooLarge(
-            f"{where}prompt has {size} bytes, at most {limits.PROMPT_BYTES} are taken",
+            f"{field} has {size} bytes, at most {limits.PROMPT_BYTES} are taken",
             hint="put long material into a file of the project and name it in the prompt",
-            details={"field": f"{where}prompt", "bytes": size, "limit": limits.PROMPT_BYTES},
+            details={"field": field, "bytes": size, "limit": limits.PROMPT_BYTES},
         )
     if not prompt.strip():
-        raise _invalid(f"{where}prompt", "is blank, expected what the agent shall do")
-    return prompt
+        raise _invalid(field, "is blank, expected what the agent shall do")
 
 
 def _title(task: TaskInput, where: str) -> str:
@@ -378,6 +378,7 @@ def _requirements(
         capabilities=frozenset(capabilities),
         agent_id=task.agent_id,
         swarm_id=swarm.id if swarm else None,
+        any_tag=frozenset(task.requires.any_tag),
     )
 
 

@@ -65,6 +65,7 @@ def _task(record: TaskRecord) -> dict[str, Any]:
             tags=sorted(spec.requires.tags),
             capabilities=sorted(spec.requires.capabilities),
             agent_id=spec.requires.agent_id,
+            any_tag=sorted(spec.requires.any_tag),
         ),
         "harness": spec.harness,
         "model": spec.model,

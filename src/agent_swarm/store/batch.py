@@ -106,7 +106,7 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
     if phase is ops.TaskCommand:
         ending = {op.command.task_id for op in operations if op.restated is not None}
         return {"tasks": {op.command.task_id for op in operations}, "stated": ending}
-    if phase in (ops.AnswerOffer, ops.Reprioritize, ops.ReportProgress, ops.WaitForTasks, ops.EndWait):
+    if phase in (ops.AnswerOffer, ops.EditTask, ops.Reprioritize, ops.ReportProgress, ops.WaitForTasks, ops.EndWait):
         return {"tasks": {op.task_id for op in operations}}
     if phase is ops.StoreAttachment:
         return {"tasks": {op.attachment.task_id for op in operations}}
@@ -186,6 +186,7 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.TaskCommand: tasks.command,
     ops.OfferTask: offers.offer_task,
     ops.AnswerOffer: offers.answer_offer,
+    ops.EditTask: tasks.edit,
     ops.Reprioritize: tasks.reprioritize,
     ops.ApprovalOperation: approvals.carry_out,
     ops.RunTimers: tasks.run_timers,

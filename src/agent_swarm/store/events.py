@@ -267,6 +267,11 @@ def reprioritized(op: ops.Reprioritize, state: TaskState) -> Draft:
     return of_task("task.reprioritized", state, actor=op.actor, data={"priority": op.priority})
 
 
+def edited(op: ops.EditTask, state: TaskState) -> Draft:
+    """A task that waits says something else."""
+    return of_task("task.edited", state, actor=op.actor, data={"fields": list(op.fields)})
+
+
 def progressed(op: ops.ReportProgress, state: TaskState) -> Draft:
     """An agent told how far it is."""
     return of_task("task.progressed", state, actor=op.actor, data={"text": op.text[:MESSAGE_CHARS]})
@@ -297,6 +302,8 @@ def no_eligible_agent(task_id: str, needs: Requirements, *, since: int, tasks: i
     requires: dict[str, Any] = {"tags": sorted(needs.tags), "capabilities": sorted(needs.capabilities)}
     if needs.agent_id is not None:
         requires["agentId"] = needs.agent_id
+    if needs.any_tag:
+        requires["anyTag"] = sorted(needs.any_tag)
     told = Draft(
         type="task.noEligibleAgent",
         actor=SYSTEM,

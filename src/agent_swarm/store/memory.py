@@ -36,7 +36,7 @@ from agent_swarm.store.records import (
     TokenKind,
     TokenRecord,
 )
-from agent_swarm.store.rows import ClassRow, Entry, Remembered
+from agent_swarm.store.rows import SPEC_COLUMNS, ClassRow, Entry, Remembered
 
 R = TypeVar("R")
 
@@ -146,10 +146,19 @@ class MemoryRows:
     def save(self, entry: Entry) -> None:
         """Put a changed task back."""
         record = self._engine.records[entry.state.id]
-        spec = replace(record.spec, priority=entry.columns.pop("priority", record.spec.priority))
+        told = {name: entry.columns.pop(name) for name in SPEC_COLUMNS & entry.columns.keys()}
+        if entry.columns.pop("class_id", None) is not None:
+            told["requires"] = self.requirements(entry.class_id)
+        spec = replace(record.spec, **told)
         self._engine.records[entry.state.id] = replace(record, spec=spec, state=entry.state, **entry.columns)
         self._engine.class_of[entry.state.id] = (entry.class_id, entry.claim_class)
         entry.columns.clear()
+
+    def rewrite(self, entry: Entry, *, prompt: str | None, labels: tuple[str, ...] | None) -> None:
+        """Replace the prompt; labels are found where they are."""
+        record = self._engine.records[entry.state.id]
+        if prompt is not None:
+            self._engine.records[entry.state.id] = replace(record, spec=replace(record.spec, prompt=prompt))
 
     def add_task(self, record: TaskRecord, edges: Sequence[Edge], entry: Entry) -> None:
         """Put a new task in."""

@@ -18,7 +18,7 @@ from agent_swarm.domain.errors import (
 )
 from agent_swarm.domain.matching import Gap
 from agent_swarm.domain.permissions import Profile
-from agent_swarm.domain.tasks import TaskState, verbs_of
+from agent_swarm.domain.tasks import TaskState, TaskStatus, verbs_of
 from agent_swarm.store.operations import Idempotency
 from agent_swarm.store.records import AgentRecord, ProjectRecord
 
@@ -131,6 +131,8 @@ def cannot_be_enforced(agent: AgentRecord, profile: Profile, missing: list[str])
 def cannot_take(agent: AgentRecord, lacks: Gap, *, field: str) -> CannotTake:
     """A task is offered to an agent that could not run it."""
     missing = [*lacks.missing_tags, *lacks.missing_capabilities]
+    if lacks.wanted_tags:
+        missing.append(f"one of {', '.join(lacks.wanted_tags)}")
     why = "the task is addressed to another agent" if lacks.other_agent else f"it lacks {', '.join(missing)}"
     return CannotTake(
         f"{field} names agent {agent.name!r} ({agent.profile.id}), which could not run the task: {why}",
@@ -164,6 +166,12 @@ def another_outcome(task_id: str, fence: int) -> ResultConflict:
         hint="the first one counts; end the run, or say more with progress",
         details={"taskId": task_id, "fence": fence},
     )
+
+
+def require_editable(state: TaskState) -> None:
+    """Raises IllegalTransition where somebody has the task, or was told of it, or it has ended."""
+    if state.status not in (TaskStatus.BACKLOG, TaskStatus.BLOCKED, TaskStatus.PENDING):
+        raise IllegalTransition(state.id, status=state.status, command="edit", allowed=verbs_of(state.status))
 
 
 def require_open(state: TaskState, command: str) -> None:

@@ -42,6 +42,8 @@ R = TypeVar("R")
 
 _SPREAD = 0.618_033_988_749_895  # the golden ratio's fraction: successive draws fall far apart
 
+SPEC_COLUMNS = frozenset({"priority", "title", "labels"})  # parts of what was asked for that may change
+
 _POLICY = FailureClass.POLICY.value
 _FAILURE_TEXT = {
     "dependencyFailed": "a task it depends on did not succeed",
@@ -73,14 +75,14 @@ class Entry:
 
     def record(self) -> TaskRecord | None:
         """The whole task as it is now, where it is at hand."""
-        if self.whole is not None and "priority" not in self.columns:
+        if self.whole is not None and not SPEC_COLUMNS & self.columns.keys():
             return changed(self.whole, state=self.state, **{**self.since, **self.columns})
         return None
 
     def written(self) -> None:
         """The columns are in the storage."""
         self.started_at = self.columns.get("started_at", self.started_at)
-        if "priority" in self.columns:
+        if SPEC_COLUMNS & self.columns.keys():
             self.whole = None  # it is a part of what was asked for, which is kept as it was
         elif self.whole is not None:
             self.since |= self.columns
@@ -127,6 +129,10 @@ class Rows(Protocol):
     def entry(self, task_id: str) -> Entry | None: ...
     def stated(self, task_id: str) -> StatedOutcome | None: ...
     def save(self, entry: Entry) -> None: ...
+    def rewrite(self, entry: Entry, *, prompt: str | None, labels: tuple[str, ...] | None) -> None:
+        """Replace what of a task is kept beside its row: its prompt, and where lists find its labels."""
+        ...
+
     def add_task(self, record: TaskRecord, edges: Sequence[Edge], entry: Entry) -> None:
         """Put a new task in: `record` is all of it, `entry` what the batch works on."""
         ...

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 from agent_swarm.domain.credentials import secrets_in
 from agent_swarm.domain.tasks import AttemptOutcome
 from agent_swarm.protocol.pool import Claimed, Dependency
+from agent_swarm.protocol.pool import Project as ProjectSent
 from agent_swarm.worker import workspace
 from agent_swarm.worker.stops import Whereabouts
 from agent_swarm.worker.workspace import DependencyResult, PreviousAttempt, Project
@@ -59,9 +60,11 @@ def going_on(claim: Claimed, agent_id: str) -> GoingOn | None:
 
 def project_of(claim: Claimed, github_token: str) -> Project | None:
     """The repository; with the token in its address where that is on GitHub and names no credentials itself."""
-    wire = claim.project
-    if wire is None:
-        return None
+    return None if claim.project is None else repository_of(claim.project, github_token)
+
+
+def repository_of(wire: ProjectSent, github_token: str) -> Project:
+    """The repository of a project, as `project_of` has it."""
     parts = urlsplit(wire.repo_url)
     url = wire.repo_url
     if github_token and parts.scheme == "https" and parts.netloc.lower() == "github.com":

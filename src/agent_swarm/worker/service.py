@@ -27,6 +27,7 @@ from agent_swarm.protocol.pool import (
     Message,
     RegisterReply,
     RegisterRequest,
+    Sync,
     Wire,
     Withdraw,
 )
@@ -35,6 +36,7 @@ from agent_swarm.sandbox.base import SandboxProvider
 from agent_swarm.worker.attempts import Attempts
 from agent_swarm.worker.clock import Clock
 from agent_swarm.worker.connection import Connection
+from agent_swarm.worker.copies import Copies
 from agent_swarm.worker.credentials import CredentialPool
 from agent_swarm.worker.dialer import Dialer
 from agent_swarm.worker.heartbeats import Heartbeats
@@ -110,6 +112,13 @@ class Service:
         )
         self._resting = Resting(self._slots, self._request, lambda: self._offer(self._slots.offer()), bench.clock)
         self._attempts = Attempts(group, self.connection, bench.home, bench.redactor, self._site(), self._slot_free)
+        self._copies = Copies(
+            bench.workspaces,
+            self._request,
+            self.connection.wait_connected,
+            github_token=settings.github_token,
+        )
+        self._syncing: set[asyncio.Task[None]] = set()
         self._services: list[asyncio.Task[None]] = []
 
     def start(self, leftovers: Sequence[Spool]) -> None:
@@ -143,7 +152,7 @@ class Service:
             async with asyncio.timeout(BYE_SECONDS):
                 await self.connection.request(FrameType.BYE, Wire())
         self._attempts.abandon()
-        for service in (*self._services, *self._confirming.values()):
+        for service in (*self._services, *self._confirming.values(), *self._syncing):
             service.cancel()
 
     def greeting(self) -> Hello:
@@ -151,7 +160,9 @@ class Service:
         self._is_killed = False  # the server says so again, if it is so
         claim_ids = () if self._is_leaving else self._slots.open
         self._greeted = frozenset(claim_ids)
-        return Hello(instance_id=self._bench.profile.instance_id, held=self._heartbeats.leases, claim_ids=claim_ids)
+        return Hello(
+            instance_id=self._bench.profile.instance_id, held=self._heartbeats.leases, claim_ids=claim_ids, syncs=True
+        )
 
     def connected(self) -> None:
         """Renew at once, and offer what became free while the greeting was under way."""
@@ -171,6 +182,8 @@ class Service:
                 case FrameType.MESSAGE:
                     said = Message.model_validate(frame.body)
                     self._attempts.tell(LeaseRef(task_id=said.task_id, fence=said.fence), said.messages)
+                case FrameType.SYNC:
+                    self._sync(Sync.model_validate(frame.body))
                 case FrameType.KILL:
                     self._kill(Kill.model_validate(frame.body))
                 case FrameType.ERROR if frame.id in self._slots.open:
@@ -180,6 +193,13 @@ class Service:
                     log.warning("unexpected_frame", type=frame.type.value)
         except ValidationError as exc:
             log.error("invalid_frame", type=frame.type.value, errors=exc.error_count())
+
+    def _sync(self, order: Sync) -> None:
+        """Bring a copy up to date beside whatever runs; a worker that leaves begins nothing."""
+        if not self._is_leaving:
+            syncing = self._group.create_task(self._copies.carry_out(order))
+            self._syncing.add(syncing)
+            syncing.add_done_callback(self._syncing.discard)
 
     def _kill(self, order: Kill) -> None:
         """End everything at once, and say so when nothing is left."""

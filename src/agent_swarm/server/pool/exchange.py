@@ -52,6 +52,7 @@ _BODIES: dict[FrameType, TypeAdapter[Any]] = {
     FrameType.RELEASE: TypeAdapter(protocol.Release),
     FrameType.KILLED: TypeAdapter(protocol.Killed),
     FrameType.RECEIVED: TypeAdapter(protocol.Received),
+    FrameType.SYNCED: TypeAdapter(protocol.Synced),
     FrameType.BYE: TypeAdapter(protocol.Wire),
 }
 
@@ -102,6 +103,9 @@ class Exchange:
             case FrameType.KILLED:
                 heard = AcknowledgeKill(activation=body.activation, agent_id=self._presence.agent.id, runs=body.runs)
                 self._write(frame_id, heard, lambda _: {})
+            case FrameType.SYNCED:
+                told = self._pool.reports.of_copy(body, self._presence.agent.id)
+                self._write(frame_id, told, lambda noted: {"noted": noted})
             case FrameType.BYE:
                 identity = self._presence.identity
                 sign_off = SignOff(agent_id=identity.agent_id or "", instance_id=identity.instance_id or "")
@@ -136,10 +140,13 @@ class Exchange:
             )
         claim_ids = _claim_ids(body.claim_ids)
         self._presence.expect(claim_ids)
+        self._presence.syncs = body.syncs
         self._later(frame_id, self._greet(body.held, claim_ids))
 
     async def _greet(self, held: tuple[protocol.LeaseRef, ...], claim_ids: list[str]) -> dict[str, Any]:
         verdicts = await self._pool.store.apply(self._heartbeat(held), lane=self._presence)
+        if self._presence.syncs:
+            await self._pool.roster.ask_again(self._presence)
         await self._presence.redeem(claim_ids)
         return _verdicts(held, verdicts)
 

@@ -54,6 +54,7 @@ class Presence:
         "identity",
         "is_over",
         "met_at",
+        "syncs",
         "way",
     )
 
@@ -73,6 +74,7 @@ class Presence:
         self.agent = agent
         self.way = way
         self.is_over = False
+        self.syncs: bool | None = None  # its worker answers `sync` frames; it says so when it greets
         self._dispatcher = dispatcher
         self._briefings = briefings
         self._owners = owners

@@ -18,11 +18,12 @@ from agent_swarm.domain.tasks import FailureClass
 from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol import pool as wire
 from agent_swarm.protocol.pool import FrameType
-from agent_swarm.server.pool.cleaning import clean_report, clean_text
+from agent_swarm.server.pool.cleaning import clean_report, clean_text, clean_value
 from agent_swarm.services import outcomes
 from agent_swarm.services.environments import VariablesMissing
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.store.events import SYSTEM
+from agent_swarm.store.families.project_copies import ReportCopy
 from agent_swarm.store.families.stated_outcomes import StatedOutcome
 from agent_swarm.store.operations import BookUsage, CommandReply, Operation, ReportProgress, TaskCommand
 from agent_swarm.store.records import AttemptReport, TaskRecord
@@ -54,6 +55,34 @@ class Reports:
         """The agent is about to run."""
         report = clean_report(AttemptReport(session=body.session, branch=body.branch, enforced=body.enforced))
         return self._command(commands.Start(task_id=body.task_id, fence=body.fence), actor, report)
+
+    def of_copy(self, body: wire.Synced, agent_id: str) -> ReportCopy:
+        """What became of a worker's copy of a project."""
+        report = clean_value(
+            {
+                "ok": body.status != "failed",
+                "status": body.status,
+                "branch": body.branch,
+                "head": body.head,
+                "before": body.before,
+                "error": self._redactor.text(body.error),
+                "workspaces": [
+                    {
+                        "taskId": one.task_id,
+                        "attempt": one.attempt,
+                        "branch": one.branch,
+                        "head": one.head,
+                        "changedFiles": one.changed_files,
+                        "ahead": one.ahead,
+                        "behind": one.behind,
+                        "held": one.held,
+                        "problem": self._redactor.text(one.problem),
+                    }
+                    for one in body.workspaces
+                ],
+            }
+        )
+        return ReportCopy(project_id=body.project_id, agent_id=agent_id, request_id=body.request_id, report=report)
 
     def progress(self, body: wire.Progress, actor: str) -> ReportProgress:
         """A line for people."""

@@ -9,6 +9,7 @@ from agent_swarm.server.killing.board import SwitchBoard, activated
 from agent_swarm.server.pool import wire
 from agent_swarm.server.pool.presence import Presence
 from agent_swarm.store.base import Committed, Store
+from agent_swarm.store.families.project_copies import ReportCopy, asked_of, failed_copy
 from agent_swarm.store.records import Event
 from agent_swarm.store.refusals import superseded
 
@@ -95,6 +96,8 @@ class Roster:
             match event.type:
                 case "task.cancelled" | "task.pauseRequested" | "task.killed":
                     self._command(event)
+                case "project.copyAsked":
+                    self._have_it_sync(event)
                 case "killSwitch.activated":
                     self._kill_covered(activated(event))
                 case "killSwitch.lifted":
@@ -136,6 +139,29 @@ class Roster:
             body = {"task_id": event.subject_id, "fence": fence, "kind": "cancel" if is_over else "pause"}
             presence.way.push(wire.push(FrameType.COMMAND, event.id, body))
 
+    def _have_it_sync(self, event: Event) -> None:
+        """Ask a worker for its copy of a project. One that does not know such frames is answered for."""
+        data = event.data
+        presence = self._by_agent.get(data["agentId"])
+        if presence is None or presence.syncs is None:  # it is asked when it has greeted
+            return
+        if not presence.syncs:
+            self._store.begin(
+                ReportCopy(
+                    project_id=event.subject_id,
+                    agent_id=presence.agent.id,
+                    request_id=data["requestId"],
+                    report=failed_copy("unsupported", "its worker is too old to do this; upgrade it"),
+                )
+            )
+            return
+        _sync(presence, data["requestId"], event.subject_id, data["name"], data["repoUrl"], data["defaultBranch"])
+
+    async def ask_again(self, presence: Presence) -> None:
+        """What a worker was asked while it was not connected, or whose answer was lost on the way."""
+        for asked, project in await self._store.read(lambda queries: asked_of(queries, presence.agent.id)):
+            _sync(presence, asked.request_id, project.id, project.name, project.repo_url, project.default_branch)
+
     def _move(self, event: Event) -> None:
         """An agent is in another swarm than its connection knows: it comes back as what it is, and goes on."""
         presence = self._by_agent.get(event.data["agentId"])
@@ -161,6 +187,11 @@ class Roster:
         self._ended[what] = (at, refusal)
         if len(self._ended) > ENDS_REMEMBERED:
             del self._ended[next(iter(self._ended))]
+
+
+def _sync(presence: Presence, request_id: str, project_id: str, name: str, url: str, branch: str) -> None:
+    project = {"id": project_id, "name": name, "repo_url": url, "default_branch": branch}
+    presence.way.push(wire.push(FrameType.SYNC, request_id, {"request_id": request_id, "project": project}))
 
 
 def _kill(presence: Presence, switch: Switch) -> None:

@@ -40,6 +40,7 @@ class Kind:
     tags: frozenset[str]
     capabilities: frozenset[str]
     swarm_id: str | None = None
+    labels: frozenset[str] = frozenset()  # its skills, tags and role
     served: frozenset[int] = NOTHING  # classes that any agent of this kind may claim
     idle: "OrderedDict[Seat, None]" = field(default_factory=OrderedDict)  # have waiting credits; longest idle first
     seats: int = 0

@@ -42,7 +42,13 @@ class WaitingRoom:
         self._lines[class_id] = line
         verdicts: dict[object, bool] = {}
         for kind in self._kinds.values():
-            asked = (kind.role, needs.tags <= kind.tags, kind.capabilities, kind.swarm_id)
+            asked = (
+                kind.role,
+                needs.tags <= kind.tags,
+                kind.capabilities,
+                kind.swarm_id,
+                needs.any_tag.isdisjoint(kind.labels),
+            )
             if asked not in verdicts:
                 verdicts[asked] = serves(_anyone(kind), needs)
             if verdicts[asked]:
@@ -229,10 +235,10 @@ class WaitingRoom:
             kind.left.clear()
 
     def _kind_of(self, agent: AgentProfile) -> Kind:
-        key = (agent.agent_role, agent.tags, agent.capabilities, agent.swarm_id)
+        key = (agent.agent_role, agent.tags, agent.capabilities, agent.swarm_id, agent.labels)
         kind = self._kinds.get(key)
         if kind is None:
-            kind = self._kinds[key] = Kind(agent.agent_role, agent.tags, agent.capabilities, agent.swarm_id)
+            kind = self._kinds[key] = Kind(*key)
             anyone = _anyone(kind)
             open_to_all = (class_id for class_id in self._lines if serves(anyone, self._needs[class_id]))
             kind.served = self._one_of(frozenset(open_to_all))
@@ -266,5 +272,10 @@ class WaitingRoom:
 def _anyone(kind: Kind) -> AgentProfile:
     """An agent of this kind that no requirement names."""
     return AgentProfile(
-        id="", agent_role=kind.role, tags=kind.tags, capabilities=kind.capabilities, swarm_id=kind.swarm_id
+        id="",
+        agent_role=kind.role,
+        tags=kind.tags,
+        capabilities=kind.capabilities,
+        skills=kind.labels,
+        swarm_id=kind.swarm_id,
     )

@@ -134,6 +134,37 @@ def reprioritize(work: Work, op: ops.Reprioritize) -> ops.CommandReply:
     return ops.CommandReply(state=entry.state)
 
 
+def edit(work: Work, op: ops.EditTask) -> ops.CommandReply:
+    """Have a task that nobody has taken up say something else."""
+    entry = work.must(op.task_id)
+    refusals.require_editable(entry.state)
+    work.rows.rewrite(entry, prompt=op.prompt, labels=op.labels)
+    entry.columns["updated_at"] = work.now
+    if op.title is not None:
+        entry.columns["title"] = op.title
+    moves = False
+    if op.labels is not None:
+        entry.labels = entry.columns["labels"] = op.labels
+        moves = _require_one_of(work, entry, op.labels if op.any_tag else ())
+    entry.whole, entry.since = None, {}  # what is remembered of it is as it was filed
+    work.rows.save(entry)
+    if moves:
+        work.note(None, entry.state, entry)
+    work.tell(entry, events.edited(op, entry.state))
+    return ops.CommandReply(state=entry.state)
+
+
+def _require_one_of(work: Work, entry: Entry, tags: tuple[str, ...]) -> bool:
+    """Move a task to the class that requires one of `tags`, if any; whether that is another one."""
+    needs = replace(work.rows.requirements(entry.class_id), any_tag=frozenset(tags))
+    class_id = work.intern(needs)
+    if class_id == entry.class_id:
+        return False
+    entry.class_id = entry.columns["class_id"] = class_id
+    entry.claim_class = work.intern(needs.pinned_to(entry.state.pinned_agent))
+    return True
+
+
 def run_timers(work: Work, op: ops.RunTimers) -> int:
     """Carry out what is due."""
     due = work.rows.due(work.now, leases=op.leases, limit=op.limit)

@@ -21,7 +21,14 @@ from agent_swarm.store.operations.offers import AnswerOffer, OfferTask
 from agent_swarm.store.operations.schedules import FireSchedule
 from agent_swarm.store.operations.swarms import ChangeSwarm, CreateSwarm, DeleteSwarm, SetSwarmMember
 from agent_swarm.store.operations.switches import AcknowledgeKill, ActivateKillSwitch, LiftKillSwitch
-from agent_swarm.store.operations.tasks import CreateProject, CreateTasks, OpenConversation, Reprioritize, TaskCommand
+from agent_swarm.store.operations.tasks import (
+    CreateProject,
+    CreateTasks,
+    EditTask,
+    OpenConversation,
+    Reprioritize,
+    TaskCommand,
+)
 from agent_swarm.store.operations.triggers import SettleFiring
 from agent_swarm.store.operations.upkeep import DropArchived, EndWait, FindUnserved, Prune, RunTimers
 from agent_swarm.store.operations.work import (
@@ -64,6 +71,7 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     TaskCommand,
     OfferTask,
     AnswerOffer,
+    EditTask,
     Reprioritize,
     ApprovalOperation,
     RunTimers,

@@ -150,6 +150,31 @@ class TaskCommand(Operation[CommandReply]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EditTask(Operation[CommandReply]):
+    """Have a task that nobody has taken up say something else; None leaves it. `any_tag` goes with `labels`.
+
+    Raises IllegalTransition for one that is under way or has ended: its agent was told what there was.
+    """
+
+    task_id: str
+    actor: str
+    title: str | None = None
+    prompt: str | None = None
+    labels: tuple[str, ...] | None = None
+    any_tag: bool = False  # one of `labels` has to fit whoever runs it
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"task:{self.task_id}",)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What is to be different."""
+        named = (("title", self.title), ("prompt", self.prompt), ("tags", self.labels))
+        return tuple(name for name, value in named if value is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reprioritize(Operation[CommandReply]):
     """Give a task that has not ended another priority."""
 

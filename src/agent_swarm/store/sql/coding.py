@@ -70,7 +70,7 @@ def encoded(column: str, value: Any) -> Any:
     """How a field of a task or an attempt is stored."""
     if value is None or value.__class__ in _AS_THEY_ARE:
         return value
-    if column in ("result", "failure", "data"):
+    if column in ("result", "failure", "data", "labels"):
         return dump(value)
     if isinstance(value, StrEnum):
         return str(value)

@@ -243,6 +243,20 @@ class SqlRows:
         """Have a changed task written back."""
         self._staging.save(entry)
 
+    def rewrite(self, entry: Entry, *, prompt: str | None, labels: tuple[str, ...] | None) -> None:
+        """Write another prompt, and other labels for lists; the task's own row is saved with its columns."""
+        self.flush()
+        task_id = entry.state.id
+        if prompt is not None:
+            self._driver.run(statements.set_prompt, {"of_task": task_id, "new_text": prompt})
+        if labels is not None:
+            at = entry.created_at
+            for label in set(entry.labels) - set(labels):
+                self._driver.run(statements.remove_label, {"of_label": label, "of_instant": at, "of_task": task_id})
+            new = [{"label": one, "created_at": at, "task_id": task_id} for one in set(labels) - set(entry.labels)]
+            if new:
+                self._driver.run_many(statements.insert(tables.task_label), new)
+
     def add_task(self, record: TaskRecord, edges: Sequence[Edge], entry: Entry) -> None:
         """Have a new task written, with its prompt and edges."""
         entry.whole = record
@@ -279,6 +293,8 @@ class SqlRows:
             AgentProfile(
                 id="",
                 agent_role=AgentRole(row["agent_role"]),
+                role=row["role"],
+                skills=frozenset(coding.load(row["skills"])),
                 tags=frozenset(coding.load(row["tags"])),
                 capabilities=frozenset(coding.load(row["capabilities"])),
                 swarm_id=row["swarm_id"],

@@ -322,7 +322,7 @@ unserved = (
     .order_by(_class.c.id)
 )
 kinds_online = (
-    sa.select(agent.c.agent_role, agent.c.tags, agent.c.capabilities, agent.c.swarm_id)
+    sa.select(agent.c.agent_role, agent.c.role, agent.c.skills, agent.c.tags, agent.c.capabilities, agent.c.swarm_id)
     .where(agent.c.offline_at.is_(None), agent.c.stopped_at.is_(None), agent.c.last_seen_at >= sa.bindparam("since"))
     .distinct()
 )
@@ -331,6 +331,17 @@ ready_tasks = (
     .where(_IS_READY, task.c.claim_class == sa.bindparam("class_id"))
     .order_by(task.c.sort_key, task.c.id)
     .limit(sa.bindparam("limit"))
+)
+
+set_prompt = (
+    sa.update(tables.prompt)
+    .where(tables.prompt.c.task_id == sa.bindparam("of_task"))
+    .values(text=sa.bindparam("new_text"))
+)
+remove_label = sa.delete(tables.task_label).where(
+    tables.task_label.c.label == sa.bindparam("of_label"),
+    tables.task_label.c.created_at == sa.bindparam("of_instant"),
+    tables.task_label.c.task_id == sa.bindparam("of_task"),
 )
 
 # --- requirement classes, projects, requests -----------------------------------------------------------------------

@@ -12,6 +12,7 @@ from agent_swarm.worker.workspace.values import (
     Project,
     Rescued,
     Snapshot,
+    SyncedCopy,
     Workspace,
 )
 from agent_swarm.worker.workspace.workspaces import Workspaces
@@ -25,6 +26,7 @@ __all__ = [
     "Project",
     "Rescued",
     "Snapshot",
+    "SyncedCopy",
     "Workspace",
     "Workspaces",
     "folders_from_environment",

@@ -147,6 +147,12 @@ class Mirror:
         """Copy `commit` and all it consists of from a repository on this host; git checks that nothing is missing."""
         await self.repo.run("fetch", *_FETCH, str(source), commit)
 
+    async def upstream_branches(self) -> dict[str, str]:
+        """The branches of the project as they were last fetched, with their commits."""
+        output = await self.repo.run("for-each-ref", "--format=%(objectname) %(refname)", f"{UPSTREAM_HEADS}/")
+        rows = [line.split(" ", 1) for line in output.text.splitlines()]
+        return {ref.removeprefix(f"{UPSTREAM_HEADS}/"): commit for commit, ref in rows}
+
     async def upstream_commits(self) -> list[str]:
         """Every commit a branch or tag of the project points to."""
         output = await self.repo.run("for-each-ref", "--format=%(objectname)", "refs/upstream/")

@@ -11,6 +11,7 @@ from agent_swarm.domain.ids import normalize_id
 UPSTREAM_HEADS = "refs/upstream/heads"
 UPSTREAM_TAGS = "refs/upstream/tags"
 RESCUED = "refs/swarm/rescue"
+REPLACED = "refs/swarm/replaced"  # what branches of the project were before they were rewritten
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 # git-check-ref-format(1), rules 1 to 10.

@@ -51,6 +51,11 @@ class Repository:
         spec = "".join([*(f"{commit}\n" for commit in commits), *(f"^{commit}\n" for commit in to)])
         return bool((await self.run("rev-list", "--max-count=1", "--stdin", stdin=spec.encode())).text)
 
+    async def apart(self, one: str, other: str) -> tuple[int, int]:
+        """How many commits are in the history of `one` alone, and in that of `other` alone."""
+        counted = (await self.run("rev-list", "--left-right", "--count", f"{one}...{other}")).text.split()
+        return int(counted[0]), int(counted[1])
+
     async def staged(self) -> "Staged":
         """What in the index is out of the ordinary."""
         rows = [entry.split("\t", 1) for entry in (await self.run("ls-files", "--stage", "-z")).fields]

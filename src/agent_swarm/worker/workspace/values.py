@@ -1,7 +1,8 @@
 """What goes into a workspace and what comes out of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
@@ -109,6 +110,50 @@ class AttemptResult:
     deletions: int = 0
     left_out: tuple[str, ...] = ()
     rescue: Snapshot | None = None
+
+
+class CopyStatus(StrEnum):
+    """What a fetch made of a worker's copy of a project."""
+
+    CREATED = "created"
+    CURRENT = "current"
+    UPDATED = "updated"
+    DIVERGED = "diverged"  # the branch was rewritten: what it was before is kept beside
+    EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOnProject:
+    """How a run on a project stands: nothing was done to it."""
+
+    task_id: str
+    attempt: int
+    branch: str
+    is_held: bool
+    head: str = ""
+    changed_files: int = 0
+    ahead: int = 0
+    behind: int = 0
+    problem: str = ""  # why it could not be looked at
+
+    def found(self, *, head: str, changed_files: int, ahead: int, behind: int) -> "RunOnProject":
+        """The same, with what was seen in it."""
+        return replace(self, head=head, changed_files=changed_files, ahead=ahead, behind=behind)
+
+    def unreadable(self, problem: str) -> "RunOnProject":
+        """The same, where nothing could be seen."""
+        return replace(self, problem=problem)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncedCopy:
+    """A worker's copy of a project after a fetch: `head` of `branch` now and `before`, and the runs on the project."""
+
+    status: CopyStatus
+    branch: str
+    head: str
+    before: str
+    runs: tuple[RunOnProject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from agent_swarm.worker.workspace.resume import held_run, hold, successor, take_
 from agent_swarm.worker.workspace.run_repository import RunPaths, name_result
 from agent_swarm.worker.workspace.snapshot import push_pending, save_work
 from agent_swarm.worker.workspace.steps import Reached, go_on
+from agent_swarm.worker.workspace.sync import sync_copy
 from agent_swarm.worker.workspace.urls import Remote
 from agent_swarm.worker.workspace.values import (
     AttemptResult,
@@ -30,6 +31,7 @@ from agent_swarm.worker.workspace.values import (
     Project,
     Rescued,
     Snapshot,
+    SyncedCopy,
     Workspace,
 )
 
@@ -212,6 +214,13 @@ class Workspaces:
     async def push_pending(self, projects: Iterable[Project]) -> int:
         """Push snapshots that could not be pushed when made; returns how many. For when the network is back."""
         return sum([await push_pending(self._host, project) for project in projects])
+
+    async def sync(self, project: Project) -> SyncedCopy:
+        """Bring the copy of a project up to date, whatever runs on it; the runs are looked at and never touched.
+
+        Raises RepositoryUnreachable, BaseNotFound and GitFailed in its other kinds; the copy is then as it was.
+        """
+        return await sync_copy(self._host, project)
 
     async def maintain(self) -> None:
         """Pack the mirrors that need it. Takes as long as it takes: for when the worker is idle."""

@@ -57,8 +57,10 @@ from agent_swarm.store.sql.tables.triggers import (
     triggered_task,
 )
 from agent_swarm.store.sql.tables.work import (
+    archived_task,
     attempt,
     dependency,
+    project_copy,
     prompt,
     requirement_class,
     stated_outcome,
@@ -78,6 +80,7 @@ __all__ = [
     "approval",
     "approval_of_task",
     "approval_place",
+    "archived_task",
     "attachment",
     "attachment_content",
     "attempt",
@@ -110,6 +113,7 @@ __all__ = [
     "note_name",
     "note_vector",
     "project",
+    "project_copy",
     "prompt",
     "requirement_class",
     "schedule",

@@ -150,7 +150,30 @@ task_label = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# Prompts are large and never change; apart from the task they are not rewritten with it.
+# What was put aside: lists of a swarm's tasks leave it out.
+archived_task = sa.Table(
+    "archived_task",
+    metadata,
+    sa.Column("task_id", ID, primary_key=True),
+    instant("archived_at", nullable=False),
+    sa.Column("archived_by", sa.Text, nullable=False),
+)
+
+# What workers say of their copies of projects, by agent and project.
+project_copy = sa.Table(
+    "project_copy",
+    metadata,
+    sa.Column("agent_id", ID, primary_key=True),
+    sa.Column("project_id", ID, primary_key=True),
+    sa.Column("request_id", ID, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("asked_by", sa.Text, nullable=False),
+    instant("asked_at", nullable=False),
+    instant("reported_at"),
+    sa.Column("report", sa.Text, nullable=False),
+)
+
+# Prompts are large and seldom change; apart from the task they are not rewritten with it.
 prompt = sa.Table(
     "prompt",
     metadata,
