@@ -7,7 +7,7 @@ from agent_swarm.harness import registry
 
 
 def test_given_the_table_when_its_names_are_asked_for_then_they_are_those_of_the_page() -> None:
-    assert registry.known_names() == ("claude", "codex", "noop", "script", "shell")
+    assert registry.known_names() == ("claude", "codex", "noop", "pi", "script", "shell")
 
 
 @pytest.mark.parametrize("name", registry.known_names())
@@ -17,7 +17,7 @@ def test_given_a_known_name_when_it_is_looked_up_then_the_harness_calls_itself_t
 
 def test_given_a_name_that_is_not_in_the_table_when_it_is_looked_up_then_the_error_lists_what_there_is() -> None:
     with pytest.raises(
-        UnknownReference, match=r"no harness 'os\.system'; expected one of: claude, codex, noop, script, shell"
+        UnknownReference, match=r"no harness 'os\.system'; expected one of: claude, codex, noop, pi, script, shell"
     ):
         registry.get("os.system")
 

@@ -14,6 +14,8 @@ from agent_swarm.harness.codex import CodexHarness
 from agent_swarm.harness.codex.host import CLI as CODEX
 from agent_swarm.harness.kept.program import AgentCli
 from agent_swarm.harness.noop import NoopHarness
+from agent_swarm.harness.pi import PiHarness
+from agent_swarm.harness.pi.host import CLI as PI
 from agent_swarm.harness.script import ScriptHarness
 from agent_swarm.harness.shell import ShellHarness
 
@@ -21,12 +23,13 @@ _HARNESSES: Mapping[str, Callable[[], Harness]] = {
     "claude": ClaudeHarness,
     "codex": CodexHarness,
     "noop": NoopHarness,
+    "pi": PiHarness,
     "script": ScriptHarness,
     "shell": ShellHarness,
 }
 
 # The agent CLIs among them: what `doctor` looks for, and who may write in the demo.
-AGENT_CLIS: Mapping[str, AgentCli] = {"claude": CLAUDE, "codex": CODEX}
+AGENT_CLIS: Mapping[str, AgentCli] = {"claude": CLAUDE, "codex": CODEX, "pi": PI}
 
 
 def known_names() -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from agent_swarm.domain.errors import UnknownReference
 
-HARNESSES = ("claude", "codex", "noop", "script", "shell")  # those of `harness.registry`, which a test compares
+HARNESSES = ("claude", "codex", "noop", "pi", "script", "shell")  # those of `harness.registry`, which a test compares
 
 
 COMMANDED = frozenset({"noop", "shell"})  # their prompt is a command: nobody can talk to them
