@@ -65,7 +65,7 @@ def codex_cli() -> Path:
 @pytest.fixture(scope="session")
 def pi_cli() -> Path:
     """The real pi, likewise."""
-    return Path("/tmp/clis_try/pi/node_modules/.bin/pi")
+    return _installed("pi")
 
 
 @pytest.fixture(scope="session")

@@ -49,6 +49,7 @@ class TestKept(KeptContract):
     """What every agent CLI promises that is kept."""
 
     shell = "exec_command"
+    effort = ":low"
     keeps_tokens_out_of_files = True
 
 

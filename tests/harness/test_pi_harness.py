@@ -21,3 +21,4 @@ class TestKept(KeptContract):
 
     model_name = f"openai/{agent_cli.MODEL}"
     asked_meanwhile = 1
+    effort = ":low"

@@ -1,6 +1,7 @@
 """A conversation with a CLI whose protocol is a machine of states: lines and wishes go in, lines to write come out."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any, Protocol
 
 from agent_swarm.harness.base import AgentEvent
@@ -9,6 +10,7 @@ from agent_swarm.harness.kept.heard import Heard
 from agent_swarm.sandbox.base import Exit, Process
 
 Line = dict[str, Any]
+_LEAVE = timedelta(seconds=3)
 
 
 class Dialogue(Protocol):
@@ -58,10 +60,14 @@ class Dialogue(Protocol):
 
 
 class SpokenConversation(Conversation):
-    """Writes what its dialogue has to say. `begin` it before anything else."""
+    """Writes what its dialogue has to say. `begin` it before anything else.
 
-    def __init__(self, process: Process, dialogue: Dialogue) -> None:
+    `does_leave`: whether the CLI ends when its input does.
+    """
+
+    def __init__(self, process: Process, dialogue: Dialogue, *, does_leave: bool = True) -> None:
         self._dialogue = dialogue
+        self._does_leave = does_leave
         super().__init__(process)
 
     @property
@@ -77,6 +83,12 @@ class SpokenConversation(Conversation):
     async def begin(self) -> None:
         """Introduce ourselves, and open the conversation."""
         await self._flush()
+
+    async def end(self) -> None:
+        """Have it leave; one that does not do so by itself is told by a signal."""
+        await super().end()
+        if not self._does_leave:
+            await self.process.stop(_LEAVE)
 
     def totals(self) -> Mapping[str, Any]:
         """As the dialogue counts."""
