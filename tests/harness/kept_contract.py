@@ -208,8 +208,7 @@ class KeptContract(KeptFixtures):
             running = asyncio.create_task(agent.run(session))
             await until((workspace / "up").exists, within=WITHIN)
             (workspace / "up").unlink()
-            await session.send("by the way")
-            await session.send("turn round", interrupt=True)
+            await asyncio.gather(session.send("by the way"), session.send("turn round", interrupt=True))
             await until((workspace / "up").exists, within=WITHIN)
             assert not processes_with(marker), "what was interrupted runs on"
             (workspace / "go").touch()

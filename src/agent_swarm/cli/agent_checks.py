@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from agent_swarm.cli.checks import Check
 from agent_swarm.harness import registry
 from agent_swarm.harness.kept.program import AgentCli, Found
+from agent_swarm.harness.pi import PiHarness
+from agent_swarm.harness.pi.launch import held_back
 
 
 def agent_clis() -> Iterator[Check]:
@@ -17,6 +19,9 @@ def agent_clis() -> Iterator[Check]:
         found = cli.find(os.environ)
         if found is not None:
             yield from _of(name, cli, found)
+            if name == PiHarness.name and (withheld := held_back(os.environ)):
+                said = f"{', '.join(withheld)} is set beside pi's keys, and is not given to pi"
+                yield Check("pi and claude", "warn", said, "subscriptions of Claude are for --harness claude alone")
 
 
 def in_a_sentence(name: str) -> str:

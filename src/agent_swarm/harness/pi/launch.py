@@ -5,7 +5,6 @@ its own folder, so that is one of the agent's; what it must take from us stands 
 """
 
 import json
-import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -25,7 +24,6 @@ VARIABLES = (
     *(url for _, url in _PROVIDERS.values() if url),
     *("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "NODE_EXTRA_CA_CERTS"),
 )
-EFFORTS = frozenset({"off", "minimal", "low", "medium", "high", "xhigh", "max"})
 
 _OF_CLAUDE = ("ANTHROPIC_", "CLAUDE_CODE_")  # subscriptions of Claude are for Claude Code alone
 _QUIET = {"PI_OFFLINE": "1", "PI_SKIP_VERSION_CHECK": "1", "PI_TELEMETRY": "0"}
@@ -98,7 +96,7 @@ def environment(turn: Turn, home: PiHome) -> dict[str, str]:
     return {**_QUIET, **own, "PI_CODING_AGENT_DIR": str(home.config)}
 
 
-def held_back(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+def held_back(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Credentials of Claude that are set beside pi's; pi could use them, and is not given them."""
     is_pi = any(environ.get(key, "").strip() for key in KEYS)
     names = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
