@@ -1,10 +1,9 @@
 """Harness `gemini` with the real Gemini CLI and a scripted model: nothing between them is pretended."""
 
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
-from tests.harness.kept_contract import KeptContract
+from tests.harness.kept_contract import WorkContract
 
 from agent_swarm.harness.acp import AcpHarness
 from agent_swarm.harness.acp.agents import GEMINI
@@ -19,8 +18,8 @@ def harness(gemini_cli: Path) -> AcpHarness:
     return AcpHarness(GEMINI, str(gemini_cli))
 
 
-class TestKept(KeptContract):
-    """What every agent CLI promises that is kept."""
+class TestWork(WorkContract):
+    """What every agent CLI promises of its work."""
 
     model_name = "gemini-2.5-pro"  # with `auto` it would ask another one which to take
     shell = "run_shell_command"
@@ -28,10 +27,6 @@ class TestKept(KeptContract):
     is_steered = False
     hides_keys = False
     tells_output = False
-    failures: ClassVar[dict[int, tuple[str, str]]] = {  # others it asks again and again, and says nothing
-        401: ("infrastructure", "authentication"),
-        404: ("policy", "unknownModel"),
-    }
 
     def environment(self, folder: Path, model: ModelServer, **variables: str) -> dict[str, str]:
         keys = {"GEMINI_API_KEY": agent_cli.KEY, "GOOGLE_GEMINI_BASE_URL": model.url}
