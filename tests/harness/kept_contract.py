@@ -81,6 +81,7 @@ class WorkContract(KeptFixtures):
     echo: ClassVar[str] = "mcp__swarm__echo"  # as the model knows the tool of an MCP server
     counts_each_answer: ClassVar[bool] = True  # or only what the last one of a turn has used
     hides_keys: ClassVar[bool] = True  # from the commands of the agent
+    keeps_keys: ClassVar[bool] = False  # in files of its own, which go with the run
     tells_output: ClassVar[bool] = True  # of commands
     key: ClassVar[str] = "OPENAI_API_KEY"
     effort: ClassVar[str] = ""  # as a model's name has it, where it can
@@ -139,7 +140,8 @@ class WorkContract(KeptFixtures):
         files = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
         assert files
         hidden = (b"hidden-key", *((b"tool-token",) if self.keeps_tokens_out_of_files else ()))
-        assert not [path for path in files if any(word in path.read_bytes() for word in hidden)]
+        told = [path for path in files if any(word in path.read_bytes() for word in hidden)]
+        assert not told or self.keeps_keys
         seen = (workspace / "seen").read_text()
         assert "HANDED_ON=yes" in seen
         assert ("hidden-key" in seen) != self.hides_keys

@@ -24,4 +24,5 @@ class TestWork(WorkContract):
     echo = "swarm_echo"
     is_steered = False
     hides_keys = False
+    keeps_keys = True
     counts_each_answer = False
