@@ -41,7 +41,7 @@ class PiHome(Home):
     @property
     def extension(self) -> Path:
         """What pi is to load, with the tokens of MCP servers."""
-        return self.path / "swarm.mjs"
+        return self.path / "extension.mjs"
 
     @property
     def system_prompt(self) -> Path:
