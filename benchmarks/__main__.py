@@ -34,6 +34,7 @@ BENCHMARKS = {
     "runs": "start and cancel of a real run",
     "vms": "a clone, its first command, and a command, beside bare qemu",
     "claude": "message to, interrupt and memory of an agent with Claude Code",
+    "clis": "start, processor time and memory of each agent CLI",
 }
 
 

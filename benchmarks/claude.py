@@ -20,7 +20,7 @@ from agent_swarm.harness.claude import ClaudeHarness
 from agent_swarm.harness.kept.session import KeptSession
 from agent_swarm.sandbox.base import SandboxSpec
 from agent_swarm.sandbox.process import ProcessProvider
-from agent_swarm.testing import claude_cli
+from agent_swarm.testing import agent_cli, claude_cli
 from agent_swarm.testing.model_server import Call, ModelRequest, ModelServer, Say
 from agent_swarm.testing.model_server.replies import Reply
 from agent_swarm.testing.waiting import until
@@ -37,7 +37,7 @@ BUSY = "echo $$ > busy.new; mv busy.new busy; while :; do sleep 0.01; done"
 
 def measure(scale: Scale) -> list[Row]:
     """Message, interrupt, start, memory."""
-    program = claude_cli.installed(CHECKOUT)
+    program = agent_cli.installed(CHECKOUT, "claude")
     if program is None:
         raise RuntimeError("claude is not installed: make clis")
     return asyncio.run(_measure(scale, program))

@@ -10,8 +10,8 @@ from typing import Protocol
 import pytest
 from hypothesis import settings
 
+from agent_swarm.testing import agent_cli
 from agent_swarm.testing import claude_cli as claude
-from agent_swarm.testing import codex_cli as codex
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -53,18 +53,37 @@ class ClaudeEnvironment(Protocol):
 @pytest.fixture(scope="session")
 def claude_cli() -> Path:
     """The real Claude Code. Where it is missing the test is skipped, or fails where nothing may be skipped."""
-    program = claude.installed(ROOT)
-    if program is None:
-        (pytest.fail if os.environ.get("SKIP_NOTHING") else pytest.skip)("claude is not installed: make clis")
-    return program
+    return _installed("claude")
 
 
 @pytest.fixture(scope="session")
 def codex_cli() -> Path:
     """The real Codex, likewise."""
-    program = codex.installed(ROOT)
+    return _installed("codex")
+
+
+@pytest.fixture(scope="session")
+def pi_cli() -> Path:
+    """The real pi, likewise."""
+    return _installed("pi")
+
+
+@pytest.fixture(scope="session")
+def opencode_cli() -> Path:
+    """The real opencode, likewise."""
+    return _installed("opencode")
+
+
+@pytest.fixture(scope="session")
+def gemini_cli() -> Path:
+    """The real Gemini CLI, likewise."""
+    return _installed("gemini")
+
+
+def _installed(name: str) -> Path:
+    program = agent_cli.installed(ROOT, name)
     if program is None:
-        (pytest.fail if os.environ.get("SKIP_NOTHING") else pytest.skip)("codex is not installed: make clis")
+        (pytest.fail if os.environ.get("SKIP_NOTHING") else pytest.skip)(f"{name} is not installed: make clis")
     return program
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Run
 
+from agent_swarm.testing import agent_cli
 from agent_swarm.testing import claude_cli as claude
-from agent_swarm.testing import codex_cli as codex
 from agent_swarm.testing.model_server import Call, Message, ModelRequest, ModelServer, Say
 from agent_swarm.testing.model_server.replies import Reply
 
@@ -69,7 +69,7 @@ async def test_given_an_agent_cli_when_it_writes_in_the_demo_then_every_promise_
             "PATH": f"{claude_cli.parent}:{os.environ['PATH']}",
             "ANTHROPIC_BASE_URL": model.url,
             "ANTHROPIC_API_KEY": claude.KEY,
-            **codex.model_at(model.url),
+            **agent_cli.model_at(model.url),
         }
         ended = await asyncio.to_thread(run, "demo", "--harness", harness, "--timeout", "120", env=variables)
         assert len(model.requests) == 8

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from agent_swarm.testing import agent_cli
 from agent_swarm.testing import claude_cli as claude
-from agent_swarm.testing import codex_cli as codex
 from agent_swarm.testing.model_server import Call, ModelServer, Say, rate_limited, usage_limited
 from agent_swarm.testing.model_server.replies import Reply
 from agent_swarm.testing.model_server.requests import ModelRequest
@@ -50,7 +50,7 @@ class Host:
     def __init__(self, swarm: RealSwarm, model: ModelServer, *programs: Path) -> None:
         self.swarm = swarm
         self.variables = {
-            **codex.model_at(model.url),
+            **agent_cli.model_at(model.url),
             "PATH": ":".join((*(str(one.parent) for one in programs), claude.environment(swarm.folder, "")["PATH"])),
             "ANTHROPIC_BASE_URL": model.url,
             "ANTHROPIC_API_KEY": "",

@@ -20,9 +20,8 @@ import psycopg
 import pytest
 from tests.e2e.canaries import AGENT, Search, environments
 
+from agent_swarm.testing import agent_cli, nats, postgres
 from agent_swarm.testing import claude_cli as claude
-from agent_swarm.testing import codex_cli as codex
-from agent_swarm.testing import nats, postgres
 from agent_swarm.testing.model_server import Call, ModelServer, Say
 from agent_swarm.testing.real_fleet import RealFleet
 from agent_swarm.testing.real_swarm import RealSwarm
@@ -266,7 +265,7 @@ async def test_given_a_real_agent_cli_when_its_model_has_it_print_its_credential
         }
         task: Any = {"ref": "one", "harness": harness, "prompt": "sing"}
         if harness == "codex":
-            task["model"] = codex.MODEL
+            task["model"] = agent_cli.MODEL
         with search.watching_processes():
             await asyncio.to_thread(swarm.start_server)
             await asyncio.to_thread(store, swarm, secrets)

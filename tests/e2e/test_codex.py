@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent_swarm.testing import codex_cli as codex
+from agent_swarm.testing import agent_cli
 from agent_swarm.testing.model_server import Call, ModelServer, Say, Usage
 from agent_swarm.testing.model_server.script import Script
 from agent_swarm.testing.real_swarm import RealSwarm
@@ -31,9 +31,9 @@ async def test_given_a_task_for_codex_when_it_is_steered_and_its_worker_stops_th
         Say("went on", Usage(2000, 70)),
     ]
     async with ModelServer(script, is_shared=True) as model:
-        environment = codex.environment(swarm.folder, model.url)
+        environment = agent_cli.environment(swarm.folder, model.url)
         variables = {
-            **codex.model_at(model.url),
+            **agent_cli.model_at(model.url),
             "PATH": f"{codex_cli.parent}:{environment['PATH']}",
             "AGENT_SWARM_SANDBOX": sandbox,
             "YOLO": "true",
@@ -41,7 +41,13 @@ async def test_given_a_task_for_codex_when_it_is_steered_and_its_worker_stops_th
         }
         await asyncio.to_thread(swarm.start_server)
         agent = await asyncio.to_thread(lambda: swarm.start_worker(variables=variables))
-        task: Any = {"ref": "one", "title": "one", "harness": "codex", "model": codex.MODEL, "prompt": "the whole task"}
+        task: Any = {
+            "ref": "one",
+            "title": "one",
+            "harness": "codex",
+            "model": agent_cli.MODEL,
+            "prompt": "the whole task",
+        }
         task_id = (await asyncio.to_thread(swarm.file, task))["one"]
         await model.requested(1)
         said = {"message": "mind the tide", "interrupt": True}

@@ -10,7 +10,7 @@ from agent_swarm.sandbox.base import Sandbox, SandboxProvider, SandboxSpec
 from agent_swarm.sandbox.bubblewrap import BubblewrapProvider
 from agent_swarm.sandbox.process import ProcessProvider
 
-pytest.register_assert_rewrite("agent_swarm.testing.harness_contract")
+pytest.register_assert_rewrite("agent_swarm.testing.harness_contract", "tests.harness.kept_contract")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

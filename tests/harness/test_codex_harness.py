@@ -1,25 +1,19 @@
 """Harness `codex` with the real Codex and a scripted model: nothing between them is pretended."""
 
-import asyncio
 import json
 import os
-import subprocess
 import time
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
-from tests.harness.codex_agent import ENDLESS, HOLD, WITHIN, Agent, Hire, bash
+from tests.harness.kept_agent import ENDLESS, Hire, bash
+from tests.harness.kept_contract import KeptContract, KeptFixtures, processes_with, worktree_of
 
-from agent_swarm.harness.base import Bounds, EventKind, PermissionMode, Permissions, Turn
+from agent_swarm.harness.base import EventKind, PermissionMode, Permissions, Turn
 from agent_swarm.harness.codex import CodexHarness
-from agent_swarm.harness.errors import NotDelivered
-from agent_swarm.harness.kept.opening import GO_ON
-from agent_swarm.sandbox.base import Sandbox
-from agent_swarm.testing import codex_cli as codex
+from agent_swarm.testing import agent_cli
 from agent_swarm.testing.harness_contract import AgentContract, MakeTurn
 from agent_swarm.testing.model_server import (
     Always,
@@ -27,7 +21,6 @@ from agent_swarm.testing.model_server import (
     CutStream,
     Fail,
     FailStream,
-    Hang,
     Message,
     ModelRequest,
     ModelServer,
@@ -39,7 +32,6 @@ from agent_swarm.testing.model_server import (
 from agent_swarm.testing.model_server.replies import Reply
 from agent_swarm.testing.model_server.script import Script
 from agent_swarm.testing.tool_server import ToolServer
-from agent_swarm.testing.waiting import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -49,40 +41,19 @@ CHANGE = "*** Begin Patch\n*** Update File: notes.txt\n@@\n one\n-two\n+2\n*** E
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Path:
-    (tmp_path / "workspace").mkdir(exist_ok=True)
-    return tmp_path / "workspace"
-
-
-@pytest.fixture
 def harness(codex_cli: Path) -> CodexHarness:
     return CodexHarness(str(codex_cli), retries=0)
 
 
-@pytest.fixture
-def base(workspace: Path, tmp_path: Path) -> Turn:
-    return Turn(
-        task_id="0198b2a4-0000-7000-8000-000000000001",
-        attempt=1,
-        prompt="",
-        workspace=workspace,
-        state_dir=tmp_path / "state",
-        env={},
-        model=codex.MODEL,
-        permissions=ALL,
-    )
+class TestKept(KeptContract):
+    """What every agent CLI promises that is kept."""
+
+    shell = "exec_command"
+    effort = ":low"
+    keeps_tokens_out_of_files = True
 
 
-@pytest.fixture
-def hire(harness: CodexHarness, sandbox: Sandbox, base: Turn, tmp_path: Path) -> Hire:
-    def make(model: ModelServer, **variables: str) -> Agent:
-        env = codex.environment(tmp_path / "codex", model.url, **variables)
-        return Agent(harness, sandbox, replace(base, env=env))
-
-    return make
-
-
-class TestContract(AgentContract):
+class TestContract(KeptFixtures, AgentContract):
     """The suite that every harness passes."""
 
     good = "```steps\nrun echo well\nsay done\n```"
@@ -100,13 +71,13 @@ class TestContract(AgentContract):
     @pytest.fixture
     def make_turn(self, base: Turn, model: ModelServer, tmp_path: Path) -> MakeTurn:
         def make(prompt: str, *, attempt: int = 1, session: str | None = None, **env: str) -> Turn:
-            env = codex.environment(tmp_path / "codex", model.url, **env)
+            env = agent_cli.environment(tmp_path / "codex", model.url, **env)
             return replace(base, prompt=prompt, attempt=attempt, session=session, env=env)
 
         return make
 
 
-class TestWork:
+class TestWork(KeptFixtures):
     """What an agent does arrives as typed events and in the workspace."""
 
     async def test_given_a_task_when_the_agent_works_then_calls_results_diffs_text_and_usage_are_events(
@@ -138,192 +109,37 @@ class TestWork:
         assert tools.calls == [{"text": "over there"}]
         assert [event.data["text"] for event in agent.transcript.of(EventKind.TEXT)] == ["all ", "done"]
         assert agent.used() == (1300 + 4 * 10, 50 + 4 * 5)
-        assert (first.prompt, first.key, first.model) == ("work", codex.KEY, codex.MODEL)
+        assert (first.prompt, first.key, first.model) == ("work", agent_cli.KEY, agent_cli.MODEL)
         assert "You are a specialist" in first.system
         assert "mcp__swarm__echo" in first.tools, "tools are offered, not to be searched for"
 
-    async def test_given_a_running_agent_when_arguments_files_and_shell_are_read_then_no_secret_is_in_them(
+
+class TestRepositories(KeptFixtures):
+    """What a repository says in `.codex`."""
+
+    async def test_given_settings_in_a_repository_when_the_agent_works_then_they_do_not_count(
         self, hire: Hire, workspace: Path, tmp_path: Path
     ) -> None:
-        look = "env > seen; touch up; until [ -e go ]; do sleep 0.02; done"
         worktree_of(tmp_path / "repository", workspace)
         (workspace / ".codex").mkdir()
         (workspace / ".codex" / "config.toml").write_text('developer_instructions = "of the repository"')
-        async with ToolServer("tool-token") as tools, ModelServer([bash(look), Say("done")]) as model:
-            agent = hire(model, OPENAI_API_KEY="sk-a-hidden-key", HANDED_ON="yes")
-            session = await agent.open(
-                "a prompt for few eyes",
-                system_prompt="a system prompt for few eyes",
-                model=f"{codex.MODEL}:low",
-                mcp_servers={"swarm": tools.config()},
-            )
-            running = asyncio.create_task(agent.run(session))
-            await until((workspace / "up").exists)
-            words = " ".join(psutil.Process(agent.pid()).cmdline())
-            (workspace / "go").touch()
-            assert (await running).ok
-            await session.close()
-            request = model.requests[0]
-        assert "few eyes" not in words
-        assert "hidden-key" not in words
-        files = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
-        assert files
-        assert not [path for path in files if b"hidden-key" in (told := path.read_bytes()) or b"tool-token" in told]
-        seen = (workspace / "seen").read_text()
-        assert "HANDED_ON=yes" in seen
-        assert "hidden-key" not in seen
-        assert request.body["reasoning"]["effort"] == "low"
-        assert "of the repository" not in request.system
-
-    async def test_given_an_mcp_server_that_refuses_the_token_when_the_agent_runs_then_that_is_a_failure(
-        self, hire: Hire
-    ) -> None:
-        async with ToolServer("tool-token") as tools, ModelServer([Always(Say("no matter"))]) as model:
-            outcome = await hire(model).once(mcp_servers={"swarm": tools.config(token="another")})
-            assert model.everything == []
-        assert (outcome.ok, outcome.failure, outcome.failure_code) == (False, "infrastructure", "mcpUnavailable")
-        assert "swarm" in outcome.message
+        async with ModelServer([Say("done")]) as model:
+            assert (await hire(model).once()).ok
+            assert "of the repository" not in model.requests[0].system
 
 
-class TestConversation:
-    """One process for a whole conversation: follow-ups, queues, interrupts, eviction, resuming."""
-
-    async def test_given_a_kept_agent_when_it_is_told_more_and_evicted_then_each_answer_knows_what_came_before(
-        self, hire: Hire
-    ) -> None:
-        script: Script = [Say(word, usage=Usage(1000, 50)) for word in ("first", "second", "third")]
-        async with ModelServer(script) as model:
-            agent = hire(model)
-            session = await agent.open("one", bounds=Bounds(idle=timedelta(milliseconds=200)))
-            assert (await agent.run(session)).result == "first"
-            await session.send("two")
-            assert (await agent.run(session)).result == "second"
-            assert len(agent.transcript.of(EventKind.STARTED)) == 1
-            process = psutil.Process(agent.pid())
-            await until(lambda: not process.is_running())
-            await session.send("three")
-            assert (await agent.run(session)).result == "third"
-            assert model.requests[-1].prompts == ["one", "two", "three"]
-            await session.close()
-        assert len(agent.transcript.of(EventKind.STARTED)) == 2
-        assert agent.used() == (3000, 150), "totals of a resumed conversation were counted before"
-
-    async def test_given_messages_at_once_one_of_them_twice_when_the_agent_is_busy_then_each_is_read_once_in_order(
-        self, hire: Hire, workspace: Path
-    ) -> None:
-        async with ModelServer([bash(HOLD), Say("heard")]) as model:
-            agent = hire(model)
-            session = await agent.open("begin")
-            running = asyncio.create_task(agent.run(session))
-            await until((workspace / "up").exists)
-            messages = [f"message number {number:02}" for number in range(10)]
-            ids = [f"0198b2a4-5b7e-7c3d-9e4f-0123456789{number:02}" for number in range(10)]
-            sending = [session.send(text, message_id=name) for text, name in zip(messages, ids, strict=True)]
-            again = session.send(messages[0], message_id=ids[0])
-            await asyncio.wait_for(asyncio.gather(*sending, again), WITHIN)
-            (workspace / "go").touch()
-            outcome = await running
-            assert model.requests[-1].interjections == messages
-            with pytest.raises(NotDelivered):
-                await session.send("too late")
-            await session.close()
-        assert outcome.result == "heard"
-
-    async def test_given_an_agent_in_a_tool_when_messages_interrupt_it_then_the_tool_ends_and_it_reads_all_of_them(
-        self, hire: Hire, workspace: Path
-    ) -> None:
-        marker = f"1000.{int.from_bytes(os.urandom(4))}"
-        async with ModelServer([bash(f"touch up; sleep {marker}"), bash(HOLD), Say("turned")]) as model:
-            agent = hire(model)
-            session = await agent.open("begin")
-            running = asyncio.create_task(agent.run(session))
-            await until((workspace / "up").exists)
-            (workspace / "up").unlink()
-            await session.send("by the way")
-            await session.send("turn round", interrupt=True)
-            await until((workspace / "up").exists)
-            assert not processes_with(marker), "what was interrupted runs on"
-            (workspace / "go").touch()
-            outcome = await running
-            assert model.requests[1].prompts == ["begin", "by the way", "turn round"]
-        assert (outcome.ok, outcome.result) == (True, "turned")
-
-    async def test_given_an_agent_that_was_interrupted_when_it_is_resumed_then_it_goes_on_with_what_people_answered(
-        self, hire: Hire, workspace: Path
-    ) -> None:
-        async with ModelServer([bash(ENDLESS, Usage(1000, 50)), Say("went on", Usage(2000, 70))]) as model:
-            agent = hire(model)
-            session = await agent.open("the task")
-            running = asyncio.create_task(agent.run(session))
-            await until((workspace / "up").exists)
-            began = time.monotonic()
-            await session.interrupt()
-            stopped = await running
-            assert time.monotonic() - began < 2, "it had to be ended by signals"
-            last = agent.transcript.events[-1]
-            assert (stopped.ok, stopped.failure_code) == (False, "interrupted")
-            assert (last.kind, last.data["exit"]) == (EventKind.ENDED, "exit code 0")
-            await session.close()
-            outcome = await agent.once("never sent", session=session.handle, answers="You asked: Deploy?\nOutcome: no")
-            prompts = model.requests[1].prompts
-        assert outcome.result == "went on"
-        assert prompts[0] == "the task"
-        assert prompts[1].startswith(GO_ON)
-        assert prompts[1].endswith("You asked: Deploy?\nOutcome: no")
-        assert agent.used() == (3000, 120)
-
-    async def test_given_a_killed_agent_when_it_is_resumed_then_it_knows_what_it_did(
-        self, hire: Hire, workspace: Path
-    ) -> None:
-        async with ModelServer([bash(ENDLESS), Say("went on")]) as model:
-            agent = hire(model)
-            session = await agent.open("remember me")
-            running = asyncio.create_task(agent.run(session))
-            await until((workspace / "up").exists)
-            os.kill(agent.pid(), 9)
-            killed = await running
-            await session.close()
-            outcome = await agent.once(session=session.handle)
-            assert model.requests[1].prompts[0] == "remember me"
-        assert (killed.failure, killed.failure_code) == ("infrastructure", "killed")
-        assert outcome.result == "went on"
-
-    async def test_given_a_conversation_that_nobody_knows_when_it_is_resumed_then_a_new_one_gets_task_and_context(
-        self, hire: Hire
-    ) -> None:
-        async with ModelServer([Say("begun")]) as model:
-            agent = hire(model)
-            unknown = "01a21ee2-0bf9-7d00-b153-abc1198e4ab9"
-            outcome = await agent.once("the whole task", session=unknown, context="what was done before")
-            prompt = model.requests[0].prompt
-        assert outcome.result == "begun"
-        assert prompt == "what was done before\n\nthe whole task"
-        assert "cannot be resumed" in agent.logs()
-
-
-class TestFailures:
+class TestFailures(KeptFixtures):
     """Exit codes say nothing; what ended the turn is told by its end."""
 
     @pytest.mark.parametrize(
-        ("reply", "failure", "code"),
-        [
-            (Fail(401), "infrastructure", "authentication"),
-            (Fail(404), "policy", "unknownModel"),
-            (Fail(429), "infrastructure", "rateLimit"),
-            (Fail(500), "infrastructure", "modelError"),
-            (Fail(529), "infrastructure", "overloaded"),
-            (FailStream(kind="server_is_overloaded"), "infrastructure", "overloaded"),
-            (CutStream(), "infrastructure", "modelError"),
-        ],
-        ids=lambda value: str(getattr(value, "status", type(value).__name__)) if not isinstance(value, str) else None,
+        ("reply", "code"), [(FailStream(kind="server_is_overloaded"), "overloaded"), (CutStream(), "modelError")]
     )
-    async def test_given_a_model_that_fails_when_the_agent_gives_up_then_its_kind_is_known(
-        self, hire: Hire, reply: Reply, failure: str, code: str
+    async def test_given_a_stream_that_fails_when_the_agent_gives_up_then_its_kind_is_known(
+        self, hire: Hire, reply: Reply, code: str
     ) -> None:
         async with ModelServer([Always(reply)]) as model:
             outcome = await hire(model).once()
-        assert (outcome.ok, outcome.failure, outcome.failure_code) == (False, failure, code)
-        assert outcome.message
+        assert (outcome.ok, outcome.failure, outcome.failure_code) == (False, "infrastructure", code)
 
     async def test_given_a_used_up_subscription_when_the_agent_gives_up_then_it_is_known_until_when(
         self, hire: Hire
@@ -353,13 +169,6 @@ class TestFailures:
             assert (await agent.once()).result == "after all"
         assert "Reconnecting" in agent.logs()
 
-    async def test_given_a_model_that_never_answers_when_the_agent_is_silent_for_too_long_then_it_has_stalled(
-        self, hire: Hire
-    ) -> None:
-        async with ModelServer([Always(Hang())]) as model:
-            outcome = await hire(model).once(bounds=Bounds(silence=timedelta(seconds=2)))
-        assert (outcome.failure, outcome.failure_code) == ("infrastructure", "stalled")
-
     async def test_given_a_login_with_chatgpt_when_the_agent_runs_then_its_account_is_asked_and_commands_do_not_see_it(
         self, hire: Hire
     ) -> None:
@@ -376,12 +185,6 @@ class TestFailures:
         assert asked == {("a-token-of-a-login", "acc-1")}
         assert agent.results()[0].strip() == "1", "where the model is, and no more"
 
-    async def test_given_a_bound_of_model_calls_when_it_is_reached_then_the_agent_is_to_blame(self, hire: Hire) -> None:
-        async with ModelServer([Always(bash("true"))]) as model:
-            outcome = await hire(model).once(bounds=Bounds(turns=2))
-            assert 2 <= len(model.requests) <= 3
-        assert (outcome.failure, outcome.failure_code) == ("agent", "maxTurns")
-
     async def test_given_a_prompt_beyond_what_the_cli_takes_when_it_is_sent_then_the_outcome_says_so(
         self, hire: Hire
     ) -> None:
@@ -391,7 +194,7 @@ class TestFailures:
         assert "1048576" in outcome.message
 
 
-class TestPermissions:
+class TestPermissions(KeptFixtures):
     """Who cannot be asked is refused, unless the profile allows it: the CLI has a sandbox of its own."""
 
     @pytest.mark.parametrize(("mode", "in_workspace"), [(PermissionMode.EDITS, True), (PermissionMode.PLAN, False)])
@@ -418,7 +221,7 @@ class TestPermissions:
         assert tools.calls == [{"text": "allowed"}]
 
 
-class TestRoughOutput:
+class TestRoughOutput(KeptFixtures):
     """Whatever is on its output, and whatever it leaves behind."""
 
     async def test_given_garbage_on_its_output_and_a_flood_of_a_tool_when_the_agent_works_then_all_is_bounded(
@@ -450,15 +253,3 @@ class TestRoughOutput:
         assert len(logs) < 200_000
         assert "more lines that are no JSON were dropped" in logs
         assert len(json.dumps(agent.transcript.of(EventKind.TOOL_RESULT)[0].data)) < 2_000_000
-
-
-def worktree_of(repository: Path, folder: Path) -> None:
-    """What a worker gives an attempt: the CLI looks for the repository behind it, too."""
-    git = ("git", "-c", "user.name=x", "-c", "user.email=x@x.example")
-    subprocess.run([*git, "init", "--quiet", repository], check=True)
-    subprocess.run([*git, "-C", repository, "commit", "--quiet", "--allow-empty", "-m", "Start"], check=True)
-    subprocess.run([*git, "-C", repository, "worktree", "add", "--quiet", "--detach", folder], check=True)
-
-
-def processes_with(word: str) -> list[psutil.Process]:
-    return [process for process in psutil.process_iter(["cmdline"]) if word in (process.info["cmdline"] or ())]

@@ -4,13 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.harness.codex_agent import Agent, bash
+from tests.harness.kept_agent import Agent, bash
 
 from agent_swarm.harness.base import PermissionMode, Permissions, Turn
 from agent_swarm.harness.codex import CodexHarness
 from agent_swarm.sandbox.base import Network, NetworkMode, Sandbox, SandboxCapability, SandboxSpec
 from agent_swarm.sandbox.bubblewrap import BubblewrapProvider
-from agent_swarm.testing import codex_cli as codex
+from agent_swarm.testing import agent_cli
 from agent_swarm.testing.model_server import Call, ModelServer, Say
 from agent_swarm.testing.model_server.script import Script
 from agent_swarm.testing.tool_server import ToolServer
@@ -57,7 +57,7 @@ async def opened(provider: BubblewrapProvider, harness: CodexHarness, folder: Pa
         workspace=workspace,
         state_dir=state,
         env={"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(state / "agent" / "tmp")},
-        model=codex.MODEL,
+        model=agent_cli.MODEL,
         permissions=Permissions(mode=PermissionMode.ALL),
     )
     return await provider.open(spec), turn
@@ -86,7 +86,7 @@ async def test_given_a_sandbox_with_a_list_of_hosts_when_the_agent_works_then_ca
             sandbox, turn = await opened(provider, harness, tmp_path, *places)
             canary.write_text("a secret of the worker's user")
             agent = Agent(harness, sandbox, turn)
-            env = {**turn.env, **codex.model_at(model.url)}
+            env = {**turn.env, **agent_cli.model_at(model.url)}
             session = await agent.open("look around", env=env, mcp_servers={"swarm": tools.config()})
             outcome = await agent.run(session)
             await session.close()
@@ -116,11 +116,11 @@ async def test_given_a_profile_in_a_sandbox_when_the_agent_writes_then_the_sandb
     async with ModelServer([bash("touch edited"), Say("done")]) as model:
         sandbox, turn = await opened(provider, harness, tmp_path, model.url.removeprefix("http://"))
         agent = Agent(harness, sandbox, turn)
-        env = {**turn.env, **codex.model_at(model.url)}
+        env = {**turn.env, **agent_cli.model_at(model.url)}
         assert (await agent.once(env=env, permissions=kept_in)).ok
     async with ModelServer([bash("touch planned"), Say("done")]) as model:
         sandbox, turn = await opened(provider, harness, tmp_path / "other", model.url.removeprefix("http://"))
         agent = Agent(harness, sandbox, turn)
-        assert (await agent.once(env={**turn.env, **codex.model_at(model.url)}, permissions=planning)).ok
+        assert (await agent.once(env={**turn.env, **agent_cli.model_at(model.url)}, permissions=planning)).ok
     assert (tmp_path / "workspace" / "edited").exists()
     assert list((tmp_path / "other" / "workspace").iterdir()) == []

@@ -18,6 +18,7 @@ from agent_swarm.harness.codex.items import diff_of
 from agent_swarm.harness.codex.outcomes import outcome_of
 from agent_swarm.harness.codex.reading import Reading
 from agent_swarm.harness.codex.usage import Meter
+from agent_swarm.harness.kept.effort import model_and_effort
 from agent_swarm.harness.kept.heard import NOTHING, Heard
 from agent_swarm.harness.kept.home import Home
 
@@ -370,9 +371,9 @@ class TestLaunch:
         ],
     )
     def test_given_a_model_when_it_names_an_effort_then_that_is_told_apart(
-        self, tmp_path: Path, asked: str | None, found: tuple[str, str]
+        self, asked: str | None, found: tuple[str, str]
     ) -> None:
-        assert launch.model_of(a_turn(tmp_path, model=asked)) == found
+        assert model_and_effort(asked, launch.EFFORTS) == found
 
     def test_given_both_keys_when_one_is_chosen_then_it_is_the_clis_own_and_neither_gets_to_commands(
         self, tmp_path: Path

@@ -9,6 +9,8 @@ from agent_swarm.cli.auth.this_host import credentials_here
 from agent_swarm.cli.checks import Check
 from agent_swarm.harness import registry
 from agent_swarm.harness.kept.program import AgentCli, Found
+from agent_swarm.harness.pi import PiHarness
+from agent_swarm.harness.pi.launch import held_back
 
 
 def agent_clis() -> Iterator[Check]:
@@ -20,6 +22,9 @@ def agent_clis() -> Iterator[Check]:
         found = cli.find(os.environ)
         if found is not None:
             yield from _of(name, cli, found)
+            if name == PiHarness.name and (withheld := held_back(os.environ)):
+                said = f"{', '.join(withheld)} is set beside pi's keys, and is not given to pi"
+                yield Check("pi and claude", "warn", said, "subscriptions of Claude are for --harness claude alone")
 
 
 def credentials() -> Iterator[Check]:

@@ -5,8 +5,11 @@ else of it), and a page. What doctor, the demo and the capabilities of workers s
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from agent_swarm.domain.errors import UnknownReference
+from agent_swarm.harness.acp import AcpHarness
+from agent_swarm.harness.acp.agents import COPILOT, GEMINI, OPENCODE
 from agent_swarm.harness.base import Harness
 from agent_swarm.harness.claude import ClaudeHarness
 from agent_swarm.harness.claude.host import CLI as CLAUDE
@@ -14,19 +17,32 @@ from agent_swarm.harness.codex import CodexHarness
 from agent_swarm.harness.codex.host import CLI as CODEX
 from agent_swarm.harness.kept.program import AgentCli
 from agent_swarm.harness.noop import NoopHarness
+from agent_swarm.harness.pi import PiHarness
+from agent_swarm.harness.pi.host import CLI as PI
 from agent_swarm.harness.script import ScriptHarness
 from agent_swarm.harness.shell import ShellHarness
 
 _HARNESSES: Mapping[str, Callable[[], Harness]] = {
     "claude": ClaudeHarness,
     "codex": CodexHarness,
+    "copilot": partial(AcpHarness, COPILOT),
+    "gemini": partial(AcpHarness, GEMINI),
     "noop": NoopHarness,
+    "opencode": partial(AcpHarness, OPENCODE),
+    "pi": PiHarness,
     "script": ScriptHarness,
     "shell": ShellHarness,
 }
 
 # The agent CLIs among them: what `doctor` looks for, and who may write in the demo.
-AGENT_CLIS: Mapping[str, AgentCli] = {"claude": CLAUDE, "codex": CODEX}
+AGENT_CLIS: Mapping[str, AgentCli] = {
+    "claude": CLAUDE,
+    "codex": CODEX,
+    "copilot": COPILOT.cli,
+    "gemini": GEMINI.cli,
+    "opencode": OPENCODE.cli,
+    "pi": PI,
+}
 
 
 def known_names() -> tuple[str, ...]:

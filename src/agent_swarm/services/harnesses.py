@@ -2,7 +2,8 @@
 
 from agent_swarm.domain.errors import UnknownReference
 
-HARNESSES = ("claude", "codex", "noop", "script", "shell")  # those of `harness.registry`, which a test compares
+# Those of `harness.registry`, which a test compares.
+HARNESSES = ("claude", "codex", "copilot", "gemini", "noop", "opencode", "pi", "script", "shell")
 
 
 COMMANDED = frozenset({"noop", "shell"})  # their prompt is a command: nobody can talk to them

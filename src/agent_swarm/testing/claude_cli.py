@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 KEY = "a-key-for-the-stub-model"
-_PROGRAM = Path("build", "clis", "node_modules", ".bin", "claude")
 
 # No look for updates, no reports, nothing but the model's requests; and leave to work without asking even for root.
 _QUIET: Mapping[str, str] = {
@@ -15,12 +14,6 @@ _QUIET: Mapping[str, str] = {
     "DISABLE_TELEMETRY": "1",
     "IS_SANDBOX": "1",
 }
-
-
-def installed(checkout: Path) -> Path | None:
-    """The program in a checkout of this project; None where `make clis` has not installed it."""
-    program = checkout / _PROGRAM
-    return program if program.exists() else None
 
 
 def environment(folder: Path, model_url: str, **more: str) -> dict[str, str]:

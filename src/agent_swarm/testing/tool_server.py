@@ -90,7 +90,8 @@ class ToolServer:
         match method:
             case "initialize":
                 about = {"name": "tool-server", "version": "1"}
-                return {"protocolVersion": VERSION, "capabilities": {"tools": {}}, "serverInfo": about}
+                version = str(params.get("protocolVersion") or VERSION)
+                return {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": about}
             case "tools/list":
                 return {"tools": [TOOL]}
             case "tools/call":

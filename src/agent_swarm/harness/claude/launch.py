@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from agent_swarm.harness.base import PermissionMode, Turn
+from agent_swarm.harness.kept.effort import model_and_effort
 from agent_swarm.harness.kept.home import Home, write
 
 VARIABLES = (
@@ -30,6 +31,7 @@ VARIABLES = (
 # A gateway's, then what is paid for anyway, then what is paid by use.
 CREDENTIALS = ("ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY")
 SECRETS = (*CREDENTIALS, "ANTHROPIC_CUSTOM_HEADERS")
+EFFORTS = frozenset({"low", "medium", "high", "xhigh", "max"})
 
 # Nothing is sent anywhere but to the model, nothing is updated, and MCP tools are there from the first call on.
 # The queue tries again later, and elsewhere: a few retries bridge a hiccup, ten would hold a slot for minutes.
@@ -76,7 +78,9 @@ def arguments(program: str, turn: Turn, home: ClaudeHome, *, session: str, resum
     given += ["--include-partial-messages", "--include-hook-events", "--replay-user-messages"]
     given += ["--resume" if resume else "--session-id", session]
     given += ["--mcp-config", str(home.mcp_config), "--strict-mcp-config"]
-    given += _option("--model", turn.model)
+    model, effort = model_and_effort(turn.model, EFFORTS)
+    given += _option("--model", model or None)
+    given += _option("--effort", effort or None)
     permissions, bounds = turn.permissions, turn.bounds
     given += ["--permission-mode", _MODES[permissions.mode]]
     given += _option("--settings", permissions.settings)

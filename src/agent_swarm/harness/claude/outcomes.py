@@ -10,6 +10,7 @@ from typing import Any
 
 from agent_swarm.domain.tasks import FailureClass
 from agent_swarm.harness.base import Outcome
+from agent_swarm.harness.kept.outcomes import cause_of
 
 _INFRASTRUCTURE, _AGENT, _POLICY = FailureClass.INFRASTRUCTURE, FailureClass.AGENT, FailureClass.POLICY
 _REMEDIES = {
@@ -50,17 +51,8 @@ def _cause(result: Mapping[str, Any], text: str) -> tuple[FailureClass, str]:
     status = result.get("api_error_status")
     if status in (401, 403) or (status is None and _NOT_LOGGED_IN.search(text)):
         return _INFRASTRUCTURE, "authentication"
-    match status:
-        case 429:
-            return _INFRASTRUCTURE, "rateLimit"
-        case 529:
-            return _INFRASTRUCTURE, "overloaded"
-        case 404:
-            return _POLICY, "unknownModel"
-        case int() if 400 <= status < 500:
-            return _AGENT, "modelRefused"
     if isinstance(status, int) or reason == "api_error":
-        return _INFRASTRUCTURE, "modelError"
+        return cause_of(status)
     if str(reason).startswith("aborted"):
         return _INFRASTRUCTURE, "interrupted"
     return _AGENT, str(reason or subtype or "failed")

@@ -5,7 +5,7 @@ A conversation is a thread, which has a turn or none. A message begins a turn, o
 turn. Whether a turn has come to a message is told by the message's id.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,9 @@ from agent_swarm.harness.base import AgentEvent, EventKind
 from agent_swarm.harness.codex import outcomes
 from agent_swarm.harness.codex.reading import Reading
 from agent_swarm.harness.kept.heard import ALIVE, NOTHING, Heard, as_dict, as_text
+from agent_swarm.harness.kept.outcomes import turns_spent
+from agent_swarm.harness.kept.spoken import Line
+from agent_swarm.sandbox.base import Exit
 
 _SERVERS_REFUSED = "required MCP servers failed"
 _DECLINED = {"decision": "decline"}
@@ -22,8 +25,6 @@ _ANSWERS = {  # to what the CLI asks; it asks nothing under our policy, and must
     "item/fileChange/requestApproval": _DECLINED,
     "mcpServer/elicitation/request": {"action": "decline", "content": None, "_meta": None},
 }
-
-Line = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class _Asked:
 
 
 class Dialogue:
-    """Who says what when. After each call, `written` is what has to be written."""
+    """Meets `kept.spoken.Dialogue`."""
 
     def __init__(
         self, reading: Reading, thread: Mapping[str, Any], *, session: str | None, calls: int | None = None
@@ -68,6 +69,11 @@ class Dialogue:
             self._ask("thread/start", thread)
         else:
             self._ask("thread/resume", {"threadId": session, "excludeTurns": True, **thread})
+
+    @property
+    def session(self) -> str | None:
+        """The thread, which the CLI names when it has begun."""
+        return self.reading.thread
 
     @property
     def has_unread(self) -> bool:
@@ -114,6 +120,22 @@ class Dialogue:
         self._advance()
         return heard
 
+    def last(self) -> Heard:
+        """How much was dropped of what is no JSON."""
+        return self.reading.strays.last()
+
+    def totals(self) -> Mapping[str, Any]:
+        """Per thread."""
+        return self.reading.meter.to_json()
+
+    def rest(self) -> Iterable[AgentEvent]:
+        """What was heard of a conversation that was never opened. Nothing is known of an answer that broke off."""
+        return self.reading.early
+
+    def knows_nothing(self, ended: Exit) -> bool:
+        """It says so, and does not end."""
+        return False
+
     def _notified(self, method: str, params: Mapping[str, Any]) -> Heard:
         heard = self.reading.feed(method, params)
         if heard is NOTHING:
@@ -139,7 +161,7 @@ class Dialogue:
         self._given.clear()
         if is_interrupted and self._is_spent:
             self._waiting.clear()
-            return replace(heard, outcome=outcomes.spent(self.reading.calls))
+            return replace(heard, outcome=turns_spent(self.reading.calls))
         if not heard.outcome.ok and not is_interrupted:
             self._waiting.clear()
         self._advance()

@@ -1,17 +1,15 @@
 """Begins conversations with the Codex of this host."""
 
-from functools import cache
-
 from agent_swarm.harness.base import Grants, Turn
 from agent_swarm.harness.codex import launch
-from agent_swarm.harness.codex.conversation import CodexConversation
 from agent_swarm.harness.codex.dialogue import Dialogue
 from agent_swarm.harness.codex.host import CLI, native
 from agent_swarm.harness.codex.reading import Reading
 from agent_swarm.harness.codex.usage import Meter
 from agent_swarm.harness.kept.home import Home
-from agent_swarm.harness.kept.program import installation, version_of
+from agent_swarm.harness.kept.program import installation, runs
 from agent_swarm.harness.kept.session import KeptSession
+from agent_swarm.harness.kept.spoken import SpokenConversation
 from agent_swarm.sandbox.base import Launch, Sandbox
 
 
@@ -41,30 +39,24 @@ class CodexHarness:
         if self._program is None:
             return CLI.missing()
         program = str(native(self._program))
-        return None if _runs(program) else CLI.broken(program)
+        return None if runs((program,)) else CLI.broken(program)
 
     async def open(self, sandbox: Sandbox, turn: Turn) -> KeptSession:
         """Start the CLI; what the agent is asked goes in with the first `run`."""
         home = Home.of(turn, self.name)
         home.prepare()
 
-        async def start(session: str | None) -> CodexConversation:
+        async def start(session: str | None) -> SpokenConversation:
             program = str(native(self._program or CLI.program))
             env = launch.environment(turn, home)
             process = await sandbox.start(Launch(argv=launch.arguments(program, turn), cwd=turn.workspace, env=env))
             reading = Reading(Meter.from_json(home.saved_meter()))
             thread = launch.thread_of(turn, retries=self._retries)
             dialogue = Dialogue(reading, thread, session=session, calls=turn.bounds.turns)
-            conversation = CodexConversation(process, dialogue)
+            conversation = SpokenConversation(process, dialogue)
             await conversation.begin()
             return conversation
 
         session = KeptSession(name=self.name, turn=turn, start=start, save_totals=home.save_meter)
         await session.begin(turn.session)
         return session
-
-
-@cache
-def _runs(program: str) -> bool:
-    """Asked once: a worker asks at its start, and before each run."""
-    return bool(version_of(program))

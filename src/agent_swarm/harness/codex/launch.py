@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent_swarm.harness.base import PermissionMode, Turn
+from agent_swarm.harness.kept.effort import model_and_effort
 from agent_swarm.harness.kept.home import Home
 
 LOGIN = "CODEX_OAUTH"  # ACCOUNT:TOKEN, of a login with ChatGPT
@@ -60,7 +61,7 @@ def environment(turn: Turn, home: Home) -> dict[str, str]:
 
 def thread_of(turn: Turn, *, retries: int = RETRIES) -> dict[str, Any]:
     """The parameters of `thread/start` and `thread/resume`."""
-    model, effort = model_of(turn)
+    model, effort = model_and_effort(turn.model, EFFORTS)
     return {
         "cwd": str(turn.workspace),
         "approvalPolicy": "never",  # there is nobody to ask: what the sandbox refuses is refused
@@ -77,12 +78,6 @@ def thread_of(turn: Turn, *, retries: int = RETRIES) -> dict[str, Any]:
             **({"web_search": "disabled"} if _ON_THE_WEB & set(turn.permissions.denied_tools) else {}),
         },
     }
-
-
-def model_of(turn: Turn) -> tuple[str, str]:
-    """The model and how hard it is to think, where the task says so: `gpt-5.5:high`."""
-    model, _, effort = (turn.model or "").rpartition(":")
-    return (model, effort) if model and effort in EFFORTS else (turn.model or "", "")
 
 
 def server_of(server: Mapping[str, Any]) -> dict[str, Any]:

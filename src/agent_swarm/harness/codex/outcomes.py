@@ -7,11 +7,11 @@ from typing import Any
 from agent_swarm.domain.tasks import FailureClass
 from agent_swarm.harness.base import Outcome
 from agent_swarm.harness.kept.heard import as_dict, as_text
+from agent_swarm.harness.kept.outcomes import cause_of, turn_interrupted
 
 _INFRASTRUCTURE, _AGENT, _POLICY = FailureClass.INFRASTRUCTURE, FailureClass.AGENT, FailureClass.POLICY
 _REMEDIES = {
     "authentication": "set OPENAI_API_KEY for the worker",
-    "maxTurns": "raise AGENT_SWARM_MAX_TURNS, or make the task smaller",
 }
 _REFUSED = (_AGENT, "modelRefused")
 _CAUSES = {  # `codexErrorInfo`, where that is a word
@@ -41,8 +41,7 @@ def outcome_of(turn: Mapping[str, Any], *, said: str, resets_at: float | None = 
     if status == "completed":
         return Outcome(ok=True, result=said)
     if status == "interrupted":
-        message = "the turn was interrupted"
-        return Outcome(ok=False, result=said, failure=_INFRASTRUCTURE, failure_code="interrupted", message=message)
+        return turn_interrupted(said)
     error = as_dict(turn.get("error"))
     message, (failure, code) = _message(error), _cause(error)
     return Outcome(
@@ -53,12 +52,6 @@ def outcome_of(turn: Mapping[str, Any], *, said: str, resets_at: float | None = 
         message=_with_remedy(message or f"the turn ended as {as_text(status) or 'nothing known'}", code),
         retry_at=resets_at if code == "rateLimit" else None,
     )
-
-
-def spent(calls: int) -> Outcome:
-    """The bound of model calls is reached."""
-    message = _with_remedy(f"the agent has asked its model {calls} times", "maxTurns")
-    return Outcome(ok=False, failure=_AGENT, failure_code="maxTurns", message=message)
 
 
 def prompt_refused(error: Mapping[str, Any]) -> Outcome:
@@ -79,17 +72,8 @@ def _cause(error: Mapping[str, Any]) -> tuple[FailureClass, str]:
     if _NO_KEY in message:
         return _INFRASTRUCTURE, "authentication"
     status = next((as_dict(told).get("httpStatusCode") for told in as_dict(kind).values()), None)
-    match status:
-        case 401 | 403:
-            return _INFRASTRUCTURE, "authentication"
-        case 429:
-            return _INFRASTRUCTURE, "rateLimit"
-        case 529:
-            return _INFRASTRUCTURE, "overloaded"
-        case 404:
-            return _POLICY, "unknownModel"
-        case int() if 400 <= status < 500:
-            return _REFUSED
+    if isinstance(status, int):
+        return cause_of(status)
     return _REFUSED if _body(message) else (_INFRASTRUCTURE, "modelError")
 
 

@@ -46,8 +46,13 @@ class Home:
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
     """JSON, whole or not at all, readable by its owner alone."""
+    write_text(path, json.dumps(content))
+
+
+def write_text(path: Path, content: str) -> None:
+    """A file, whole or not at all, readable by its owner alone."""
     draft = path.with_name(f"{path.name}.new")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(content, file)
+        file.write(content)
     draft.replace(path)

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 _VERSION_SECONDS = 60  # a program of 250 MB that was never read before
@@ -63,7 +64,9 @@ class AgentCli:
         if program is None:
             return None
         credentials = next((name for name in self.credentials if environ.get(name, "").strip()), "")
-        return Found(program, version_of(program), credentials, self.own_login(environ).is_file(), self.oldest)
+        return Found(
+            program, version_of(*command_of(program)), credentials, self.own_login(environ).is_file(), self.oldest
+        )
 
 
 def installation(program: str) -> tuple[Path, ...]:
@@ -75,11 +78,43 @@ def installation(program: str) -> tuple[Path, ...]:
     return tuple(dict.fromkeys((found.parent, scope)))
 
 
-def version_of(program: str) -> str:
+def with_libraries(program: str) -> tuple[Path, ...]:
+    """The folders of a program of Node, of the packages that it uses, and of the Node that runs it."""
+    real = Path(program).resolve()
+    libraries = tuple(folder for folder in real.parents if folder.name == "node_modules")[-1:]
+    command = command_of(program)
+    node = installation(command[0]) if len(command) > 1 else ()
+    return tuple(dict.fromkeys((*installation(program), *libraries, *node)))
+
+
+def command_of(program: str) -> tuple[str, ...]:
+    """How a program of Node is called: by the Node that lies beside it, else by the one that it finds itself.
+
+    npm puts `node` there where it was installed as a package, because the host's is too old or there is none.
+    """
+    node = Path(program).with_name("node")
+    return (str(node), program) if node.is_file() and _is_script(Path(program)) else (program,)
+
+
+def _is_script(program: Path) -> bool:
+    try:
+        with program.open("rb") as file:
+            return b"node" in file.readline(80) if file.read(2) == b"#!" else False
+    except OSError:
+        return False
+
+
+@cache
+def runs(command: tuple[str, ...]) -> bool:
+    """Whether it can be run at all. Asked once: a worker asks at its start, and before each run."""
+    return bool(version_of(*command))
+
+
+def version_of(*command: str) -> str:
     """What a program says of itself; empty where it cannot be run."""
     try:
         said = subprocess.run(
-            [program, "--version"], capture_output=True, text=True, timeout=_VERSION_SECONDS, check=True
+            [*command, "--version"], capture_output=True, text=True, timeout=_VERSION_SECONDS, check=True
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return ""

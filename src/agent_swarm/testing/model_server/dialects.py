@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from agent_swarm.testing.model_server import messages, responses_answers
+from agent_swarm.testing.model_server import gemini, messages, responses_answers
+from agent_swarm.testing.model_server.gemini import GeminiRequest
 from agent_swarm.testing.model_server.messages import Event
 from agent_swarm.testing.model_server.replies import Content, Fail, message_of
 from agent_swarm.testing.model_server.requests import ModelRequest
@@ -14,6 +15,8 @@ def body_of(content: Content, request: ModelRequest) -> dict[str, Any]:
     """A whole answer."""
     if isinstance(request, ResponsesRequest):
         return responses_answers.body_of(message_of(content), request)
+    if isinstance(request, GeminiRequest):
+        return gemini.body_of(message_of(content), request)
     return messages.body_of(message_of(content), model=request.model)
 
 
@@ -21,6 +24,8 @@ def events_of(content: Content, request: ModelRequest) -> Iterator[Event]:
     """The same answer as a stream."""
     if isinstance(request, ResponsesRequest):
         return responses_answers.events_of(message_of(content), request)
+    if isinstance(request, GeminiRequest):
+        return gemini.events_of(message_of(content), request)
     return messages.events_of(message_of(content), model=request.model)
 
 
@@ -28,6 +33,8 @@ def error_of(fail: Fail, request: ModelRequest, request_id: str) -> dict[str, An
     """The body of an HTTP error."""
     if isinstance(request, ResponsesRequest):
         return responses_answers.error_of(fail)
+    if isinstance(request, GeminiRequest):
+        return gemini.error_of(fail)
     return messages.error_of(fail, request_id)
 
 
@@ -35,4 +42,6 @@ def failure_of(fail: Fail, request: ModelRequest, request_id: str) -> Event:
     """An error as an event of a stream that has begun."""
     if isinstance(request, ResponsesRequest):
         return responses_answers.failure_of(fail)
+    if isinstance(request, GeminiRequest):
+        return gemini.error_of(fail)
     return messages.error_of(fail, request_id)

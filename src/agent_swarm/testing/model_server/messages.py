@@ -51,8 +51,9 @@ def error_of(fail: Fail, request_id: str) -> dict[str, Any]:
 
 
 def encoded(event: Mapping[str, Any]) -> bytes:
-    """An event on the wire."""
-    return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
+    """An event on the wire; Google's have no names."""
+    name = f"event: {event['type']}\n" if "type" in event else ""
+    return f"{name}data: {json.dumps(event)}\n\n".encode()
 
 
 def stop_reason(message: Message) -> str:

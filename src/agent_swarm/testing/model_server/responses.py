@@ -20,7 +20,7 @@ _OF_COMMAND = re.compile(
 )
 _FAILED = re.compile(r"^Process exited with code [1-9]", re.MULTILINE)
 _FIRST = "/root"  # the agent that the user talks to
-_ABORTED = "aborted"  # what the client notes as the answer of a call that was cut off
+_ABORTED = ("aborted", "Command aborted")  # what clients note as the answer of a call that was cut off
 
 
 class ResponsesRequest(ModelRequest):
@@ -30,7 +30,8 @@ class ResponsesRequest(ModelRequest):
     def system(self) -> str:
         """What the client and its user tell the model to be."""
         own = [str(self.body.get("instructions") or "")]
-        return "\n".join((*own, *(text for item in self._items("message", "developer") for text in _texts(item))))
+        said = (item for role in ("developer", "system") for item in self._items("message", role))
+        return "\n".join((*own, *(text for item in said for text in _texts(item))))
 
     @cached_property
     def messages(self) -> list[dict[str, Any]]:
@@ -70,7 +71,7 @@ class ResponsesRequest(ModelRequest):
 
     def _items(self, kind: str, role: str) -> Iterator[Mapping[str, Any]]:
         for item in self.body.get("input") or ():
-            if item.get("type") == kind and item.get("role") == role:
+            if _kind(item) == kind and item.get("role") == role:
                 yield item
 
 
@@ -89,12 +90,12 @@ def _messages(items: Any) -> Iterator[dict[str, Any]]:
     """Calls and their answers, and what both sides said. What comes right after an answer was said meanwhile."""
     is_working = False
     for item in items:
-        match item.get("type"):
+        match _kind(item):
             case "function_call" | "custom_tool_call":
                 yield {"role": "assistant", "content": [_call(item)]}
             case "function_call_output" | "custom_tool_call_output":
                 answer = _answer(item)
-                is_working = answer["content"][0]["text"] != _ABORTED
+                is_working = answer["content"][0]["text"] not in _ABORTED
                 yield {"role": "user", "content": [answer]}
             case "message" if item.get("role") == "user":
                 texts = [text for text in _texts(item) if not text.startswith(_OWN)]
@@ -104,6 +105,11 @@ def _messages(items: Any) -> Iterator[dict[str, Any]]:
             case "message" if item.get("role") == "assistant":
                 is_working = False
                 yield {"role": "assistant", "content": [{"type": "text", "text": text} for text in _texts(item)]}
+
+
+def _kind(item: Mapping[str, Any]) -> str:
+    """Clients leave out that a message is one."""
+    return str(item.get("type") or ("message" if "role" in item else ""))
 
 
 def _call(item: Mapping[str, Any]) -> dict[str, Any]:

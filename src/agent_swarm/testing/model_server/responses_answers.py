@@ -78,13 +78,14 @@ def _item(block: Block, request: ResponsesRequest) -> dict[str, Any]:
 def _call(call: Call, request: ResponsesRequest) -> dict[str, Any]:
     """The call as this client's tools take it."""
     about = {"call_id": call.id or new_id("call"), "status": "completed"}
-    if call.tool == _SHELL:
+    if call.tool == _SHELL and "exec_command" in request.tools:
         arguments = json.dumps({"cmd": call.input["command"]})
         return {"type": "function_call", "id": new_id("fc"), "name": "exec_command", "arguments": arguments, **about}
     offered = {
         _plain(f"{space}__{tool['name']}" if space else tool["name"]): (space, tool) for space, tool in request.offers
     }
-    space, tool = offered.get(_plain(call.tool), ("", {"name": call.tool}))
+    wanted = _plain(call.tool)
+    space, tool = offered.get(wanted) or offered.get(wanted.lower()) or ("", {"name": call.tool})
     if tool.get("type") == "custom":
         return {"type": "custom_tool_call", "id": new_id("ctc"), "name": tool["name"], **call.input, **about}
     called = {"name": tool["name"], **({"namespace": space} if space else {}), "arguments": json.dumps(call.input)}

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from agent_swarm.testing.model_server import responses
+from agent_swarm.testing.model_server import gemini, responses
 from agent_swarm.testing.model_server.agents import follow_steps
 from agent_swarm.testing.model_server.delivery import deliver
+from agent_swarm.testing.model_server.gemini import GeminiRequest
 from agent_swarm.testing.model_server.messages import error_of, new_id
 from agent_swarm.testing.model_server.replies import Computed, Fail, Reply
 from agent_swarm.testing.model_server.requests import ModelRequest, Purpose
@@ -126,13 +127,12 @@ class ModelServer:
         if received.method == "HEAD":  # a client that looks whether anybody is there
             await answer.send(200, b"", {})
             return True
-        if received.method != "POST" or received.path not in PATHS:
+        if received.method != "POST" or not _is_known(received.path):
             return await self._refuse(answer, Fail(404, message=f"no such thing: {received.method} {received.path}"))
         body = _object(received.content)
         if body is None:
             return await self._refuse(answer, Fail(400, message="the body is no JSON object"))
-        read_as = ResponsesRequest if received.path == responses.PATH else ModelRequest
-        request = read_as(received.path, received.headers, body)
+        request = _read(received, body)
         self.everything.append(request)
         self._arrived.set()
         if self._heard is not None:
@@ -153,6 +153,19 @@ class ModelServer:
     async def _refuse(answer: Answer, fail: Fail) -> bool:
         await answer.send_json(fail.status, error_of(fail, new_id("req")), {})
         return True
+
+
+def _is_known(path: str) -> bool:
+    return path in PATHS or path.startswith(gemini.PREFIX)
+
+
+def _read(received: Received, body: dict[str, Any]) -> ModelRequest:
+    """In the words of the API that it is for."""
+    if received.path == responses.PATH:
+        return ResponsesRequest(received.path, received.headers, body)
+    if received.path.startswith(gemini.PREFIX):
+        return GeminiRequest(received.path, received.headers, body)
+    return ModelRequest(received.path, received.headers, body)
 
 
 def _object(content: bytes) -> dict[str, Any] | None:

@@ -1,23 +1,23 @@
-"""The real Codex for tests: where `make clis` puts it, and an environment in which it talks to a stub only."""
+"""Real agent CLIs for tests: where `make clis` puts them, and an environment in which one talks to a stub only."""
 
 import os
 from pathlib import Path
 
 KEY = "a-key-for-the-stub-model"
-MODEL = "gpt-5.5"  # one that the CLI knows, and whose tools are called one by one
-_PROGRAM = Path("build", "clis", "node_modules", ".bin", "codex")
+MODEL = "gpt-5.5"  # one that the CLIs know, and whose tools are called one by one
+_PROGRAMS = Path("build", "clis", "node_modules", ".bin")
 
 
-def installed(checkout: Path) -> Path | None:
+def installed(checkout: Path, name: str) -> Path | None:
     """The program in a checkout of this project; None where `make clis` has not installed it."""
-    program = checkout / _PROGRAM
+    program = checkout / _PROGRAMS / name
     return program if program.exists() else None
 
 
 def environment(folder: Path, model_url: str, **more: str) -> dict[str, str]:
     """The whole environment of one agent: a fresh home and a temp folder below `folder`, the stub as its only model.
 
-    The CLI's own sandbox does not work where its home lies below the temp folder, so that has to be another one.
+    Codex's own sandbox does not work where its home lies below the temp folder, so that has to be another one.
     """
     home, temporary = folder / "home", folder / "tmp"
     for one in (home, temporary):

@@ -1,12 +1,11 @@
-"""What tests of the harness `codex` have in common: an agent that runs turns against one scripted model."""
+"""What tests of kept agents have in common: an agent that runs turns against one scripted model."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agent_swarm.harness.base import EventKind, Outcome, Session, Turn
-from agent_swarm.harness.codex import CodexHarness
+from agent_swarm.harness.base import EventKind, Harness, Outcome, Session, Turn
 from agent_swarm.sandbox.base import Sandbox
 from agent_swarm.testing.harness_contract import Transcript
 from agent_swarm.testing.model_server import Call, Usage
@@ -24,7 +23,7 @@ def bash(command: str, usage: Usage | None = None) -> Call:
 class Agent:
     """Runs turns against one model."""
 
-    def __init__(self, harness: CodexHarness, sandbox: Sandbox, base: Turn) -> None:
+    def __init__(self, harness: Harness, sandbox: Sandbox, base: Turn) -> None:
         self.harness, self.sandbox, self.base = harness, sandbox, base
         self.transcript = Transcript()
 

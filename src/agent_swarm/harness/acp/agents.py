@@ -1,0 +1,159 @@
+"""The table of agents: how each is started, what it is given, and what it is told of the worker's settings.
+
+A further one is an entry here, its line in `harness.registry` and its name in `services.harnesses`. Keys get to an
+agent by its environment, settings by one of its own variables or by files in a home that is the run's.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent_swarm.harness.acp.dialogue import Manner
+from agent_swarm.harness.base import PermissionMode, Turn
+from agent_swarm.harness.kept.home import Home, write_text
+from agent_swarm.harness.kept.program import AgentCli
+
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "NODE_EXTRA_CA_CERTS")
+_FOLDERS = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcpAgent:
+    """An agent CLI that speaks the protocol. `settings` are variables of its environment, made for a turn."""
+
+    manner: Manner
+    cli: AgentCli
+    arguments: Callable[[Turn], tuple[str, ...]]
+    settings: Callable[[Turn, Home], Mapping[str, str]]
+    keys: tuple[str, ...]
+    variables: tuple[str, ...]  # beside the keys
+    has_libraries: bool = False  # whether packages of Node lie beside it that it needs
+
+
+def _allows_all(turn: Turn) -> bool:
+    return turn.permissions.by_sandbox or turn.permissions.mode is PermissionMode.ALL
+
+
+def _login(*parts: str) -> Callable[[Mapping[str, str]], Path]:
+    return lambda environ: Path(environ.get("HOME", "~")).expanduser().joinpath(*parts)
+
+
+def _opencode_settings(turn: Turn, home: Home) -> dict[str, str]:
+    """All by one variable. It asks for leave where not everything is allowed; we answer."""
+    providers = {
+        "openai": ("OPENAI_API_KEY", "OPENAI_BASE_URL"),
+        "openrouter": ("OPENROUTER_API_KEY", "OPENROUTER_BASE_URL"),
+    }
+    given: dict[str, Any] = {}
+    for name, (key, url) in providers.items():
+        address = turn.env.get(url, "").strip()
+        given[name] = {"options": {"apiKey": f"{{env:{key}}}", **({"baseURL": address} if address else {})}}
+    config: dict[str, Any] = {
+        "autoupdate": False,
+        "share": "disabled",
+        "permission": {"*": "allow" if _allows_all(turn) else "ask"},
+        "provider": {name: one for name, one in given.items() if turn.env.get(providers[name][0], "").strip()},
+    }
+    if turn.model:
+        config |= {"model": turn.model, "small_model": turn.model}
+    if turn.system_prompt:
+        write_text(prompt := home.path / "system.md", turn.system_prompt)
+        config["instructions"] = [str(prompt)]
+    folders = {name: str(home.config / name.removeprefix("XDG_").lower()) for name in _FOLDERS}
+    quiet = ("AUTOUPDATE", "DEFAULT_PLUGINS", "LSP_DOWNLOAD", "MODELS_FETCH", "PROJECT_CONFIG")
+    switches = {f"OPENCODE_DISABLE_{name}": "1" for name in quiet}
+    return {**folders, **switches, "OPENCODE_CONFIG_CONTENT": json.dumps(config)}
+
+
+def _gemini_settings(turn: Turn, home: Home) -> dict[str, str]:
+    """A settings file for the whole system, which outranks those of people and repositories."""
+    settings = {
+        "general": {"disableAutoUpdate": True, "enableAutoUpdate": False},
+        "privacy": {"usageStatisticsEnabled": False},
+        "security": {"auth": {"selectedType": "gemini-api-key"}},
+        "telemetry": {"enabled": False},
+    }
+    write_text(path := home.path / "settings.json", json.dumps(settings))
+    return {
+        "GEMINI_CLI_HOME": str(home.config),
+        "GEMINI_CLI_NO_RELAUNCH": "true",  # it would start itself again, and the first of the two heeds no signal
+        "GEMINI_CLI_SYSTEM_SETTINGS_PATH": str(path),
+        "GEMINI_CLI_TRUST_WORKSPACE": "true",
+    }
+
+
+def _gemini_arguments(turn: Turn) -> tuple[str, ...]:
+    mode = ("--approval-mode", "yolo") if _allows_all(turn) else ()
+    return ("--acp", *mode, *(("--model", turn.model) if turn.model else ()))
+
+
+def _copilot_settings(turn: Turn, home: Home) -> dict[str, str]:
+    return {"COPILOT_HOME": str(home.config), "COPILOT_AUTO_UPDATE": "false"}
+
+
+def _copilot_arguments(turn: Turn) -> tuple[str, ...]:
+    return ("--acp", *(("--model", turn.model) if turn.model else ()))
+
+
+OPENCODE = AcpAgent(
+    manner=Manner(
+        name="opencode",
+        title="opencode",
+        remedy="set OPENAI_API_KEY or OPENROUTER_API_KEY for the worker",
+        takes_system_prompt=True,
+    ),
+    cli=AgentCli(
+        title="opencode",
+        program="opencode",
+        how_to_install="npm install -g opencode-ai",
+        how_to_log_in="set OPENAI_API_KEY or OPENROUTER_API_KEY",
+        oldest=(1, 18, 0),
+        credentials=("OPENAI_API_KEY", "OPENROUTER_API_KEY"),
+        own_login=_login(".local", "share", "opencode", "auth.json"),
+    ),
+    arguments=lambda turn: ("acp",),
+    settings=_opencode_settings,
+    keys=("OPENAI_API_KEY", "OPENROUTER_API_KEY"),
+    variables=("OPENAI_BASE_URL", "OPENROUTER_BASE_URL", *_PROXIES),
+)
+GEMINI = AcpAgent(
+    manner=Manner(
+        name="gemini",
+        title="Gemini CLI",
+        remedy="set GEMINI_API_KEY for the worker",
+        does_leave=False,
+        names_in_ids=True,
+    ),
+    cli=AgentCli(
+        title="Gemini CLI",
+        program="gemini",
+        how_to_install="npm install -g @google/gemini-cli",
+        how_to_log_in="set GEMINI_API_KEY",
+        oldest=(0, 61, 0),
+        credentials=("GEMINI_API_KEY",),
+        own_login=_login(".gemini", "oauth_creds.json"),
+    ),
+    arguments=_gemini_arguments,
+    settings=_gemini_settings,
+    keys=("GEMINI_API_KEY",),
+    variables=("GOOGLE_GEMINI_BASE_URL", *_PROXIES),
+    has_libraries=True,
+)
+COPILOT = AcpAgent(
+    manner=Manner(name="copilot", title="Copilot CLI", remedy="set COPILOT_GITHUB_TOKEN for the worker"),
+    cli=AgentCli(
+        title="Copilot CLI",
+        program="copilot",
+        how_to_install="npm install -g @github/copilot",
+        how_to_log_in="set COPILOT_GITHUB_TOKEN",
+        oldest=(1, 0, 102),
+        credentials=("COPILOT_GITHUB_TOKEN",),
+        own_login=_login(".copilot", "config.json"),
+    ),
+    arguments=_copilot_arguments,
+    settings=_copilot_settings,
+    keys=("COPILOT_GITHUB_TOKEN",),
+    variables=_PROXIES,
+)
