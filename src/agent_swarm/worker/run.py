@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -13,10 +13,10 @@ import structlog
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.domain.tasks import FailureClass, PauseReason
 from agent_swarm.faults import crash_point
-from agent_swarm.harness.base import Harness, Outcome, Session
+from agent_swarm.harness.base import Emit, Grants, Harness, Outcome, Session
 from agent_swarm.protocol.pool import Claimed, MessageText
 from agent_swarm.redaction import Redactor
-from agent_swarm.sandbox.base import Sandbox, SandboxProvider, SandboxSpec
+from agent_swarm.sandbox.base import Sandbox, SandboxCapability, SandboxProvider, SandboxSpec
 from agent_swarm.worker import claims, confinement, stops
 from agent_swarm.worker.agent import StopSignal
 from agent_swarm.worker.corrections import check_at, follow_to_a_result
@@ -24,13 +24,14 @@ from agent_swarm.worker.heartbeats import Heartbeats
 from agent_swarm.worker.mailbox import Mailbox
 from agent_swarm.worker.permissions import confinement_of
 from agent_swarm.worker.recording import Recorder
+from agent_swarm.worker.replay.taping import Untaped, taped
 from agent_swarm.worker.resting import Resting
 from agent_swarm.worker.settings import WorkerSettings
 from agent_swarm.worker.spool import Kind, Spool
 from agent_swarm.worker.stops import Ending, Stop, Whereabouts
 from agent_swarm.worker.turns import Employer, turn_for
 from agent_swarm.worker.work import Work
-from agent_swarm.worker.workspace import AttemptResult, Workspaces
+from agent_swarm.worker.workspace import AttemptResult, Workspace, Workspaces
 from agent_swarm.worker.workspace.errors import GitTimedOut, MirrorBusy, RepositoryUnreachable
 
 log = structlog.get_logger(__name__)
@@ -59,6 +60,7 @@ class Site:
     workspaces: Workspaces
     provider: SandboxProvider
     sandboxes: Path
+    recording: Callable[[str, int], Path]  # the folder for the recording of an attempt
     find_harness: Callable[[str], Harness]
     heartbeats: Heartbeats
     resting: Resting
@@ -83,6 +85,7 @@ class Run:
         self.stop = StopSignal()
         self._spool = spool
         self._site = site
+        self._redactor = redactor
         self._recorder = Recorder(spool, redactor)
         self._work = Work(claim, site.agent_id, site.workspaces, site.settings.github_token)
         self._where = self._work.going_on.where if self._work.going_on else Whereabouts()
@@ -177,7 +180,7 @@ class Run:
             held_to,
             records=self._site.sandboxes,
         )
-        async with self._opened(spec) as sandbox:
+        async with self._taped(spec, workspace, harness.grants) as taping, self._opened(taping.spec) as sandbox:
             enforced = "yes" if held_to.is_enforced else "no"
             self._spool.append(Kind.START, {"branch": self._where.branch, "enforced": enforced})
             self._is_started = True
@@ -192,29 +195,44 @@ class Run:
                 network=spec.network.mode,
                 messages=mailbox.digest,
             )
-            session = await self._unless_stopped(harness.open(sandbox, turn))
+            session = await self._unless_stopped(harness.open(sandbox, await taping.led(turn)))
             outcome: Outcome | None = None
             try:
-                outcome = await self._followed(session, mailbox)
+                outcome = await self._followed(session, mailbox, taping.hearing(self._recorder))
                 return outcome
             finally:
                 await session.close()
+                await taping.ended(outcome)
                 self._recorder.note_session(session.handle or "")
                 self._recorder.flush()
                 self._where = replace(self._where, session=self._recorder.session or self._where.session)
                 mailbox.ended(keeps=_keeps(outcome, self._recorder.session))
 
-    async def _followed(self, session: Session, mailbox: Mailbox) -> Outcome | None:
+    async def _followed(self, session: Session, mailbox: Mailbox, emit: Emit) -> Outcome | None:
         """Follow the agent to its end, and hand it what others say to it meanwhile."""
         await mailbox.begin(self._recorder)
         handing = asyncio.create_task(mailbox.hand_over(session, self._recorder))
         try:
-            heard = mailbox.following(self._recorder)
+            heard = mailbox.following(emit)
             check = check_at(self._site.settings.server_url, self.claim)
             return await follow_to_a_result(session, heard, self.stop, limit=self.claim.timeout_seconds, check=check)
         finally:
             handing.cancel()
             await asyncio.gather(handing, return_exceptions=True)
+
+    def _taped(self, spec: SandboxSpec, workspace: Workspace, grants: Grants) -> AbstractAsyncContextManager[Untaped]:
+        """The recording of the attempt, where one is asked for."""
+        is_asked = self._site.settings.record
+        return taped(
+            spec,
+            folder=self._site.recording(self.claim.task_id, self.claim.attempt) if is_asked else None,
+            redactor=self._redactor,
+            workspace=workspace,
+            grants=grants,
+            harness=self._harness_name,
+            is_isolated=SandboxCapability.FILESYSTEM_ISOLATED in self._site.provider.capabilities,
+            private=frozenset(one.name for one in self.claim.environment),
+        )
 
     @asynccontextmanager
     async def _opened(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
