@@ -22,7 +22,7 @@ from typing import Any
 from agent_swarm.domain.errors import Conflict
 
 REFUSED_BYTES = 1_000_000  # then a new file is begun, and one old one kept
-RECORDINGS = 100
+RECORDINGS = 50
 
 
 class HomeInUse(Conflict):

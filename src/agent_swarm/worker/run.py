@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 import structlog
 
 from agent_swarm.domain.errors import SwarmError
+from agent_swarm.domain.recording import TAG
 from agent_swarm.domain.tasks import FailureClass, PauseReason
 from agent_swarm.faults import crash_point
 from agent_swarm.harness.base import Emit, Grants, Harness, Outcome, Session
@@ -222,7 +223,7 @@ class Run:
 
     def _taped(self, spec: SandboxSpec, workspace: Workspace, grants: Grants) -> AbstractAsyncContextManager[Untaped]:
         """The recording of the attempt, where one is asked for."""
-        is_asked = self._site.settings.record
+        is_asked = self._site.settings.record or TAG in self.claim.labels
         return taped(
             spec,
             folder=self._site.recording(self.claim.task_id, self.claim.attempt) if is_asked else None,

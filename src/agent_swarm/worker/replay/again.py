@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -76,9 +76,8 @@ async def replay(recording: Recording, stage: Stage) -> Verdict:
         env = _environment(head, workspace, stage, harness.grants)
         recorded, now = Normal(_places(head.workspace, head.state_dir, head.env)), Normal(_places_of(workspace, env))
         routes = Routes(outside=head.routes)
-        player = Player(
-            recording, routes=routes, recorded=recorded, now=now, redactor=Redactor(_stand_ins(env)), fork=stage.fork
-        )
+        redactor = Redactor(_stand_ins(env))
+        player = Player(recording, routes=routes, recorded=recorded, now=now, redactor=redactor, fork=stage.fork)
         await player.start()
         try:
             turn = routes.led(_turn(head, workspace, env), player.port)
@@ -91,7 +90,7 @@ async def replay(recording: Recording, stage: Stage) -> Verdict:
             player,
             (recorded, now),
             trees=(began_with, ended_with),
-            events=played.events,
+            events=[replace(event, data=redactor.value(event.data)) for event in played.events],
             outcome=played.outcome,
             workspace=workspace.path,
         )
@@ -152,7 +151,7 @@ def _project(recording: Recording, stage: Stage) -> Project | None:
 def _environment(head: Head, workspace: Workspace, stage: Stage, grants: Grants) -> dict[str, str]:
     """The recorded one at its new place. Secrets have stand-ins; only a fork has real credentials of its model."""
     old, new = Path(head.workspace).parent, workspace.path.parent
-    shown = {name: f"replayed-{name.lower()}" if text is None else text for name, text in head.env.items()}
+    shown = {name: stand_in(name) if text is None else text for name, text in head.env.items()}
     env = {name: text.replace(str(old), str(new)) for name, text in shown.items() if name not in _PROXIES}
     env |= {name: stage.environ[name] for name in _OF_THIS_HOST if name in stage.environ}
     for name in ("AGENT_SWARM_SHARED_DIR", "AGENT_SWARM_PERSONAL_DIR"):
@@ -165,8 +164,14 @@ def _environment(head: Head, workspace: Workspace, stage: Stage, grants: Grants)
     return {**env, **workspace.env}
 
 
+def stand_in(name: str) -> str:
+    """What a variable holds whose value is not in the recording."""
+    return f"replayed-{name.lower()}"
+
+
 def _stand_ins(env: Mapping[str, str]) -> list[str]:
-    return [f"replayed-{name.lower()}" for name in env]
+    """What is shown as redacted, as the secrets were."""
+    return [stand_in(name) for name in env]
 
 
 def _places(workspace: str, state_dir: str, env: Mapping[str, str | None]) -> dict[str, str]:

@@ -16,11 +16,11 @@ _MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _MADE_UP = tuple(
     (re.compile(pattern), put)
     for pattern, put in (
-        (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<id>"),
+        (r"(?<![0-9A-Za-z])[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9A-Za-z])", "<id>"),
         (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?([.,]\d+)?(Z| ?[+-]\d\d:?\d\d)?", "<time>"),
         (r"\b\d{4}-\d\d-\d\d\b", "<date>"),
         (rf"\b({_MONTHS}) +\d{{1,2}} \d\d:\d\d(:\d\d)?( \d{{4}}| [+-]\d{{4}})*", "<time>"),
-        (r"\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,64}\b", "<hash>"),
+        (r"(?<![0-9A-Za-z])(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,64}(?![0-9A-Za-z])", "<hash>"),
         (r"\b(127\.0\.0\.1|localhost):\d+(/[\w-]{22}(?=/))?", "<local>"),
         (r"\b\d+(\.\d+)? ?(ms|s|secs?|seconds?)\b", "<span>"),
         (r"(?<=Chunk ID: )\w+", "<id>"),

@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 FILE = "recording.jsonl"
 VERSION = 1
-MOST_BYTES = 256 * 1024 * 1024  # of one recording; requests repeat the whole conversation, so they add up
+MOST_BYTES = 128 * 1024 * 1024  # of one recording; requests repeat the whole conversation, so they add up
 KEPT_HEADERS = frozenset({"content-type", "mcp-session-id", "mcp-protocol-version", "retry-after", "x-should-retry"})
 
 
