@@ -115,11 +115,10 @@ async def test_given_a_recorded_run_when_it_is_replayed_with_nobody_there_then_t
         await asyncio.to_thread(stage.swarm.call, "POST", "/api/projects", shop)
         task_id = await stage.record(model, {"harness": "claude", "project": "shop", "prompt": "do the work"})
         asked = len(model.everything)
-    seen = await asyncio.to_thread(stage.swarm.events)
     await asyncio.to_thread(stage.swarm.close)
     (tmp_path / "shop").rename(tmp_path / "gone")
     text = stage.recording(task_id).read_text()
-    assert KEY not in text and "all done" in text
+    assert KEY not in text and "all done" in text and '"route":"mcp.swarm"' in text
     assert stage.recording(task_id).stat().st_mode & 0o077 == 0
     replayed = await stage.replay(task_id, "--into", str(tmp_path / "again"))
     assert replayed.code == 0, (replayed.told, replayed.errors)
@@ -127,7 +126,6 @@ async def test_given_a_recorded_run_when_it_is_replayed_with_nobody_there_then_t
     assert len(calls) < replayed.told["steps"] <= asked
     assert replayed.file("sub/copy.txt") == "hello\n"
     assert replayed.told["result"] == "all done"
-    assert [event["type"] for event in seen].count("task.progress") == 1
 
 
 async def test_given_what_a_replay_cannot_see_when_it_is_replayed_then_it_stops_at_that_request_and_a_fork_goes_on(

@@ -71,6 +71,8 @@ def replay(
     steps = len(recording.steps)
     if fork is not None and fork.at > steps + 1:
         raise InvalidInput(f"the recording has {steps} requests to a model, and no request {fork.at}")
+    if repository is not None and "://" not in repository:
+        repository = str(Path(repository).absolute())
     verdict = asyncio.run(_run(recording, _folder(into, recording), fork, repository, sandbox))
     if as_json:
         print_json(verdict.to_json())
@@ -96,7 +98,7 @@ async def _run(
         provider=await capabilities.usable_provider(sandbox, capabilities.providers()),
         find_harness=registry.get,
         environ=os.environ,
-        repository=str(Path(repository).absolute()) if repository and "://" not in repository else repository,
+        repository=repository,
         fork=fork,
     )
     return await replay(recording, stage)

@@ -129,7 +129,7 @@ async def test_given_a_server_that_is_away_when_it_is_asked_then_the_client_is_t
     writer.close()
 
 
-async def test_given_a_recording_when_it_is_played_then_the_same_is_answered_and_the_first_other_request_is_named(
+async def test_given_a_recording_when_it_is_played_then_the_first_other_request_is_named(
     recorded: Recorded,
 ) -> None:
     recorded.model.go_on.set()

@@ -128,7 +128,7 @@ def test_given_a_turn_when_it_is_led_through_the_recorder_then_no_way_out_is_ope
     assert routes.find("/") is None
 
 
-def test_given_a_recording_when_it_is_read_then_steps_are_in_the_order_of_arrival_and_nothing_secret_is_in_it(
+def test_given_a_recording_when_it_is_read_then_steps_are_in_order_and_nothing_secret_is_in_it(
     tmp_path: Path,
 ) -> None:
     tape = Tape(tmp_path / "r", Redactor([SECRET]))
