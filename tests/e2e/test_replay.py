@@ -14,6 +14,7 @@ import pytest
 
 from agent_swarm.testing import codex_cli as codex
 from agent_swarm.testing.model_server import Call, ModelServer, Say
+from agent_swarm.testing.model_server.script import Script
 from agent_swarm.testing.real_swarm import RealSwarm
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -161,7 +162,7 @@ async def test_given_a_recorded_run_of_codex_when_it_is_replayed_with_nobody_the
     swarm: RealSwarm, codex_cli: Path, tmp_path: Path
 ) -> None:
     stage = Stage(swarm, codex_cli)
-    calls = [Call("Bash", {"command": WORK}), Call("mcp__swarm__get-task-details", {}), Say("all done")]
+    calls: Script = [Call("Bash", {"command": WORK}), Call("mcp__swarm__get-task-details", {}), Say("all done")]
     await asyncio.to_thread(swarm.start_server)
     async with ModelServer(calls) as model:
         task_id = await stage.record(model, {"harness": "codex", "model": codex.MODEL, "prompt": "do the work"})
