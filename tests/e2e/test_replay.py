@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 KEY = "a-canary-of-the-model-of-the-worker"
 WITHIN_SECONDS = 240
+ALL = {"AGENT_SWARM_RECORD": "true"}
 WORK = 'echo hello > made.txt; mkdir -p sub; cp made.txt sub/copy.txt; echo "key: $ANTHROPIC_API_KEY$OPENAI_API_KEY"'
 
 
@@ -44,11 +45,11 @@ class Stage:
     swarm: RealSwarm
     program: Path
 
-    async def record(self, model: ModelServer, task: dict[str, Any]) -> str:
+    async def record(self, model: ModelServer, task: dict[str, Any], **more: str) -> str:
         """Run a task to its end on a new worker; its id."""
         key = {"ANTHROPIC_API_KEY": KEY, "OPENAI_API_KEY": KEY}
         where = {"ANTHROPIC_BASE_URL": model.url, "OPENAI_BASE_URL": f"{model.url}/v1"}
-        variables = {**self.variables, **key, **where, "YOLO": "true", "AGENT_SWARM_RECORD": "true"}
+        variables = {**self.variables, **key, **where, "YOLO": "true", **more}
         await asyncio.to_thread(lambda: self.swarm.start_worker(variables=variables))
         task = {"ref": "one", "title": "one", **task}
         task_id = (await asyncio.to_thread(self.swarm.file, task))["one"]
@@ -114,7 +115,7 @@ async def test_given_a_recorded_run_when_it_is_replayed_with_nobody_there_then_t
         await asyncio.to_thread(stage.swarm.start_server)
         shop = {"name": "shop", "repoUrl": str(repository(tmp_path / "shop"))}
         await asyncio.to_thread(stage.swarm.call, "POST", "/api/projects", shop)
-        task_id = await stage.record(model, {"harness": "claude", "project": "shop", "prompt": "do the work"})
+        task_id = await stage.record(model, {"harness": "claude", "project": "shop", "prompt": "do the work"}, **ALL)
         asked = len(model.everything)
     await asyncio.to_thread(stage.swarm.close)
     (tmp_path / "shop").rename(tmp_path / "gone")
@@ -136,7 +137,7 @@ async def test_given_what_a_replay_cannot_see_when_it_is_replayed_then_it_stops_
     outside.write_text("seen by the recorded run\n")
     await asyncio.to_thread(stage.swarm.start_server)
     async with ModelServer([bash("echo one > one.txt"), bash(f"cat {outside}"), Say("done")]) as model:
-        task_id = await stage.record(model, {"harness": "claude", "prompt": "look outside"})
+        task_id = await stage.record(model, {"harness": "claude", "prompt": "look outside"}, **ALL)
         port = int(model.url.rpartition(":")[2])
     outside.unlink()
     diverged = await stage.replay(f"{task_id[:18]}/1", "--into", str(tmp_path / "again"))
@@ -158,14 +159,15 @@ async def test_given_what_a_replay_cannot_see_when_it_is_replayed_then_it_stops_
     assert forked.file("one.txt") == "one\n"
 
 
-async def test_given_a_recorded_run_of_codex_when_it_is_replayed_with_nobody_there_then_it_is_the_same(
+async def test_given_a_task_for_codex_with_the_tag_and_a_list_of_hosts_when_it_is_replayed_then_it_is_the_same(
     swarm: RealSwarm, codex_cli: Path, tmp_path: Path
 ) -> None:
     stage = Stage(swarm, codex_cli)
     calls: Script = [Call("Bash", {"command": WORK}), Call("mcp__swarm__get-task-details", {}), Say("all done")]
     await asyncio.to_thread(swarm.start_server)
     async with ModelServer(calls) as model:
-        task_id = await stage.record(model, {"harness": "codex", "model": codex.MODEL, "prompt": "do the work"})
+        task = {"harness": "codex", "model": codex.MODEL, "prompt": "do the work", "tags": ["record"]}
+        task_id = await stage.record(model, task, AGENT_SWARM_NETWORK="allow")
     await asyncio.to_thread(swarm.close)
     assert KEY not in stage.recording(task_id).read_text()
     replayed = await stage.replay(task_id, "--into", str(tmp_path / "again"))
