@@ -17,9 +17,9 @@ GUARDS = (
     ),
     Guard(
         "an event is recorded without secrets",
-        f"{FOLDER}/tape.py",
-        '"data": self._redactor.value(event.data)}',
-        '"data": event.data}',
+        f"{FOLDER}/telling.py",
+        "        return replace(event, data=self._redactor.value(event.data))\n",
+        "        return event\n",
         (READ,),
     ),
     Guard(

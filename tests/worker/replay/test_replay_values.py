@@ -16,6 +16,7 @@ from agent_swarm.worker.replay.mcp import NOT_RECORDED, McpAnswers
 from agent_swarm.worker.replay.normal import Normal, first_difference, same
 from agent_swarm.worker.replay.routes import Routes
 from agent_swarm.worker.replay.tape import Exchange, Head, Recording, RecordingDamaged, Tape
+from agent_swarm.worker.replay.telling import Telling
 from agent_swarm.worker.replay.trees import differences, tree_of
 from agent_swarm.worker.replay.verdict import story
 
@@ -154,7 +155,7 @@ def test_given_a_recording_that_is_full_when_more_comes_then_it_ends_with_a_whol
     tape = Tape(tmp_path / "r", Redactor(), most_bytes=2000)
     tape.begin(HEAD)
     for number in range(100):
-        tape.event(AgentEvent(EventKind.TEXT, {"text": f"{number}" * 20}))
+        tape.event(AgentEvent(EventKind.TOOL_CALL, {"id": f"{number}" * 20}))
     tape.end(ok=True, tree={})
     tape.close()
     read = Recording.read(tape.path)
@@ -179,9 +180,13 @@ def test_given_as_many_recordings_as_are_kept_when_one_more_is_made_then_the_old
     assert "task-0" not in left and {"task-1", "one-more"} <= left and len(left) == RECORDINGS
 
 
-def test_given_a_text_that_came_in_other_pieces_when_the_events_are_compared_then_it_is_the_same_story() -> None:
+def test_given_a_text_that_comes_in_other_pieces_when_it_is_told_then_it_is_the_same_and_without_secrets() -> None:
     def told(*pieces: str) -> list[Any]:
-        started = AgentEvent(EventKind.STARTED, {"pid": len(pieces)})
-        return story([started, *(AgentEvent(EventKind.TEXT, {"text": piece}) for piece in pieces)], PLAIN)
+        telling = Telling(Redactor([SECRET]))
+        events = [AgentEvent(EventKind.STARTED, {"pid": len(pieces)})]
+        events += [AgentEvent(EventKind.TEXT, {"text": piece}) for piece in pieces]
+        heard = [one for event in events for one in telling.feed(event)]
+        return story([*heard, *telling.rest()], PLAIN)
 
     assert told("a", "bc") == told("ab", "c") != told("ab")
+    assert SECRET[9:] not in json.dumps(told("key ", SECRET[:9], SECRET[9:]))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from agent_swarm.worker.replay.normal import Normal
 from agent_swarm.worker.replay.player import Player
 from agent_swarm.worker.replay.routes import Routes
 from agent_swarm.worker.replay.tape import Head, Recording
+from agent_swarm.worker.replay.telling import Telling
 from agent_swarm.worker.replay.trees import tree_of
 from agent_swarm.worker.replay.verdict import Verdict, verdict_of
 from agent_swarm.worker.stops import Stop
@@ -81,7 +82,8 @@ async def replay(recording: Recording, stage: Stage) -> Verdict:
         await player.start()
         try:
             turn = routes.led(_turn(head, workspace, env), player.port)
-            played = await _play(harness, turn, _spec(workspace, stage, harness.grants, player.port), stage, player)
+            spec = _spec(workspace, stage, harness.grants, player.port)
+            played = await _play(harness, turn, spec, stage, player, Telling(redactor))
         finally:
             await player.stop()
         ended_with = await asyncio.to_thread(tree_of, workspace.path)
@@ -90,17 +92,19 @@ async def replay(recording: Recording, stage: Stage) -> Verdict:
             player,
             (recorded, now),
             trees=(began_with, ended_with),
-            events=[replace(event, data=redactor.value(event.data)) for event in played.events],
+            events=played.events,
             outcome=played.outcome,
             workspace=workspace.path,
         )
 
 
-async def _play(harness: Harness, turn: Turn, spec: SandboxSpec, stage: Stage, player: Player) -> _Played:
+async def _play(
+    harness: Harness, turn: Turn, spec: SandboxSpec, stage: Stage, player: Player, telling: Telling
+) -> _Played:
     played, stop = _Played(), StopSignal()
 
     async def heard(event: AgentEvent) -> None:
-        played.events.append(event)
+        played.events.extend(telling.feed(event))
 
     async def watch() -> None:
         await player.diverged.wait()
@@ -117,6 +121,7 @@ async def _play(harness: Harness, turn: Turn, spec: SandboxSpec, stage: Stage, p
     finally:
         watching.cancel()
         await sandbox.close()
+    played.events.extend(telling.rest())
     return played
 
 

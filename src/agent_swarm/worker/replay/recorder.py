@@ -1,5 +1,6 @@
 """Passes what an agent CLI and its servers say to each other on, as it comes, and writes it down."""
 
+import asyncio
 import json
 import time
 from dataclasses import replace
@@ -62,7 +63,7 @@ class ExchangeRecorder:
             seconds = round(time.monotonic() - began_at, 3)
             if request.method == "POST":  # others ask whether anybody is there, or listen
                 exchange = replace(exchange, seconds=seconds)
-                self._tape.exchange(exchange, request.body, bytes(kept))
+                await asyncio.to_thread(self._tape.exchange, exchange, request.body, bytes(kept))
 
 
 async def _passed_on(response: Response, answer: Answer, kept: bytearray) -> None:

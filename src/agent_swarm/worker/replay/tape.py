@@ -10,6 +10,7 @@ Headers of requests are never kept, whatever they are called, and everything els
 
 import json
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from agent_swarm.harness.base import AgentEvent, EventKind
 from agent_swarm.redaction import Redactor
 from agent_swarm.worker.replay.bodies import kept_answer, kept_request
 from agent_swarm.worker.replay.routes import is_mcp
+from agent_swarm.worker.replay.telling import Telling
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +94,8 @@ class Tape:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = folder / FILE
         self._redactor = redactor
+        self._telling = Telling(redactor)
+        self._lock = threading.Lock()
         self._most = most_bytes
         self._size = 0
         self._numbers = 0
@@ -108,7 +112,7 @@ class Tape:
         return self._numbers
 
     def exchange(self, exchange: Exchange, request: bytes, answer: bytes) -> None:
-        """A request with its answer, once that is over."""
+        """A request with its answer, once that is over. Blocks; any thread may call it."""
         body, is_safe = kept_answer(answer, self._redactor)
         kept = {
             **asdict(exchange),
@@ -122,10 +126,13 @@ class Tape:
 
     def event(self, event: AgentEvent) -> None:
         """What the harness told."""
-        self._write("event", {"kind": event.kind.value, "data": self._redactor.value(event.data)})
+        for told in self._telling.feed(event):
+            self._tell(told)
 
     def end(self, *, ok: bool, tree: Mapping[str, str]) -> None:
         """The last line. Without it a recording is of a run that did not come to an end."""
+        for told in self._telling.rest():
+            self._tell(told)
         self._write("end", {"ok": ok, "tree": self._redactor.value(tree)})
 
     def close(self) -> None:
@@ -134,11 +141,17 @@ class Tape:
             os.close(self._fd)
             self._fd = -1
 
+    def _tell(self, event: AgentEvent) -> None:
+        self._write("event", {"kind": event.kind.value, "data": event.data})
+
     def _write(self, kind: str, content: Mapping[str, Any]) -> None:
-        if self._fd < 0 or self._is_cut:
-            return
         text = json.dumps({"k": kind, **content}, ensure_ascii=False, separators=(",", ":"))
         line = text.encode("utf-8", "replace") + b"\n"
+        with self._lock:
+            if self._fd >= 0 and not self._is_cut:
+                self._add(line)
+
+    def _add(self, line: bytes) -> None:
         if self._size + len(line) > self._most:
             self._is_cut = True
             log.warning("recording_cut", path=str(self.path), bytes=self._size)
@@ -148,8 +161,9 @@ class Tape:
             while rest:
                 rest = rest[os.write(self._fd, rest) :]
             self._size += len(line)
-        except OSError as exc:  # half a line is not read, and nothing may follow it
+        except OSError as exc:
             self._is_cut = True
+            os.ftruncate(self._fd, self._size)  # half a line would spoil the rest
             log.warning("recording_cut", path=str(self.path), reason=exc.strerror)
 
 

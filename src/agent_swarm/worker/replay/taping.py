@@ -12,7 +12,7 @@ import structlog
 from agent_swarm.domain.addresses import normalized
 from agent_swarm.harness.base import AgentEvent, Emit, Grants, Outcome, Turn
 from agent_swarm.redaction import Redactor
-from agent_swarm.sandbox.allowlist import DEFAULT_PORTS, AllowList
+from agent_swarm.sandbox.allowlist import AllowList
 from agent_swarm.sandbox.base import Network, NetworkMode, SandboxSpec
 from agent_swarm.worker.replay.recorder import ExchangeRecorder
 from agent_swarm.worker.replay.routes import MODELS, Routes
@@ -53,7 +53,8 @@ class Taping(Untaped):
         recorder: ExchangeRecorder,
         redactor: Redactor,
         workspace: Workspace,
-        about: Mapping[str, object],
+        harness: str,
+        is_isolated: bool,
         variables: tuple[str, ...],
         private: frozenset[str],
     ) -> None:
@@ -62,7 +63,8 @@ class Taping(Untaped):
         self._recorder = recorder
         self._redactor = redactor
         self._workspace = workspace
-        self._about = about
+        self._harness = harness
+        self._is_isolated = is_isolated
         self._variables = variables
         self._private = private
         self._may_reach = _reach(spec.network)
@@ -94,6 +96,8 @@ class Taping(Untaped):
         return Head(
             task_id=turn.task_id,
             attempt=turn.attempt,
+            harness=self._harness,
+            is_isolated=self._is_isolated,
             prompt=turn.prompt,
             model=turn.model,
             system_prompt=turn.system_prompt,
@@ -111,7 +115,6 @@ class Taping(Untaped):
             default_branch=project.default_branch if project else None,
             commit=self._workspace.base or "",
             unrecorded=tuple(name for name in turn.mcp_servers if f"mcp.{name}" not in routes.outside),
-            **self._about,  # type: ignore[arg-type]  # harness, is_isolated
         )
 
     def _shown(self, name: str, value: str) -> str | None:
@@ -153,7 +156,8 @@ async def taped(
             recorder=recorder,
             redactor=redactor,
             workspace=workspace,
-            about={"harness": harness, "is_isolated": is_isolated},
+            harness=harness,
+            is_isolated=is_isolated,
             variables=grants.variables,
             private=private | frozenset(grants.secrets),
         )
@@ -174,8 +178,11 @@ def _reach(network: Network) -> Callable[[str], bool]:
     allowed = AllowList.of(network.allow, network.own)
 
     def may(url: str) -> bool:
-        parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        return port in DEFAULT_PORTS | {parts.port} and allowed.names(normalized(parts.hostname or ""), port)
+        try:
+            parts = urlsplit(url)
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+            return allowed.names(normalized(parts.hostname or ""), port)
+        except ValueError:  # no address: the agent will say so
+            return False
 
     return may

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from agent_swarm.harness.base import AgentEvent, EventKind, Outcome
+from agent_swarm.harness.base import AgentEvent, Outcome
 from agent_swarm.worker.replay.normal import Difference, Normal, first_difference
 from agent_swarm.worker.replay.player import Divergence, Player
 from agent_swarm.worker.replay.tape import Recording
@@ -65,15 +65,10 @@ def verdict_of(
 
 
 def story(events: Sequence[AgentEvent], normal: Normal) -> list[Any]:
-    """What an agent did, without what is of one process. Texts that came in pieces are joined."""
-    told: list[dict[str, Any]] = []
-    for event in events:
-        about = {name: value for name, value in event.data.items() if name not in _OF_ONE_PROCESS}
-        text = about.pop("text", None)
-        is_more = told and event.kind is EventKind.TEXT and told[-1]["kind"] == event.kind.value
-        if is_more and told[-1]["data"] == about:
-            told[-1]["text"] += text or ""
-        else:
-            told.append({"kind": event.kind.value, "data": about, "text": text or ""})
+    """What an agent did, without what is of one process."""
+    told = [
+        {"kind": event.kind.value, **{name: x for name, x in event.data.items() if name not in _OF_ONE_PROCESS}}
+        for event in events
+    ]
     story: list[Any] = normal.value(told)
     return story
