@@ -20,6 +20,7 @@ class ExchangeRecorder:
         self._tape = tape
         self._routes = Routes(outside={})
         self._server = LoopbackServer(self._handle)
+        self._writing: set[asyncio.Task[None]] = set()
 
     @property
     def port(self) -> int:
@@ -35,8 +36,15 @@ class ExchangeRecorder:
         self._routes = routes
 
     async def stop(self) -> None:
-        """Break what is still under way; idempotent."""
+        """Break what is still under way, and see what was said written down; idempotent."""
         await self._server.stop()
+        await asyncio.gather(*self._writing)
+
+    def _write(self, exchange: Exchange, request: bytes, answer: bytes) -> None:
+        """In a thread: looking through a long conversation for secrets takes a while."""
+        writing = asyncio.create_task(asyncio.to_thread(self._tape.exchange, exchange, request, answer))
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
 
     async def _handle(self, request: Request, answer: Answer) -> None:
         found = self._routes.find(request.target)
@@ -63,7 +71,7 @@ class ExchangeRecorder:
             seconds = round(time.monotonic() - began_at, 3)
             if request.method == "POST":  # others ask whether anybody is there, or listen
                 exchange = replace(exchange, seconds=seconds)
-                await asyncio.to_thread(self._tape.exchange, exchange, request.body, bytes(kept))
+                self._write(exchange, request.body, bytes(kept))
 
 
 async def _passed_on(response: Response, answer: Answer, kept: bytearray) -> None:
