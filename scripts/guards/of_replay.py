@@ -74,6 +74,13 @@ GUARDS = (
         (f"{VALUES}::test_given_a_tool_that_was_called_once_when_it_is_called_twice_then_the_second_call_is_refused",),
     ),
     Guard(
+        "an agent that may do everything in its sandbox is not replayed without one",
+        f"{FOLDER}/again.py",
+        "    if head.is_isolated and SandboxCapability.FILESYSTEM_ISOLATED not in stage.provider.capabilities:\n",
+        "    if False:\n",
+        (f"{VALUES}::test_given_a_run_that_cannot_be_begun_again_here_when_it_is_replayed_then_nothing_is_started",),
+    ),
+    Guard(
         "a replay answers only what is the same",
         f"{FOLDER}/player.py",
         " and same(self._recorded.request(one.request), body):",

@@ -2,14 +2,19 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent_swarm.harness import registry
 from agent_swarm.harness.base import AgentEvent, EventKind, Turn
 from agent_swarm.redaction import Redactor
+from agent_swarm.sandbox.process import ProcessProvider
 from agent_swarm.worker.home import RECORDINGS, WorkerHome
+from agent_swarm.worker.replay import again
+from agent_swarm.worker.replay.again import CannotReplay, Stage
 from agent_swarm.worker.replay.bodies import kept_answer, kept_request
 from agent_swarm.worker.replay.fork import Fork
 from agent_swarm.worker.replay.mcp import NOT_RECORDED, McpAnswers
@@ -190,3 +195,20 @@ def test_given_a_text_that_comes_in_other_pieces_when_it_is_told_then_it_is_the_
 
     assert told("a", "bc") == told("ab", "c") != told("ab")
     assert SECRET[9:] not in json.dumps(told("key ", SECRET[:9], SECRET[9:]))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("head", "why"),
+    [(replace(HEAD, is_isolated=True), "sandbox that isolates"), (replace(HEAD, goes_on=True), "an earlier one")],
+    ids=["place", "beginning"],
+)
+async def test_given_a_run_that_cannot_be_begun_again_here_when_it_is_replayed_then_nothing_is_started(
+    head: Head, why: str, tmp_path: Path
+) -> None:
+    recording = Recording(path=tmp_path / "x", head=head, exchanges=(), events=(), tree={})
+    stage = Stage(
+        folder=tmp_path / "again", provider=ProcessProvider(use_cgroups=False), find_harness=registry.get, environ={}
+    )
+    with pytest.raises(CannotReplay, match=why):
+        await again.replay(recording, stage)
