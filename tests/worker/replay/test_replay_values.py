@@ -146,6 +146,7 @@ def test_given_a_recording_when_it_is_read_then_steps_are_in_order_and_nothing_s
         )  # fmt: skip
         tape.exchange(exchange, json.dumps({"key": SECRET}).encode(), b"ok")
     tape.event(AgentEvent(EventKind.TEXT, {"text": f"it is {SECRET}"}))
+    tape.end(ok=False, tree={})
     tape.end(ok=True, tree={"a": "100644 x"})
     tape.close()
     text = tape.path.read_text()

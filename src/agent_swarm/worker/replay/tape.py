@@ -130,7 +130,10 @@ class Tape:
             self._tell(told)
 
     def end(self, *, ok: bool, tree: Mapping[str, str]) -> None:
-        """The last line. Without it a recording is of a run that did not come to an end."""
+        """The last line; where the agent was begun again, the last of them counts.
+
+        Without it a recording is of a run that did not come to an end.
+        """
         for told in self._telling.rest():
             self._tell(told)
         self._write("end", {"ok": ok, "tree": self._redactor.value(tree)})
@@ -205,5 +208,5 @@ class Recording:
             head=head,
             exchanges=tuple(exchanges),
             events=events,
-            tree=lines["end"][0]["tree"] if lines["end"] else None,
+            tree=lines["end"][-1]["tree"] if lines["end"] else None,
         )
