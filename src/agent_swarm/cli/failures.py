@@ -5,6 +5,7 @@
 4    database: a migration is due, or it is empty
 5    database: its schema is unknown to this version
 6    database: a copy into it was not finished
+7    a replay was not the run that was recorded
 130  interrupted (Ctrl-C)
 """
 
@@ -21,6 +22,7 @@ UNREACHABLE: Final = 3
 MIGRATION_DUE: Final = 4
 UNKNOWN_SCHEMA: Final = 5
 UNFINISHED_COPY: Final = 6
+DIVERGED: Final = 7
 INTERRUPTED: Final = 130
 
 # By code: what raises them is not worth an import here.

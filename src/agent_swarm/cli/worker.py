@@ -31,6 +31,7 @@ OPTIONS = (
     click.option("--tags", metavar="A,B", help="Decide which tasks may land here."),
     click.option("--capabilities", metavar="A,B", help="Advertised besides those found by trying."),
     click.option("--workers-dir", type=click.Path(path_type=Path), help="Its files; default ~/.agent-swarm/workers."),
+    click.option("--record", is_flag=True, default=None, help="Keep what agents and models say, to be replayed."),
     click.option("--port", type=click.IntRange(0, 65535), help="PORT of its own /health; 0 means none."),
     click.option("--host", help="HOST: the address of its own /health."),
     env_file_option,

@@ -3,6 +3,7 @@
 lock                            held while a worker runs; names its process
 refused.jsonl                   what the server did not accept, and why
 attempts/<task>/<attempt>/      the spool of an attempt, until the server has it
+recordings/<task>/<attempt>/    the recording of an attempt, where it was asked for; the latest RECORDINGS of them
 sandbox/                        what sandboxes have running
 runs/ mirrors/ rescued/ …       workspaces: see `workspace.layout`
 """
@@ -21,6 +22,7 @@ from typing import Any
 from agent_swarm.domain.errors import Conflict
 
 REFUSED_BYTES = 1_000_000  # then a new file is begun, and one old one kept
+RECORDINGS = 50
 
 
 class HomeInUse(Conflict):
@@ -50,6 +52,13 @@ class WorkerHome:
         self.forget(folder)
         folder.mkdir(parents=True, mode=0o700)
         return folder
+
+    def recording(self, task_id: str, attempt: int) -> Path:
+        """The folder for the recording of an attempt. The oldest ones go where there are too many."""
+        found = sorted((self.path / "recordings").glob("*/*"), key=lambda folder: folder.stat().st_mtime)
+        for folder in found[: max(0, len(found) - RECORDINGS + 1)]:
+            self.forget(folder)
+        return self.path / "recordings" / task_id / str(attempt)
 
     def leftovers(self) -> list[Path]:
         """Attempts that an earlier process did not bring to their end, the oldest task first."""

@@ -10,7 +10,7 @@ import structlog
 from agent_swarm.redaction import Redactor
 
 
-def configure(redactor: Redactor) -> None:
+def configure(redactor: Redactor, *, level: int = logging.INFO) -> None:
     """Set up logging for this process."""
     at_terminal = sys.stderr.isatty()
     render = structlog.dev.ConsoleRenderer() if at_terminal else structlog.processors.JSONRenderer()
@@ -27,7 +27,7 @@ def configure(redactor: Redactor) -> None:
             redact,
             render,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -11,12 +11,13 @@ from typing import Any, Literal, TypeVar
 import structlog
 
 from agent_swarm.domain.errors import SwarmError
+from agent_swarm.domain.recording import TAG
 from agent_swarm.domain.tasks import FailureClass, PauseReason
 from agent_swarm.faults import crash_point
-from agent_swarm.harness.base import Harness, Outcome, Session, Turn
+from agent_swarm.harness.base import Emit, Harness, Outcome, Session, Turn
 from agent_swarm.protocol.pool import Claimed, MessageText
 from agent_swarm.redaction import Redactor
-from agent_swarm.sandbox.base import Sandbox, SandboxProvider, SandboxSpec
+from agent_swarm.sandbox.base import Sandbox, SandboxCapability, SandboxProvider, SandboxSpec
 from agent_swarm.worker import claims, confinement, stops
 from agent_swarm.worker.agent import StopSignal
 from agent_swarm.worker.candidates import Candidate, candidates, names_for
@@ -26,6 +27,7 @@ from agent_swarm.worker.heartbeats import Heartbeats
 from agent_swarm.worker.lending import Lending, is_refusal, soonest
 from agent_swarm.worker.mailbox import Mailbox
 from agent_swarm.worker.recording import Recorder
+from agent_swarm.worker.replay.taping import Untaped, taped
 from agent_swarm.worker.resting import Resting
 from agent_swarm.worker.settings import WorkerSettings
 from agent_swarm.worker.spool import Kind, Spool
@@ -55,6 +57,7 @@ class Site:
     workspaces: Workspaces
     provider: SandboxProvider
     sandboxes: Path
+    recording: Callable[[str, int], Path]  # the folder for the recording of an attempt
     find_harness: Callable[[str], Harness]
     heartbeats: Heartbeats
     resting: Resting
@@ -80,6 +83,7 @@ class Run:
         self.stop = StopSignal()
         self._spool = spool
         self._site = site
+        self._redactor = redactor
         self._recorder = Recorder(spool, redactor)
         self._work = Work(claim, site.agent_id, site.workspaces, site.settings.github_token)
         self._where = self._work.going_on.where if self._work.going_on else Whereabouts()
@@ -195,12 +199,13 @@ class Run:
             candidate.held_to,
             records=self._site.sandboxes,
         )
-        async with self._opened(spec) as sandbox:
-            first = turn = self._first_turn(candidate, workspace, mailbox, spec)
+        async with self._taped(spec, workspace, candidate) as taping, self._opened(taping.spec) as sandbox:
+            first = turn = await taping.led(self._first_turn(candidate, workspace, mailbox, spec))
             lending = Lending(self._site.credentials, first.env, candidate.harness.grants.credentials)
             outcome: Outcome | None = None
             while (env := lending.take(now=time.time())) is not None:
-                session, outcome = await self._turned(candidate.harness, sandbox, replace(turn, env=env), mailbox)
+                lent = replace(turn, env=env)
+                session, outcome = await self._turned(candidate.harness, sandbox, lent, mailbox, taping)
                 refusal = lending.heard(outcome, now=time.time())
                 if not refusal or self.stop.reason is not Stop.NONE:
                     return outcome
@@ -228,25 +233,27 @@ class Run:
         return turn if is_first else going_on(turn, "", self._recorder.account)
 
     async def _turned(
-        self, harness: Harness, sandbox: Sandbox, turn: Turn, mailbox: Mailbox
+        self, harness: Harness, sandbox: Sandbox, turn: Turn, mailbox: Mailbox, taping: Untaped
     ) -> tuple[str, Outcome | None]:
         """Run an agent to its end; the handle of its conversation, and how it ended."""
         session = await self._unless_stopped(harness.open(sandbox, turn))
+        outcome: Outcome | None = None
         try:
-            outcome = await self._followed(session, mailbox)
+            outcome = await self._followed(session, mailbox, taping.hearing(self._recorder))
         finally:
             await session.close()
+            await taping.ended(outcome)
             self._recorder.note_session(session.handle or "")
             self._recorder.flush()
             self._where = replace(self._where, session=self._recorder.session or self._where.session)
         return session.handle or "", outcome
 
-    async def _followed(self, session: Session, mailbox: Mailbox) -> Outcome | None:
+    async def _followed(self, session: Session, mailbox: Mailbox, emit: Emit) -> Outcome | None:
         """Follow the agent to its end, and hand it what others say to it meanwhile."""
         await mailbox.begin(self._recorder)
         handing = asyncio.create_task(mailbox.hand_over(session, self._recorder))
         try:
-            heard = mailbox.following(self._recorder)
+            heard = mailbox.following(emit)
             check = check_at(self._site.settings.server_url, self.claim)
             return await follow_to_a_result(session, heard, self.stop, limit=self._time_left(), check=check)
         finally:
@@ -260,6 +267,22 @@ class Run:
         now = asyncio.get_running_loop().time()
         self._ends_at = self._ends_at or now + self.claim.timeout_seconds
         return max(0.0, self._ends_at - now)
+
+    def _taped(
+        self, spec: SandboxSpec, workspace: Workspace, candidate: Candidate
+    ) -> AbstractAsyncContextManager[Untaped]:
+        """The recording of the attempt, where one is asked for."""
+        is_asked = self._site.settings.record or TAG in self.claim.labels
+        return taped(
+            spec,
+            folder=self._site.recording(self.claim.task_id, self.claim.attempt) if is_asked else None,
+            redactor=self._redactor,
+            workspace=workspace,
+            grants=candidate.harness.grants,
+            harness=candidate.harness.name,
+            is_isolated=SandboxCapability.FILESYSTEM_ISOLATED in self._site.provider.capabilities,
+            private=frozenset(one.name for one in self.claim.environment),
+        )
 
     @asynccontextmanager
     async def _opened(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:

@@ -320,6 +320,7 @@ class Service:
             workspaces=bench.workspaces,
             provider=bench.provider,
             sandboxes=bench.home.sandboxes,
+            recording=bench.home.recording,
             find_harness=bench.find_harness,
             heartbeats=self._heartbeats,
             resting=self._resting,

@@ -306,6 +306,13 @@ class WorkerSettings:
         expected="names separated by commas",
         help="variables that agents get besides their own; API_KEY is never among them",
     )
+    record: bool = setting(
+        False,
+        env="AGENT_SWARM_RECORD",
+        parse=config.boolean,
+        expected="true or false",
+        help="keep what agents and models say to each other on this host, to be replayed",
+    )
     shutdown_timeout: timedelta = setting(
         timedelta(seconds=30),
         env="SHUTDOWN_TIMEOUT",

@@ -10,6 +10,7 @@ from agent_swarm.cli.output import print_json, say, status_text
 from agent_swarm.cli.text import printable
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.errors import TooLarge
+from agent_swarm.domain.recording import TAG
 from agent_swarm.protocol.limits import PROMPT_BYTES
 
 CAPABILITY_FAMILIES = ("harness.", "sandbox.", "role.", "host.", "tool.")
@@ -60,6 +61,7 @@ CAPABILITY_FAMILIES = ("harness.", "sandbox.", "role.", "host.", "tool.")
     help="When it has completed, failed or was cancelled: task:PROMPT, message:WHOM:TEXT or webhook:URL.",
 )
 @click.option("--webhook-secret", metavar="REF", help="Where the secret of --on …=webhook is, such as ref:env://NAME.")
+@click.option("--record", is_flag=True, help="Keep what its agent and its model say, to be replayed: the tag record.")
 @click.option("--backlog", is_flag=True, help="Put it aside: nobody takes it until `task promote`.")
 @click.option("--wait", is_flag=True, help="Follow it to its end; exit 0 if it completed, 1 if not.")
 @click.option("--quiet", "-q", is_flag=True, help="Print the id alone.")
@@ -109,7 +111,7 @@ def task_input(
     """The body of `POST /api/tasks` that the flags mean; only what was given is in it."""
     body: Json = {
         "prompt": prompt_of(prompt, file),
-        "tags": [label for labels in tags for label in labels],
+        "tags": [*(label for labels in tags for label in labels), *((TAG,) if others.pop("record", False) else ())],
         "requires": requirements([label for labels in needs for label in labels]),
         "dependsOn": dependencies(client, depends_on),
         "agentId": _agent_id(client, agent),
