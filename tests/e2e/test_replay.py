@@ -165,7 +165,7 @@ async def test_given_a_task_for_codex_with_the_tag_and_a_list_of_hosts_when_it_i
     calls: Script = [Call("Bash", {"command": WORK}), Call("mcp__swarm__get-task-details", {}), Say("all done")]
     await asyncio.to_thread(swarm.start_server)
     async with ModelServer(calls) as model:
-        task = {"harness": "codex", "model": codex.MODEL, "prompt": "do the work", "tags": ["record"]}
+        task = {"harness": "codex", "model": agent_cli.MODEL, "prompt": "do the work", "tags": ["record"]}
         task_id = await stage.record(model, task, AGENT_SWARM_NETWORK="allow")
     await asyncio.to_thread(swarm.close)
     assert KEY not in stage.recording(task_id).read_text()
