@@ -9,6 +9,7 @@ FILING, STANDING = "src/agent_swarm/services/tasks.py", "src/agent_swarm/service
 KV, REGISTRATION = "src/agent_swarm/services/kv.py", "src/agent_swarm/server/pool/registration.py"
 
 KEPT, KILL = "tests/store/test_swarms.py", "tests/store/test_kill_switch.py"
+PLUGIN = "tests/server/plugin/test_plugin.py"
 SERVED, POOL = "tests/server/test_swarms.py", "tests/server/pool/test_pool_kill.py"
 
 GUARDS = (
@@ -111,6 +112,45 @@ GUARDS = (
         "    if by.kind is TokenKind.ATTEMPT and (found is None or found.id != by.swarm_id):\n",
         "    if False:\n",
         (f"{SERVED}::test_given_notes_and_values_of_swarms_when_attempts_look_then_they_see_their_own_and_everybodys",),
+    ),
+    Guard(
+        "a task that wants one of several tags is for who has one",
+        MATCHING,
+        "        wanted_tags=tuple(sorted(needs.any_tag)) if needs.any_tag.isdisjoint(agent.labels) else (),\n",
+        "        wanted_tags=(),\n",
+        (f"{PLUGIN}::test_given_a_task_with_tags_when_agents_claim_then_only_one_that_has_one_of_them_gets_it",),
+    ),
+    Guard(
+        "what an agent was told of its task stays",
+        "src/agent_swarm/store/applying/tasks.py",
+        "    refusals.require_editable(entry.state)\n",
+        "",
+        (f"{PLUGIN}::test_given_a_task_that_an_agent_has_when_it_is_edited_then_that_is_refused",),
+    ),
+    Guard(
+        "nothing of a task is changed where its status cannot be",
+        "src/agent_swarm/services/plugin/board.py",
+        "        command = _command(record, wanted.status, by)\n        edit = _edit(record, wanted, by)\n"
+        "        if edit is not None:\n            await self._store.apply(edit)\n",
+        "        edit = _edit(record, wanted, by)\n        if edit is not None:\n"
+        "            await self._store.apply(edit)\n        command = _command(record, wanted.status, by)\n",
+        (f"{PLUGIN}::test_given_a_status_that_cannot_be_put_when_fields_come_with_it_then_they_stay_too",),
+    ),
+    Guard(
+        "an agent is in the chat of its own swarm alone",
+        "src/agent_swarm/services/plugin/chat.py",
+        "    if agent is None or swarm is None or agent.profile.swarm_id != swarm.id:\n",
+        "    if agent is None or swarm is None:\n",
+        (f"{PLUGIN}::test_given_attempts_when_they_read_and_write_chats_then_it_is_that_of_their_own_swarm",),
+    ),
+    Guard(
+        "the answer to an earlier question says nothing of the last one",
+        "src/agent_swarm/store/families/project_copies.py",
+        "asked.request_id != self.request_id or ",
+        "",
+        (
+            f"{PLUGIN}::test_given_a_worker_that_answers_an_earlier_question_when_it_is_asked_anew_then_that_does_not_count",
+        ),
     ),
     Guard(
         "a worker's own token joins nothing",

@@ -23,6 +23,8 @@ EVENT = re.compile(
     r"(?:agent|approval|audit|auth|budget|channel|config|key|killSwitch|kv|memory|message|project|schedule|session|signingKey|swarm|task|token|trigger|user)\.(?!name|email|toml|json|sqlite|example)[a-z][A-Za-z]+"
 )
 FAMILIES = (
+    "archived_tasks",
+    "project_copies",
     "kv",
     "notes",
     "posting",

@@ -97,7 +97,7 @@ class PlainTaskInput(Input):
     priority: Priority = DEFAULT_PRIORITY  # or urgent, high, medium, low
     tags: Labels = Field(default_factory=list)  # soft labels
     requires: RequiresInput = Field(
-        default_factory=RequiresInput, json_schema_extra={"default": {"tags": [], "capabilities": [], "anyTag": []}}
+        default_factory=RequiresInput, json_schema_extra={"default": {"tags": [], "capabilities": []}}
     )
     agent_id: Id | None = None  # only this agent may run it
     offer_to: Id | None = None  # this agent is asked first; it may accept or reject

@@ -109,7 +109,7 @@ class PluginTask(Output):
     status: str
     priority: PriorityWord
     tags: LabelList
-    depends_on: Annotated[list[str], at_most(limits.DEPENDENCIES)]
+    depends_on: Annotated[list[str], at_most(limits.PAGE_MAX)]  # the first ones
     project_id: str | None
     sandbox_id: str | None
     attempt: int

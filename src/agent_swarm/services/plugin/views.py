@@ -61,7 +61,7 @@ def task(record: TaskRecord, upstreams: Sequence[str], archived: ArchivedTask | 
         status=state.status.value,
         priority=_WORDS.get(spec.priority, spec.priority),  # type: ignore[arg-type]  # the words of its type
         tags=list(spec.labels),
-        depends_on=list(upstreams),
+        depends_on=list(upstreams[:PAGE_MAX]),
         project_id=spec.project_id,
         sandbox_id=state.agent_id or record.last_agent_id,
         attempt=state.attempt,
