@@ -68,12 +68,12 @@ def _mirrored(client: Client, hook: bool, seconds: float, swarm: str, sessions: 
     named = task_of_hook(heard, folder, list_id, sessions=sessions)
     server = hashlib.sha256(f"{client.server.url} {swarm}".encode()).hexdigest()[:16]
     with kept_for(config.home() / "claude-tasks", server, seconds=seconds) as kept:
-        kept.note([*tasks_in(folder, sessions=sessions), *([named] if named else [])])
+        kept.note([*tasks_in(folder, sessions=sessions, now=time.time()), *([named] if named else [])], folder)
         board = Board(_impatient(client), kept, swarm=swarm, until=until)
         try:
             told = board.tell() if kept.waiting() else 0
         except Unreachable as exc:
-            exc.hint = f"{len(kept.waiting())} tasks wait to be told; {exc.hint}"
+            exc.hint = f"to be told later: {len(kept.waiting())}; {exc.hint}"
             raise
         return {"told": told, "waiting": len(kept.waiting())}
 

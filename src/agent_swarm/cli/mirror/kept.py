@@ -9,7 +9,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -52,8 +52,13 @@ class Kept:
     agent_id: str
     tasks: dict[str, Shown]
 
-    def note(self, tasks: Iterable[NativeTask]) -> None:
-        """Have these told. What the board knows to be completed stays so."""
+    def note(self, tasks: Sequence[NativeTask], folder: Path) -> None:
+        """Have these told, and that others are gone from their team's folder. What has ended stays so."""
+        there = {task.key for task in tasks}
+        for key, one in self.tasks.items():
+            team = folder / one.team
+            if key not in there and one.status != "completed" and team.is_dir():
+                one.status = one.status if (team / f"{one.id}.json").exists() else "deleted"
         for task in tasks:
             known = self.tasks.get(task.key)
             if known is None:

@@ -3,6 +3,7 @@
 What is there was written by another program, for itself: what does not look as expected is passed over.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ from typing import Any
 from agent_swarm.protocol.limits import TITLE_CHARS
 
 FILE_BYTES = 256 * 1024
+HISTORY_SECONDS = 7 * 86400
 TASKS = 500  # of one list
 TEXT_CHARS = 20_000
 _STATUSES = ("pending", "in_progress", "completed", "deleted")
@@ -37,11 +39,14 @@ class NativeTask:
         return f"{self.team}/{self.id}"
 
 
-def tasks_in(folder: Path, *, sessions: bool) -> list[NativeTask]:
-    """The tasks in `~/.claude/tasks`: of teams, and with `sessions` also of those who work alone."""
+def tasks_in(folder: Path, *, sessions: bool, now: float) -> list[NativeTask]:
+    """The tasks in `~/.claude/tasks`: of teams, and with `sessions` also of those who work alone.
+
+    Lists that nobody has written in for a week before `now` (seconds of the epoch) are history, and left out.
+    """
     found = []
     for team in sorted(path for path in folder.glob("*") if path.is_dir()):
-        if sessions or not _SESSION.fullmatch(team.name):
+        if (sessions or not _SESSION.fullmatch(team.name)) and _written_at(team) > now - HISTORY_SECONDS:
             found += list(_of_team(team))
     return found
 
@@ -61,6 +66,14 @@ def task_of_hook(told: Mapping[str, Any], folder: Path, list_id: str, *, session
         owner = task.owner or _line(told.get("teammate_name"))
         task = replace(task, status="completed", owner=owner)
     return task if task.subject else None
+
+
+def _written_at(team: Path) -> float:
+    times = [0.0]
+    for path in (team, *team.glob("*.json")):
+        with contextlib.suppress(OSError):  # it has gone meanwhile
+            times.append(path.stat().st_mtime)
+    return max(times)
 
 
 def _of_team(folder: Path) -> Iterator[NativeTask]:
