@@ -2,8 +2,8 @@
 
 `source` is the exact text and stands in its file once. A guard that was moved or rewritten is adapted here; one for
 which no test fails needs a test, not a smaller mutation. Those of several servers, of secrets, of messages, of
-notes, of approvals, of agents below agents, of swarms, of schedules, of triggers, of budgets and of VMs are in the
-modules beside.
+notes, of approvals, of agents below agents, of templates, of swarms, of schedules, of triggers, of budgets and of VMs
+are in the modules beside.
 """
 
 from scripts.guards import (
@@ -22,6 +22,7 @@ from scripts.guards import (
     of_secrets,
     of_servers,
     of_swarms,
+    of_templates,
     of_triggers,
     of_vms,
     of_workflows,
@@ -596,6 +597,7 @@ GUARDS = (
     *of_notes.GUARDS,
     *of_agents.GUARDS,
     *of_swarms.GUARDS,
+    *of_templates.GUARDS,
     *of_schedules.GUARDS,
     *of_triggers.GUARDS,
     *of_budgets.GUARDS,
