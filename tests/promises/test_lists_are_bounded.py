@@ -43,6 +43,11 @@ PAGED = {
     "/api/budgets": ("budgets", "id"),
     "/api/triggers": ("triggers", "id"),
     "/api/workflows": ("runs", "id"),
+    "/swarms": ("swarms", "id"),
+    "/swarms/{idOrName}/tasks": ("tasks", "id"),
+    "/swarms/{idOrName}/agents": ("agents", "sandboxId"),
+    "/swarms/{idOrName}/chat": ("messages", "id"),
+    "/projects": ("projects", "id"),
 }
 # Records that grow: they are read `after` a number, and the answer tells the next one.
 FEEDS = {
@@ -75,6 +80,8 @@ DETAILS = {
     "/api/triggers/{idOrName}",
     "/api/triggers/{idOrName}/deliveries",
     "/api/workflows/{id}",
+    "/swarms/{idOrName}/status",
+    "/swarms/{idOrName}/project",
 }
 # What is told whole, because it is asked for whole and was bounded when it was written.
 WHOLE = {
@@ -104,6 +111,8 @@ class Full:
             )
             agent = await world.register(f"agent-{number % 100}")  # names are not unique
             await world.post("/api/swarms", {"name": f"s{number}"})
+            if not number:
+                await self._fill_swarm()
             await world.call("PUT", f"/api/swarms/s0/agents/{agent.id}")
             await world.post("/api/audit/checkpoint")
             entry = {
@@ -150,6 +159,12 @@ class Full:
         for number in range(MANY):
             await world.file(f"dependant {number}", dependsOn=[self.awaited])
         self.waiting = await world.file("waits for all", dependsOn=held)
+
+    async def _fill_swarm(self) -> None:
+        """Tasks and messages of a swarm, while nobody is in it."""
+        for number in range(MANY):
+            await self.world.post("/swarms/s0/tasks", {"title": f"t{number}"})
+            await self.world.post("/swarms/s0/chat", {"message": f"m{number}"})
 
     def path(self, pattern: str) -> str:
         """The path of what there is much of."""

@@ -33,7 +33,9 @@ def swarm_option(command: F) -> F:
 @json_option
 @with_client
 def status(client: Client, *, name: str | None, as_json: bool) -> None:
-    """Show a swarm at a glance: agents and what they do, tasks, the last messages.
+    """Show a swarm at a glance.
+
+    Its agents and what they do, its tasks by status, its last messages.
 
     NAME is its name or id; default SWARM_DEFAULT_ID, else the only swarm there is.
 
@@ -86,9 +88,10 @@ def task(
     swarm: str | None,
     as_json: bool,
 ) -> None:
-    """File a task in a swarm, for an agent whose skills, tags or role have one of its TAGS.
+    """File a task in a swarm.
 
-    TAGS and DEPENDS are separated by commas; PRIORITY is low, medium, high or urgent. DEPENDS are tasks to wait for.
+    It is for an agent that has one of TAGS among its skills, its tags and its role. TAGS and DEPENDS are separated
+    by commas; PRIORITY is low, medium, high or urgent. DEPENDS are tasks to wait for.
 
     \b
     Examples:
@@ -127,9 +130,10 @@ def chat(
     swarm: str | None,
     as_json: bool,
 ) -> None:
-    """Say something in the chat of a swarm; without MESSAGE, show what was said.
+    """Say something in its chat, or read it.
 
-    A mention is an agent's name, a role, or @all: an idle agent that is mentioned wakes up.
+    Without MESSAGE, what was said is shown. A mention is an agent's name, a role, or @all: an idle agent that is
+    mentioned wakes up.
 
     \b
     Examples:
@@ -170,9 +174,10 @@ def project(
     swarm: str | None,
     as_json: bool,
 ) -> None:
-    """Manage the project of a swarm. ACTION is create, init, sync or status.
+    """Create, init, sync or show its project.
 
-    create names a repository and gives it to the swarm; init and sync have every sandbox fetch it, and report. What
+    ACTION is create, init, sync or status. create names a repository and gives it to the swarm; init and sync have
+    every sandbox fetch it, and report. What
     agents work on is never touched. NAME is the project's; default: the one of the swarm.
 
     \b
