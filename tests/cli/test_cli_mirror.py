@@ -132,7 +132,6 @@ def test_given_a_task_that_a_person_ended_on_the_board_when_its_team_completes_i
         assert mirror.board() == {"task 1": "cancelled"}
 
 
-@pytest.mark.slow
 def test_given_a_server_that_is_down_when_hooks_tell_of_tasks_then_they_succeed_and_it_waits(
     tmp_path: Path,
 ) -> None:
