@@ -65,7 +65,8 @@ WITHOUT_BODY = {
     "never be answered is refused under its claim id.",
 }
 OTHERS = (
-    *(pool.RegisterRequest, pool.RegisterReply, pool.Timing, pool.HeartbeatReply, pool.LeaseStatus, pool.LeaseRef),
+    *(pool.RegisterRequest, pool.FirstProfile, pool.RegisterReply, pool.Timing),
+    *(pool.HeartbeatReply, pool.LeaseStatus, pool.LeaseRef),
     *(
         pool.Project,
         pool.Dependency,

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from agent_swarm.testing import agent_cli
 from agent_swarm.testing.model_server import Call, ModelServer, Say
 from agent_swarm.testing.model_server.script import Script
 from agent_swarm.testing.real_swarm import RealSwarm

@@ -51,9 +51,9 @@ class Client:
         """The answer to a read."""
         return self._send("GET", path + encoded(query), repeatable=True)
 
-    def create(self, path: str, body: Json) -> Json:
-        """Make something once, however often the connection breaks."""
-        return self._send("POST", path, body, headers={"Idempotency-Key": new_id()}, repeatable=True)
+    def create(self, path: str, body: Json, *, key: str = "") -> Json:
+        """Make something once, however often the connection breaks; with `key`, however often it is asked for."""
+        return self._send("POST", path, body, headers={"Idempotency-Key": key or new_id()}, repeatable=True)
 
     def post(self, path: str, body: Json | None = None) -> Json:
         """Do something that may not be done twice."""

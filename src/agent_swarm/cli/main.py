@@ -20,6 +20,7 @@ COMMANDS = {
         "worker": Lazy("agent_swarm.cli.worker:worker", "Run a worker that takes tasks from a server."),
         "lead": Lazy("agent_swarm.cli.worker:lead", "Run a lead, which takes the tasks addressed to it."),
         "auth": Lazy("agent_swarm.cli.auth:auth", "Import accounts of agent CLIs, and see which rest."),
+        "template": Lazy("agent_swarm.cli.template:template", "Say what agents are when they start the first time."),
         "doctor": Lazy("agent_swarm.cli.doctor:doctor", "Check what this machine has and lacks for a swarm."),
     },
     "Give it work": {

@@ -26,6 +26,11 @@ COMMANDS = {
         "chat": Lazy("agent_swarm.cli.plugin:chat", "Say something in its chat, or read it."),
         "project": Lazy("agent_swarm.cli.plugin:project", "Create, init, sync or show its project."),
     },
+    "Native teams": {
+        "mirror": Lazy(
+            "agent_swarm.cli.mirror.command:mirror", "Show the tasks of Claude Code's native teams on the board."
+        ),
+    },
     "Its agents": {
         "join": Lazy("agent_swarm.cli.swarm:join", "Have agents join a swarm, out of the one they are in."),
         "leave": Lazy("agent_swarm.cli.swarm:leave", "Have agents leave a swarm."),

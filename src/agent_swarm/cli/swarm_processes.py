@@ -29,7 +29,9 @@ NATS_VARIABLE = "AGENT_SWARM_NATS_URL"
 ENCRYPTION = tuple(f"SECRETS_ENCRYPTION_KEY{rest}" for rest in ("", "_FILE", "_REF", "_PREVIOUS", "_PREVIOUS_FILE"))
 BACKENDS = ("VAULT_TOKEN", "VAULT_ROLE_ID", "VAULT_SECRET_ID")
 OF_THE_SERVER = (*ENCRYPTION, *BACKENDS, "PORT", "HOST", DATABASE_VARIABLE, NATS_VARIABLE, "AGENT_SWARM_NATS_CREDS")
-PERSONAL = frozenset({*OF_THE_SERVER, "AGENT_ID", "AGENT_NAME", "AGENT_ROLE", *URL_VARIABLES, *KEY_VARIABLES})
+PERSONAL = frozenset(
+    {*OF_THE_SERVER, "AGENT_ID", "AGENT_NAME", "AGENT_ROLE", "TEMPLATE_ID", *URL_VARIABLES, *KEY_VARIABLES}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class Swarm:
     slots: int
     has_lead: bool
     harness: str | None
+    template: str = ""  # of the workers
+    lead_template: str = ""
     workers_dir: Path | None
     environ: Mapping[str, str] = field(repr=False)
 
@@ -60,6 +64,10 @@ class Swarm:
     def agents(self) -> list[str]:
         """The names of the lead and the workers."""
         return [*(["lead"] if self.has_lead else []), *(f"worker-{number}" for number in range(1, self.workers + 1))]
+
+    def template_of(self, name: str) -> str:
+        """What an agent starts from the first time; empty where it is nothing."""
+        return self.lead_template if name == "lead" else self.template
 
     def server(self) -> Server:
         """The address and the operators' key, which is known once the server is up."""
@@ -138,7 +146,7 @@ def _agent_processes(swarm: Swarm) -> list[ChildSpec]:
         ChildSpec(
             name=name,
             argv=_program("lead" if name == "lead" else "worker"),
-            env={**shared, "AGENT_ID": ids[name], "AGENT_NAME": name},
+            env={**shared, "AGENT_ID": ids[name], "AGENT_NAME": name, "TEMPLATE_ID": swarm.template_of(name)},
             grace_seconds=grace,
             final_codes=frozenset({SUPERSEDED}),
         )

@@ -22,6 +22,8 @@ from agent_swarm.cli.swarm_processes import DATABASE_VARIABLE, NATS_VARIABLE, Sw
 @click.option("--slots", type=click.IntRange(1, 1000), default=1, show_default=True, help="Tasks at a time for each.")
 @click.option("--no-lead", is_flag=True, help="Run no lead.")
 @click.option("--harness", help="The agent CLI for tasks that name none; default HARNESS_PROVIDER.")
+@click.option("--template", help="What workers start from the first time; default TEMPLATE_ID. Such as official/coder.")
+@click.option("--lead-template", help="What the lead starts from the first time, such as official/lead.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Default PORT, then 3013; 0 lets the system choose.")
 @click.option("--host", metavar="ADDRESS", help="Default HOST, then 127.0.0.1. Any other needs API_KEY.")
 @click.option(
@@ -39,6 +41,8 @@ def up(
     slots: int,
     no_lead: bool,
     harness: str | None,
+    template: str | None,
+    lead_template: str | None,
     port: int | None,
     host: str | None,
     data_dir: Path | None,
@@ -55,6 +59,7 @@ def up(
     Examples:
       agent-swarm up
       agent-swarm up --workers 4 --harness script
+      agent-swarm up --template official/coder --lead-template official/lead
       agent-swarm up --data-dir ./swarm --port 0 --quiet
     """
     from agent_swarm.cli.serving import server_settings
@@ -73,6 +78,8 @@ def up(
         slots=slots,
         has_lead=not no_lead,
         harness=harness,
+        template=template or environ.get("TEMPLATE_ID", ""),
+        lead_template=lead_template or "",
         workers_dir=settings.data_dir / "workers" if keeps_workers else None,
         environ=environ,
     )

@@ -1,5 +1,6 @@
 """`agent-swarm worker` and `agent-swarm lead`."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +15,9 @@ OPTIONS = (
     url_option,
     click.option("--id", "agent_id", metavar="UUID", help="AGENT_ID; without it one is made and kept for each name."),
     click.option("--name", "agent_name", help="AGENT_NAME; default role and host name."),
-    click.option("--template", "template_id", help="TEMPLATE_ID, such as official/coder."),
+    click.option(
+        "--template", "template_id", help="TEMPLATE_ID: what it starts from the first time, such as official/coder."
+    ),
     click.option("--role", help="What it is, in a word, such as frontend."),
     click.option("--swarm", metavar="NAME", help="AGENT_SWARM_SWARM: the swarm it joins, where it is in none."),
     click.option("--harness", help="HARNESS_PROVIDER: the agent CLI for tasks that name none."),
@@ -56,6 +59,7 @@ def worker(**flags: Any) -> int:
     \b
     Examples:
       agent-swarm worker --harness script --slots 2
+      agent-swarm worker --template official/coder --harness claude
       API_KEY=… MCP_BASE_URL=https://swarm.example.com AGENT_ID=$(cat id) agent-swarm worker --tags gpu
     """
     return _run(flags)
@@ -77,6 +81,7 @@ def lead(**flags: Any) -> int:
 
 def _run(flags: dict[str, Any]) -> int:
     from agent_swarm.config import comma_separated
+    from agent_swarm.worker.first_boot import decided_in, with_template
     from agent_swarm.worker.main import run_worker
     from agent_swarm.worker.settings import load_settings
 
@@ -84,7 +89,9 @@ def _run(flags: dict[str, Any]) -> int:
     for name in ("skills", "tags", "capabilities"):
         if flags[name] is not None:
             flags[name] = comma_separated(flags[name])
-    return run_worker(load_settings(flags={**flags, "server_url": _checked(url)}))
+    flags = {**flags, "server_url": _checked(url)}
+    settings = with_template(load_settings(flags=flags), decided=decided_in(os.environ, flags))
+    return run_worker(settings)
 
 
 def _checked(url: str | None) -> str | None:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent_swarm.domain.agent_profiles import INSTRUCTIONS_BYTES
 from agent_swarm.domain.tasks import FailureClass, PauseReason
 from agent_swarm.protocol import limits
 
@@ -83,6 +84,20 @@ class LeaseRef(Wire):
 # --- registration ------------------------------------------------------------------------------------------------
 
 
+class FirstProfile(Wire):
+    """What a template says of an agent.
+
+    It counts where no process of the agent has registered before, for what neither people nor its worker have said.
+    """
+
+    role: str = Field(default="", max_length=limits.LABEL_CHARS)
+    description: str = Field(default="", max_length=2000)
+    skills: Labels = ()
+    tags: Labels = ()
+    instructions: str = Field(default="", max_length=INSTRUCTIONS_BYTES)
+    permissions: str = Field(default="", max_length=limits.LABEL_CHARS)  # a permission profile
+
+
 class RegisterRequest(Wire):
     """`POST /v1/pool/register`, with the API key or an agent token as bearer."""
 
@@ -101,6 +116,7 @@ class RegisterRequest(Wire):
     offers: Literal["accept", "ask"] = "accept"  # who answers what it is offered: it takes it, or somebody is asked
     held: tuple[LeaseRef, ...] = ()
     swarm: str = Field(default="", max_length=limits.LABEL_CHARS)  # to join, where it is in none: its id or name
+    first: FirstProfile | None = None  # of the template `template_id`
 
 
 class Timing(Wire):

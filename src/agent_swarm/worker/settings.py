@@ -22,6 +22,7 @@ from agent_swarm.harness.base import PermissionMode
 from agent_swarm.protocol import limits
 from agent_swarm.sandbox.allowlist import AllowList
 from agent_swarm.sandbox.base import NetworkMode
+from agent_swarm.templates.document import Template
 
 AUTO = "auto"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -160,7 +161,16 @@ class WorkerSettings:
     )
     role: str = setting("", env="AGENT_SWARM_ROLE", help="what this agent is, in a word, such as frontend")
     description: str = setting("", env="AGENT_SWARM_DESCRIPTION", help="what this agent is good for, in a sentence")
-    template_id: str = setting("", env="TEMPLATE_ID", help="template of the agent's profile, such as official/coder")
+    template_id: str = setting(
+        "", env="TEMPLATE_ID", help="what it starts from the first time: official/coder, a folder, or a git URL#folder"
+    )
+    templates_dir: Path | None = setting(
+        None,
+        env="AGENT_SWARM_TEMPLATES",
+        parse=config.path,
+        expected="a path",
+        help="folder of one's own templates; default ~/.agent-swarm/templates",
+    )
     swarm: str = setting("", env="AGENT_SWARM_SWARM", help="the swarm it joins, where it is in none: its name or id")
     harness: str = setting("shell", env="HARNESS_PROVIDER", help="agent CLI for tasks that name none")
     harness_fallback: tuple[str, ...] = setting(
@@ -364,6 +374,8 @@ class WorkerSettings:
         help="folder of this agent alone; default: personal, in its own folder",
     )
 
+    template: Template | None = None  # found by `first_boot`
+
     @property
     def name(self) -> str:
         """The agent's name; role and host name where none is given."""
@@ -373,6 +385,11 @@ class WorkerSettings:
     def directory(self) -> Path:
         """Where the folders of this host's agents are."""
         return self.workers_dir or config.home() / "workers"
+
+    @property
+    def templates(self) -> Path:
+        """Where one's own templates are."""
+        return self.templates_dir or config.home() / "templates"
 
 
 def load_settings(

@@ -18,9 +18,10 @@ from agent_swarm.domain.ids import new_id
 from agent_swarm.faults import crash_point
 from agent_swarm.harness import registry
 from agent_swarm.harness.base import Harness
-from agent_swarm.protocol.pool import RegisterRequest
+from agent_swarm.protocol.pool import FirstProfile, RegisterRequest
 from agent_swarm.redaction import Redactor, secrets_in
 from agent_swarm.sandbox.base import SandboxProvider
+from agent_swarm.templates.document import Template
 from agent_swarm.worker import capabilities, confinement
 from agent_swarm.worker.clock import Clock, boot_clock
 from agent_swarm.worker.health import serving_health
@@ -181,6 +182,7 @@ class Worker:
                 role=settings.role,
                 description=settings.description,
                 template_id=settings.template_id,
+                first=None if settings.template is None else _first_profile(settings.template),
                 harness=settings.harness,
                 skills=settings.skills,
                 tags=settings.tags,
@@ -222,6 +224,17 @@ class Worker:
             if not leaving.done():
                 raise _KillNow  # cancels all runs, which end their agents
             again.cancel()
+
+
+def _first_profile(template: Template) -> FirstProfile:
+    return FirstProfile(
+        role=template.role,
+        description=template.profile_description,
+        skills=template.skills,
+        tags=template.tags,
+        instructions=template.instructions,
+        permissions=template.permissions,
+    )
 
 
 def _leaves(exc: BaseException) -> list[BaseException]:

@@ -9,13 +9,14 @@ from agent_swarm.domain.ids import normalize_id
 from agent_swarm.domain.matching import AgentProfile, AgentRole
 from agent_swarm.domain.offers import OfferPolicy
 from agent_swarm.faults import crash_point
-from agent_swarm.protocol.pool import LeaseRef, RegisterReply, RegisterRequest
+from agent_swarm.protocol.pool import FirstProfile, LeaseRef, RegisterReply, RegisterRequest
 from agent_swarm.server.access import identity_of
 from agent_swarm.server.mcp.endpoint import PATH as MCP_PATH
 from agent_swarm.server.pool import wire
 from agent_swarm.server.pool.cleaning import clean_text
 from agent_swarm.server.pool.context import PoolContext
 from agent_swarm.services.tokens import Identity, Scope, mint
+from agent_swarm.store import operations as ops
 from agent_swarm.store.families.swarms import living_swarm
 from agent_swarm.store.operations import Held, RegisterAgent
 from agent_swarm.store.records import AgentRecord, TokenKind
@@ -50,6 +51,7 @@ class RegisterFace:
             jitter=random.random(),  # noqa: S311  # spreads retries
             profiles=self._pool.profiles,
             swarm_id=await self._swarm(body.swarm, identity_of(request)),
+            first=None if body.first is None else _first(body.first),
         )
         registration = await store.apply(operation)
         crash_point("pool.registered")
@@ -98,6 +100,19 @@ def _agent(body: RegisterRequest) -> AgentRecord:
         offers=OfferPolicy(body.offers),
         instance_id=_id(body.instance_id, "instance_id"),
     )
+
+
+def _first(told: FirstProfile) -> ops.FirstProfile:
+    """What it says something of, as it can be stored."""
+    fields = {
+        "role": clean_text(told.role),
+        "description": clean_text(told.description),
+        "skills": tuple(sorted(map(clean_text, told.skills))),
+        "tags": tuple(sorted(map(clean_text, told.tags))),
+        "instructions": clean_text(told.instructions),
+    }
+    said = {name: value for name, value in fields.items() if value}
+    return ops.FirstProfile(fields=said, permissions=clean_text(told.permissions))
 
 
 def _id(text: str, field: str) -> str:

@@ -1,6 +1,8 @@
 """Profiles of agents are changed, each change a version, and meet what workers report."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from agent_swarm.domain.agent_profiles import FIELDS, Described, require_own_fields, require_version
 from agent_swarm.store import events, refusals
@@ -47,6 +49,21 @@ def begin_profile(work: Work, agent: AgentRecord, *, actor: str) -> AgentRecord:
     _put_version(work, agent, said, author=actor, note="introduced", restored=None)
     work.put(AGENT_REPORTS, report_of(agent))
     return replace(agent, profile_version=1)
+
+
+def take_first_profile(work: Work, agent: AgentRecord, fields: Mapping[str, Any]) -> AgentRecord:
+    """What a template says is the next version, where neither people nor the agent's worker have said anything."""
+    before, report = _said(work, agent), _report(work, agent)
+    missing = {
+        name: value for name, value in fields.items() if not getattr(before, name) and not getattr(report, name, None)
+    }
+    after = before.changed(missing)
+    if after == before:
+        return agent
+    actor = events.of_agent(agent.profile.id)
+    version = _put_version(work, agent, after, author=actor, note=f"template {agent.template_id}", restored=None)
+    work.say(events.agent_profile_changed(version, after.differs_in(before), actor=actor))
+    return replace(in_force(agent, report, after), profile_version=version.number)
 
 
 def meet_report(work: Work, agent: AgentRecord) -> AgentRecord:

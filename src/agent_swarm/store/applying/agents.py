@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 from agent_swarm.domain.commands import Fence, Resume
-from agent_swarm.domain.permissions import Profile, lacking
+from agent_swarm.domain.permissions import WORKSPACE_WRITE, Profile, lacking
 from agent_swarm.domain.swarms import Swarm
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.domain.values import changed
 from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
 from agent_swarm.store.applying import swarms
-from agent_swarm.store.applying.agent_profiles import meet_report
+from agent_swarm.store.applying.agent_profiles import meet_report, take_first_profile
 from agent_swarm.store.applying.work import Work
 from agent_swarm.store.records import AgentRecord, TokenKind
 
@@ -24,6 +24,8 @@ def register_agent(work: Work, op: ops.RegisterAgent) -> ops.Registration:
     agent = replace(op.agent, profile=profile, registered_at=registered_at, last_seen_at=work.now, offline_at=None)
     if old is not None:
         agent = meet_report(work, _with_what_is_laid_down(agent, old))
+    if op.first is not None and (old is None or _was_only_introduced(old)):
+        agent = take_first_profile(work, _with_first_permissions(agent, op.first.permissions, op), op.first.fields)
     granted = op.profiles.granted(None, agent.permissions, agent.profile.agent_role)
     if granted.is_required:
         require_enforceable(agent, granted.profile)
@@ -60,6 +62,23 @@ def _with_what_is_laid_down(agent: AgentRecord, old: AgentRecord) -> AgentRecord
         stop_reason=old.stop_reason,
         profile_version=old.profile_version,
     )
+
+
+def _was_only_introduced(old: AgentRecord) -> bool:
+    """No process of it has reported yet: it has been offline since it is known."""
+    return old.offline_at == old.registered_at
+
+
+def _with_first_permissions(agent: AgentRecord, name: str, op: ops.RegisterAgent) -> AgentRecord:
+    """What people or its parent have laid down is not a template's to change."""
+    if not name or agent.permissions or agent.parent_id is not None:
+        return agent
+    profile = op.profiles.named(name)
+    if profile is None:
+        raise refusals.unknown_reference("first.permissions", "permission profile", name)
+    if profile == WORKSPACE_WRITE and lacking(profile, agent.profile.capabilities):
+        return agent  # that is what holds anyway, as far as its worker can
+    return replace(agent, permissions=profile.name)
 
 
 def _asked_for(work: Work, op: ops.RegisterAgent, agent: AgentRecord) -> Swarm | None:

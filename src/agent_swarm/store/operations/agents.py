@@ -48,6 +48,17 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FirstProfile:
+    """What a template says of an agent whose process registers for the first time.
+
+    `fields` are those of a profile that it says something of; `permissions` is the name of a profile, or empty.
+    """
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    permissions: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterAgent(Operation[Registration]):
     """An agent's process reports for work (rule T11).
 
@@ -55,7 +66,8 @@ class RegisterAgent(Operation[Registration]):
     this agent that is not in `held` is fenced. The same instance may register again. Tasks that a shutdown of this
     agent paused are queued for it (rule T6).
 
-    `swarm_id` is a swarm that it would be in; one that is in a swarm already stays there, whoever put it there.
+    `swarm_id` is a swarm that it would be in; one that is in a swarm already stays there, whoever put it there. `first`
+    counts where no process of the agent has registered before.
     """
 
     agent: AgentRecord
@@ -64,6 +76,7 @@ class RegisterAgent(Operation[Registration]):
     held: tuple[Held, ...] = ()
     jitter: float = 0.0
     profiles: Profiles = STANDARD
+    first: FirstProfile | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
