@@ -105,12 +105,12 @@ def test_given_their_swarm_when_it_is_imported_twice_then_people_are_told_what_h
         f"imported 2 agents, 1 project, 4 tasks, 1 schedule, 1 entry of configuration from {swarm.path} "
         f"into sqlite:{tmp_path}/ours/agent-swarm-db.sqlite",
     )
-    assert "kept for later: 1 record of a kind that has no place here yet; the same import takes it" in first.err
+    assert "not imported: 1 record of a kind that has no place here" in first.err
     assert f"all that was not imported is in {tmp_path}/ours/imports/desplega-" in first.err
     assert "ghp_value" not in first.out + first.err
     again = run(*command, env={"SECRETS_ENCRYPTION_KEY": RIGHT})
     assert (again.code, again.out.startswith("nothing to import: ")) == (0, True)
-    assert "kept for later: 1 record" in again.err
+    assert "not imported: 1 record" in again.err
 
 
 def test_given_no_key_of_ours_when_secrets_are_imported_then_one_is_made_and_told_beside_the_json(
@@ -143,6 +143,6 @@ def test_given_a_postgres_database_when_it_is_imported_into_then_the_same_comes_
         assert (
             dry["imported"]
             == first["imported"]
-            == {"agents": 2, "projects": 1, "tasks": 4, "schedules": 1, "config": 1}
+            == {"agents": 2, "projects": 1, "swarms": 0, "tasks": 4, "messages": 0, "schedules": 1, "config": 1}
         )
         assert (first["changed"], again["changed"]) == (True, False)

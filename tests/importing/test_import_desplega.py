@@ -300,7 +300,7 @@ def test_given_their_schedules_when_they_are_imported_then_those_of_tasks_are_st
     reasons = {one.source_id: one.reason for one in done.kept}
     assert reasons["s-4"] == "its time is over"
     assert "5" in reasons["s-5"]
-    assert reasons["s-6"] == "there is nothing like it here yet"
+    assert reasons["s-6"] == "there is nothing like it here"
     assert "another schedule" in reasons["s-7"]
     kept = home.read(lambda queries: queries.scan(SCHEDULES, limit=9))
     assert {one.name: (one.when.words, one.status.value) for one in kept} == {

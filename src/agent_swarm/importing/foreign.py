@@ -29,6 +29,7 @@ class ForeignAgent:
     description: str = ""
     harness: str = ""
     slots: int = 1
+    swarm_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,28 @@ class ForeignProject:
     name: str
     repo_url: str
     branch: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignSwarm:
+    """A group of agents and tasks, with at most one project."""
+
+    id: str
+    source_id: str
+    name: str
+    project_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignMessage:
+    """Something that was said in a swarm, by whom as its name was, at `at`: an RFC 3339 text, or none."""
+
+    id: str
+    source_id: str
+    swarm_id: str
+    sender_name: str
+    text: str
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +77,8 @@ class ForeignTask:
     depends_on: tuple[str, ...] = ()
     agent_id: str | None = None
     project_id: str | None = None
+    swarm_id: str | None = None
+    timeout: int | None = None  # microseconds
     harness: str = ""
     model: str | None = None
     is_backlog: bool = False
@@ -112,7 +137,9 @@ class Foreign:
     system: str
     agents: tuple[ForeignAgent, ...] = ()
     projects: tuple[ForeignProject, ...] = ()
+    swarms: tuple[ForeignSwarm, ...] = ()
     tasks: tuple[ForeignTask, ...] = ()
+    messages: tuple[ForeignMessage, ...] = ()
     schedules: tuple[ForeignSchedule, ...] = ()
     entries: tuple[ForeignEntry, ...] = ()
     kept: tuple[Kept, ...] = ()

@@ -17,6 +17,7 @@ from agent_swarm.importing.foreign import Foreign, ForeignAgent, ForeignProject,
 from agent_swarm.importing.plan import ACTOR, Plan
 from agent_swarm.importing.rows import stranded
 from agent_swarm.importing.schedules import plan_schedules
+from agent_swarm.importing.swarms import plan_messages, plan_swarms
 from agent_swarm.protocol import limits
 from agent_swarm.services.harnesses import HARNESSES
 from agent_swarm.services.projects import repository_address
@@ -29,7 +30,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # of a project, as the API ha
 
 
 def planned(foreign: Foreign, queries: Queries, *, now: int, caps: RootCaps = NO_CAPS) -> Plan:
-    """What is to be written of agents, projects, tasks and schedules; `entries` adds the configuration.
+    """What is to be written of all but the configuration, which `entries` adds.
 
     Every task is a root task, which `caps` are for.
     """
@@ -39,7 +40,9 @@ def planned(foreign: Foreign, queries: Queries, *, now: int, caps: RootCaps = NO
     projects = {project.id: _plan_project(plan, project, queries) for project in foreign.projects}
     plan.places |= {("agent", agent.id): agent.id for agent in foreign.agents}
     plan.places |= {("project", project_id): found for project_id, found in projects.items()}
-    _plan_tasks(plan, foreign.tasks, projects, queries, caps)
+    swarms = plan_swarms(plan, foreign, projects, queries)
+    _plan_tasks(plan, foreign.tasks, projects, swarms, queries, caps)
+    plan_messages(plan, foreign, swarms, queries)
     plan_schedules(plan, foreign.schedules, queries, now=now)
     return plan
 
@@ -90,13 +93,18 @@ def _plan_project(plan: Plan, project: ForeignProject, queries: Queries) -> str 
 
 
 def _plan_tasks(
-    plan: Plan, tasks: Sequence[ForeignTask], projects: Mapping[str, str | None], queries: Queries, caps: RootCaps
+    plan: Plan,
+    tasks: Sequence[ForeignTask],
+    projects: Mapping[str, str | None],
+    swarms: Mapping[str, str | None],
+    queries: Queries,
+    caps: RootCaps,
 ) -> None:
     there = {record.spec.id for record in queries.tasks([task.id for task in tasks])}
     plan.unchanged["tasks"] += len(there)
     fresh = {task.id: task for task in tasks if task.id not in there}
     for task in list(fresh.values()):
-        if problem := _problem_of(task, projects):
+        if problem := _problem_of(task, projects, swarms):
             _refuse_task(plan, task, problem)
             del fresh[task.id]
     waiting = {
@@ -114,7 +122,7 @@ def _plan_tasks(
     plan.notes.extend(f"task {task.source_id}: {task.note}" for task in fresh.values() if task.note)
 
 
-def _problem_of(task: ForeignTask, projects: Mapping[str, str | None]) -> str:
+def _problem_of(task: ForeignTask, projects: Mapping[str, str | None], swarms: Mapping[str, str | None]) -> str:
     if len(task.prompt.encode()) > limits.PROMPT_BYTES:
         return f"its text has more than {limits.PROMPT_BYTES:,} bytes"
     if not task.prompt.strip():
@@ -125,6 +133,8 @@ def _problem_of(task: ForeignTask, projects: Mapping[str, str | None]) -> str:
         return f"it waits for more than {limits.DEPENDENCIES:,} tasks"
     if task.project_id is not None and projects.get(task.project_id) is None:
         return "its project cannot be imported"
+    if task.swarm_id is not None and swarms.get(task.swarm_id) is None:
+        return "its swarm cannot be imported"
     return ""
 
 
@@ -137,18 +147,29 @@ def _new_task(task: ForeignTask, projects: Mapping[str, str | None], caps: RootC
         id=task.id,
         title=_title(task),
         prompt=task.prompt,
-        requires=Requirements(capabilities=frozenset({f"harness.{task.harness}"}), agent_id=task.agent_id),
+        requires=_requirements(task),
         labels=task.labels,
         harness=task.harness if task.harness in HARNESSES else None,  # another one's agent runs its own
         model=task.model,
         project_id=projects[task.project_id] if task.project_id else None,
         priority=task.priority,
+        timeout=task.timeout,
     )
     return NewTask(
         spec=spec,
         edges=tuple(Edge(upstream_id=one) for one in task.depends_on),
         backlog=task.is_backlog,
         budgets=root_budgets(task.id, caps),
+    )
+
+
+def _requirements(task: ForeignTask) -> Requirements:
+    """A task of a swarm runs on an agent of it that fits one of its tags, as one that is filed there does."""
+    return Requirements(
+        capabilities=frozenset({f"harness.{task.harness}"}),
+        agent_id=task.agent_id,
+        swarm_id=task.swarm_id,
+        any_tag=frozenset(task.labels if task.swarm_id else ()),
     )
 
 

@@ -60,7 +60,7 @@ class Outcome:
 
 def outcome(foreign: Foreign, plan: Plan, *, source: Path, target: str, dry_run: bool) -> Outcome:
     """What `plan` does."""
-    kinds = ("agents", "projects", "tasks", "schedules", "config")
+    kinds = ("agents", "projects", "swarms", "tasks", "messages", "schedules", "config")
     return Outcome(
         system=foreign.system,
         source=source,

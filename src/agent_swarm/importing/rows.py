@@ -59,7 +59,7 @@ class Collected:
             Kept(
                 kind=kind,
                 source_id=str(row.get("id", "")),
-                reason="there is nothing like it here yet",
+                reason="there is nothing like it here",
                 content=printable(row),
             )
             for row in rows

@@ -22,8 +22,8 @@ from agent_swarm.cli.serving import server_settings
 def swarm_plugin(source: Path, database: str | None, data_dir: Path | None, *, dry_run: bool, as_json: bool) -> None:
     """Import the Swarm plugin's JSON files.
 
-    DIR is where the plugin keeps them, such as /data/.swarm. Agents, projects and tasks that have not ended are
-    imported; swarms and chats go to the report file. Credentials are not read.
+    DIR is where the plugin keeps them, such as /data/.swarm. Agents, projects, swarms with their chats, and
+    tasks that have not ended are imported; what cannot be goes to the report file. Credentials are not read.
 
     \b
     Examples:

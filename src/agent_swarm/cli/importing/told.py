@@ -35,8 +35,7 @@ def tell(done: "Outcome", *, as_json: bool) -> None:
         say(f"not imported: {len(done.problems) - SHOWN} more", to_errors=True)
     if homeless := len(done.kept) - len(done.problems):
         records = _count(homeless, "records")
-        again = "the same import takes it over once there is one"
-        say(f"kept for later: {records} of a kind that has no place here yet; {again}", to_errors=True)
+        say(f"not imported: {records} of a kind that has no place here", to_errors=True)
     if done.backup is not None:
         say(
             f"WARNING: secrets that lay in plain text were encrypted; {done.backup} has them IN PLAIN TEXT. "

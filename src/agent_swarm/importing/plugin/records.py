@@ -7,12 +7,22 @@ theirs, so that the same record is the same thing at every import.
 from collections.abc import Iterator, Mapping
 
 from agent_swarm.domain.priority import DEFAULT_PRIORITY, PRIORITY_NAMES
+from agent_swarm.domain.time import SECOND
 from agent_swarm.importing.fields import Row, Unreadable, first_text, text, texts, whole
-from agent_swarm.importing.foreign import Foreign, ForeignAgent, ForeignProject, ForeignTask, our_id
+from agent_swarm.importing.foreign import (
+    Foreign,
+    ForeignAgent,
+    ForeignProject,
+    ForeignSwarm,
+    ForeignTask,
+    our_id,
+)
+from agent_swarm.importing.plugin.chats import SYSTEM, said, swarm_id_of
 from agent_swarm.importing.plugin.folders import CREDENTIALS, Folders
 from agent_swarm.importing.rows import Collected
+from agent_swarm.protocol.rest_plugin import EXEC_SECONDS
 
-SYSTEM = "swarm-plugin"
+EXEC_TIME = int(EXEC_SECONDS * SECOND)
 ENDED = frozenset({"completed", "failed", "cancelled"})
 OPEN = {
     "pending": "",
@@ -27,16 +37,17 @@ def understood(folders: Folders) -> Foreign:
     collected = Collected()
     agents = collected.each(folders.rows["agents"], "agents", _agent)
     projects = collected.each(folders.rows["projects"], "projects", _project)
+    swarms = collected.each(folders.rows["swarms"], "swarms", _swarm)
     tasks, counted = _tasks(folders, {project.id for project in projects}, collected)
     for unread in folders.unread:
         collected.problem("files", {"id": unread.place}, unread.reason)
-    for name in ("swarms", "chats"):
-        collected.homeless(name, folders.rows[name])
     return Foreign(
         system=SYSTEM,
         agents=tuple(agents),
         projects=tuple(projects),
+        swarms=tuple({swarm.id: swarm for swarm in swarms}.values()),
         tasks=tuple(tasks),
+        messages=tuple(said(folders.rows["chats"], swarms, collected)),
         kept=tuple(collected.kept),
         notes=(f"{CREDENTIALS} is not read: store what is needed of it by hand",) if folders.has_credentials else (),
         counted=counted,
@@ -53,6 +64,17 @@ def _agent(row: Row) -> ForeignAgent:
         skills=tuple(dict.fromkeys((*texts(row, "skills"), *texts(row, "tags")))),
         description=text(row, "description", ""),
         harness="claude",
+        swarm_id=swarm_id_of(text(row, "swarmId", "")),
+    )
+
+
+def _swarm(row: Row) -> ForeignSwarm:
+    source, project = text(row, "id"), first_text(row, "projectId", "project", default="")
+    return ForeignSwarm(
+        id=swarm_id_of(source) or "",
+        source_id=source,
+        name=text(row, "name", source),
+        project_id=our_id(SYSTEM, "project", project) if project else None,
     )
 
 
@@ -68,17 +90,19 @@ def _project(row: Row) -> ForeignProject:
 def _tasks(folders: Folders, projects: set[str], collected: Collected) -> tuple[list[ForeignTask], dict[str, int]]:
     rows = folders.rows["tasks"]
     statuses = {_task_id(row, str(row.get("id"))): str(row.get("status", "pending")) for row in rows}
-    swarm_projects = _swarm_projects(folders)
-    return collected.unfinished("tasks", rows, lambda row: _task(row, statuses, projects, swarm_projects), ended=ENDED)
+    swarms = _swarms_with_projects(folders)
+    return collected.unfinished("tasks", rows, lambda row: _task(row, statuses, projects, swarms), ended=ENDED)
 
 
-def _task(row: Row, statuses: Mapping[str, str], projects: set[str], swarm_projects: Mapping[str, str]) -> ForeignTask:
+def _task(row: Row, statuses: Mapping[str, str], projects: set[str], swarms: Mapping[str, str | None]) -> ForeignTask:
     source, status = text(row, "id"), text(row, "status", "pending")
     if status not in OPEN:
         raise Unreadable("status is none that is known")
     title, described = text(row, "title"), first_text(row, "description", "prompt", default="")
     named = first_text(row, "projectId", "project", default="")
-    project = our_id(SYSTEM, "project", named) if named else swarm_projects.get(text(row, "swarmId", ""))
+    swarm = text(row, "swarmId", "")
+    project = our_id(SYSTEM, "project", named) if named else swarms.get(swarm)
+    lost = f"its swarm {swarm} is not there, it is in none" if swarm and swarm not in swarms else ""
     return ForeignTask(
         id=_task_id(row, source),
         source_id=source,
@@ -88,8 +112,10 @@ def _task(row: Row, statuses: Mapping[str, str], projects: set[str], swarm_proje
         labels=texts(row, "tags"),
         depends_on=tuple(_upstreams(row, statuses)),
         project_id=project if project in projects else None,
+        swarm_id=swarm_id_of(swarm) if swarm in swarms else None,
+        timeout=EXEC_TIME if swarm in swarms else None,
         harness="claude",
-        note=OPEN[status],
+        note="; ".join(filter(None, (OPEN[status], lost))),
     )
 
 
@@ -121,10 +147,7 @@ def _upstreams(row: Row, statuses: Mapping[str, str]) -> Iterator[str]:
                 yield upstream_id
 
 
-def _swarm_projects(folders: Folders) -> dict[str, str]:
-    """The project of each swarm that has one."""
-    return {
-        str(row.get("id")): our_id(SYSTEM, "project", str(row["projectId"]))
-        for row in folders.rows["swarms"]
-        if row.get("projectId")
-    }
+def _swarms_with_projects(folders: Folders) -> dict[str, str | None]:
+    """The swarms by the ids that they have there, each with its project."""
+    named = ((str(row.get("id")), row.get("projectId") or row.get("project")) for row in folders.rows["swarms"])
+    return {source: our_id(SYSTEM, "project", str(project)) if project else None for source, project in named}

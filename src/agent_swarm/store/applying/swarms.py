@@ -27,7 +27,8 @@ def create_swarm(work: Work, op: ops.CreateSwarm) -> Swarm:
     if len(work.scan(SWARM_NAMES, limit=swarms.MOST)) >= swarms.MOST:
         raise InvalidInput(f"there are {swarms.MOST:,} swarms, no more are made", hint="delete one that is done")
     _require_project(work, op.project_id)
-    made = Swarm(id=_new_id(work), name=op.name, project_id=op.project_id, created_by=op.actor, created_at=work.now)
+    swarm_id = _new_id(work) if op.swarm_id is None else _unused(work, op.swarm_id)
+    made = Swarm(id=swarm_id, name=op.name, project_id=op.project_id, created_by=op.actor, created_at=work.now)
     work.put(SWARMS, made)
     work.put(SWARM_NAMES, SwarmName(name=made.name, swarm_id=made.id))
     work.say(events.of_swarm("swarm.created", made, actor=op.actor, data={"projectId": made.project_id}))
@@ -133,6 +134,14 @@ def _living(work: Work, swarm_id: str) -> Swarm:
 def _require_project(work: Work, project_id: str | None) -> None:
     if project_id is not None and not work.rows.has_project(project_id):
         raise refusals.unknown_reference("project", "project", project_id)
+
+
+def _unused(work: Work, swarm_id: str) -> str:
+    if work.get(SWARMS, swarm_id) is not None:
+        raise AlreadyExists(
+            f"there was a swarm {swarm_id!r} already", hint="ids are given once", details={"swarmId": swarm_id}
+        )
+    return swarm_id
 
 
 def _new_id(work: Work) -> str:

@@ -45,6 +45,8 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     ActivateKillSwitch,
     LiftKillSwitch,
     AcknowledgeKill,
+    IntroduceAgent,  # before they join a swarm
+    CreateProject,  # before a swarm has it
     CreateSwarm,
     ChangeSwarm,
     SetSwarmMember,
@@ -56,14 +58,12 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     PutToken,
     RevokeToken,
     RegisterAgent,
-    IntroduceAgent,
     AddAgent,
     ChangeAgentProfile,
     SetAgentPermissions,
     SignOff,
     StartAgent,
     StopAgent,
-    CreateProject,
     CreateTasks,
     FireSchedule,
     SettleFiring,

@@ -22,10 +22,14 @@ class SwarmOperation(Operation[R_co]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateSwarm(SwarmOperation[Swarm]):
-    """Make a swarm. Raises AlreadyExists for a name that a living one has, UnknownReference for the project."""
+    """Make a swarm. Raises AlreadyExists for a name that a living one has, UnknownReference for the project.
+
+    `swarm_id` is for one that had an id elsewhere, which no swarm here has had; None gives it one by the clock.
+    """
 
     name: str
     project_id: str | None = None
+    swarm_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
