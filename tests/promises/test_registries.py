@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from tests.promises.project import SOURCE, sources, strings
+from tests.promises.project import ROOT, SOURCE, sources, strings
 from tests.promises.surface import error_classes
 
 from agent_swarm.domain import commands, offers, transitions
@@ -163,6 +163,12 @@ def test_given_every_event_that_the_store_and_the_rules_emit_then_it_is_register
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(SOURCE)))
 def test_given_a_module_that_names_events_then_each_is_registered(path: Path) -> None:
     assert named_in(path) <= set(EVENT_TYPES)
+
+
+def test_given_every_event_type_then_the_dashboard_has_a_sentence_for_it_and_for_no_other() -> None:
+    words = (ROOT / "web" / "src" / "words" / "events.ts").read_text(encoding="utf-8")
+    told = re.findall(r"^  '([A-Za-z.]+)': \(", words, flags=re.MULTILINE)
+    assert sorted(told) == sorted(EVENT_TYPES)
 
 
 def test_given_every_change_of_a_task_then_its_event_holds_what_is_registered_and_nothing_else() -> None:
