@@ -30,6 +30,7 @@ class AcpAgent:
     keys: tuple[str, ...]
     variables: tuple[str, ...]  # beside the keys
     has_libraries: bool = False  # whether packages of Node lie beside it that it needs
+    before_resume: Callable[[Home], None] = lambda home: None  # while no process of it runs
 
 
 def _allows_all(turn: Turn) -> bool:
@@ -84,6 +85,17 @@ def _gemini_settings(turn: Turn, home: Home) -> dict[str, str]:
     }
 
 
+def _keep_gemini_conversations(home: Home) -> None:
+    """Under names that it gives to none: it begins one before it loads one, and names both by id and minute.
+
+    Within a minute the new one would take the place of the one that is to be loaded.
+    """
+    for path in home.config.glob(".gemini/tmp/*/chats/session-*.jsonl"):
+        is_inside = path.resolve().is_relative_to(home.config.resolve())  # the agent may have put links there
+        if is_inside and not path.name.startswith("session-kept-"):
+            path.rename(path.with_name(path.name.replace("session-", "session-kept-", 1)))
+
+
 def _gemini_arguments(turn: Turn) -> tuple[str, ...]:
     mode = ("--approval-mode", "yolo") if _allows_all(turn) else ()
     return ("--acp", *mode, *(("--model", turn.model) if turn.model else ()))
@@ -124,6 +136,7 @@ GEMINI = AcpAgent(
         title="Gemini CLI",
         remedy="set GEMINI_API_KEY for the worker",
         does_leave=False,
+        tells_history_late=True,
         names_in_ids=True,
     ),
     cli=AgentCli(
@@ -140,6 +153,7 @@ GEMINI = AcpAgent(
     keys=("GEMINI_API_KEY",),
     variables=("GOOGLE_GEMINI_BASE_URL", *_PROXIES),
     has_libraries=True,
+    before_resume=_keep_gemini_conversations,
 )
 COPILOT = AcpAgent(
     manner=Manner(name="copilot", title="Copilot CLI", remedy="set COPILOT_GITHUB_TOKEN for the worker"),

@@ -38,6 +38,7 @@ class Manner:
     remedy: str  # where it has no credentials
     takes_system_prompt: bool = False  # by a setting of its own
     does_leave: bool = True  # when its input ends
+    tells_history_late: bool = False  # after it has loaded a conversation, until it tells its commands
     names_in_ids: bool = False  # the id of a call begins with the tool's name, and its title does not tell it
 
 
@@ -51,6 +52,7 @@ class AcpDialogue:
         self._manner, self._turn, self._refused = manner, turn, refused
         self._resumed = session
         self._session: str | None = None
+        self._is_told_history = False
         self._reading = Reading(cost_usd, cost_usd, names_in_ids=manner.names_in_ids)
         self._strays = Strays()
         self._waiting: list[tuple[str, str]] = []
@@ -136,7 +138,8 @@ class AcpDialogue:
 
     def _advance(self) -> None:
         """Begin a turn with all that waits."""
-        if self._session is None or self._is_running or self._is_halted or not self._waiting:
+        is_busy = self._session is None or self._is_told_history or self._is_running
+        if is_busy or self._is_halted or not self._waiting:
             return
         messages, self._waiting = self._waiting, []
         self._is_running, self._written = True, tuple(ident for ident, _ in messages)
@@ -157,7 +160,12 @@ class AcpDialogue:
         """A history that is told again when a conversation is opened is known."""
         if method != "session/update" or self._session is None or params.get("sessionId") != self._session:
             return ALIVE
-        heard = Heard(events=self._reading.feed(as_dict(params.get("update"))))
+        update = as_dict(params.get("update"))
+        if self._is_told_history:
+            self._is_told_history = update.get("sessionUpdate") != "available_commands_update"
+            self._advance()
+            return ALIVE
+        heard = Heard(events=self._reading.feed(update))
         bound = self._turn.bounds.turns
         if bound is not None and self._reading.calls >= bound and not self._is_spent:
             self._is_spent = True
@@ -197,12 +205,12 @@ class AcpDialogue:
 
     def _not_opened(self, error: Mapping[str, Any]) -> Heard:
         """Whatever is wrong with a conversation that was to go on, a new one can do without it."""
-        self._waiting.clear()
         outcome = outcomes.cannot_begin(error, title=self._manner.title, remedy=self._manner.remedy)
-        return Heard(is_unknown=self._resumed is not None, outcome=outcome)
+        return Heard(is_unknown=self._resumed is not None, outcome=outcome, lost=self._give_up())
 
     def _opened(self, result: Mapping[str, Any]) -> Heard:
         self._session = as_text(result.get("sessionId")) or self._resumed
+        self._is_told_history = self._resumed is not None and self._manner.tells_history_late
         started = AgentEvent(EventKind.STARTED, {"session": self._session})
         about = f"{self._manner.title}, model {self._turn.model or 'of its choice'}"
         return Heard(events=(started, log(about, stream=self._manner.name)))
@@ -212,9 +220,14 @@ class AcpDialogue:
         self._is_running = self._is_stopping = False
         events = (*self._reading.words(), *self._reading.used(result, model=self._turn.model or ""))
         outcome = self._outcome(result, error)
-        if not outcome.ok and outcome.failure_code != "interrupted":
-            self._waiting.clear()
-        return self._come_to(Heard(events=events, outcome=outcome, is_booked=True))
+        is_failed = not outcome.ok and outcome.failure_code != "interrupted"
+        lost = self._give_up() if is_failed else ()
+        return self._come_to(Heard(events=events, outcome=outcome, is_booked=True, lost=lost))
+
+    def _give_up(self) -> tuple[str, ...]:
+        """The messages that no turn will begin with."""
+        lost, self._waiting = tuple(ident for ident, _ in self._waiting), []
+        return lost
 
     def _outcome(self, result: Mapping[str, Any], error: Mapping[str, Any]) -> Outcome:
         said = self._reading.said

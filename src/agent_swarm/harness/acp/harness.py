@@ -51,6 +51,8 @@ class AcpHarness:
         argv = (*command_of(self._program or agent.cli.program), *agent.arguments(turn))
 
         async def start(session: str | None) -> SpokenConversation:
+            if session is not None:
+                agent.before_resume(home)
             refused = await refusing(turn.mcp_servers)
             process = await sandbox.start(Launch(argv=argv, cwd=turn.workspace, env=env))
             cost = as_number(as_dict(home.saved_meter()).get("costUsd"))

@@ -13,7 +13,7 @@ from typing import Any
 
 from agent_swarm.harness.base import AgentEvent
 from agent_swarm.harness.errors import NotDelivered
-from agent_swarm.harness.kept.heard import NOTHING, Heard
+from agent_swarm.harness.kept.heard import ALIVE, NOTHING, Heard
 from agent_swarm.sandbox.base import Exit, Process
 
 AHEAD = 256  # lines that are read before somebody takes them; the CLI waits then
@@ -124,8 +124,9 @@ class Conversation(ABC):
         async for line in self.process.lines():
             heard = await self._hear(line)
             self._note(heard)
-            if heard is not NOTHING:
-                await self._heard.put(heard)
+            if heard is NOTHING or (heard is ALIVE and not self._heard.empty()):
+                continue  # a history that is told again must not fill the queue while nobody follows
+            await self._heard.put(heard)
         await self._heard.put(self._last())
         self._over()
         await self._heard.put(None)
@@ -135,6 +136,11 @@ class Conversation(ABC):
             receipt = self._receipts.get(message_id)
             if receipt is not None and not receipt.done():
                 receipt.set_result(None)
+        for message_id in heard.lost:
+            self._unread.discard(message_id)
+            receipt = self._receipts.pop(message_id, None)  # it may be told again
+            if receipt is not None and not receipt.done():
+                receipt.set_exception(_undelivered())
         if heard.begun is not None:
             self._unread.discard(heard.begun)
 

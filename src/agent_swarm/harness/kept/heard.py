@@ -15,6 +15,7 @@ class Heard:
     events: tuple[AgentEvent, ...] = ()
     delivered: tuple[str, ...] = ()  # messages that the agent has
     begun: str | None = None  # the message that it has come to
+    lost: tuple[str, ...] = ()  # messages that it will never come to
     refused_servers: tuple[str, ...] = ()  # MCP servers that it could not use
     outcome: Outcome | None = None  # the end of a turn
     is_booked: bool = False  # the totals of the conversation have changed

@@ -80,9 +80,17 @@ class KeptSession:
             raise NotDelivered("the agent has not begun, or is leaving", hint="send it to the next run")
         self._keep_alive()
         live = await self._running()
-        await asyncio.shield(await live.post(text, interrupt=interrupt, message_id=message_id))
-        if self._run_over.is_set():
-            self._keep_for_a_while()
+        receipt = await live.post(text, interrupt=interrupt, message_id=message_id)
+        if not self._run_over.is_set():
+            return await asyncio.shield(receipt)  # whoever follows the run bounds it
+        try:
+            async with asyncio.timeout(self._turn.bounds.silence.total_seconds()):
+                await asyncio.shield(receipt)
+        except TimeoutError:
+            await live.process.stop(AFTER_SIGTERM)
+            raise NotDelivered("the agent did not take the message in time", hint="send it to the next run") from None
+        self._keep_for_a_while()
+        return None
 
     async def interrupt(self) -> None:
         """Ask, then SIGINT, then SIGTERM, then SIGKILL, until the turn is over."""
