@@ -37,7 +37,7 @@ def plan_swarms(
             found[swarm.id] = swarm.id if known.is_there else None
             continue
         operation = _creation(plan, swarm, projects, names, queries)
-        found[swarm.id] = None if operation is None else operation.swarm_id
+        found[swarm.id] = None if operation is None else swarm.id
         if operation is not None:
             plan.operations.append(operation)
             plan.new["swarms"] += 1
