@@ -78,6 +78,10 @@ class AgentMoves(RuleBasedStateMachine):
     def introduce_below(self, data: st.DataObject, name: str, capped: bool, stops: bool) -> None:
         """Below any agent, while somebody perhaps stops that one with all below it in the same batch."""
         [above] = self._some_agents(data)
+        self.introduce_one(above, name, capped=capped, stops=stops)
+
+    def introduce_one(self, above: AgentRecord, name: str, *, capped: bool = False, stops: bool = False) -> None:
+        """An agent below that one."""
         agent = AgentRecord(
             profile=AgentProfile(id=self.fresh_id()),
             name=name,

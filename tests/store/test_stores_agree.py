@@ -25,6 +25,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from tests.store.agent_moves import AgentMoves
+from tests.store.drawing import some_of
+from tests.store.edit_moves import EDITABLE, EditMoves
+from tests.store.mail_moves import MailMoves
 from tests.store.offer_moves import OfferMoves
 from tests.store.record_moves import RecordMoves
 from tests.store.swarm_moves import SwarmMoves
@@ -37,15 +40,10 @@ from agent_swarm.domain.errors import AgentStopped, Killed, SwarmError
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.kill_switch import Activation, SwitchScope, stopping
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements, serves
-from agent_swarm.domain.messages import DIGEST_BYTES, MessageKind
 from agent_swarm.domain.tasks import TERMINAL, FailureClass, PauseReason, TaskStatus, Verb, sources_of
 from agent_swarm.domain.time import SECOND
 from agent_swarm.store import operations as ops
 from agent_swarm.store.base import Engine
-from agent_swarm.store.families.channels import CreateChannel, SetMember
-from agent_swarm.store.families.mail import Channel, Message
-from agent_swarm.store.families.mailing import MarkRead, NoteDelivery
-from agent_swarm.store.families.posting import Addressee, PostMessage
 from agent_swarm.store.families.switches import all_switches, killed_switches
 from agent_swarm.store.memory import MemoryEngine
 from agent_swarm.store.records import AgentRecord, AttemptReport, Edge, TaskSpec, TokenKind
@@ -96,12 +94,11 @@ _VERBS: dict[type, Verb] = {
 _BY_DEPENDENCY = {("Fail", status, "changed") for status in ("backlog", "blocked", "paused")}
 
 
-class StoreHistories(RecordMoves, WaitMoves, SwarmMoves, OfferMoves, AgentMoves):
+class StoreHistories(RecordMoves, WaitMoves, SwarmMoves, OfferMoves, AgentMoves, MailMoves, EditMoves):
     """Feeds two engines the same batches. `seen` counts, over all histories, what met which status and how it ended."""
 
     profiles = AGENTS
     seen: ClassVar[Counter[Met]] = Counter()
-    woken: ClassVar[Counter[str]] = Counter()
 
     def __init__(self, other: Engine) -> None:
         super().__init__()
@@ -157,14 +154,14 @@ class StoreHistories(RecordMoves, WaitMoves, SwarmMoves, OfferMoves, AgentMoves)
     # --- moves ------------------------------------------------------------------------------------------------------
 
     def some_tasks(self, data: st.DataObject, least: int = 1) -> list[str]:
-        chosen: list[str] = data.draw(_some_of(self.tasks, least), label="tasks")
+        chosen: list[str] = data.draw(some_of(self.tasks, least), label="tasks")
         return chosen
 
     def some_leases(self, data: st.DataObject, least: int = 1) -> list[tuple[ops.Held, ops.ClaimTask]]:
         """Mostly the latest ones: most of the old ones are over."""
         current = [lease for lease in self.leases if self.is_current(lease[0])]
         among = current if current and data.draw(_MOSTLY) else self.leases
-        indexes = data.draw(_some_of(range(len(among)), least), label="leases")
+        indexes = data.draw(some_of(range(len(among)), least), label="leases")
         return [among[-1 - index] for index in indexes]
 
     def is_current(self, held: ops.Held) -> bool:
@@ -441,84 +438,6 @@ class StoreHistories(RecordMoves, WaitMoves, SwarmMoves, OfferMoves, AgentMoves)
         held = tuple(sorted({held for held, _ in chosen}, key=lambda held: (held.task_id, held.fence)))
         self.apply(ops.Heartbeat(agent_id=agent_id, instance_id=self.instances[agent_id], lease=LEASE, leases=held))
 
-    @rule(
-        data=st.data(),
-        number=st.integers(1, 3),
-        kind=st.sampled_from([MessageKind.DIRECT, MessageKind.DIRECT, MessageKind.CHANNEL, MessageKind.STEER]),
-        wakes=st.booleans(),
-        key=st.sampled_from([None, None, None, "one", "two"]),
-    )
-    def say(self, data: st.DataObject, number: int, kind: MessageKind, wakes: bool, key: str | None) -> None:
-        """People and agents in attempts write to agents, to a channel, which may not be there, and to tasks."""
-        operations = []
-        for _ in range(number):
-            of_task = data.draw(st.sampled_from([None, *self.tasks]), label="of task")
-            about = data.draw(st.sampled_from(self.tasks), label="about")
-            agents = [f"agent:{profile.id}" for profile in data.draw(_some_of(AGENTS, 1), label="to")]
-            reached = [f"task:{about}"] if kind is MessageKind.STEER else [*agents, "operator"]
-            message = Message(
-                id=self.fresh_id(),
-                kind=kind,
-                sender="operator" if of_task is None else agents[0],
-                sender_name="somebody",
-                channel="build" if kind is MessageKind.CHANNEL else None,
-                task_id=about if kind is MessageKind.STEER else of_task,
-                text="x" * data.draw(st.sampled_from([1, 1, DIGEST_BYTES // 2]), label="length"),
-            )
-            chosen = [Addressee(recipient=one, is_mention=wakes, wakes=wakes and one in agents) for one in reached]
-            body = message.id[-1] * 64
-            asked = key and ops.Idempotency(subject="operator", route="POST /api/messages", key=key, body_hash=body)
-            operations.append(
-                PostMessage(
-                    message=message, addressees=tuple(chosen), most_hops=1, of_task=of_task, idempotency=asked or None
-                )
-            )
-        for reply in self.apply(*operations):
-            if not isinstance(reply, SwarmError) and not reply.replayed:
-                self.said.append(reply.message.id)
-
-    @precondition(lambda self: self.said and self.leases)
-    @rule(data=st.data(), has_read=st.booleans())
-    def note_what_came(self, data: st.DataObject, has_read: bool) -> None:
-        """Workers say what they and their agents have, mostly of the latest attempts; or an agent says what it read."""
-        (held, claim), *_ = self.some_leases(data)
-        ids = [tuple(data.draw(_some_of(self.said[-8:], 0), label="ids")) for _ in range(2)]
-        noted = NoteDelivery(
-            agent_id=claim.agent_id, task_id=held.task_id, fence=held.fence, delivered=ids[0], acknowledged=ids[1]
-        )
-        recipient = data.draw(st.sampled_from([f"agent:{claim.agent_id}", "operator", f"task:{held.task_id}"]))
-        numbers = tuple(self.said.index(message_id) + 1 for message_id in ids[0])
-        read = MarkRead(recipient=recipient, numbers=numbers, task_id=held.task_id)
-        self.apply(*([noted, read] if has_read else [noted]))
-
-    @rule(profile=st.sampled_from(AGENTS), move=st.integers(0, 2))
-    def join_or_leave(self, profile: AgentProfile, move: int) -> None:
-        member = f"agent:{profile.id}"
-        if move == 0:
-            channel = Channel(name="build", id=self.fresh_id(), created_by="operator")
-            self.apply(CreateChannel(channel=channel, members=(member,)))
-        else:
-            self.apply(SetMember(channel="build", member=member, joins=move == 1, actor="operator"))
-
-    @rule(agents=st.lists(st.sampled_from(AGENTS), min_size=1, max_size=3, unique=True))
-    def wake(self, agents: list[AgentProfile]) -> None:
-        """Conversations with those who are called and idle; all others stay as they are."""
-        operations = [
-            ops.OpenConversation(
-                agent_id=profile.id,
-                task=ops.NewTask(
-                    spec=TaskSpec(id=self.fresh_id(), title="t", prompt="p", requires=Requirements(agent_id=profile.id))
-                ),
-            )
-            for profile in agents
-        ]
-        held = {record.state.agent_id for record in self.memory.records.values() if record.state.is_held}
-        for operation, task_id in zip(operations, self.apply(*operations), strict=True):
-            if task_id:
-                assert operation.agent_id not in held
-                self.woken[operation.agent_id] += 1
-                self.tasks.append(task_id)
-
     @rule(data=st.data(), move=st.sampled_from([0, 1, 1, 2, 2, 3, 4, 4, 5]))
     def order(self, data: st.DataObject, move: int) -> None:
         chosen = self.some_tasks(data)
@@ -557,12 +476,7 @@ class StoreHistories(RecordMoves, WaitMoves, SwarmMoves, OfferMoves, AgentMoves)
 
     def meet(self, kind: str, status: str, outcome: str) -> None:
         """Bring a task of its own to `status`, and have the command meet it there."""
-        self.apply(ops.LiftKillSwitch(scope=SwitchScope.ALL, by="operator"))
-        guide = AgentProfile(id=self.fresh_id())
-        self.register_as(guide, self.fresh_id())
-        blocked = [self.file_for(guide)] if status == "blocked" else []
-        task_id = self.file_for(guide, blocked, backlog=status == "backlog")
-        fence = self.bring_to(guide, task_id, status, is_stale=outcome == "staleLease")
+        guide, task_id, fence = self.one_that_is(status, is_stale=outcome == "staleLease")
         before = self.seen[kind, status, outcome]
         moves = {"Start": 0, "Complete": 1 if outcome != "resultConflict" else 2, "Fail": 3, "Pause": 5, "Release": 6}
         if kind in moves:
@@ -570,6 +484,15 @@ class StoreHistories(RecordMoves, WaitMoves, SwarmMoves, OfferMoves, AgentMoves)
         else:
             self.apply(ops.TaskCommand(command=getattr(commands, kind)(task_id=task_id), actor="operator"))
         assert self.seen[kind, status, outcome] > before
+
+    def one_that_is(self, status: str, *, is_stale: bool = False) -> tuple[AgentProfile, str, int]:
+        """A task in that status, with its agent, and the fence that a command about it should carry."""
+        self.apply(ops.LiftKillSwitch(scope=SwitchScope.ALL, by="operator"))
+        guide = AgentProfile(id=self.fresh_id())
+        self.register_as(guide, self.fresh_id())
+        blocked = [self.file_for(guide)] if status == "blocked" else []
+        task_id = self.file_for(guide, blocked, backlog=status == "backlog")
+        return guide, task_id, self.bring_to(guide, task_id, status, is_stale=is_stale)
 
     def file_for(self, guide: AgentProfile, upstreams: Sequence[str] = (), *, backlog: bool = False) -> str:
         spec = TaskSpec(id=self.fresh_id(), title="t", prompt="p", requires=Requirements(agent_id=guide.id))
@@ -651,12 +574,6 @@ class StoreHistories(RecordMoves, WaitMoves, SwarmMoves, OfferMoves, AgentMoves)
                 assert all(upstream.state.status is TaskStatus.COMPLETED for upstream in upstreams)
 
 
-def _some_of(population: Sequence[Any], least: int) -> st.SearchStrategy[list[Any]]:
-    if not population:
-        return st.just([])
-    return st.lists(st.sampled_from(population), min_size=least, max_size=4, unique=True)
-
-
 def _met(
     operations: Sequence[ops.Operation[Any]], replies: Sequence[Any], before: Mapping[str, TaskStatus]
 ) -> Iterator[Met]:
@@ -714,6 +631,9 @@ def test_given_any_history_when_memory_and_sqlite_follow_it_then_they_agree(fold
     assert StoreHistories.came >= {"paused", "answered", "denied", "expired", "closed"}
     assert StoreHistories.waited >= {"waited", "went on", "refused"}
     assert StoreHistories.met >= {"added", "born stopped", "stopped", "interrupted", "started", "described"}
+    assert StoreHistories.edited >= {f"{status.value}: changed" for status in EDITABLE} | {"archived", "archived again"}
+    assert StoreHistories.edited >= {f"{status.value}: illegalTransition" for status in set(TaskStatus) - EDITABLE}
+    assert StoreHistories.edited >= {"one tag has to fit", "unknownTask"}
     assert StoreHistories.answered >= {"open", "accepted", "rejected", "expired", "closed", "refused"}
 
 
@@ -729,7 +649,17 @@ def meet_the_rest(other: Engine) -> None:
         machine.wait_for_tasks(moves=moves)
     for moves in (["accept", "reject"], ["reject"], ["wait"], ["cancel"], ["stop", "offer", "accept"]):
         machine.offer_with(machine.file_for(AGENTS[0]), AGENTS[0], moves)
+    for status in TaskStatus:
+        machine.edit_one(machine.one_that_is(status.value)[1])
+    put_aside = machine.file_for(AGENTS[0])
+    for _ in range(2):
+        machine.archive_one(put_aside)
+    machine.edit_what_is_not_there()
+    machine.stop_one_at_work(moves=["pause"])
+    machine.start_everybody()
+    machine.introduce_one(machine.memory.agents[AGENTS[0].id], "added")
     machine.apply(ops.StopAgent(agent_id=AGENTS[0].id, actor="operator"))
+    machine.introduce_one(machine.memory.agents[AGENTS[0].id], "born stopped")
     machine.start_everybody()
     machine.stores_agree()
     machine.teardown()

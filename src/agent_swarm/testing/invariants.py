@@ -167,6 +167,8 @@ def _told(stories: dict[str, _Story], event: Told, upstreams: Mapping[str, Seque
         if not 1 <= event["attempt"] <= story.attempts:
             yield CURRENT
         return
+    if kind == "task.archived":
+        return  # it is about lists: what has ended is put aside, too
     if story.has_ended and not (kind == f"task.{story.stands}" and _is_end_at_birth(story)):
         yield from _after_the_end(story, kind)
         return
