@@ -72,8 +72,9 @@ async def test_given_an_agent_cli_when_it_writes_in_the_demo_then_every_promise_
             **agent_cli.model_at(model.url),
         }
         ended = await asyncio.to_thread(run, "demo", "--harness", harness, "--timeout", "120", env=variables)
-        assert len(model.requests) == 8
+        asked = len(model.requests)
     assert ended.code == 0, ended.out + ended.err
+    assert asked == 8
     assert "Write slugs" in ended.out
     assert "Write words" in ended.out
     assert list((tmp_path / "tmp").iterdir()) == []
@@ -96,7 +97,10 @@ async def test_given_agent_clis_without_credentials_when_doctor_looks_then_it_sa
     assert claude_cli.parent == codex_cli.parent
     path = {"PATH": f"{claude_cli.parent}:{os.environ['PATH']}"}
     without = await asyncio.to_thread(run, "doctor", env={**environment, **path})
-    assert without.out.count("agents would have no credentials") == 2
+    installed = [
+        name for name in ("claude", "codex", "pi", "opencode", "gemini") if (claude_cli.parent / name).exists()
+    ]
+    assert without.out.count("agents would have no credentials") == len(installed) >= 2
     assert "set OPENAI_API_KEY" in without.out
     assert "CLAUDE_CODE_OAUTH_TOKEN" in without.out
     key = "sk-ant-not-to-be-shown"

@@ -130,7 +130,17 @@ async def test_given_several_harnesses_when_a_task_is_filed_then_the_first_is_re
 async def test_given_an_unknown_harness_when_it_is_filed_then_the_known_ones_are_named(world: World) -> None:
     answer = await world.call("POST", "/api/tasks", json={"prompt": "p", "harness": "emacs"})
 
-    assert answer.json()["error"]["details"]["known"] == ["claude", "codex", "noop", "script", "shell"]
+    assert answer.json()["error"]["details"]["known"] == [
+        "claude",
+        "codex",
+        "copilot",
+        "gemini",
+        "noop",
+        "opencode",
+        "pi",
+        "script",
+        "shell",
+    ]
 
 
 async def test_given_a_chain_of_parents_when_it_is_too_deep_then_the_next_is_refused(world: World) -> None:

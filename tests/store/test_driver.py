@@ -32,7 +32,7 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield engine
         engine.dispose()
         return
-    with postgres.database_with_tables(request.getfixturevalue("postgres_server")) as url:
+    with postgres.database(request.getfixturevalue("postgres_server")) as url:
         engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), paramstyle="format")
         tables.metadata.create_all(engine)
         yield engine

@@ -1,8 +1,10 @@
 """What a host has of an agent CLI: for people who want to know why an agent does not start, before it is asked to."""
 
+import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -111,12 +113,19 @@ def runs(command: tuple[str, ...]) -> bool:
 
 
 def version_of(*command: str) -> str:
-    """What a program says of itself; empty where it cannot be run."""
-    try:
-        said = subprocess.run(
-            [*command, "--version"], capture_output=True, text=True, timeout=_VERSION_SECONDS, check=True
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
-        return ""
+    """What a program says of itself; empty where it cannot be run. What it leaves behind, goes with its temp folder."""
+    with tempfile.TemporaryDirectory(prefix="agent-swarm-", ignore_cleanup_errors=True) as folder:
+        environment = {**os.environ, "TMPDIR": folder}
+        try:
+            said = subprocess.run(
+                [*command, "--version"],
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=_VERSION_SECONDS,
+                check=True,
+            ).stdout
+        except (OSError, subprocess.SubprocessError):
+            return ""
     found = _NUMBERS.search(said)
     return found[0] if found else ""

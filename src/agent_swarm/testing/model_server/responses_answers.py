@@ -78,7 +78,9 @@ def _item(block: Block, request: ResponsesRequest) -> dict[str, Any]:
 def _call(call: Call, request: ResponsesRequest) -> dict[str, Any]:
     """The call as this client's tools take it."""
     about = {"call_id": call.id or new_id("call"), "status": "completed"}
-    if call.tool == _SHELL and "exec_command" in request.tools:
+    if (
+        call.tool == _SHELL and _SHELL.lower() not in request.tools
+    ):  # Codex takes it, and does not offer it to every model
         arguments = json.dumps({"cmd": call.input["command"]})
         return {"type": "function_call", "id": new_id("fc"), "name": "exec_command", "arguments": arguments, **about}
     offered = {
