@@ -50,11 +50,16 @@ async def test_given_a_task_for_codex_when_it_is_steered_and_its_worker_stops_th
         }
         task_id = (await asyncio.to_thread(swarm.file, task))["one"]
         await model.requested(1)
+        transcript = f"/api/tasks/{task_id}/attempts/1/transcript?limit=200"
+        await asyncio.to_thread(
+            swarm.wait_until,
+            lambda: "touch up" in json.dumps(swarm.call("GET", transcript)),
+            "the first answer is whole",
+        )
         said = {"message": "mind the tide", "interrupt": True}
         await asyncio.to_thread(swarm.call, "POST", f"/api/tasks/{task_id}/steer", said)
         await model.requested(2)
         assert "mind the tide" in json.dumps(model.requests[1].messages)
-        transcript = f"/api/tasks/{task_id}/attempts/1/transcript?limit=200"
         await asyncio.to_thread(
             swarm.wait_until, lambda: "echo half" in json.dumps(swarm.call("GET", transcript)), "it is in its loop"
         )
