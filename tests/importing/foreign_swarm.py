@@ -99,7 +99,7 @@ def a_swarm(folder: Path) -> DesplegaSwarm:
     """A lead, a coder, a repository, tasks in every status, a schedule."""
     swarm = DesplegaSwarm(folder)
     swarm.agent(LEAD, "Lead", isLead=1, maxTasks=2)
-    swarm.agent(CODER, "Ada", role="frontend", capabilities='["ts", "css"]', harness_provider="opencode")
+    swarm.agent(CODER, "Ada", role="frontend", capabilities='["ts", "css"]', harness_provider="devin")
     swarm.add("swarm_repos", id=REPO, url="https://git.example/team/shop.git", name="shop", defaultBranch="main")
     swarm.task(id_of(1), "Done already", "completed")
     swarm.task(

@@ -41,11 +41,11 @@ def test_given_their_swarm_when_it_is_imported_then_agents_and_projects_are_know
     home: Home, swarm: DesplegaSwarm
 ) -> None:
     done = home.take_desplega(swarm.path)
-    assert done.new == {"agents": 2, "projects": 1, "tasks": 4, "schedules": 1, "config": 0}
+    assert done.new == {"agents": 2, "projects": 1, "tasks": 4, "schedules": 1, "config": 0, "swarms": 0, "messages": 0}
     lead, ada = home.read(lambda queries: (queries.agent(LEAD), queries.agent(CODER)))
     assert lead is not None and ada is not None
     assert (lead.name, lead.profile.agent_role, lead.slots, lead.harness) == ("Lead", AgentRole.LEAD, 2, "claude")
-    assert (ada.profile.role, ada.profile.skills, ada.harness) == ("frontend", frozenset({"ts", "css"}), "opencode")
+    assert (ada.profile.role, ada.profile.skills, ada.harness) == ("frontend", frozenset({"ts", "css"}), "devin")
     assert ada.offline_at is not None
     project = home.read(lambda queries: queries.project("shop"))
     assert project is not None
@@ -69,7 +69,7 @@ def test_given_their_tasks_when_they_are_imported_then_they_wait_for_what_they_w
     assert (test.requires.agent_id, test.harness, test.requires.capabilities) == (
         CODER,
         None,
-        frozenset({"harness.opencode"}),
+        frozenset({"harness.devin"}),
     )
 
 
@@ -95,7 +95,15 @@ def test_given_an_import_when_it_is_done_again_then_nothing_changes_and_it_says_
     head = home.head()
     again = home.take_desplega(swarm.path)
     assert again.is_unchanged
-    assert again.unchanged == {"agents": 2, "projects": 1, "tasks": 4, "schedules": 1, "config": 0}
+    assert again.unchanged == {
+        "agents": 2,
+        "projects": 1,
+        "tasks": 4,
+        "schedules": 1,
+        "config": 0,
+        "swarms": 0,
+        "messages": 0,
+    }
     assert again.report == first.report
     assert home.head() == head
 
@@ -105,7 +113,15 @@ def test_given_more_in_the_source_when_it_is_imported_again_then_only_that_is_ad
 ) -> None:
     home.take_desplega(swarm.path)
     swarm.task(id_of(9), "And one more", dependsOn=[id_of(3)])
-    assert home.take_desplega(swarm.path).new == {"agents": 0, "projects": 0, "tasks": 1, "schedules": 0, "config": 0}
+    assert home.take_desplega(swarm.path).new == {
+        "agents": 0,
+        "projects": 0,
+        "tasks": 1,
+        "schedules": 0,
+        "config": 0,
+        "swarms": 0,
+        "messages": 0,
+    }
     assert home.tasks()["And one more"].state.status is TaskStatus.BLOCKED
 
 
@@ -315,7 +331,7 @@ def test_given_their_schedules_when_they_are_imported_then_those_of_tasks_are_st
         "prompt": "Look",
         "priority": 50,
         "agentId": CODER,
-        "requires": {"capabilities": ["harness.opencode"]},
+        "requires": {"capabilities": ["harness.devin"]},
     }
     firing = home.read(firing_of(by_name["Every-hour"], Rules()))
     assert firing.problem is None

@@ -140,12 +140,17 @@ class PiDialogue:
         assert outcome is not None
         self._is_running = False
         if self._spent is not None:
-            self._held.clear()
-            heard, self._spent = replace(heard, outcome=self._spent), None
+            heard, self._spent = replace(heard, outcome=self._spent, lost=self._give_up_held()), None
         elif not outcome.ok and outcome.failure_code != "interrupted":
+            lost = (*self._told, *self._give_up_held())
             self._told.clear()
-            self._held.clear()
+            heard = replace(heard, lost=lost)
         return self._go_on(heard)
+
+    def _give_up_held(self) -> tuple[str, ...]:
+        """The messages that were held for the next run, which does not come."""
+        lost, self._held = tuple(message_id for message_id, _ in self._held), []
+        return lost
 
     def _go_on(self, heard: Heard) -> Heard:
         self._is_stopping = False
