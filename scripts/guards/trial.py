@@ -70,6 +70,7 @@ class Trials:
         self._process = _fresh.Process(target=_serve, args=(str(self._folder), others), daemon=False)
         self._process.start()
         others.close()
+        self._calls.recv()  # nothing in the folder may be changed before all of it is imported
 
     def __enter__(self) -> Self:
         return self
@@ -112,6 +113,7 @@ def _serve(folder: str, calls: "Connection[int | None, _Call]") -> None:
     functions = Functions(folder)
     gc.collect()
     gc.freeze()  # what is never collected need not be copied for each fork
+    calls.send(None)
     while True:
         try:
             call = calls.recv()

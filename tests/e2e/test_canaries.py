@@ -113,6 +113,11 @@ def metrics(swarm: RealSwarm) -> bytes:
     return content
 
 
+def workspaces(swarm: RealSwarm) -> list[Path]:
+    """What is there of runs: they are cleared up after their results are told."""
+    return [*swarm.folder.glob("workers/*/runs/*/*"), *swarm.folder.glob("workers/*/trash/*")]
+
+
 def sung(swarm: RealSwarm) -> dict[str, bool]:
     """Where the agent was heard: what it prints gets there."""
     files = [*swarm.folder.glob("server*/transcripts/**/*.jsonl"), *swarm.folder.glob("transcripts/**/*.jsonl")]
@@ -272,6 +277,7 @@ async def test_given_a_real_agent_cli_when_its_model_has_it_print_its_credential
             await asyncio.to_thread(lambda: swarm.start_worker(variables=variables))
             await asyncio.to_thread(swarm.file, task)
             await asyncio.to_thread(swarm.wait_for_all, 1)
+            await asyncio.to_thread(swarm.wait_until, lambda: workspaces(swarm) == [], "its workspace is gone")
             await asyncio.to_thread(look_everywhere, search, swarm)
 
             secrets["token of the attempt"] = (swarm.marks / "up.token").read_text()

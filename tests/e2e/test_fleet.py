@@ -145,8 +145,10 @@ def test_given_servers_with_nats_when_one_of_its_nodes_and_one_of_them_are_kille
         fleet.wait_for_all(len(refs))
 
         assert fleet.completions() == dict.fromkeys(refs.values(), 1)
-        mine = transcripts(fleet, 0)
-        assert {name.partition("/")[0] for name in mine} == set(refs.values())
+        fleet.wait_until(
+            lambda: {name.partition("/")[0] for name in transcripts(fleet, 0)} == set(refs.values()),
+            "server 0 has heard of every task",
+        )
         for number in (1, 2):
             fleet.wait_until(
                 lambda number=number: transcripts(fleet, number) == transcripts(fleet, 0),  # type: ignore[misc]

@@ -32,17 +32,17 @@ def test_given_a_change_that_no_test_notices_when_it_is_tried_then_it_survives_a
     tmp_path: Path,
 ) -> None:
     guard = next(one for one in GUARDS if one.name == "a credit is taken once")
-    copy = Copy(ROOT, tmp_path / "copy")
     before = (ROOT / guard.path).read_bytes()
-    assert copy.try_without(guard) == "killed"
-    assert copy.try_without(replace(guard, mutant=guard.source)) == "survived"
+    with Copy(ROOT, tmp_path / "copy") as copy:
+        assert copy.try_without(guard) == "killed"
+        assert copy.try_without(replace(guard, mutant=guard.source)) == "survived"
     assert (ROOT / guard.path).read_bytes() == (tmp_path / "copy" / guard.path).read_bytes() == before
 
 
 @pytest.mark.slow
 def test_given_a_guard_that_was_rewritten_when_it_is_tried_then_its_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SourceNotFoundError, match=GUARDS[0].path):
-        Copy(ROOT, tmp_path / "copy").try_without(replace(GUARDS[0], source="no such line"))
+    with Copy(ROOT, tmp_path / "copy") as copy, pytest.raises(SourceNotFoundError, match=GUARDS[0].path):
+        copy.try_without(replace(GUARDS[0], source="no such line"))
 
 
 def test_given_a_name_that_no_guard_has_when_it_is_chosen_then_that_is_said(
