@@ -13,7 +13,7 @@ from agent_swarm.domain.errors import Denied, InvalidInput, SwarmError
 from agent_swarm.domain.matching import AgentRole
 from agent_swarm.protocol import limits, rest
 from agent_swarm.protocol.rest_workflows import WorkflowRunInput
-from agent_swarm.services import tasks
+from agent_swarm.services import task_references, tasks
 from agent_swarm.services.tasks import Rules
 from agent_swarm.services.tokens import Identity, Scope, scopes_of
 from agent_swarm.services.workflow_starting import run_of
@@ -53,7 +53,7 @@ def filing(queries: Queries, starts: Mapping[str, Any], *, by: Identity, rules: 
     if "workflow" in starts:
         return CreateTasks(tasks=run_of(queries, _parsed_workflow(starts), by=by, rules=rules), actor=by.actor)
     wanted = _parsed(starts)
-    known = tasks.look_up(wanted, by=by, profiles=rules.profiles)(queries)
+    known = task_references.look_up(wanted, by=by, profiles=rules.profiles)(queries)
     if known.own is not None and not known.own.profile.may_file:
         raise Denied(
             f"the permission profile {known.own.profile.name!r} of the agent that made this lets it file no tasks",

@@ -4,53 +4,36 @@ Nothing is stored that cannot be carried out: what the input names must exist, a
 fault.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from agent_swarm.domain.agent_tree import AgentCaps
-from agent_swarm.domain.budgets import NO_CAPS, Budget, RootCaps
+from agent_swarm.domain.budgets import NO_CAPS, RootCaps
 from agent_swarm.domain.caps import Caps
 from agent_swarm.domain.dependencies import OnFailure, in_creation_order
-from agent_swarm.domain.errors import Denied, IllegalTransition, InvalidInput, TooLarge, UnknownReference, UnknownTask
+from agent_swarm.domain.errors import Denied, InvalidInput, TooLarge, UnknownReference
 from agent_swarm.domain.ids import new_id, normalize_id
 from agent_swarm.domain.matching import Requirements
-from agent_swarm.domain.permissions import STANDARD, Granted, Profile, Profiles
+from agent_swarm.domain.permissions import STANDARD, Profile, Profiles
 from agent_swarm.domain.swarms import Swarm
-from agent_swarm.domain.tasks import TaskStatus, verbs_of
 from agent_swarm.domain.time import SECOND, from_wire, to_wire
-from agent_swarm.domain.triggers import PER_TASK
 from agent_swarm.protocol import limits
 from agent_swarm.protocol.rest import BatchTaskInput, DependencyInput, TaskInput
 from agent_swarm.services import result_schemas, trigger_input
 from agent_swarm.services.harnesses import capability_of, named
 from agent_swarm.services.permissions import profile_of
 from agent_swarm.services.task_budgets import (
-    budgets_for_another,
     budgets_of_task,
-    own_budgets,
-    root_budgets,
 )
+from agent_swarm.services.task_references import Known, upstream_named
 from agent_swarm.services.tokens import Identity, Scope
-from agent_swarm.store.base import Queries
-from agent_swarm.store.families.swarms import swarm_named, unknown_swarm_in
-from agent_swarm.store.families.task_terms import TASK_TERMS, TaskTerms
-from agent_swarm.store.families.triggers import TRIGGER_WORK, TRIGGERS, TaskTrigger
+from agent_swarm.store.families.swarms import unknown_swarm_in
+from agent_swarm.store.families.task_terms import TaskTerms
 from agent_swarm.store.operations import Capped, Created, CreateTasks, Idempotency, NewTask, OfferedTo
-from agent_swarm.store.records import DependencyRecord, Edge, TaskRecord, TaskSpec
+from agent_swarm.store.records import Edge, TaskRecord, TaskSpec
 from agent_swarm.workflows.shell_use import ShellUse
 
 DEEPEST = 32  # levels of tasks that file tasks; a loop of agents that delegate ends here
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What a batch names outside itself, as far as it exists."""
-
-    tasks: Mapping[str, TaskRecord] = field(default_factory=dict)  # parents with all their ancestors, and upstreams
-    agents: frozenset[str] = frozenset()
-    projects: Mapping[str, str] = field(default_factory=dict)  # id or name -> id
-    swarms: Mapping[str, Swarm] = field(default_factory=dict)  # by what they are named, and by id
-    own: Granted | None = None  # what the attempt that files may do itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,59 +58,6 @@ class Graph:
     def ids(self, created: Created) -> list[str]:
         """The ids in the order sent, those of the first request where this one repeats it."""
         return [created.task_ids[position] for position in self.positions]
-
-
-def names_nothing(tasks: Sequence[TaskInput], *, by: Identity) -> bool:
-    """Whether the batch can be judged without a look at the store."""
-    return by.task_id is None and not any(
-        task.agent_id or task.project or task.swarm or task.parent_task_id or task.depends_on
-        for task in _with_triggered(tasks)
-    )
-
-
-def _with_triggered(tasks: Sequence[TaskInput]) -> list[TaskInput]:
-    """These, and those that their triggers file."""
-    return [*tasks, *(filed for task in tasks if task.triggers for _, filed in trigger_input.filed(task.triggers))]
-
-
-def look_up(tasks: Sequence[TaskInput], *, by: Identity, profiles: Profiles) -> Callable[[Queries], Known]:
-    """A reading: what exists of that which `tasks` name."""
-    tasks = _with_triggered(tasks)
-    agents = {task.agent_id for task in tasks if task.agent_id}
-    projects = {task.project for task in tasks if task.project}
-    parents = {task.parent_task_id for task in tasks if task.parent_task_id} | ({by.task_id} if by.task_id else set())
-    upstreams = {name for task in tasks for wanted in task.depends_on if (name := normalize_id(_named(wanted)))}
-
-    def reading(queries: Queries) -> Known:
-        found = {record.spec.id: record for record in queries.tasks(sorted(parents | upstreams))}
-        for parent in parents & found.keys():
-            found.update((record.spec.id, record) for record in _ancestors(queries, found[parent]))
-        return Known(
-            tasks=found,
-            agents=frozenset(agent_id for agent_id in agents if queries.agent(agent_id) is not None),
-            projects={name: project.id for name in projects if (project := queries.project(name)) is not None},
-            swarms=_swarms(queries, {task.swarm for task in tasks if task.swarm} | _swarms_of(found.values())),
-            own=_granted(queries, by, found.get(by.task_id or ""), profiles),
-        )
-
-    return reading
-
-
-def _swarms(queries: Queries, named: Iterable[str]) -> dict[str, Swarm]:
-    found = ((name, swarm_named(queries, name)) for name in named)
-    return {name: swarm for name, swarm in found if swarm is not None and swarm.is_there}
-
-
-def _swarms_of(records: Iterable[TaskRecord]) -> set[str]:
-    return {record.spec.swarm_id for record in records if record.spec.swarm_id}
-
-
-def _granted(queries: Queries, by: Identity, own: TaskRecord | None, profiles: Profiles) -> Granted | None:
-    """What the attempt that files tasks may do itself; None where a person files them."""
-    agent = queries.agent(by.agent_id) if by.agent_id else None
-    if own is None or agent is None:
-        return None
-    return profiles.granted(own.spec.permissions, agent.permissions, agent.profile.agent_role)
 
 
 def create_task(
@@ -167,104 +97,6 @@ def create_graph(
         positions=tuple(place[task_id] for task_id in ids),
         refs=refs,
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """A task to be filed once more, what it depended on, and what was laid down about it."""
-
-    task: TaskRecord
-    upstreams: Sequence[DependencyRecord] = ()
-    terms: TaskTerms | None = None
-    triggers: Sequence[TaskTrigger] = ()
-    budgets: Sequence[Budget] = ()
-
-
-def look_up_ended(queries: Queries, task_id: str) -> Ended:
-    """A task to be filed once more, with all that goes over to the new one. Raises UnknownTask."""
-    record = queries.task(task_id)
-    if record is None:
-        raise UnknownTask(task_id)
-    return Ended(
-        task=record,
-        upstreams=queries.upstreams(task_id),
-        terms=queries.record(TASK_TERMS, task_id),
-        budgets=own_budgets(queries, task_id),
-        triggers=[
-            TaskTrigger(trigger=trigger, work=work)
-            for trigger in queries.scan(TRIGGERS, task_id, limit=PER_TASK)
-            if (work := queries.record(TRIGGER_WORK, trigger.id)) is not None
-        ],
-    )
-
-
-def retry(
-    ended: Ended,
-    *,
-    by: Identity,
-    rules: Rules,
-    with_results: bool = False,
-    idempotency: Idempotency | None = None,
-) -> CreateTasks:
-    """The same again as a new task, from one that has ended; `with_results` tells it what that one came to.
-
-    It waits for the upstreams that can still be, or were, completed; those that ended without success are left out:
-    whoever retries has decided that it can do without them.
-    """
-    state, spec, terms = ended.task.state, ended.task.spec, ended.terms
-    if not state.is_terminal:
-        raise IllegalTransition(state.id, status=state.status, command="retry", allowed=verbs_of(state.status))
-    task_id = new_id()
-    budgets = budgets_for_another(ended.budgets, task_id)
-    if not budgets and spec.parent_id is None:
-        budgets = root_budgets(task_id, rules.root_caps)
-    if with_results:
-        terms = replace(terms or TaskTerms(task_id=task_id), with_results=True)
-    without_success = (TaskStatus.FAILED, TaskStatus.CANCELLED)
-    edges = tuple(
-        Edge(upstream_id=upstream.other_id, on_failure=upstream.on_failure)
-        for upstream in ended.upstreams
-        if upstream.other_status not in without_success
-    )
-    new = NewTask(
-        spec=_once_more(spec, task_id, has_terms=terms is not None, by=by),
-        edges=edges,
-        max_attempts=state.max_attempts,
-        max_losses=state.max_losses,
-        terms=None if terms is None else replace(terms, task_id=task_id),
-        triggers=tuple(_again(one, task_id) for one in ended.triggers),
-        budgets=budgets,
-    )
-    return CreateTasks(tasks=(new,), actor=by.actor, idempotency=idempotency)
-
-
-def _once_more(spec: TaskSpec, task_id: str, *, has_terms: bool, by: Identity) -> TaskSpec:
-    """What a task is, as another task; one that was filed below none is a root again."""
-    return TaskSpec(
-        id=task_id,
-        title=spec.title,
-        prompt=spec.prompt,
-        requires=spec.requires,
-        labels=spec.labels,
-        harness=spec.harness,
-        model=spec.model,
-        project_id=spec.project_id,
-        priority=spec.priority,
-        timeout=spec.timeout,
-        created_by=by.actor,
-        parent_id=spec.parent_id,
-        root_id=spec.root_id if spec.parent_id else "",
-        depth=spec.depth,
-        retry_of=spec.id,
-        permissions=spec.permissions,
-        has_terms=has_terms,
-    )
-
-
-def _again(one: TaskTrigger, task_id: str) -> TaskTrigger:
-    """The same trigger for another task. It stays its maker's: whoever retries lends it no rights."""
-    trigger = replace(one.trigger, scope=task_id, id=new_id())
-    return TaskTrigger(trigger=trigger, work=replace(one.work, trigger_id=trigger.id))
 
 
 def _capped(by: Identity, caps: Caps) -> Capped | None:
@@ -438,19 +270,11 @@ def _line(task: TaskRecord, known: Known) -> Iterator[str]:
         current = known.tasks.get(current.spec.parent_id) if current.spec.parent_id else None
 
 
-def _ancestors(queries: Queries, task: TaskRecord) -> Iterator[TaskRecord]:
-    current: TaskRecord | None = task
-    while current is not None and current.spec.parent_id:
-        current = queries.task(current.spec.parent_id)
-        if current is not None:
-            yield current
-
-
 def _edges(task: TaskInput, where: str, local: Mapping[str, str], known: Known) -> tuple[Edge, ...]:
     edges: dict[str, OnFailure] = {}
     for index, wanted in enumerate(task.depends_on):
         place = f"{where}dependsOn[{index}]"
-        upstream = _upstream(_named(wanted), place, local, known)
+        upstream = _upstream(upstream_named(wanted), place, local, known)
         policy = wanted.on_failure if isinstance(wanted, DependencyInput) else OnFailure.FAIL
         if edges.setdefault(upstream, policy) is not policy:
             raise _invalid(place, "names a task a second time, with another onFailure")
@@ -464,10 +288,6 @@ def _upstream(name: str, place: str, local: Mapping[str, str], known: Known) -> 
     if task_id is None or task_id not in known.tasks:
         raise _unknown(place, "task", name)
     return task_id
-
-
-def _named(wanted: str | DependencyInput) -> str:
-    return wanted.task if isinstance(wanted, DependencyInput) else wanted
 
 
 def _refs(tasks: Sequence[BatchTaskInput]) -> dict[str, int]:

@@ -10,7 +10,7 @@ from agent_swarm.domain.ids import normalize_id
 from agent_swarm.domain.triggers import NAME_CHARS, TriggerAction, TriggerStatus
 from agent_swarm.protocol import rest
 from agent_swarm.protocol import rest_triggers as shapes
-from agent_swarm.services import cursors, tasks, trigger_input, trigger_views
+from agent_swarm.services import cursors, task_references, tasks, trigger_input, trigger_views
 from agent_swarm.services.recipients import People
 from agent_swarm.services.secrets.vault import Vault
 from agent_swarm.services.tasks import Rules
@@ -123,7 +123,7 @@ class Triggers:
         if does.create_task is not None:
             plain = does.create_task.model_dump(by_alias=True, exclude_unset=True)
             task = rest.TaskInput.model_validate(plain)
-            known = tasks.look_up([task], by=by, profiles=self._rules.profiles)(queries)
+            known = task_references.look_up([task], by=by, profiles=self._rules.profiles)(queries)
             tasks.create_task(task, known, by=by, rules=self._rules)
         if does.post_message is not None:
             for index, who in enumerate(does.post_message.to or ()):

@@ -16,7 +16,7 @@ from agent_swarm.domain.priority import DEFAULT_PRIORITY
 from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol import limits
 from agent_swarm.protocol.rest import BatchTaskInput
-from agent_swarm.services import tasks
+from agent_swarm.services import task_references, tasks
 from agent_swarm.services.task_budgets import root_budgets
 from agent_swarm.services.tasks import Rules
 from agent_swarm.services.tokens import Identity, Scope
@@ -100,7 +100,7 @@ def require_fileable(queries: Queries, workflow: Workflow, *, by: Identity, rule
         body = {**task_fields(stage), "prompt": stage.prompt}
         try:
             wanted = BatchTaskInput.model_validate(body)
-            known = tasks.look_up([wanted], by=by, profiles=rules.profiles)(queries)
+            known = task_references.look_up([wanted], by=by, profiles=rules.profiles)(queries)
             tasks.create_task(wanted, known, by=by, rules=rules)
         except SwarmError as exc:
             exc.message = f"stage {stage.name!r}: {exc.message}"

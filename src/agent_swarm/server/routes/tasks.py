@@ -14,7 +14,7 @@ from agent_swarm.server.access import identity_of, operators, operators_and_atte
 from agent_swarm.server.context import Context
 from agent_swarm.server.fastroute import Reply, route
 from agent_swarm.server.repeating import REPLAYED, idempotency_of
-from agent_swarm.services import explain, readings, tasks, views
+from agent_swarm.services import explain, readings, retrying, task_references, tasks, views
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.operations import Created
 from agent_swarm.store.records import TaskFilter
@@ -94,9 +94,9 @@ class TaskRoutes:
         """File a task that has ended once more, as a new one."""
         by, task_id = identity_of(request), params.task_id(id)
         asked = await idempotency_of(request, by, idempotency_key)
-        ended = await self._store.read(lambda queries: tasks.look_up_ended(queries, task_id))
+        ended = await self._store.read(lambda queries: retrying.look_up(queries, task_id))
         tells = body is not None and body.include_results
-        once_more = tasks.retry(ended, by=by, rules=self._rules, with_results=tells, idempotency=asked)
+        once_more = retrying.retry(ended, by=by, rules=self._rules, with_results=tells, idempotency=asked)
         created = await self._store.apply(once_more)
         return await self._created(created)
 
@@ -105,10 +105,12 @@ class TaskRoutes:
             return Reply(views.task(created.records[0]))
         return Reply(await self._tasks.get(created.task_ids[0]), REPLAYED)
 
-    async def _look_up(self, wanted: list[rest.TaskInput] | list[rest.BatchTaskInput], by: Identity) -> tasks.Known:
-        if tasks.names_nothing(wanted, by=by):
-            return tasks.Known()
-        return await self._store.read(tasks.look_up(wanted, by=by, profiles=self._rules.profiles))
+    async def _look_up(
+        self, wanted: list[rest.TaskInput] | list[rest.BatchTaskInput], by: Identity
+    ) -> task_references.Known:
+        if task_references.names_nothing(wanted, by=by):
+            return task_references.Known()
+        return await self._store.read(task_references.look_up(wanted, by=by, profiles=self._rules.profiles))
 
 
 def routes(context: Context) -> list[BaseRoute]:

@@ -21,7 +21,7 @@ from agent_swarm.server.context import Context
 from agent_swarm.server.runner.builtins import BuiltinFailed, do_builtin
 from agent_swarm.server.runner.recording import Recording
 from agent_swarm.server.runner.scripts import Ended, NoSandbox, Script, Scripts
-from agent_swarm.services import tasks
+from agent_swarm.services import task_references, tasks
 from agent_swarm.services.approvals import question_for
 from agent_swarm.services.transcripts import AGENT_ENDED
 from agent_swarm.services.workflow_facts import (
@@ -179,7 +179,7 @@ class Attempt:
         ]
         wanted = [BatchTaskInput.model_validate(body) for body in bodies]
         by, rules = filer_of(run.task), self._context.rules
-        known = tasks.look_up(wanted, by=by, profiles=rules.profiles)(queries)
+        known = task_references.look_up(wanted, by=by, profiles=rules.profiles)(queries)
         graph = tasks.create_graph(wanted, known, by=by, rules=rules)
         new = list(graph.operation.tasks)
         for place in range(len(wanted)):

@@ -4,7 +4,7 @@ from agent_swarm.domain.errors import Conflict, IllegalTransition, InvalidInput
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.protocol import rest_plugin as rest
 from agent_swarm.protocol.rest import TaskInput
-from agent_swarm.services import commands, cursors, tasks
+from agent_swarm.services import commands, cursors, task_references, tasks
 from agent_swarm.services.plugin import looks, views
 from agent_swarm.services.tokens import Identity
 from agent_swarm.store.base import Queries, Store
@@ -46,7 +46,7 @@ class Board:
         """File a task; answers whether an earlier request had. Raises as `services.tasks.create_task`, NotFound."""
         swarm = await self._store.read(lambda queries: looks.there(queries, named))
         asked = _task_input(wanted, swarm.id)
-        known = await self._store.read(tasks.look_up([asked], by=by, profiles=self._rules.profiles))
+        known = await self._store.read(task_references.look_up([asked], by=by, profiles=self._rules.profiles))
         operation = tasks.create_task(asked, known, by=by, rules=self._rules, idempotency=idempotency)
         created = await self._store.apply(operation)
         return await self._shown(named, created.task_ids[0]), created.replayed

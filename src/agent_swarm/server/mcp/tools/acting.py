@@ -12,7 +12,7 @@ from agent_swarm.server.context import Context
 from agent_swarm.server.mcp.catalogue import Caller, Tool
 from agent_swarm.server.mcp.tools.arguments import OfTask
 from agent_swarm.server.mcp.tools.looking import in_short
-from agent_swarm.services import claiming, commands, lineage, offers, tasks, views
+from agent_swarm.services import claiming, commands, lineage, offers, retrying, views
 from agent_swarm.services.cancelling import cancel_with_all_below
 from agent_swarm.services.tokens import Identity, Scope
 from agent_swarm.store.operations import CommandReply, Operation
@@ -111,8 +111,8 @@ class ActingTools:
         return in_short(await self._tasks.get(task_id))
 
     async def _retry(self, task_id: str, by: Identity) -> dict[str, Any]:
-        ended = await self._store.read(lambda queries: tasks.look_up_ended(queries, task_id))
-        created = await self._store.apply(tasks.retry(ended, by=by, rules=self._rules))
+        ended = await self._store.read(lambda queries: retrying.look_up(queries, task_id))
+        created = await self._store.apply(retrying.retry(ended, by=by, rules=self._rules))
         return in_short(views.task(created.records[0]))
 
 

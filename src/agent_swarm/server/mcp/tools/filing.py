@@ -10,7 +10,7 @@ from agent_swarm.server.context import Context
 from agent_swarm.server.mcp.catalogue import Begun, Caller, Tool
 from agent_swarm.server.mcp.tools.arguments import Nothing, OnceOnly, TaskArgument
 from agent_swarm.server.mcp.tools.looking import in_short
-from agent_swarm.services import readings, tasks, views, waits
+from agent_swarm.services import readings, task_references, tasks, views, waits
 from agent_swarm.services.tokens import Scope
 
 
@@ -30,10 +30,10 @@ class FilingTools:
     async def send(self, asked: SendTask, caller: Caller) -> dict[str, Any] | Begun:
         """File all of them, or none; one alone can be followed as a task of the protocol."""
         by = caller.identity
-        if tasks.names_nothing(asked.tasks, by=by):
-            known = tasks.Known()
+        if task_references.names_nothing(asked.tasks, by=by):
+            known = task_references.Known()
         else:
-            known = await self._store.read(tasks.look_up(asked.tasks, by=by, profiles=self._rules.profiles))
+            known = await self._store.read(task_references.look_up(asked.tasks, by=by, profiles=self._rules.profiles))
         once = asked.once("send-task", by)
         graph = tasks.create_graph(asked.tasks, known, by=by, rules=self._rules, idempotency=once)
         created = await self._store.apply(graph.operation)
