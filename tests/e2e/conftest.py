@@ -4,9 +4,11 @@ import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agent_swarm.store.base import Engine
 from agent_swarm.store.sql.postgres import PostgresEngine
 from agent_swarm.store.sql.sqlite import SqliteEngine
 from agent_swarm.testing import postgres
@@ -29,21 +31,38 @@ async def nursery() -> AsyncIterator[Nursery]:
         yield nursery
 
 
+def check(engine: Engine) -> None:
+    """The rules hold for what is in the database."""
+    engine.open()
+    try:
+        assert engine.read(audit) == []
+    finally:
+        engine.close()
+
+
 @contextmanager
-def two_servers(folder: Path, seed: int, **variables: str) -> Iterator[RealFleet]:
-    """Two servers on one PostgreSQL, which the test starts and kills; what they left there keeps the rules."""
-    with postgres.server() as server, postgres.database_with_tables(server) as url:
-        fleet = RealFleet(folder, url, servers=2, chance=random.Random(seed), variables=variables)
+def fleet_on(server: str, folder: Path, **options: Any) -> Iterator[RealFleet]:
+    """Servers on one database of a PostgreSQL `server`, which the test starts and kills; `options` are RealFleet's.
+
+    What they left there keeps the rules.
+    """
+    with postgres.database_with_tables(server) as url:
+        fleet = RealFleet(folder, url, **options)
         try:
             yield fleet
         finally:
             fleet.close()
-        engine = PostgresEngine(url)
-        engine.open()
-        try:
-            assert engine.read(audit) == []
-        finally:
-            engine.close()
+        check(PostgresEngine(url))
+
+
+@contextmanager
+def two_servers(folder: Path, seed: int, **variables: str) -> Iterator[RealFleet]:
+    """Two servers on a PostgreSQL of their own."""
+    with (
+        postgres.server() as server,
+        fleet_on(server, folder, servers=2, chance=random.Random(seed), variables=variables) as fleet,
+    ):
+        yield fleet
 
 
 @pytest.fixture
@@ -55,12 +74,7 @@ def swarm(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RealSwarm]
         yield swarm
     finally:
         swarm.close()
-    engine = SqliteEngine(swarm.database)
-    engine.open()
-    try:
-        assert engine.read(audit) == []
-    finally:
-        engine.close()
+    check(SqliteEngine(swarm.database))
 
 
 @pytest.fixture

@@ -3,15 +3,13 @@
 import os
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.e2e.conftest import fleet_on
 
-from agent_swarm.store.sql.postgres import PostgresEngine
 from agent_swarm.testing import nats, postgres
-from agent_swarm.testing.invariants import audit
 from agent_swarm.testing.real_fleet import RealFleet
 
 pytestmark = pytest.mark.slow
@@ -30,26 +28,9 @@ def chance() -> random.Random:
     return random.Random(SEED)
 
 
-@contextmanager
-def opened(folder: Path, postgres_server: str, chance: random.Random, nats_url: str = "") -> Iterator[RealFleet]:
-    """However it was treated, what it left in the database keeps the rules."""
-    with postgres.database(postgres_server) as url:
-        fleet = RealFleet(folder, url, servers=3, chance=chance, nats_url=nats_url)
-        try:
-            yield fleet
-        finally:
-            fleet.close()
-        engine = PostgresEngine(url)
-        engine.open()
-        try:
-            assert engine.read(audit) == []
-        finally:
-            engine.close()
-
-
 @pytest.fixture
 def fleet(tmp_path: Path, postgres_server: str, chance: random.Random) -> Iterator[RealFleet]:
-    with opened(tmp_path / "fleet", postgres_server, chance) as fleet:
+    with fleet_on(postgres_server, tmp_path / "fleet", servers=3, chance=chance) as fleet:
         yield fleet
 
 
@@ -130,7 +111,9 @@ def test_given_servers_with_nats_when_one_of_its_nodes_and_one_of_them_are_kille
 ) -> None:
     with (
         nats.cluster() as cluster,
-        opened(tmp_path / "fleet", postgres_server, chance, ",".join(cluster.urls)) as fleet,
+        fleet_on(
+            postgres_server, tmp_path / "fleet", servers=3, chance=chance, nats_url=",".join(cluster.urls)
+        ) as fleet,
     ):
         for number in range(3):
             fleet.start_node(number)

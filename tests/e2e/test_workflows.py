@@ -5,14 +5,11 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent_swarm.store.sql.sqlite import SqliteEngine
-from agent_swarm.testing.invariants import audit
 from agent_swarm.testing.real_swarm import RealSwarm, processes_below
 
 pytestmark = pytest.mark.slow
@@ -60,21 +57,6 @@ outputs:
   notes: "{{ stages.notes.output }}"
   built: "{{ stages.build.data }}"
 """
-
-
-@pytest.fixture
-def swarm(tmp_path: Path) -> Iterator[RealSwarm]:
-    swarm = RealSwarm(tmp_path)
-    try:
-        yield swarm
-    finally:
-        swarm.close()
-    engine = SqliteEngine(swarm.database)
-    engine.open()
-    try:
-        assert engine.read(audit) == []
-    finally:
-        engine.close()
 
 
 class Program:
@@ -179,5 +161,5 @@ def test_given_a_server_that_is_killed_in_the_middle_when_it_is_back_then_the_ru
     assert [one["outcome"] for one in attempts] == ["lost", "completed"]
     assert all(number == 1 for number in swarm.completions().values())
     assert not [
-        pid for pid in processes_below(tmp_path / "server") if b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        pid for pid in processes_below(swarm.folder / "server") if b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
