@@ -4,7 +4,6 @@ A turn is a prompt that is answered when it is over. Nothing can be told to a tu
 begins the next one, and what interrupts cancels first.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -95,15 +94,9 @@ class AcpDialogue:
 
     def feed(self, line: bytes) -> Heard:
         """What a line says."""
-        text = line.decode("utf-8", errors="replace").strip()
-        if not text:
-            return NOTHING
-        try:
-            body = json.loads(text)
-        except ValueError:
-            return self._strays.note(text)
-        if not isinstance(body, dict):
-            return self._strays.note(text)
+        body = self._strays.read(line)
+        if isinstance(body, Heard):
+            return body
         if isinstance(body.get("method"), str):
             params = as_dict(body.get("params"))
             return self._asked(body, params) if "id" in body else self._told(body["method"], params)

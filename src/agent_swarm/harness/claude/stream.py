@@ -4,7 +4,6 @@ Seen with the versions 2.1.197 to 2.1.332. Lines of an unknown type mean nothing
 as log lines up to a bound, because some program may write into the agent's output, and at any length.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,15 +51,9 @@ class Reading:
 
     def feed(self, line: bytes) -> Heard:
         """What `line` says."""
-        text = line.decode("utf-8", errors="replace").strip()
-        if not text:
-            return NOTHING
-        try:
-            body = json.loads(text)
-        except ValueError:
-            return self._strays.note(text)
-        if not isinstance(body, dict):
-            return self._strays.note(text)
+        body = self._strays.read(line)
+        if isinstance(body, Heard):
+            return body
         handle = self._handlers.get(str(body.get("type")))
         heard: Heard = handle(body) if handle is not None else NOTHING
         return heard

@@ -106,7 +106,7 @@ class Dialogue:
 
     def feed(self, line: bytes) -> Heard:
         """What a line says."""
-        body = self.reading.message(line)
+        body = self.reading.strays.read(line)
         if isinstance(body, Heard):
             return body
         method = body.get("method")

@@ -3,7 +3,6 @@
 Seen with version 0.171.0. Notifications of an unknown kind mean nothing.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -31,17 +30,6 @@ class Reading:
     _model: str = ""
     _said: str = ""
     strays: Strays = field(default_factory=Strays)
-
-    def message(self, line: bytes) -> Mapping[str, Any] | Heard:
-        """The message of a line; or what is to be said about it, where it is none."""
-        text = line.decode("utf-8", errors="replace").strip()
-        if not text:
-            return NOTHING
-        try:
-            body = json.loads(text)
-        except ValueError:
-            return self.strays.note(text)
-        return body if isinstance(body, dict) else self.strays.note(text)
 
     def opened(self, result: Mapping[str, Any]) -> Heard:
         """A conversation has begun, or goes on."""

@@ -35,8 +35,18 @@ class Strays:
 
     _count: int = 0
 
-    def note(self, text: str) -> Heard:
-        """What such a line says."""
+    def read(self, line: bytes) -> Mapping[str, Any] | Heard:
+        """The JSON object of a line; or what is to be said about it, where it is none."""
+        text = line.decode("utf-8", errors="replace").strip()
+        if not text:
+            return NOTHING
+        try:
+            body = json.loads(text)
+        except ValueError:
+            return self._note(text)
+        return body if isinstance(body, dict) else self._note(text)
+
+    def _note(self, text: str) -> Heard:
         self._count += 1
         return NOTHING if self._count > STRAY_LINES else Heard(events=(log(text[:STRAY_CHARS], stream="stdout"),))
 

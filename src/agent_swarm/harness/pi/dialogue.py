@@ -66,7 +66,7 @@ class PiDialogue:
 
     def feed(self, line: bytes) -> Heard:
         """What a line says."""
-        body = self._reading.message(line)
+        body = self._reading.strays.read(line)
         if isinstance(body, Heard):
             return body
         match body.get("type"):

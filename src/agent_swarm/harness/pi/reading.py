@@ -3,7 +3,6 @@
 Seen with version 1.6.0. Events of an unknown kind mean nothing.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -28,17 +27,6 @@ class Reading:
     _said: str = ""
     _answer: Mapping[str, Any] | None = None  # the model's last
     _early: tuple[AgentEvent, ...] = ()  # what was heard before the conversation was opened
-
-    def message(self, line: bytes) -> Mapping[str, Any] | Heard:
-        """The record of a line; or what is to be said about it, where it is none."""
-        text = line.decode("utf-8", errors="replace").strip()
-        if not text:
-            return NOTHING
-        try:
-            body = json.loads(text)
-        except ValueError:
-            return self.strays.note(text)
-        return body if isinstance(body, dict) else self.strays.note(text)
 
     def opened(self, state: Mapping[str, Any]) -> Heard:
         """A conversation has begun, or goes on."""
