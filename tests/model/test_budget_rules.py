@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent_swarm.domain.budgets import Budget, BudgetScope
+from agent_swarm.domain.budgets import Budget, BudgetPeriod, BudgetScope
 from agent_swarm.domain.ids import new_id
 from agent_swarm.store import operations as ops
 from agent_swarm.store.families.budgets import BUDGETS, RESERVATIONS
@@ -14,6 +14,8 @@ from agent_swarm.store.memory import MemoryEngine
 from agent_swarm.testing import budget_rules
 from agent_swarm.testing.driver import Driver
 from agent_swarm.testing.invariants import audit
+
+DAY_SECONDS = 86_400
 
 
 @pytest.fixture
@@ -78,6 +80,18 @@ def test_given_a_budget_that_people_made_smaller_when_it_is_checked_then_what_be
         swarm.file()
         swarm.take(agent_id)
     swarm.do(ops.ChangeBudget(budget_id=made.id, values={"cap_attempts": 1, "cap_at_once": 1}, actor="tester"))
+    assert swarm.engine.read(audit) == []
+
+
+def test_given_a_budget_of_each_day_when_it_is_checked_then_each_day_has_its_attempts() -> None:
+    swarm = Driver(MemoryEngine())
+    agent_id = swarm.register()
+    made = Budget(id=new_id(), name="b", scope=BudgetScope.ALL, period=BudgetPeriod.DAY, cap_attempts=1)
+    swarm.do(ops.CreateBudget(budget=made, actor="tester"))
+    for _ in range(2):
+        swarm.file()
+        swarm.complete(swarm.take(agent_id))
+        swarm.advance(DAY_SECONDS)
     assert swarm.engine.read(audit) == []
 
 

@@ -1,7 +1,6 @@
 """Canaries: secrets of every known shape must not survive, and ordinary text must."""
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -154,8 +153,7 @@ def test_given_any_text_around_a_secret_when_it_is_redacted_then_the_secret_is_g
     ],
     ids=lambda text: text[:20],
 )
+@pytest.mark.timeout(60)
 def test_given_a_text_made_to_be_slow_when_it_is_redacted_then_it_takes_no_longer_than_others(text: str) -> None:
-    started = time.process_time()
-    REDACTOR.text(text)
-
-    assert time.process_time() - started < 2.0  # 256 KiB lines; the slowest takes 0.1 s here
+    """The slowest takes 0.1 s; a pattern that looks back and back again takes hours, and the limit ends it."""
+    assert KEY not in REDACTOR.text(f"{text} {KEY}")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from agent_swarm.domain import budgets as rules
-from agent_swarm.domain.budgets import Budget
+from agent_swarm.domain.budgets import Budget, BudgetPeriod
 from agent_swarm.domain.matching import RUNNER_CAPABILITY
 from agent_swarm.store.base import Queries
 from agent_swarm.store.families.budgets import BUDGETS, RESERVATIONS, Reservation, places_of
@@ -30,6 +30,7 @@ class _Watched:
     places: frozenset[str]
     cap_attempts: int | None
     cap_at_once: int | None
+    ends_at: int | None  # when its first period is over
     begun: int = 0
     under_way: set[str] = field(default_factory=set)  # tasks
 
@@ -60,7 +61,7 @@ def _of_holdings(budget: Budget, held: Sequence[Reservation]) -> Iterator[tuple[
 
 def _of_events(queries: Queries, budgets: Sequence[Budget]) -> Iterator[tuple[str, str]]:
     """What began, for as long as nobody has changed the budget and its first period lasts."""
-    known = {one.id: frozenset(places_of(queries, one)) for one in budgets}
+    known = {one.id: one for one in budgets}
     watched: dict[str, _Watched] = {}
     tasks: dict[str, TaskRecord] = {}
     last = 0
@@ -70,17 +71,24 @@ def _of_events(queries: Queries, budgets: Sequence[Budget]) -> Iterator[tuple[st
         tasks.update((task.spec.id, task) for task in queries.tasks(sorted(named)))
         for event in page:
             if event.type == "budget.created" and event.subject_id in known:
-                watched[event.subject_id] = _Watched(
-                    event.subject_id,
-                    known[event.subject_id],
-                    cap_attempts=event.data.get("capAttempts"),
-                    cap_at_once=event.data.get("capAtOnce"),
-                )
-            elif event.type in ("budget.changed", "budget.renewed"):
+                watched[event.subject_id] = _watched(queries, known[event.subject_id], event)
+            elif event.type == "budget.changed":
                 watched.pop(event.subject_id, None)
             elif event.task_id in tasks:
                 for one in watched.values():
-                    yield from _told(one, event, tasks[event.task_id])
+                    if one.ends_at is None or event.at < one.ends_at:  # that it is renewed is told after what it let in
+                        yield from _told(one, event, tasks[event.task_id])
+
+
+def _watched(queries: Queries, budget: Budget, created: Event) -> _Watched:
+    is_for_days = budget.period is BudgetPeriod.DAY
+    return _Watched(
+        budget.id,
+        frozenset(places_of(queries, budget)),
+        cap_attempts=created.data.get("capAttempts"),
+        cap_at_once=created.data.get("capAtOnce"),
+        ends_at=rules.day_of(created.at, budget.time_zone)[1] if is_for_days else None,
+    )
 
 
 def _told(one: _Watched, event: Event, task: TaskRecord) -> Iterator[tuple[str, str]]:
