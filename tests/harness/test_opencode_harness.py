@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.harness.kept_contract import WorkContract
+from tests.harness.kept_contract import KeptContract
 
 from agent_swarm.harness.acp import AcpHarness
 from agent_swarm.harness.acp.agents import OPENCODE
@@ -17,7 +17,7 @@ def harness(opencode_cli: Path) -> AcpHarness:
     return AcpHarness(OPENCODE, str(opencode_cli))
 
 
-class TestWork(WorkContract):
+class TestWork(KeptContract):
     """What every agent CLI promises of its work."""
 
     model_name = f"openai/{agent_cli.MODEL}"
