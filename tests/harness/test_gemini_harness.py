@@ -18,8 +18,8 @@ def harness(gemini_cli: Path) -> AcpHarness:
     return AcpHarness(GEMINI, str(gemini_cli), retries=0)
 
 
-class TestWork(KeptContract):
-    """What every agent CLI promises of its work; and that a conversation goes on."""
+class TestKept(KeptContract):
+    """What every agent CLI promises that is kept."""
 
     model_name = "gemini-2.5-pro"  # with `auto` it would ask another one which to take
     shell = "run_shell_command"
@@ -27,6 +27,8 @@ class TestWork(KeptContract):
     is_steered = False
     hides_keys = False
     tells_output = False
+    counts_interrupted = False
+    starts_within = 15.0
 
     def environment(self, folder: Path, model: ModelServer, **variables: str) -> dict[str, str]:
         keys = {"GEMINI_API_KEY": agent_cli.KEY, "GOOGLE_GEMINI_BASE_URL": model.url}
