@@ -12,7 +12,7 @@ from typing import Any
 
 from agent_swarm.harness.acp.dialogue import Manner
 from agent_swarm.harness.base import PermissionMode, Turn
-from agent_swarm.harness.kept.home import Home, write_text
+from agent_swarm.harness.kept.home import Home, write_for_agent, write_text
 from agent_swarm.harness.kept.program import AgentCli
 
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "NODE_EXTRA_CA_CERTS")
@@ -74,7 +74,10 @@ def _opencode_settings(turn: Turn, home: Home, _retries: int) -> dict[str, str]:
 
 
 def _gemini_settings(turn: Turn, home: Home, retries: int) -> dict[str, str]:
-    """A settings file for the whole system, which outranks those of people and repositories."""
+    """A settings file for the whole system, which outranks those of people and repositories.
+
+    It is taken only where root alone could have written it; the same settings stand in the home of the run, too.
+    """
     settings = {
         "general": {"disableAutoUpdate": True, "enableAutoUpdate": False, "maxAttempts": 1 + retries},
         "privacy": {"usageStatisticsEnabled": False},
@@ -82,6 +85,7 @@ def _gemini_settings(turn: Turn, home: Home, retries: int) -> dict[str, str]:
         "telemetry": {"enabled": False},
     }
     write_text(path := home.path / "settings.json", json.dumps(settings))
+    write_for_agent(home.config, ".gemini", "settings.json", json.dumps(settings))
     return {
         "GEMINI_CLI_HOME": str(home.config),
         "GEMINI_CLI_NO_RELAUNCH": "true",  # it would start itself again, and the first of the two heeds no signal
