@@ -60,6 +60,7 @@ class TestKept(ClaudeFixtures, KeptContract):
     """What every agent CLI promises that is kept."""
 
     shell = "Bash"
+    clean_exit = "exit code 1"
     key = "ANTHROPIC_API_KEY"
     hides_keys = False
     asked_meanwhile = 1
