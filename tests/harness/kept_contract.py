@@ -22,7 +22,7 @@ from agent_swarm.harness.kept.opening import GO_ON
 from agent_swarm.harness.stream import interrupted
 from agent_swarm.sandbox.base import Sandbox
 from agent_swarm.testing import agent_cli
-from agent_swarm.testing.model_server import Always, Call, Fail, Hang, ModelServer, Say, Usage
+from agent_swarm.testing.model_server import Always, Call, Fail, Hang, ModelRequest, ModelServer, Say, Usage
 from agent_swarm.testing.model_server.replies import Reply
 from agent_swarm.testing.model_server.script import Script
 from agent_swarm.testing.tool_server import ToolServer
@@ -296,15 +296,24 @@ class KeptContract(WorkContract):
         assert "cannot be resumed" in agent.logs()
 
     async def test_given_a_model_that_fails_when_the_agent_gives_up_then_its_kind_is_known(self, hire: Hire) -> None:
-        kinds = {}
-        for status in self.failures:
-            async with ModelServer(
-                [Always(Fail(status, message=WORDS[status], headers=self.failing_headers))]
-            ) as model:
-                outcome = await hire(model).once()
-            assert not outcome.ok
-            assert outcome.message
+        kinds, statuses = {}, iter(self.failures)
+        status = next(statuses)
+
+        def failing(_request: ModelRequest) -> Reply:
+            return Fail(status, message=WORDS[status], headers=self.failing_headers)
+
+        async with ModelServer(failing) as model:
+            agent = hire(model)
+            session = await agent.open(bounds=Bounds(idle=timedelta(minutes=1)))
+            outcome = await agent.run(session)
             kinds[status] = (outcome.failure, outcome.failure_code)
+            for status in statuses:  # in one process: to start it again would take longer than all the rest
+                await session.send("once more")
+                outcome = await agent.run(session)
+                kinds[status] = (outcome.failure, outcome.failure_code)
+                assert not outcome.ok
+                assert outcome.message
+            await session.close()
         assert kinds == self.failures
 
     async def test_given_a_model_that_never_answers_when_the_agent_is_silent_for_too_long_then_it_has_stalled(
