@@ -117,7 +117,7 @@ class Turn:
 
     @property
     def agent_dir(self) -> Path:
-        """The part of `state_dir` that the agent may write. We write nothing there: it may be full of links."""
+        """The part of `state_dir` that the agent may write. It may be full of links: `kept.home` writes there."""
         return agent_part(self.state_dir)
 
 

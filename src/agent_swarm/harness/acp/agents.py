@@ -12,21 +12,26 @@ from typing import Any
 
 from agent_swarm.harness.acp.dialogue import Manner
 from agent_swarm.harness.base import PermissionMode, Turn
-from agent_swarm.harness.kept.home import Home, write_text
+from agent_swarm.harness.kept.home import Home, write_for_agent, write_text
 from agent_swarm.harness.kept.program import AgentCli
 
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "NODE_EXTRA_CA_CERTS")
+RETRIES = 4  # bridge a hiccup; then the queue tries again, later and elsewhere
 _FOLDERS = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcpAgent:
-    """An agent CLI that speaks the protocol. `settings` are variables of its environment, made for a turn."""
+    """An agent CLI that speaks the protocol.
+
+    `settings` are variables of its environment, made for a turn; the number is how often a failing model is to be
+    asked again, where the CLI lets that be said.
+    """
 
     manner: Manner
     cli: AgentCli
     arguments: Callable[[Turn], tuple[str, ...]]
-    settings: Callable[[Turn, Home], Mapping[str, str]]
+    settings: Callable[[Turn, Home, int], Mapping[str, str]]
     keys: tuple[str, ...]
     variables: tuple[str, ...]  # beside the keys
     has_libraries: bool = False  # whether packages of Node lie beside it that it needs
@@ -41,7 +46,7 @@ def _login(*parts: str) -> Callable[[Mapping[str, str]], Path]:
     return lambda environ: Path(environ.get("HOME", "~")).expanduser().joinpath(*parts)
 
 
-def _opencode_settings(turn: Turn, home: Home) -> dict[str, str]:
+def _opencode_settings(turn: Turn, home: Home, _retries: int) -> dict[str, str]:
     """All by one variable. It asks for leave where not everything is allowed; we answer."""
     providers = {
         "openai": ("OPENAI_API_KEY", "OPENAI_BASE_URL"),
@@ -68,15 +73,19 @@ def _opencode_settings(turn: Turn, home: Home) -> dict[str, str]:
     return {**folders, **switches, "OPENCODE_CONFIG_CONTENT": json.dumps(config)}
 
 
-def _gemini_settings(turn: Turn, home: Home) -> dict[str, str]:
-    """A settings file for the whole system, which outranks those of people and repositories."""
+def _gemini_settings(turn: Turn, home: Home, retries: int) -> dict[str, str]:
+    """A settings file for the whole system, which outranks those of people and repositories.
+
+    It is taken only where root alone could have written it; the same settings stand in the home of the run, too.
+    """
     settings = {
-        "general": {"disableAutoUpdate": True, "enableAutoUpdate": False},
+        "general": {"disableAutoUpdate": True, "enableAutoUpdate": False, "maxAttempts": 1 + retries},
         "privacy": {"usageStatisticsEnabled": False},
         "security": {"auth": {"selectedType": "gemini-api-key"}},
         "telemetry": {"enabled": False},
     }
     write_text(path := home.path / "settings.json", json.dumps(settings))
+    write_for_agent(home.config, ".gemini", "settings.json", json.dumps(settings))
     return {
         "GEMINI_CLI_HOME": str(home.config),
         "GEMINI_CLI_NO_RELAUNCH": "true",  # it would start itself again, and the first of the two heeds no signal
@@ -101,7 +110,7 @@ def _gemini_arguments(turn: Turn) -> tuple[str, ...]:
     return ("--acp", *mode, *(("--model", turn.model) if turn.model else ()))
 
 
-def _copilot_settings(turn: Turn, home: Home) -> dict[str, str]:
+def _copilot_settings(turn: Turn, home: Home, _retries: int) -> dict[str, str]:
     return {"COPILOT_HOME": str(home.config), "COPILOT_AUTO_UPDATE": "false"}
 
 

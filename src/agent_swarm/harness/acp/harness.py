@@ -1,6 +1,6 @@
 """Begins conversations with an agent CLI of this host that speaks the Agent Client Protocol."""
 
-from agent_swarm.harness.acp.agents import AcpAgent
+from agent_swarm.harness.acp.agents import RETRIES, AcpAgent
 from agent_swarm.harness.acp.dialogue import AcpDialogue
 from agent_swarm.harness.acp.servers import refusing
 from agent_swarm.harness.base import Grants, Turn
@@ -15,8 +15,10 @@ from agent_swarm.sandbox.base import Launch, Sandbox
 class AcpHarness:
     """Meets `harness.base.Harness`, once for each agent of the table."""
 
-    def __init__(self, agent: AcpAgent, program: str | None = None) -> None:
+    def __init__(self, agent: AcpAgent, program: str | None = None, *, retries: int = RETRIES) -> None:
+        """`retries`: how often the CLI asks a failing model again, where it lets that be said."""
         self._agent = agent
+        self._retries = retries
         self._program = program or agent.cli.path()
 
     @property
@@ -47,7 +49,7 @@ class AcpHarness:
         home = Home.of(turn, self.name)
         home.prepare()
         agent = self._agent
-        env = {**turn.env, **agent.settings(turn, home)}
+        env = {**turn.env, **agent.settings(turn, home, self._retries)}
         argv = (*command_of(self._program or agent.cli.program), *agent.arguments(turn))
 
         async def start(session: str | None) -> SpokenConversation:

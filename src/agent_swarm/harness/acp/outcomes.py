@@ -19,7 +19,7 @@ _WORDS = (  # in messages that come without a status, the first that fits counts
     (401, re.compile(r"api.?key|unauthori[sz]ed|authenticat|credential|\b40[13]\b", re.IGNORECASE)),
     (429, re.compile(r"rate.?limit|quota|too many requests|\b429\b", re.IGNORECASE)),
     (529, re.compile(r"overload|at capacity|\b529\b", re.IGNORECASE)),
-    (404, re.compile(r"model.{0,80}not found|no such model|\b404\b", re.IGNORECASE)),
+    (404, re.compile(r"model.{0,80}(?:not found|not exist)|no such model|\b404\b", re.IGNORECASE)),
 )
 
 
@@ -65,12 +65,13 @@ def status_of(error: Mapping[str, Any]) -> int | None:
     data = as_dict(error.get("data"))
     if told := as_whole(data.get("status") or data.get("statusCode")):
         return told
-    if 400 <= as_whole(error.get("code")) < 600:
-        return as_whole(error.get("code"))
+    code = as_whole(error.get("code"))
+    if 400 <= code < 500:
+        return code
     if error.get("code") == _AUTHENTICATION:
         return 401
-    message = _message(error)
-    return next((status for status, words in _WORDS if words.search(message)), None)
+    by_words = next((status for status, words in _WORDS if words.search(_message(error))), None)
+    return by_words or (code if 500 <= code < 600 else None)  # agents say 500 of what they do not know, too
 
 
 def _message(error: Mapping[str, Any]) -> str:

@@ -1,13 +1,17 @@
 """The files of a conversation, in the state folder of its run: they go with it."""
 
+import errno
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from agent_swarm.harness.base import Turn
+
+_IN_THE_WAY = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EPERM)  # what an agent has put in the place of a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +60,33 @@ def write_text(path: Path, content: str) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(content)
     draft.replace(path)
+
+
+def write_for_agent(root: Path, folder: str, name: str, content: str) -> None:
+    """A file in a folder of what the agent may write, while no process of it runs.
+
+    The agent may have put links there: none is followed, and where one stands in the place of a folder nothing is
+    written.
+    """
+    try:
+        with _opened(root) as outer:
+            with suppress(FileExistsError):
+                os.mkdir(folder, 0o700, dir_fd=outer)
+            with _opened(folder, outer) as inner:
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=inner)
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                with os.fdopen(os.open(name, flags, 0o600, dir_fd=inner), "w", encoding="utf-8") as file:
+                    file.write(content)
+    except OSError as exc:
+        if exc.errno not in _IN_THE_WAY:
+            raise
+
+
+@contextmanager
+def _opened(folder: Path | str, within: int | None = None) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=within)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

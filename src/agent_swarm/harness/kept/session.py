@@ -69,7 +69,7 @@ class KeptSession:
             live = await self._running()
             self._runs += 1
             if self._runs == 1:
-                await live.post(opening(self._turn, resume=self._is_resumed))
+                return await self._tell_task(live, emit, resume=self._is_resumed)
             return await self._follow(live, emit)
         finally:
             self._run_over.set()
@@ -124,6 +124,15 @@ class KeptSession:
             await self.begin(self._session)
         assert self._live is not None
         return self._live
+
+    async def _tell_task(self, live: Conversation, emit: Emit, *, resume: bool) -> Outcome:
+        """Say what it is to do, and follow it; a long text waits for a process that reads it."""
+        try:
+            async with asyncio.timeout(self._turn.bounds.silence.total_seconds()):
+                await live.post(opening(self._turn, resume=resume))
+        except TimeoutError:
+            return await self._went_silent(live, emit)
+        return await self._follow(live, emit)
 
     async def _follow(self, live: Conversation, emit: Emit) -> Outcome:
         """Take in what is heard until the turn is over, or the process is."""
@@ -190,9 +199,7 @@ class KeptSession:
         await emit(log(f"conversation {self._session} cannot be resumed, a new one begins", stream=self._name))
         await live.close()
         await self.begin(None)
-        fresh = await self._running()
-        await fresh.post(opening(self._turn, resume=False))
-        return await self._follow(fresh, emit)
+        return await self._tell_task(await self._running(), emit, resume=False)
 
     async def _end_of(self, live: Conversation, emit: Emit) -> Exit:
         """Tell the last of it: what it wrote as errors, and how it ended."""
@@ -251,9 +258,10 @@ class KeptSession:
 
 async def _let_go(live: Conversation) -> None:
     """Have a process leave by itself, so that its conversation is saved; kill it where it does not."""
-    await live.end()
     with suppress(TimeoutError):
-        await asyncio.wait_for(live.wait(), EVICTION)
+        async with asyncio.timeout(EVICTION):
+            await live.end()
+            await live.wait()
     await live.close()
 
 

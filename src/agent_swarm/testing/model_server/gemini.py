@@ -42,6 +42,11 @@ class GeminiRequest(ModelRequest):
         """What the client tells the model to be."""
         return "\n".join(_texts(self.body.get("systemInstruction") or {}))
 
+    @property
+    def conversation(self) -> str:
+        """What was said first: the client makes one message of several that nobody has answered."""
+        return json.dumps(self.prompts[:1])
+
     @cached_property
     def messages(self) -> list[dict[str, Any]]:
         """The conversation so far, as messages with blocks."""

@@ -125,7 +125,8 @@ class ModelRequest:
     @property
     def interjections(self) -> list[str]:
         """What the user said in the middle of the turn, while the last call ran; no new prompt, the turn goes on."""
-        blocks = _blocks(self.messages[-1]) if self.messages else []
+        answered = max((at for at, one in enumerate(self.messages) if one.get("role") == "assistant"), default=0)
+        blocks = (block for message in self.messages[answered:] for block in _blocks(message))
         return [found["text"] for block in blocks if (found := _INTERJECTION.match(str(block.get("text", ""))))]
 
     def _of_user(self) -> list[Mapping[str, Any]]:

@@ -20,7 +20,8 @@ _OF_COMMAND = re.compile(
 )
 _FAILED = re.compile(r"^Process exited with code [1-9]", re.MULTILINE)
 _FIRST = "/root"  # the agent that the user talks to
-_ABORTED = ("aborted", "Command aborted")  # what clients note as the answer of a call that was cut off
+# What clients note as the answer of a call that was cut off.
+_ABORTED = re.compile(r"\A(?:aborted|Command aborted)\Z|^User aborted the command\n</shell_metadata>\Z", re.MULTILINE)
 
 
 class ResponsesRequest(ModelRequest):
@@ -95,7 +96,7 @@ def _messages(items: Any) -> Iterator[dict[str, Any]]:
                 yield {"role": "assistant", "content": [_call(item)]}
             case "function_call_output" | "custom_tool_call_output":
                 answer = _answer(item)
-                is_working = answer["content"][0]["text"] not in _ABORTED
+                is_working = _ABORTED.search(answer["content"][0]["text"]) is None
                 yield {"role": "user", "content": [answer]}
             case "message" if item.get("role") == "user":
                 texts = [text for text in _texts(item) if not text.startswith(_OWN)]
