@@ -119,4 +119,13 @@ GUARDS = (
         " if model else ",
         (f"{OF_CODEX}::TestLaunch::test_given_a_model_when_it_names_an_effort_then_that_is_told_apart",),
     ),
+    Guard(
+        "a model is for the agent CLI that a task is for",
+        "src/agent_swarm/worker/candidates.py",
+        "claim.model if not found else None",
+        "claim.model",
+        (
+            "tests/worker/test_worker_candidates.py::test_given_a_model_of_a_task_when_others_may_go_on_with_it_then_it_is_for_the_first_cli_alone",
+        ),
+    ),
 )

@@ -328,7 +328,11 @@ class TestOutcomes:
             ({"code": -32000, "message": "log in"}, "infrastructure", "authentication"),
             ({"code": 401, "message": "no"}, "infrastructure", "authentication"),
             ({"code": -32603, "data": {"status": 403}}, "infrastructure", "authentication"),
-            ({"message": "Internal error", "data": {"details": "API key not valid"}}, "infrastructure", "authentication"),
+            (
+                {"message": "Internal error", "data": {"details": "API key not valid"}},
+                "infrastructure",
+                "authentication",
+            ),
             ({"code": 429, "message": "no"}, "infrastructure", "rateLimit"),
             ({"message": "You exceeded your current quota"}, "infrastructure", "rateLimit"),
             ({"data": {"statusCode": 529}, "message": "no"}, "infrastructure", "overloaded"),
@@ -404,5 +408,7 @@ class TestAgents:
         config = OPENCODE.settings(turn, Home.of(turn, "opencode"))["OPENCODE_CONFIG_CONTENT"]
         assert "sk-1" not in config
         given = json.loads(config)
-        assert given["provider"] == {"openai": {"options": {"apiKey": "{env:OPENAI_API_KEY}", "baseURL": "http://x/v1"}}}
+        assert given["provider"] == {
+            "openai": {"options": {"apiKey": "{env:OPENAI_API_KEY}", "baseURL": "http://x/v1"}}
+        }
         assert (given["model"], given["small_model"]) == ("openai/m", "openai/m")

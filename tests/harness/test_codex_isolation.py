@@ -80,12 +80,16 @@ async def test_given_a_profile_in_a_sandbox_when_the_agent_writes_then_the_sandb
     kept_in = Permissions(mode=PermissionMode.EDITS, by_sandbox=True)
     planning = Permissions(mode=PermissionMode.PLAN)
     async with ModelServer([bash("touch edited"), Say("done")]) as model:
-        sandbox, turn = await opened(provider, harness, tmp_path, model.url.removeprefix("http://"), model=agent_cli.MODEL)
+        sandbox, turn = await opened(
+            provider, harness, tmp_path, model.url.removeprefix("http://"), model=agent_cli.MODEL
+        )
         agent = Agent(harness, sandbox, turn)
         env = {**turn.env, **agent_cli.model_at(model.url)}
         assert (await agent.once(env=env, permissions=kept_in)).ok
     async with ModelServer([bash("touch planned"), Say("done")]) as model:
-        sandbox, turn = await opened(provider, harness, tmp_path / "other", model.url.removeprefix("http://"), model=agent_cli.MODEL)
+        sandbox, turn = await opened(
+            provider, harness, tmp_path / "other", model.url.removeprefix("http://"), model=agent_cli.MODEL
+        )
         agent = Agent(harness, sandbox, turn)
         assert (await agent.once(env={**turn.env, **agent_cli.model_at(model.url)}, permissions=planning)).ok
     assert (tmp_path / "workspace" / "edited").exists()

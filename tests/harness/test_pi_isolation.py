@@ -16,6 +16,8 @@ from agent_swarm.testing.tool_server import ToolServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
+KEYS = """echo "key: $OPENAI_API_KEY$ANTHROPIC_API_KEY."; tr '\\0' '\\n' < /proc/$PPID/environ | grep ANTHROPIC"""
+
 MODEL = f"openai/{agent_cli.MODEL}"
 
 
@@ -39,7 +41,7 @@ async def test_given_a_sandbox_with_a_list_of_hosts_when_the_agent_works_then_ca
             bash(LOOK.format(canary=canary, workspace=workspace, state=state, cli="pi")),
             bash(CALL.format(url=port.url)),
             bash(LIST),
-            bash('echo "key: $OPENAI_API_KEY$ANTHROPIC_API_KEY."; cat /proc/$PPID/environ | tr "\\0" "\\n" | grep ANTHROPIC'),
+            bash(KEYS),
             Call("write", {"path": "written", "content": "one\n"}),
             Call("mcp__swarm__echo", {"text": "over there"}),
             Say("looked"),

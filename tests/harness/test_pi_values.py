@@ -29,7 +29,10 @@ STATE = {"sessionId": "s", "model": {"provider": "openai", "id": "gpt-5.5"}, "th
 
 def said(text: str = "", *, reason: str = "stop", call: bool = False, **more: Any) -> dict[str, Any]:
     """An answer of the model."""
-    content = [*([{"type": "text", "text": text}] if text else []), *([{"type": "toolCall", "id": "c"}] if call else [])]
+    content = [
+        *([{"type": "text", "text": text}] if text else []),
+        *([{"type": "toolCall", "id": "c"}] if call else []),
+    ]
     return {"role": "assistant", "model": "gpt-5.5", "content": content, "stopReason": reason, **more}
 
 
