@@ -9,6 +9,7 @@ from scripts.guards import (
     of_agents,
     of_approvals,
     of_budgets,
+    of_clis,
     of_credentials,
     of_deadlines,
     of_leads,
@@ -607,4 +608,5 @@ GUARDS = (
     *of_budgets.GUARDS,
     *of_workflows.GUARDS,
     *of_vms.GUARDS,
+    *of_clis.GUARDS,
 )

@@ -109,4 +109,6 @@ async def test_given_agent_clis_without_credentials_when_doctor_looks_then_it_sa
     )
     assert "ANTHROPIC_API_KEY is set" in with_key.out
     assert "OPENAI_API_KEY is set" in with_key.out
+    assert "pi and claude" not in without.out
+    assert ("ANTHROPIC_API_KEY is set beside pi's keys, and is not given to pi" in with_key.out) == ("pi" in installed)
     assert key not in with_key.out + with_key.err

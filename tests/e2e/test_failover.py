@@ -17,6 +17,8 @@ from agent_swarm.testing.real_swarm import RealSwarm
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
+CLAUDES = "claude-opus-4-5"
+
 
 async def test_given_two_accounts_when_one_is_used_up_in_a_turn_then_the_other_goes_on_in_the_same_conversation(
     swarm: RealSwarm, claude_cli: Path, counted: Path
@@ -86,11 +88,12 @@ async def test_given_two_agent_clis_when_all_accounts_of_one_are_used_up_then_th
         host = Host(swarm, model, claude_cli, codex_cli)
         if named_by == "task":
             await host.start()
-            task = await host.done("the whole task", "claude,codex")
+            task = await host.done("the whole task", "claude,codex", model=CLAUDES)
         else:
             await host.start(HARNESS_PROVIDER="claude", AGENT_SWARM_HARNESS_FALLBACK="codex")
             task = await host.done("the whole task", None)
         keys = list(dict.fromkeys(request.key for request in model.requests))
+        models = {request.key: request.body["model"] for request in model.requests}
         last = model.requests[-1]
         first_requests = len(model.requests)
         before = effects(counted)
@@ -99,6 +102,8 @@ async def test_given_two_agent_clis_when_all_accounts_of_one_are_used_up_then_th
         later = {request.key for request in model.requests[first_requests:]}
     assert keys == [ONE, TWO, KEY]
     assert before == ["done"], "by the first agent, and by nobody else"
+    assert (models[ONE] == CLAUDES) == (named_by == "task")
+    assert models[KEY] != CLAUDES, "a model that is named for one agent CLI is none of another"
     told = json.dumps(last.messages)
     assert told.index("<earlier-attempt>") < told.index(f"echo done >> {counted}") < told.index("the whole task")
     assert len(await host.attempts(task["id"])) == 1

@@ -47,8 +47,9 @@ class Stage:
 
     async def record(self, model: ModelServer, task: dict[str, Any], **more: str) -> str:
         """Run a task to its end on a new worker; its id."""
-        key = {"ANTHROPIC_API_KEY": KEY, "OPENAI_API_KEY": KEY}
+        key = {"ANTHROPIC_API_KEY": KEY, "OPENAI_API_KEY": KEY, "GEMINI_API_KEY": KEY}
         where = {"ANTHROPIC_BASE_URL": model.url, "OPENAI_BASE_URL": f"{model.url}/v1"}
+        where["GOOGLE_GEMINI_BASE_URL"] = model.url
         variables = {**self.variables, **key, **where, "YOLO": "true", **more}
         await asyncio.to_thread(lambda: self.swarm.start_worker(variables=variables))
         task = {"ref": "one", "title": "one", **task}
@@ -173,3 +174,26 @@ async def test_given_a_task_for_codex_with_the_tag_and_a_list_of_hosts_when_it_i
     replayed = await stage.replay(task_id, "--into", str(tmp_path / "again"))
     assert replayed.code == 0, (replayed.told, replayed.errors)
     assert (replayed.told["steps"], replayed.told["result"]) == (3, "all done")
+
+
+@pytest.mark.parametrize(
+    ("harness", "model_name"),
+    [("pi", f"openai/{agent_cli.MODEL}"), ("opencode", f"openai/{agent_cli.MODEL}"), ("gemini", "gemini-2.5-pro")],
+)
+async def test_given_a_recorded_run_of_another_cli_when_it_is_replayed_then_tree_and_events_are_the_same(
+    swarm: RealSwarm, request: pytest.FixtureRequest, tmp_path: Path, harness: str, model_name: str
+) -> None:
+    stage = Stage(swarm, request.getfixturevalue(f"{harness}_cli"))
+    calls: Script = [Call("Bash", {"command": WORK}), Call("mcp__swarm__get-task-details", {}), Say("all done")]
+    await asyncio.to_thread(swarm.start_server)
+    async with ModelServer(calls) as model:
+        task = {"harness": harness, "model": model_name, "prompt": "do the work", "tags": ["record"]}
+        task_id = await stage.record(model, task)
+        recorded = len(model.everything)
+    await asyncio.to_thread(swarm.close)
+    assert KEY not in stage.recording(task_id).read_text()
+    replayed = await stage.replay(task_id, "--into", str(tmp_path / "again"))
+    assert replayed.code == 0, (replayed.told, replayed.errors)
+    assert replayed.told["same"] and replayed.told["tree"] == [] and replayed.told["events"] is None
+    assert (replayed.file("sub/copy.txt"), replayed.told["result"]) == ("hello\n", "all done")
+    assert 3 <= replayed.told["steps"] <= recorded

@@ -93,7 +93,7 @@ class WorkContract(KeptFixtures):
     asked_beyond: ClassVar[int] = 1  # how often it may be asked once a bound of calls is reached
     counts_each_answer: ClassVar[bool] = True  # or only what the last one of a turn has used
     counts_interrupted: ClassVar[bool] = True  # what a turn had used that was interrupted
-    starts_within: ClassVar[float] = 4.0  # seconds until it has asked its model
+    starts_within: ClassVar[float] = 8.0  # seconds until it has asked its model
     hides_keys: ClassVar[bool] = True  # from the commands of the agent
     keeps_keys: ClassVar[bool] = False  # in files of its own, which go with the run
     tells_output: ClassVar[bool] = True  # of commands

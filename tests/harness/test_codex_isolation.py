@@ -1,14 +1,13 @@
 """Codex in the sandbox `bubblewrap`: it works, and neither it nor its tools get at what is not theirs."""
 
-import os
 from pathlib import Path
 
 import pytest
+from tests.harness.isolated import CALL, LIST, LOOK, isolating, opened
 from tests.harness.kept_agent import Agent, bash
 
-from agent_swarm.harness.base import PermissionMode, Permissions, Turn
+from agent_swarm.harness.base import PermissionMode, Permissions
 from agent_swarm.harness.codex import CodexHarness
-from agent_swarm.sandbox.base import Network, NetworkMode, Sandbox, SandboxCapability, SandboxSpec
 from agent_swarm.sandbox.bubblewrap import BubblewrapProvider
 from agent_swarm.testing import agent_cli
 from agent_swarm.testing.model_server import Call, ModelServer, Say
@@ -17,50 +16,17 @@ from agent_swarm.testing.tool_server import ToolServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-LOOK = "cat {canary} 2>&1; echo mine > {workspace}/mine; touch {canary}.new {state}/codex/planted 2>&1"
-# Straight there, and through the proxy that allows other hosts.
-CALL = "curl -sS -m 3 -d x --noproxy '*' {url} 2>&1; curl -sS -m 3 -d x --noproxy '' {url} 2>&1"
 NEW_FILE = "*** Begin Patch\n*** Add File: patched\n+one\n*** End Patch\n"
 
 
 @pytest.fixture
 async def provider() -> BubblewrapProvider:
-    provider = BubblewrapProvider()
-    probe = await provider.probe()
-    if SandboxCapability.NETWORK_ALLOWLIST not in provider.capabilities:
-        pytest.skip(f"bubblewrap cannot isolate the network here: {probe.detail}; {probe.remedy}")
-    return provider
+    return await isolating()
 
 
 @pytest.fixture
 def harness(codex_cli: Path) -> CodexHarness:
     return CodexHarness(str(codex_cli), retries=0)
-
-
-async def opened(provider: BubblewrapProvider, harness: CodexHarness, folder: Path, *own: str) -> tuple[Sandbox, Turn]:
-    """A sandbox as a worker makes it, and a turn in it."""
-    home, workspace, state = (folder / name for name in ("home", "workspace", "state"))
-    for one in (home, workspace, state / "agent" / "tmp"):
-        one.mkdir(parents=True)
-    spec = SandboxSpec(
-        run_id=f"run-{os.urandom(4).hex()}",
-        workspace=workspace,
-        state_dir=folder / "records",
-        writable=(state / "agent",),
-        readable=(state, *harness.grants.readable),
-        network=Network(mode=NetworkMode.ALLOW, own=own),
-    )
-    turn = Turn(
-        task_id="0198b2a4-0000-7000-8000-000000000001",
-        attempt=1,
-        prompt="look around",
-        workspace=workspace,
-        state_dir=state,
-        env={"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(state / "agent" / "tmp")},
-        model=agent_cli.MODEL,
-        permissions=Permissions(mode=PermissionMode.ALL),
-    )
-    return await provider.open(spec), turn
 
 
 async def test_given_a_sandbox_with_a_list_of_hosts_when_the_agent_works_then_canaries_stay_out_of_reach(
@@ -70,9 +36,9 @@ async def test_given_a_sandbox_with_a_list_of_hosts_when_the_agent_works_then_ca
     canary = home / "canary"
     async with ToolServer("canary") as port, ToolServer("tool-token") as tools:
         commands = (
-            LOOK.format(canary=canary, workspace=workspace, state=state),
+            LOOK.format(canary=canary, workspace=workspace, state=state, cli="codex"),
             CALL.format(url=port.url),
-            "cat /proc/[0-9]*/cmdline | tr '\\0' ' '",
+            LIST,
         )
         script: Script = [
             *map(bash, commands),
@@ -83,7 +49,7 @@ async def test_given_a_sandbox_with_a_list_of_hosts_when_the_agent_works_then_ca
         ]
         async with ModelServer(script) as model:
             places = (url.removeprefix("http://").partition("/")[0] for url in (model.url, tools.url))
-            sandbox, turn = await opened(provider, harness, tmp_path, *places)
+            sandbox, turn = await opened(provider, harness, tmp_path, *places, model=agent_cli.MODEL)
             canary.write_text("a secret of the worker's user")
             agent = Agent(harness, sandbox, turn)
             env = {**turn.env, **agent_cli.model_at(model.url)}
@@ -114,12 +80,16 @@ async def test_given_a_profile_in_a_sandbox_when_the_agent_writes_then_the_sandb
     kept_in = Permissions(mode=PermissionMode.EDITS, by_sandbox=True)
     planning = Permissions(mode=PermissionMode.PLAN)
     async with ModelServer([bash("touch edited"), Say("done")]) as model:
-        sandbox, turn = await opened(provider, harness, tmp_path, model.url.removeprefix("http://"))
+        sandbox, turn = await opened(
+            provider, harness, tmp_path, model.url.removeprefix("http://"), model=agent_cli.MODEL
+        )
         agent = Agent(harness, sandbox, turn)
         env = {**turn.env, **agent_cli.model_at(model.url)}
         assert (await agent.once(env=env, permissions=kept_in)).ok
     async with ModelServer([bash("touch planned"), Say("done")]) as model:
-        sandbox, turn = await opened(provider, harness, tmp_path / "other", model.url.removeprefix("http://"))
+        sandbox, turn = await opened(
+            provider, harness, tmp_path / "other", model.url.removeprefix("http://"), model=agent_cli.MODEL
+        )
         agent = Agent(harness, sandbox, turn)
         assert (await agent.once(env={**turn.env, **agent_cli.model_at(model.url)}, permissions=planning)).ok
     assert (tmp_path / "workspace" / "edited").exists()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.harness.json_values import JSON
 
 from agent_swarm.harness import registry
 from agent_swarm.harness.base import EventKind, PermissionMode, Permissions, Turn
@@ -22,11 +23,6 @@ from agent_swarm.harness.kept.effort import model_and_effort
 from agent_swarm.harness.kept.heard import NOTHING, Heard
 from agent_swarm.harness.kept.home import Home
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
-    max_leaves=8,
-)
 METHODS = st.sampled_from(
     [
         *("thread/tokenUsage/updated", "account/rateLimits/updated", "mcpServer/startupStatus/updated", "error"),

@@ -16,8 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_given_a_guard_of_the_table_then_it_stands_in_its_file_and_its_tests_exist(guard: Guard) -> None:
     assert (ROOT / guard.path).read_text(encoding="utf-8").count(guard.source) == 1
     for test in guard.tests:
-        path, _, name = test.partition("::")
-        assert not name or f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), test
+        path, *names = test.split("::")
+        text = (ROOT / path).read_text(encoding="utf-8")
+        assert all(f"def {name}(" in text or f"class {name}:" in text for name in names), test
 
 
 @pytest.mark.slow

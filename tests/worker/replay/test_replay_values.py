@@ -62,6 +62,8 @@ def test_given_a_secret_that_comes_in_pieces_when_an_answer_is_kept_then_none_of
     events = [{"delta": {"type": "text_delta", "text": piece}} for piece in (SECRET[:9], SECRET[9:])]
     stream = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
     assert kept_answer(stream.encode(), redactor) == ("", False)
+    pieces = [{"function": {"arguments": piece}} for piece in (SECRET[:9], SECRET[9:])]
+    assert kept_answer("\n".join(map(json.dumps, pieces)).encode(), redactor) == ("", False)
     assert kept_answer(b'data: {"text": "harmless"}\n\n', redactor) == ('data: {"text": "harmless"}\n\n', True)
     assert kept_answer(b"\xff\xfe", redactor) == ("", False)
     assert SECRET not in json.dumps(kept_request(json.dumps({"m": [f"key {SECRET}"]}).encode(), redactor))
@@ -85,7 +87,7 @@ def test_given_a_tool_that_was_called_once_when_it_is_called_twice_then_the_seco
     assert answers.reply("mcp.s", {"jsonrpc": "2.0", "method": "notifications/initialized"}).status == 202
 
 
-@pytest.mark.parametrize("member", ["messages", "input"])
+@pytest.mark.parametrize("member", ["messages", "input", "contents"])
 def test_given_a_fork_with_a_prompt_when_the_conversation_grows_then_it_stays_where_it_was_put(member: str) -> None:
     begun = [{"role": "user", "content": "begin"}]
     fork, sent = Fork(at=1, model="other", prompt="mind the tide").changed({"model": "m", member: begun})
@@ -95,6 +97,15 @@ def test_given_a_fork_with_a_prompt_when_the_conversation_grows_then_it_stays_wh
     assert later[member][: len(sent[member])] == sent[member]
     assert json.dumps(later).count("mind the tide") == 1
     assert later[member][-1] == grown[-1]
+
+
+def test_given_a_model_in_the_path_when_a_fork_has_another_then_that_is_asked_and_the_body_stays() -> None:
+    target = "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse"
+    fork, sent = Fork(at=1, model="gemini-3/x").changed({"contents": [{"role": "user", "parts": []}]})
+    assert fork.led(target) == "/v1beta/models/gemini-3%2Fx:streamGenerateContent?alt=sse"
+    assert "model" not in sent
+    assert Fork(at=1).led(target) == target
+    assert fork.led("/v1/messages?beta=true") == "/v1/messages?beta=true"
 
 
 def test_given_files_when_one_is_changed_and_one_is_new_then_both_are_named_and_git_is_left_alone(

@@ -7,7 +7,9 @@ from typing import Any
 from agent_swarm.redaction import Redactor
 
 # In which members of the events of a stream a model's words arrive, piece by piece.
-_PIECE = re.compile(r'"(text|thinking|partial_json|delta|content)"\s*:\s*("(?:[^"\\]|\\.)*")')
+_PIECE = re.compile(
+    r'"(text|thinking|partial_json|delta|content|arguments|reasoning|reasoning_content)"\s*:\s*("(?:[^"\\]|\\.)*")'
+)
 
 
 def kept_request(body: bytes, redactor: Redactor) -> Any:

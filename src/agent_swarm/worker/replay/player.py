@@ -142,7 +142,7 @@ class Player:
             self._fork, sent = self._fork.changed(body)
             content = json.dumps(sent).encode()
         changed = Request(request.method, request.target, request.headers, content)
-        async with asked(self._routes.outside[route], rest, changed) as response:
+        async with asked(self._routes.outside[route], self._fork.led(rest), changed) as response:
             await answer.begin(response.status, response.headers)
             async for piece in response.pieces:
                 await answer.piece(piece)

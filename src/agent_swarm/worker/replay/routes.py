@@ -14,7 +14,12 @@ from urllib.parse import quote, unquote
 from agent_swarm.harness.base import Turn
 
 # The variable that says where a model is, and where it is without it, as the CLIs have it.
-MODELS = {"ANTHROPIC_BASE_URL": "https://api.anthropic.com", "OPENAI_BASE_URL": "https://api.openai.com/v1"}
+MODELS = {
+    "ANTHROPIC_BASE_URL": "https://api.anthropic.com",
+    "OPENAI_BASE_URL": "https://api.openai.com/v1",
+    "OPENROUTER_BASE_URL": "https://openrouter.ai/api/v1",
+    "GOOGLE_GEMINI_BASE_URL": "https://generativelanguage.googleapis.com",
+}
 _MCP = "mcp."
 _DIRECT = ("NO_PROXY", "no_proxy")
 
