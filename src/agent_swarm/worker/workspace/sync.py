@@ -70,6 +70,8 @@ async def _look(host: Host, mirror: Mirror, run: _Run, upstream: str) -> RunOnPr
         branch=record.branch or "",
         is_held=record.status is RunStatus.HELD,
     )
+    if missing := _missing(run.paths):
+        return seen.unreadable(missing)
     try:
         with looking_at(host, mirror, run.paths) as inspection:
             repo = inspection.repo
@@ -79,3 +81,10 @@ async def _look(host: Host, mirror: Mirror, run: _Run, upstream: str) -> RunOnPr
     except (WorkspaceError, OSError) as error:
         return seen.unreadable(str(error))
     return seen.found(head=head, changed_files=len(changes.fields), ahead=ahead, behind=behind)
+
+
+def _missing(paths: RunPaths) -> str:
+    """What an agent has taken away that a view would show as empty."""
+    if paths.work.is_symlink() or not paths.work.is_dir():
+        return "the folder of the run is gone, or was replaced"
+    return "" if (paths.git_dir / "HEAD").is_file() else "the repository of the run is gone, or was replaced"
