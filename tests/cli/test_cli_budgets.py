@@ -40,6 +40,15 @@ def test_given_caps_on_attempts_when_they_are_set_then_lists_tell_how_many_have_
         swarm("budget", "rm", name)
 
 
+def test_given_a_name_that_two_budgets_have_when_one_is_meant_then_their_ids_are_told(swarm: Run) -> None:
+    made = [told(swarm, "budget", "add", "--all", "--usd", usd) for usd in ("3", "5")]
+    refused = swarm("budget", "rm", "all", code=1).err
+    assert "2 budgets are called 'all'" in refused
+    for one, cap in zip(made, ("$3.00", "$5.00"), strict=True):
+        assert f"{one['id']} ({cap})" in refused
+        swarm("budget", "rm", one["id"])
+
+
 def test_given_nothing_that_was_booked_when_a_report_is_asked_for_then_it_says_so(swarm: Run) -> None:
     assert told(swarm, "budget", "report", "--by", "day")["rows"] == []
     assert swarm("budget", "report").err == "nothing was booked\n"
@@ -49,6 +58,7 @@ def test_given_wrong_usage_when_it_is_called_then_it_says_what_was_expected(swar
     for arguments, expected in (
         (("add", "--usd", "5"), "say what it is for"),
         (("add", "--all", "--project", "shop", "--usd", "5"), "say what it is for"),
+        (("add", "--all", "--usd", "5", "--tz", "Europe/Paris"), "--tz goes with --per-day"),
         (("set", "x"), "say what to change"),
         (("set", "x", "--usd", "much"), "neither a number nor 'none'"),
     ):

@@ -55,6 +55,7 @@ def test_given_wrong_usage_when_it_is_called_then_it_says_what_was_expected(swar
         ("add", "x", "--every", "1h"),
         ("add", "x", "prompt", "--every", "1h", "--cron", "@daily"),
         ("add", "x", "--every", "1h", "--graph", "g.json", "--project", "p"),
+        ("add", "x", "prompt", "--every", "1h", "--offer-for", "5m"),
         ("edit", "x"),
         ("next",),
         ("next", "x", "--cron", "@daily"),

@@ -50,6 +50,21 @@ def test_given_wrong_usage_when_it_is_called_then_it_says_what_was_expected(swar
     for arguments, said in (
         (("trigger", "add", "x", "--on", "ended", "--task", "p"), "is none of completed, failed, cancelled"),
         (("trigger", "add", "x", "--on", "failed"), "give one of --task, --message and --webhook"),
+        (("trigger", "add", "x", "--on", "failed", "--task", "p", "--channel", "ops"), "--channel goes with --message"),
+        (("trigger", "add", "x", "--on", "failed", "--task", "p", "--secret", "s"), "--secret goes with --webhook"),
+        (
+            ("trigger", "add", "x", "--on", "failed", "--message", "m", "--filer", "--task-project", "p"),
+            "--task-project goes with --task",
+        ),
+        (
+            ("trigger", "add", "x", "--on", "failed", "--webhook", "https://x.example", "--with-results"),
+            "--with-results goes with --task or --message",
+        ),
+        (("task", "add", "p", "--webhook-secret", "ref:env://A"), "--webhook-secret goes with --on"),
+        (
+            ("task", "add", "p", "--on", "failed=task:q", "--webhook-secret", "ref:env://A"),
+            "--webhook-secret goes with --on",
+        ),
         (("task", "add", "p", "--on", "failed"), "expected EVENTS=ACTION"),
         (("task", "add", "p", "--on", "failed=mail:x"), "says nothing to do"),
     ):

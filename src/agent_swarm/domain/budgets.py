@@ -447,14 +447,14 @@ def require_sound(budget: Budget) -> None:
 
 def words_of(budget: Budget) -> str:
     """The cap, for people."""
-    money, tokens = budget.limits
-    parts = [dollars(money)] if money is not None else []
-    parts += [f"{tokens:,} tokens"] if tokens is not None else []
-    if budget.cap_attempts is not None:
-        parts.append(f"{budget.cap_attempts + budget.extra_attempts:,} attempts")
-    spent = " and ".join(parts) + (" a day" if parts and budget.period is BudgetPeriod.DAY else "")
+    spent = _joined([words for words, _ in _parts(budget)], budget)
     places = "" if budget.cap_at_once is None else f"{budget.cap_at_once:,} at once"
     return ", ".join(part for part in (spent, places) if part)
+
+
+def words_of_used(budget: Budget) -> str:
+    """Of its caps those that are used up, for people."""
+    return _joined([words for words, is_used in _parts(budget) if is_used], budget)
 
 
 def micros_of(usd: float | None) -> int | None:
@@ -471,6 +471,21 @@ def dollars(micros: int) -> str:
 
 def _holding(budget: Budget, reserved: Amount) -> Budget:
     return replace(budget, reserved_micros=max(0, reserved.micros), reserved_tokens=max(0, reserved.tokens))
+
+
+def _parts(budget: Budget) -> list[tuple[str, bool]]:
+    """Each cap on what is spent in words, and whether it is used up."""
+    money, tokens = budget.limits
+    parts = [(dollars(money), budget.spent_micros >= money)] if money is not None else []
+    parts += [(f"{tokens:,} tokens", budget.spent_tokens >= tokens)] if tokens is not None else []
+    if budget.cap_attempts is not None:
+        attempts = budget.cap_attempts + budget.extra_attempts
+        parts.append((f"{attempts:,} attempt{'' if attempts == 1 else 's'}", budget.attempts_left == 0))
+    return parts
+
+
+def _joined(parts: list[str], budget: Budget) -> str:
+    return " and ".join(parts) + (" a day" if parts and budget.period is BudgetPeriod.DAY else "")
 
 
 def _bad(field: str, message: str, hint: str) -> InvalidInput:

@@ -1,6 +1,6 @@
 """Which budget keeps a task from running, and what would change that (rule T10)."""
 
-from agent_swarm.domain.budgets import Budget, BudgetStand, words_of
+from agent_swarm.domain.budgets import Budget, BudgetStand, words_of, words_of_used
 from agent_swarm.domain.changes import is_due
 from agent_swarm.domain.explanation import Facts, Reason
 from agent_swarm.domain.matching import RUNNER_CAPABILITY
@@ -29,20 +29,24 @@ def interrupted(facts: Facts) -> Reason:
         return Reason("budgetHasRoom", "its budget has room again", "nothing: the server lets it go on within seconds")
     return Reason(
         "budgetReached",
-        f"budget {stopping.name} is used up: {words_of(stopping)}",
+        f"budget {stopping.name} is used up: {words_of_used(stopping)}",
         _way_out(stopping),
         _details(stopping),
     )
 
 
 def _exhausted(budget: Budget) -> Reason:
-    message = f"budget {budget.name} {_how_full(budget)}: {words_of(budget)}"
+    message = f"budget {budget.name} {_how_full(budget)}"
     return Reason("budgetExhausted", message, _way_out(budget), _details(budget))
 
 
 def _how_full(budget: Budget) -> str:
     if budget.is_used_up and budget.is_in_force:
-        return "is used up"
+        return f"is used up: {words_of_used(budget)}"
+    return f"{_how_short(budget)}: {words_of(budget)}"
+
+
+def _how_short(budget: Budget) -> str:
     if budget.places_left == 0:
         return "has as many attempts under way as it lets run at once"
     return "has too little left for another attempt" if budget.is_stuck else "has no room for another attempt"

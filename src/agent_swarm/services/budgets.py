@@ -1,6 +1,6 @@
 """Budgets for people and agents: make, change and show them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from agent_swarm.store.operations import ChangeBudget, CreateBudget, RemoveBudge
 from agent_swarm.store.records import TaskSpec
 
 _SEARCHED = 10_000  # budgets that are looked at for a name, beside those that are for no task
+_SEVERAL_TOLD = 5  # ids in the refusal of a name that several have
 _NO_TASKS = (("", "root:"), ("root;", "task:"))  # between which targets there are none of tasks: ';' comes after ':'
 
 
@@ -153,13 +154,18 @@ def _find(named: str) -> Callable[[Queries], Budget]:
         if found is None:
             known = _called(queries, named)
             if len(known) > 1:
-                raise InvalidInput(f"{len(known)} budgets are called {named!r}", hint="name one by its id")
+                raise _several(named, known)
             found = known[0] if known else None
         if found is None:
             raise unknown_budget(named)
         return found
 
     return reading
+
+
+def _several(named: str, known: Sequence[Budget]) -> InvalidInput:
+    ids = ", ".join(f"{one.id} ({rules.words_of(one)})" for one in known[:_SEVERAL_TOLD])
+    return InvalidInput(f"{len(known)} budgets are called {named!r}", hint=f"name one by its id: {ids}")
 
 
 def _called(queries: Queries, name: str) -> list[Budget]:

@@ -64,8 +64,10 @@ async def test_given_a_question_when_a_person_answers_while_the_agent_waits_then
     _, claim = await at_work(world)
     asked = {"title": "Deploy?", "questions": [{"text": "now?"}], "waitSeconds": 40}
     waiting = asyncio.ensure_future(says(world, "request-human-input", asked, token=claim.token))
-    await settled()
-    (one,) = (await world.get("/api/approvals"))["approvals"]
+    async with asyncio.timeout(10):
+        while not (open_ones := (await world.get("/api/approvals"))["approvals"]):
+            await settled()
+    (one,) = open_ones
     await world.post(f"/api/approvals/{one['id']}/answer", {"answers": {"q1": True}})
     async with asyncio.timeout(5):
         said = await waiting

@@ -53,6 +53,8 @@ def add(client: Client, /, *, is_for_all: bool, per_day: bool, refuse: bool, as_
     named = [(scope, given[scope]) for scope in _SCOPES if given[scope] is not None]
     if len(named) + is_for_all != 1:
         raise click.UsageError("say what it is for: --task, --root, --agent, --project, --swarm or --all")
+    if given["tz"] is not None and not per_day:
+        raise click.UsageError("--tz goes with --per-day")
     scope, scope_id = named[0] if named else ("all", None)
     body = {
         "name": given["name"],

@@ -115,8 +115,7 @@ def task_input(
         "requires": requirements([label for labels in needs for label in labels]),
         "dependsOn": dependencies(client, depends_on),
         "agentId": _agent_id(client, agent),
-        "offerTo": _agent_id(client, offer_to),
-        "offerSeconds": others.pop("offer_for", None),
+        **_offer(client, offer_to, others.pop("offer_for", None)),
         "resultSchema": _schema(result_schema),
         "includeResults": others.pop("with_results", None),
         "budget": _budget(others),
@@ -202,7 +201,13 @@ def _schema(path: str | None) -> Json | None:
 def _triggers(texts: tuple[str, ...], secret: str | None) -> list[Json]:
     from agent_swarm.cli.trigger.actions import triggers_of
 
-    return triggers_of(texts, secret) if texts else []
+    return triggers_of(texts, secret) if texts or secret is not None else []
+
+
+def _offer(client: Client, offer_to: str | None, offer_for: object) -> Json:
+    if offer_to is None and offer_for is not None:
+        raise click.UsageError("--offer-for goes with --offer-to", click.get_current_context())
+    return {"offerTo": _agent_id(client, offer_to), "offerSeconds": offer_for}
 
 
 def _agent_id(client: Client, text: str | None) -> str | None:

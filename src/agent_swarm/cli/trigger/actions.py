@@ -21,8 +21,11 @@ def events_of(text: str, *, hint: str = "--on") -> list[str]:
 
 
 def triggers_of(texts: tuple[str, ...], secret: str | None) -> list[Json]:
-    """`EVENTS=ACTION` of `--on`, each as a trigger of the task. Raises BadParameter."""
-    return [_trigger(text, secret) for text in texts]
+    """`EVENTS=ACTION` of `--on`, each as a trigger of the task. Raises BadParameter, UsageError for a secret alone."""
+    triggers = [_trigger(text, secret) for text in texts]
+    if secret is not None and not any("webhook" in trigger["do"] for trigger in triggers):
+        raise click.UsageError("--webhook-secret goes with --on …=webhook:URL", click.get_current_context())
+    return triggers
 
 
 def _trigger(text: str, secret: str | None) -> Json:

@@ -56,11 +56,22 @@ def add(client: Client, /, *, name: str, on: str, agent: str | None, as_json: bo
         say("give this secret to the receiver; it is not shown again", to_errors=True)
 
 
+_GOES_WITH = {
+    "task_project": ("prompt",),
+    "to": ("message",),
+    "channel": ("message",),
+    "filer": ("message",),
+    "with_results": ("prompt", "message"),
+    "secret": ("webhook",),
+}
+
+
 def _does(given: dict[str, Any]) -> Json:
     """The one thing that the flags say. Raises UsageError."""
     kinds = [kind for kind in ("prompt", "message", "webhook") if given[kind] is not None]
     if len(kinds) != 1:
         raise click.UsageError("give one of --task, --message and --webhook", click.get_current_context())
+    _require_fitting(given)
     with_results = given["with_results"]
     if kinds == ["prompt"]:
         task: Json = {"prompt": given["prompt"]}
@@ -71,3 +82,11 @@ def _does(given: dict[str, Any]) -> Json:
     ways = {"to": list(given["to"]), "channel": given["channel"], "filer": given["filer"]}
     post = {"text": given["message"], **{way: value for way, value in ways.items() if value}}
     return {"postMessage": {**post, **({"includeResult": True} if with_results else {})}}
+
+
+def _require_fitting(given: dict[str, Any]) -> None:
+    """Raises UsageError for a flag of another thing than the one that is to be done."""
+    for name, kinds in _GOES_WITH.items():
+        if given[name] and all(given[kind] is None for kind in kinds):
+            flags = " or ".join("--task" if kind == "prompt" else f"--{kind}" for kind in kinds)
+            raise click.UsageError(f"--{name.replace('_', '-')} goes with {flags}", click.get_current_context())

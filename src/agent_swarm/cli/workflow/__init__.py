@@ -12,7 +12,7 @@ COMMANDS = {
         "cancel": Lazy("agent_swarm.cli.workflow.running:cancel", "End a run, with everything that is open of it."),
     },
     "Look at files": {
-        "validate": Lazy("agent_swarm.cli.workflow.looking:validate", "Say everything that is wrong with a file."),
+        "validate": Lazy("agent_swarm.cli.workflow.looking:validate", "Say what is wrong with a file, and where."),
         "list": Lazy("agent_swarm.cli.workflow.looking:list_", "List the stages of a file, in their order."),
         "schema": Lazy("agent_swarm.cli.workflow.looking:schema", "Print the JSON Schema of workflow files."),
         "import": Lazy(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("file")
 @json_option
 def validate(file: str, *, as_json: bool) -> None:
-    """Say everything that is wrong with a file.
+    """Say what is wrong with a file, and where.
 
     FILE may be - for standard input. No server is needed. Whether projects, agents and profiles exist is looked at when
     it is run.

@@ -249,14 +249,16 @@ def _who_asks(work: Work, op: ops.KeepBudget) -> Entry | None:
 
 def _question(work: Work, op: ops.KeepBudget, budget: Budget, entry: Entry) -> Approval:
     question = Question(id=ANSWER, text="What is to be done?", kind=QuestionKind.CHOICE, choices=(RAISE, GO_ON))
-    how = "is used up" if budget.is_used_up else "has too little left for another attempt"
+    how = f"is used up: {rules.words_of_used(budget)}"
+    if not budget.is_used_up:
+        how = f"has too little left for another attempt: {rules.words_of(budget)}"
     attempt = entry.state.attempt
     return Approval(
         id=op.approval_id,
         task_id=entry.state.id,
         attempt=attempt,
         agent_id=entry.state.agent_id or entry.state.preferred_agent or "",
-        title=f"Budget {budget.name} {how}: {rules.words_of(budget)}"[:200],
+        title=f"Budget {budget.name} {how}"[:200],
         details=_details(budget),
         questions=(question.stored(),),
         pauses=False,
