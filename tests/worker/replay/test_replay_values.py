@@ -209,6 +209,18 @@ def test_given_a_text_that_comes_in_other_pieces_when_it_is_told_then_it_is_the_
     assert SECRET[9:] not in json.dumps(told("key ", SECRET[:9], SECRET[9:]))
 
 
+def test_given_a_process_that_was_ended_after_its_work_when_another_left_by_itself_then_the_run_was_the_same() -> None:
+    runs = [
+        [
+            AgentEvent(EventKind.STARTED, {"pid": pid, "session": f"s{pid}"}),
+            AgentEvent(EventKind.TEXT, {"text": "done"}),
+            AgentEvent(EventKind.ENDED, {"exit": way}),
+        ]
+        for pid, way in ((1, "signal 15"), (2, "exit code 0"))
+    ]
+    assert story(runs[0], PLAIN) == story(runs[1], PLAIN) != story(runs[1][:-1], PLAIN)
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     ("head", "why"),

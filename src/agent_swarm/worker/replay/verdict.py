@@ -11,7 +11,7 @@ from agent_swarm.worker.replay.player import Divergence, Player
 from agent_swarm.worker.replay.tape import Recording
 from agent_swarm.worker.replay.trees import differences
 
-_OF_ONE_PROCESS = frozenset({"session", "pid"})
+_OF_ONE_PROCESS = frozenset({"session", "pid", "exit"})  # after its work it may leave by itself, or be ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
