@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.harness.isolated import CALL, LIST, LOOK, isolating
 
 from agent_swarm.harness.base import EventKind, Outcome, PermissionMode, Permissions, Turn
 from agent_swarm.harness.claude import ClaudeHarness
-from agent_swarm.sandbox.base import Network, NetworkMode, SandboxCapability, SandboxSpec
+from agent_swarm.sandbox.base import Network, NetworkMode, SandboxSpec
 from agent_swarm.sandbox.bubblewrap import BubblewrapProvider
 from agent_swarm.testing.harness_contract import Transcript
 from agent_swarm.testing.model_server import Call, ModelServer, Say
@@ -17,18 +18,10 @@ from agent_swarm.testing.tool_server import ToolServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-LOOK = "cat {canary} 2>&1; echo mine > {workspace}/mine; touch {canary}.new {state}/claude/planted 2>&1"
-# Straight there, and through the proxy that allows other hosts.
-CALL = "curl -sS -m 3 -d x --noproxy '*' {url} 2>&1; curl -sS -m 3 -d x --noproxy '' {url} 2>&1"
-
 
 @pytest.fixture
 async def provider() -> BubblewrapProvider:
-    provider = BubblewrapProvider()
-    probe = await provider.probe()
-    if SandboxCapability.NETWORK_ALLOWLIST not in provider.capabilities:
-        pytest.skip(f"bubblewrap cannot isolate the network here: {probe.detail}; {probe.remedy}")
-    return provider
+    return await isolating()
 
 
 async def test_given_a_sandbox_with_a_list_of_hosts_when_the_agent_looks_around_then_canaries_stay_out_of_reach(
@@ -44,9 +37,9 @@ async def test_given_a_sandbox_with_a_list_of_hosts_when_the_agent_looks_around_
     canary.write_text("a secret of the worker's user")
     async with ToolServer("canary") as port:
         commands = (
-            LOOK.format(canary=canary, workspace=workspace, state=state),
+            LOOK.format(canary=canary, workspace=workspace, state=state, cli="claude"),
             CALL.format(url=port.url),
-            "cat /proc/[0-9]*/cmdline | tr '\\0' ' '",
+            LIST,
         )
         script: Script = [
             *(Call("Bash", {"command": command, "description": "look"}) for command in commands),
