@@ -33,6 +33,7 @@ FAMILIES: tuple[Any, ...] = (
     budgets.BUDGET_LOOKS,
     budgets.BUDGET_WAITS,
     budgets.RESERVATIONS,
+    budgets.ADMISSIONS,
 )
 MOST = 5  # budgets at a time
 

@@ -48,6 +48,14 @@ def file(swarm: Driver, **options: Any) -> str:
     return swarm.file(**options)
 
 
+def filed_as(swarm: Driver, **fields: Any) -> str:
+    """File a task whose specification says more."""
+    swarm.advance(0.001)
+    spec = TaskSpec(id=new_id(), title="t", prompt="p", **fields)
+    swarm.do(ops.CreateTasks(tasks=(ops.NewTask(spec=spec),), actor="operator"))
+    return spec.id
+
+
 def standing(swarm: Driver, budget_id: str) -> Budget:
     found = swarm.engine.read(lambda q: q.record(BUDGETS, budget_id))
     assert found is not None
@@ -643,3 +651,42 @@ def test_given_what_was_booked_when_it_is_added_up_then_it_is_by_what_was_asked(
     assert rows(CostBy.TASK, since=swarm.now) == [(second, 1, 3)]
     assert rows(CostBy.TASK, until=swarm.now) == [(first, 1, 2)]
     assert rows(CostBy.TASK, limit=1) == [(second, 1, 3)]
+
+
+def test_given_attempts_that_begin_and_find_no_room_when_costs_are_added_up_then_they_tell_of_reservations_too(
+    swarm: Driver,
+) -> None:
+    ada, bob, eve = (swarm.register(name) for name in ("ada", "bob", "eve"))
+    cap(swarm, 1, BudgetScope.AGENT, ada)
+    one = filed_as(swarm, model="opus")
+    cap(swarm, 5, BudgetScope.ROOT, one)
+    first = must_take(swarm, ada)
+    other = file(swarm)
+    for _ in range(2):  # her own budget has no room, and counts that once
+        with pytest.raises(BudgetExhausted):
+            take(swarm, ada)
+    second = must_take(swarm, bob)
+    shop = ProjectRecord(id=(project := new_id()), name="shop", repo_url="/srv/shop", default_branch="main")
+    swarm.do(ops.CreateProject(project=shop, actor="tester"))
+    cap(swarm, 1.5, BudgetScope.PROJECT, project)
+    begun, refused = (filed_as(swarm, project_id=project) for _ in range(2))
+    held = must_take(swarm, bob)
+    assert take(swarm, eve) is None
+    use(swarm, one, 2)
+    swarm.advance(86_400)
+
+    def rows(by: CostBy, **bounds: Any) -> list[tuple[str, float, float, int]]:
+        asked = {"since": None, "until": None, "limit": 10, **bounds}
+        found = swarm.engine.read(lambda q: q.costs(by, **asked))
+        return [(row.key, row.cost_micros / DOLLAR, row.reserved_micros / DOLLAR, row.refused) for row in found]
+
+    of_tasks = [(one, 2, 1, 0), (begun, 0, 1, 0), *sorted([(other, 0, 0, 1), (refused, 0, 0, 1)])]
+    assert rows(CostBy.TASK) == rows(CostBy.ROOT) == of_tasks
+    assert rows(CostBy.AGENT) == [(ada, 2, 1, 1), (bob, 0, 1, 0), ("", 0, 0, 1)]
+    assert rows(CostBy.PROJECT) == [("", 2, 1, 1), (project, 0, 1, 1)]
+    assert rows(CostBy.MODEL) == [("opus", 2, 1, 0), ("", 0, 1, 2)]
+    assert [row[1:] for row in rows(CostBy.DAY)] == [(2, 2, 2)]
+    assert rows(CostBy.DAY, until=swarm.now) == rows(CostBy.DAY)
+    assert rows(CostBy.TASK, since=swarm.now) == []
+    assert rows(CostBy.TASK, limit=2) == of_tasks[:2]
+    assert [held.task_id for held in (first, second, held)] == [one, other, begun]

@@ -96,14 +96,20 @@ class BudgetPage(Output):
 
 
 class CostRow(Output):
-    """What one task, agent, project, swarm, model or day has cost."""
+    """What one task, agent, project, swarm, model or day has cost, and what budgets said of it.
+
+    What a model is asked for by name counts for `reserved*` and `refused` of that model, and nothing else does.
+    """
 
     key: str | None  # its id, the name of a model, or a day of UTC
     name: str | None
-    attempts: int
+    attempts: int  # that have used something
     input_tokens: int
     output_tokens: int
     cost_usd: float
+    reserved_usd: float  # by attempts as they began, whether it was used or given back
+    reserved_tokens: int
+    refused: int  # how often an attempt found no room
 
 
 class CostReport(Output):

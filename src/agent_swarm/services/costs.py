@@ -1,4 +1,4 @@
-"""What work has cost, by task, agent, project, swarm, model or day."""
+"""What work has reserved and cost, and how often it found no room, by task, agent, project, swarm, model or day."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ _DAYS_FROM = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def report(by: CostBy, *, since: str | None, until: str | None, limit: int) -> Callable[[Queries], shapes.CostReport]:
-    """A reading: what was booked in that time, the most expensive first. Raises InvalidInput."""
+    """A reading: what was booked, reserved and refused in that time, the most expensive first. Raises InvalidInput."""
     begin, end = _instant(since, "since"), _instant(until, "until")
 
     def reading(queries: Queries) -> shapes.CostReport:
@@ -39,6 +39,9 @@ def _view(queries: Queries, by: CostBy, row: CostRow) -> shapes.CostRow:
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,
         cost_usd=row.cost_micros / DOLLAR,
+        reserved_usd=row.reserved_micros / DOLLAR,
+        reserved_tokens=row.reserved_tokens,
+        refused=row.refused,
     )
 
 

@@ -13,6 +13,7 @@ from agent_swarm.domain.notes import NoteSearch
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.domain.time import DAY
 from agent_swarm.store.events import GENESIS, stored
+from agent_swarm.store.families.budgets import ADMISSIONS, Admission
 from agent_swarm.store.families.family import Family, Key
 from agent_swarm.store.families.mail import DELIVERIES, MESSAGES, Delivery, Message
 from agent_swarm.store.families.notes import NOTES, FoundNote
@@ -204,33 +205,30 @@ class MemoryQueries:
         ]
 
     def costs(self, by: CostBy, *, since: int | None, until: int | None, limit: int) -> list[CostRow]:
-        """What was booked in that time, the most expensive first."""
-        found: dict[str, list[BookUsage]] = {}
+        """What was booked, reserved and refused in that time, the most expensive first."""
+        used: dict[str, list[BookUsage]] = {}
+        met: dict[str, list[Admission]] = {}
         for key, usage in self._engine.usage.items():
-            at = self._engine.booked_at[key]
-            if (since is None or at >= since) and (until is None or at < until):
-                found.setdefault(self._cost_key(by, usage, at), []).append(usage)
-        rows = [
-            CostRow(
-                key=key,
-                attempts=len({(one.task_id, one.attempt) for one in usages}),
-                input_tokens=sum(one.input_tokens for one in usages),
-                output_tokens=sum(one.output_tokens for one in usages),
-                cost_micros=sum(one.cost_micros for one in usages),
-            )
-            for key, usages in found.items()
-        ]
-        return sorted(rows, key=lambda row: (-row.cost_micros, row.key))[:limit]
+            if _is_between(at := self._engine.booked_at[key], since, until):
+                agent_id = self._engine.attempts[usage.task_id, usage.attempt].agent_id
+                used.setdefault(self._cost_key(by, usage.task_id, agent_id, usage.model, at), []).append(usage)
+        for one in self._engine.kept(ADMISSIONS).values():
+            if _is_between(one.at, since, until):
+                model = self._engine.records[one.task_id].spec.model or ""
+                met.setdefault(self._cost_key(by, one.task_id, one.agent_id, model, one.at), []).append(one)
+        rows = [_cost_row(key, used.get(key, []), met.get(key, [])) for key in used.keys() | met.keys()]
+        rows.sort(key=lambda row: (-row.cost_micros, -row.reserved_micros, -row.refused, row.key))
+        return rows[:limit]
 
-    def _cost_key(self, by: CostBy, usage: BookUsage, at: int) -> str:
-        spec = self._engine.records[usage.task_id].spec
+    def _cost_key(self, by: CostBy, task_id: str, agent_id: str, model: str, at: int) -> str:
+        spec = self._engine.records[task_id].spec
         return {
             CostBy.TASK: spec.id,
             CostBy.ROOT: spec.root_id,
-            CostBy.AGENT: self._engine.attempts[usage.task_id, usage.attempt].agent_id,
+            CostBy.AGENT: agent_id,
             CostBy.PROJECT: spec.project_id or "",
             CostBy.SWARM: spec.swarm_id or "",
-            CostBy.MODEL: usage.model,
+            CostBy.MODEL: model,
             CostBy.DAY: str(at // DAY),
         }[by]
 
@@ -317,4 +315,21 @@ def _far_end(record: TaskRecord, policy: OnFailure) -> DependencyRecord:
         other_status=record.state.status,
         on_failure=policy,
         other_result=record.result,
+    )
+
+
+def _is_between(at: int, since: int | None, until: int | None) -> bool:
+    return (since is None or at >= since) and (until is None or at < until)
+
+
+def _cost_row(key: str, used: Sequence[BookUsage], met: Sequence[Admission]) -> CostRow:
+    return CostRow(
+        key=key,
+        attempts=len({(one.task_id, one.attempt) for one in used}),
+        input_tokens=sum(one.input_tokens for one in used),
+        output_tokens=sum(one.output_tokens for one in used),
+        cost_micros=sum(one.cost_micros for one in used),
+        reserved_micros=sum(one.micros for one in met),
+        reserved_tokens=sum(one.tokens for one in met),
+        refused=sum(one.refused for one in met),
     )

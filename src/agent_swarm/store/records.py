@@ -249,13 +249,20 @@ class CostBy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostRow:
-    """What one of them has cost. `key` is empty for what belongs to none; a day is the number of days since 1970."""
+    """What one of them has cost. `key` is empty for what belongs to none; a day is the number of days since 1970.
+
+    `attempts` are those that have used something; `reserved_*` is what attempts reserved as they began, `refused` how
+    often one found no room. Of a model, the last three are those of tasks that ask for it by name.
+    """
 
     key: str
-    attempts: int
-    input_tokens: int
-    output_tokens: int
-    cost_micros: int
+    attempts: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_micros: int = 0
+    reserved_micros: int = 0
+    reserved_tokens: int = 0
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,6 +89,8 @@ function Rows({ rows, by }: { rows: Schema['CostRow'][]; by: By }) {
             />
           </td>
           <td className="font-medium">{money(row.costUsd)}</td>
+          <td>{money(row.reservedUsd)}</td>
+          <td>{row.refused}</td>
           <td>{compact(row.inputTokens)}</td>
           <td>{compact(row.outputTokens)}</td>
           <td>{row.attempts}</td>
@@ -97,7 +99,7 @@ function Rows({ rows, by }: { rows: Schema['CostRow'][]; by: By }) {
       <tr className="font-semibold">
         <td>{t.total}</td>
         <td>{money(total)}</td>
-        <td colSpan={3} />
+        <td colSpan={5} />
       </tr>
     </Table>
   )

@@ -392,7 +392,7 @@ export const text = {
     >,
     since: 'Span',
     sinces: { '1': 'Today', '7': '7 days', '30': '30 days', '0': 'All' } as Record<string, string>,
-    columns: ['', 'Cost', 'Tokens in', 'Tokens out', 'Attempts'],
+    columns: ['', 'Spent', 'Reserved', 'Refused', 'Tokens in', 'Tokens out', 'Attempts'],
     empty: 'Nothing was spent in this span',
     emptyAbout: 'Harnesses that tell what they use, such as Claude Code, show up here. Plain scripts spend nothing.',
     budgets: 'Budgets',

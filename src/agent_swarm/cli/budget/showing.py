@@ -61,7 +61,7 @@ def show(client: Client, *, name: str, as_json: bool) -> None:
 @json_option
 @with_client
 def report(client: Client, *, by: str, since: str | None, until: str | None, limit: int, as_json: bool) -> None:
-    """Show what work has cost, the most expensive first.
+    """Show what work has reserved, spent and was refused, the most expensive first.
 
     \b
     Examples:
@@ -80,10 +80,13 @@ def report(client: Client, *, by: str, since: str | None, until: str | None, lim
             str(row["attempts"]),
             f"{row['inputTokens']:,}",
             f"{row['outputTokens']:,}",
+            usd(row["reservedUsd"]),
             usd(row["costUsd"]),
+            str(row["refused"]),
         )
         for row in found["rows"]
     ]
-    print_table((by.upper(), "ID", "ATTEMPTS", "IN", "OUT", "COST"), rows, empty="nothing was booked")
+    heads = (by.upper(), "ID", "ATTEMPTS", "IN", "OUT", "RESERVED", "SPENT", "REFUSED")
+    print_table(heads, rows, empty="nothing was booked")
     if found["hasMore"]:
         say(f"only the first {limit}: see --limit", to_errors=True)

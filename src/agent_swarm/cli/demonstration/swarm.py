@@ -23,7 +23,7 @@ from agent_swarm.domain.errors import SwarmError, Unavailable
 WORKERS = 2
 AGENTS = ("lead", *(f"worker-{number}" for number in range(1, WORKERS + 1)))
 HOST = "127.0.0.1"
-START_SECONDS = 30.0
+START_SECONDS = 120.0  # a busy machine takes its time, and a swarm that ends is told of at once
 STOP_SECONDS = 30.0
 RECHECK_SECONDS = 0.05
 DRAIN_MILLISECONDS = 2000

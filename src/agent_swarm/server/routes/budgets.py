@@ -62,7 +62,7 @@ class BudgetRoutes:
         until: Until = None,
         limit: params.Limit = limits.PAGE_DEFAULT,
     ) -> shapes.CostReport:
-        """What work has cost, the most expensive first."""
+        """What work has reserved and cost, and how often it was refused, the most expensive first."""
         return await self._store.read(costs.report(by, since=since, until=until, limit=limit))
 
 

@@ -16,7 +16,15 @@ from agent_swarm.domain.values import changed
 from agent_swarm.store import events
 from agent_swarm.store import operations as ops
 from agent_swarm.store.applying.work import Work
-from agent_swarm.store.families.budgets import BUDGET_WAITS, RESERVATIONS, BudgetWait, reservation
+from agent_swarm.store.families.budgets import (
+    ADMISSIONS,
+    BUDGET_WAITS,
+    RESERVATIONS,
+    Admission,
+    BudgetWait,
+    admission,
+    reservation,
+)
 from agent_swarm.store.refusals import budget_exhausted
 from agent_swarm.store.rows import Entry
 
@@ -70,11 +78,11 @@ def _one(work: Work, entry: Entry, waiting: deque[Member], replies: list[Any]) -
         lacking = _first_without_room(own, op.estimate)
         if lacking is not None and work.rows.requirements(entry.claim_class).agent_id == op.agent_id:
             waiting.appendleft(member)
-            _put_aside(work, entry, lacking, op.estimate)  # nobody else may have it
+            _put_aside(work, entry, lacking, op.estimate, agent_id=op.agent_id)  # nobody else may have it
             return
         if lacking is not None:  # the task is for others
             if lacking.shut_at is None:
-                work.ledger.put(rules.refuse(lacking, op.estimate, work.now))
+                _refuse(work, entry, lacking, op.estimate, agent_id=op.agent_id)
             replies[member[0]] = budget_exhausted(lacking)
             continue
         parts = {budget.id: budget.expects(op.estimate) for budget in (*counted, *own)}
@@ -88,9 +96,16 @@ def _first_without_room(budgets: Sequence[Budget], estimate: Amount) -> Budget |
     return next((budget for budget in budgets if not budget.admits(budget.expects(estimate))), None)
 
 
-def _put_aside(work: Work, entry: Entry, budget: Budget, estimate: Amount) -> None:
+def _refuse(work: Work, entry: Entry, budget: Budget, estimate: Amount, *, agent_id: str = "") -> None:
     state = entry.state
     work.ledger.put(rules.refuse(budget, estimate, work.now))
+    met = Admission(task_id=state.id, number=state.attempt + 1, agent_id=agent_id, at=work.now, refused=1)
+    work.put(ADMISSIONS, met)
+
+
+def _put_aside(work: Work, entry: Entry, budget: Budget, estimate: Amount, *, agent_id: str = "") -> None:
+    state = entry.state
+    _refuse(work, entry, budget, estimate, agent_id=agent_id)
     work.put(BUDGET_WAITS, wait_of(entry, budget.id))
     work.save(entry, changed(state, ready=False, not_before=None))  # no timer wakes it
     data = {"budgetId": budget.id, "budget": budget.name}
@@ -103,7 +118,8 @@ def wait_of(entry: Entry, budget_id: str, *, in_front: bool = False) -> BudgetWa
     return BudgetWait(budget_id=budget_id, rank=rank, task_id=entry.state.id)
 
 
-def keep_reservation(work: Work, task_id: str, number: int, parts: Parts) -> None:
+def keep_reservation(work: Work, task_id: str, number: int, agent_id: str, parts: Parts) -> None:
     """What an attempt holds, from its claim on."""
     if parts:
         work.add(RESERVATIONS, [reservation(task_id, number, parts)])
+        work.put(ADMISSIONS, admission(task_id, number, agent_id, work.now, parts))

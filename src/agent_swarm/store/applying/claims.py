@@ -57,7 +57,7 @@ def _claim_admitted(work: Work, groups: Mapping[tuple[int, ...], Numbered], repl
     for class_ids, members in groups.items():
         for (index, op), task_id, parts in admission.admitted(work, class_ids, members, replies):
             replies[index] = _claim(work, op, task_id)
-            admission.keep_reservation(work, task_id, work.must(task_id).state.attempt, parts)
+            admission.keep_reservation(work, task_id, work.must(task_id).state.attempt, op.agent_id, parts)
     work.ledger.write()
 
 

@@ -50,11 +50,29 @@ class Reservation:
         return Amount(*self.parts.get(budget_id, (0, 0)))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """What budgets said when an attempt was to begin: what it reserved, or that it found no room. Kept for reports.
+
+    `number` is that of the attempt that begins, or would have; `agent_id` is empty where no agent would find room.
+    `micros` and `tokens` are the most that it holds of any of its budgets.
+    """
+
+    task_id: str
+    number: int
+    agent_id: str
+    at: int
+    micros: int = 0
+    tokens: int = 0
+    refused: int = 0  # 1 where it found no room
+
+
 BUDGETS = Family("budget", Budget, key=("id",))
 BUDGET_TARGETS = Family("budget_target", BudgetTarget, key=("target",))
 BUDGET_LOOKS = Family("budget_look", BudgetLook, key=("id",))
 BUDGET_WAITS = Family("budget_wait", BudgetWait, key=("budget_id", "rank", "task_id"))
 RESERVATIONS = Family("budget_reservation", Reservation, key=("attempt",))
+ADMISSIONS = Family("admission", Admission, key=("task_id", "number", "agent_id", "at"))
 
 
 def attempt_key(task_id: str, number: int) -> str:
@@ -66,6 +84,18 @@ def reservation(task_id: str, number: int, parts: Mapping[str, Amount]) -> Reser
     """What an attempt holds from its claim on."""
     held = {budget_id: [part.micros, part.tokens] for budget_id, part in sorted(parts.items())}
     return Reservation(attempt=attempt_key(task_id, number), task_id=task_id, number=number, parts=held)
+
+
+def admission(task_id: str, number: int, agent_id: str, at: int, parts: Mapping[str, Amount]) -> Admission:
+    """What an attempt reserved when it began."""
+    return Admission(
+        task_id=task_id,
+        number=number,
+        agent_id=agent_id,
+        at=at,
+        micros=max(part.micros for part in parts.values()),
+        tokens=max(part.tokens for part in parts.values()),
+    )
 
 
 def ids_of(targets: Iterable[BudgetTarget]) -> list[str]:

@@ -276,10 +276,13 @@ class SqlQueries:
         return [
             CostRow(
                 key=str(row.key),
-                attempts=row.attempts,
+                attempts=int(row.attempts),
                 input_tokens=int(row.input_tokens),
                 output_tokens=int(row.output_tokens),
                 cost_micros=int(row.cost_micros),
+                reserved_micros=int(row.reserved_micros),
+                reserved_tokens=int(row.reserved_tokens),
+                refused=int(row.refused),
             )
             for row in rows
         ]

@@ -264,39 +264,77 @@ same_usage = sa.select(tables.usage.c.seq).where(
 )
 
 # Without parameters: PostgreSQL takes two of them for two expressions, of which only one is grouped by.
-_COST_KEYS: "dict[CostBy, sa.ColumnElement[Any]]" = {
+_NONE: "sa.ColumnElement[str]" = sa.literal_column("''")
+_OF_TASK: "dict[CostBy, sa.ColumnElement[Any]]" = {
     CostBy.TASK: task.c.id,
     CostBy.ROOT: task.c.root_id,
-    CostBy.AGENT: attempt.c.agent_id,
-    CostBy.PROJECT: sa.func.coalesce(task.c.project_id, sa.literal_column("''")),
-    CostBy.SWARM: sa.func.coalesce(task.c.swarm_id, sa.literal_column("''")),
-    CostBy.MODEL: tables.usage.c.model,
-    CostBy.DAY: sa.cast(tables.usage.c.booked_at // sa.literal_column(str(DAY), sa.BigInteger), sa.Text),
+    CostBy.PROJECT: sa.func.coalesce(task.c.project_id, _NONE),
+    CostBy.SWARM: sa.func.coalesce(task.c.swarm_id, _NONE),
+    CostBy.MODEL: sa.func.coalesce(task.c.model, _NONE),
 }
+_COSTS = ("attempts", "input_tokens", "output_tokens", "cost_micros", "reserved_micros", "reserved_tokens", "refused")
 
 
 def costs(by: CostBy, *, since: int | None, until: int | None) -> "sa.Select[Any]":
-    """What usage adds up to, the most expensive first."""
+    """What usage, reservations and refusals add up to, the most expensive first."""
+    both = sa.union_all(_used(by, since, until), _admitted(by, since, until)).subquery()
+    sums = {name: sa.func.sum(both.c[name]).label(name) for name in _COSTS}
+    return (
+        sa.select(both.c.key, *sums.values())
+        .group_by(both.c.key)
+        .order_by(sums["cost_micros"].desc(), sums["reserved_micros"].desc(), sums["refused"].desc(), both.c.key)
+    )
+
+
+def _used(by: CostBy, since: int | None, until: int | None) -> "sa.Select[Any]":
     usage = tables.usage
-    one = usage.c.task_id + sa.literal("/") + sa.cast(usage.c.attempt, sa.Text)
-    key = _COST_KEYS[by].label("key")
-    cost = sa.func.sum(usage.c.cost_micros).label("cost_micros")
+    keys = _OF_TASK | {
+        CostBy.AGENT: attempt.c.agent_id,
+        CostBy.MODEL: usage.c.model,
+        CostBy.DAY: _day(usage.c.booked_at),
+    }
+    key = keys[by].label("key")
+    sums = {
+        "attempts": sa.func.count((usage.c.task_id + sa.literal("/") + sa.cast(usage.c.attempt, sa.Text)).distinct()),
+        "input_tokens": sa.func.sum(usage.c.input_tokens),
+        "output_tokens": sa.func.sum(usage.c.output_tokens),
+        "cost_micros": sa.func.sum(usage.c.cost_micros),
+    }
     found = (
-        sa.select(
-            key,
-            sa.func.count(one.distinct()).label("attempts"),
-            sa.func.sum(usage.c.input_tokens).label("input_tokens"),
-            sa.func.sum(usage.c.output_tokens).label("output_tokens"),
-            cost,
-        )
+        sa.select(key, *(sums.get(name, sa.literal_column("0")).label(name) for name in _COSTS))
         .join(task, task.c.id == usage.c.task_id)
         .join(attempt, sa.and_(attempt.c.task_id == usage.c.task_id, attempt.c.number == usage.c.attempt))
         .group_by(key)
-        .order_by(cost.desc(), key)
     )
-    if since is not None:
-        found = found.where(usage.c.booked_at >= since)
-    return found if until is None else found.where(usage.c.booked_at < until)
+    return found.where(*_between(usage.c.booked_at, since, until))
+
+
+def _admitted(by: CostBy, since: int | None, until: int | None) -> "sa.Select[Any]":
+    admission = tables.admission
+    keys = _OF_TASK | {CostBy.AGENT: admission.c.agent_id, CostBy.DAY: _day(admission.c.at)}
+    key = keys[by].label("key")
+    sums = {
+        "reserved_micros": sa.func.sum(admission.c.micros),
+        "reserved_tokens": sa.func.sum(admission.c.tokens),
+        "refused": sa.func.sum(admission.c.refused),
+    }
+    found = (
+        sa.select(key, *(sums.get(name, sa.literal_column("0")).label(name) for name in _COSTS))
+        .join(task, task.c.id == admission.c.task_id)
+        .group_by(key)
+    )
+    return found.where(*_between(admission.c.at, since, until))
+
+
+def _day(instant: "sa.ColumnElement[int]") -> "sa.ColumnElement[str]":
+    return sa.cast(instant // sa.literal_column(str(DAY), sa.BigInteger), sa.Text)
+
+
+def _between(instant: "sa.ColumnElement[int]", since: int | None, until: int | None) -> "list[sa.ColumnElement[bool]]":
+    return [
+        *([] if since is None else [instant >= since]),
+        *([] if until is None else [instant < until]),
+    ]
 
 
 # --- classes that nobody serves ------------------------------------------------------------------------------------

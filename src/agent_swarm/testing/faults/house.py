@@ -23,7 +23,7 @@ from agent_swarm.testing.faults.schedule import SERVER
 from agent_swarm.testing.waiting import until
 
 _LISTENS = re.compile(rb"API: http://[\d.]+:(\d+)")
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
 _LOOK_SECONDS = 0.2
 # Every server has an address of its own, so that nobody who looks for one that is gone finds another's.
 _HOSTS = (f"127.{os.getpid() % 200 + 20}.{number // 250 % 250}.{number % 250 + 1}" for number in itertools.count())

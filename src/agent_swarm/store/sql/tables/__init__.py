@@ -14,7 +14,14 @@ from agent_swarm.store.sql.tables.agents import (
 )
 from agent_swarm.store.sql.tables.approvals import approval, approval_of_task, approval_place
 from agent_swarm.store.sql.tables.base import metadata
-from agent_swarm.store.sql.tables.budgets import budget, budget_look, budget_reservation, budget_target, budget_wait
+from agent_swarm.store.sql.tables.budgets import (
+    admission,
+    budget,
+    budget_look,
+    budget_reservation,
+    budget_target,
+    budget_wait,
+)
 from agent_swarm.store.sql.tables.history import chain_state, checkpoint, event, event_head, fact, kill_switch
 from agent_swarm.store.sql.tables.messages import (
     channel,
@@ -72,6 +79,7 @@ from agent_swarm.store.sql.tables.work import (
 from agent_swarm.store.sql.tables.workflows import workflow_part, workflow_run
 
 __all__ = [
+    "admission",
     "agent",
     "agent_child",
     "agent_profile_version",

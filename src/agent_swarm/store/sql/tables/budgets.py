@@ -67,6 +67,19 @@ budget_wait = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# What budgets said of each attempt that was to begin, for reports.
+admission = sa.Table(
+    "admission",
+    metadata,
+    sa.Column("task_id", ID, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("agent_id", ID, primary_key=True),
+    sa.Column("at", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("micros", sa.BigInteger, nullable=False),
+    sa.Column("tokens", sa.BigInteger, nullable=False),
+    sa.Column("refused", sa.Integer, nullable=False),
+)
+
 # What attempts under way hold.
 budget_reservation = sa.Table(
     "budget_reservation",
