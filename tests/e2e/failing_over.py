@@ -8,7 +8,8 @@ from typing import Any
 
 from agent_swarm.testing import agent_cli
 from agent_swarm.testing import claude_cli as claude
-from agent_swarm.testing.model_server import Call, ModelServer, Say, rate_limited, usage_limited
+from agent_swarm.testing.model_server import Call, Fail, ModelServer, Say, rate_limited, usage_limited
+from agent_swarm.testing.model_server.gemini import GeminiRequest
 from agent_swarm.testing.model_server.replies import Reply
 from agent_swarm.testing.model_server.requests import ModelRequest
 from agent_swarm.testing.model_server.responses import ResponsesRequest
@@ -35,13 +36,19 @@ class Accounts:
     def __call__(self, request: ModelRequest) -> Reply:
         has_acted = self._command in json.dumps(request.messages)
         if request.key in self._at_once or (has_acted and request.key in self._used_up):
-            is_codex = isinstance(request, ResponsesRequest)
-            return (
-                usage_limited(resets_at=THE_FUTURE) if is_codex else rate_limited(resets_at=THE_FUTURE, retry_after=0)
-            )
+            return _limit_of(request)
         if not has_acted:
             return Call("Bash", {"command": self._command, "description": "act"})
         return Say("all done")
+
+
+def _limit_of(request: ModelRequest) -> Fail:
+    """As the maker of the model says it."""
+    if isinstance(request, ResponsesRequest):
+        return usage_limited(resets_at=THE_FUTURE)
+    if isinstance(request, GeminiRequest):
+        return Fail(429, message="You exceeded your current quota")
+    return rate_limited(resets_at=THE_FUTURE, retry_after=0)
 
 
 class Host:
@@ -55,6 +62,7 @@ class Host:
             "ANTHROPIC_BASE_URL": model.url,
             "ANTHROPIC_API_KEY": "",
             "OPENAI_API_KEY": KEY,
+            "GOOGLE_GEMINI_BASE_URL": model.url,
             "CLAUDE_CODE_OAUTH_TOKEN": f"{ONE}, {TWO}",
             "CLAUDE_CODE_MAX_RETRIES": "1",
             "AGENT_SWARM_SANDBOX": "process",

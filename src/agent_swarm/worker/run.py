@@ -201,7 +201,7 @@ class Run:
         )
         async with self._taped(spec, workspace, candidate) as taping, self._opened(taping.spec) as sandbox:
             first = turn = await taping.led(self._first_turn(candidate, workspace, mailbox, spec))
-            lending = Lending(self._site.credentials, first.env, candidate.harness.grants.credentials)
+            lending = Lending(self._site.credentials, first.env, candidate.harness.grants, first.model)
             outcome: Outcome | None = None
             while (env := lending.take(now=time.time())) is not None:
                 lent = replace(turn, env=env)
