@@ -25,7 +25,7 @@ GUARDS = (
     Guard(
         "of an answer's headers only a few are recorded",
         f"{FOLDER}/tape.py",
-        " if name in KEPT_HEADERS}",
+        " if _is_kept(name)}",
         "}",
         (READ,),
     ),

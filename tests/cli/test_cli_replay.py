@@ -11,7 +11,8 @@ TASK = "3f2a91bc-0000-7000-8000-000000000001"
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (("3f2a91bc",), 1, "no recording of 3f2a91bc"),
+        (("3f2a91bc",), 1, "no recording of 3f2a91bc is on this machine"),
+        (("3f2a91bc",), 1, "the server has no copy"),
         (("../../etc",), 1, "names no attempt"),
         (("3f2a91bc/x",), 1, "names no attempt"),
         (("3f2a91bc", "--model", "m"), 2, "--fork-at"),

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.e2e.failing_over import KEY, ONE, TWO, Accounts, Host, effects
+from tests.e2e.failing_over import KEY, NO_QUOTA, ONE, TWO, Accounts, Host, effects
 
 from agent_swarm.testing import agent_cli
 from agent_swarm.testing.model_server import Fail, ModelServer
@@ -66,7 +66,7 @@ async def test_given_two_keys_of_another_cli_when_one_is_used_up_in_a_turn_then_
     model_name: str,
     kind: str,
 ) -> None:
-    async with ModelServer(Accounts(counted, used_up=frozenset({ONE}))) as model:
+    async with ModelServer(Accounts(counted, used_up=frozenset({ONE}), limit=NO_QUOTA)) as model:
         host = Host(swarm, model, request.getfixturevalue(f"{harness}_cli"))
         await host.start(**{variable: f"{ONE},{TWO}"})
         task = await host.done("the whole task", harness, model=model_name)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.e2e.failing_over import ONE, TWO, Accounts
 
 from agent_swarm.testing import agent_cli
 from agent_swarm.testing.model_server import Call, ModelServer, Say
@@ -174,6 +175,44 @@ async def test_given_a_task_for_codex_with_the_tag_and_a_list_of_hosts_when_it_i
     replayed = await stage.replay(task_id, "--into", str(tmp_path / "again"))
     assert replayed.code == 0, (replayed.told, replayed.errors)
     assert (replayed.told["steps"], replayed.told["result"]) == (3, "all done")
+
+
+@pytest.mark.parametrize("harness", ["claude", "codex"])
+async def test_given_a_run_whose_first_account_was_used_up_when_it_is_replayed_then_both_parts_are_the_same(
+    swarm: RealSwarm, request: pytest.FixtureRequest, tmp_path: Path, counted: Path, harness: str
+) -> None:
+    stage = Stage(swarm, request.getfixturevalue(f"{harness}_cli"))
+    await asyncio.to_thread(swarm.start_server)
+    async with ModelServer(Accounts(counted, used_up=frozenset({ONE}))) as model:
+        logins = {"CODEX_OAUTH": f"acc-1:{ONE},acc-2:{TWO}", "CODEX_OAUTH_BASE_URL": f"{model.url}/v1"}
+        task = {"harness": harness, "prompt": "the whole task", "tags": ["record"]}
+        task_id = await stage.record(model, task, CLAUDE_CODE_OAUTH_TOKEN=f"{ONE},{TWO}", **logins)
+        assert {request.key for request in model.requests} == {ONE, TWO}
+    await asyncio.to_thread(swarm.close)
+    text = stage.recording(task_id).read_text()
+    assert not any(secret in text for secret in (KEY, ONE, TWO))
+    replayed = await stage.replay(task_id, "--into", str(tmp_path / "again"))
+    assert replayed.code == 0, (replayed.told, replayed.errors)
+    assert (replayed.told["same"], replayed.told["result"]) == (True, "all done")
+    assert replayed.told["steps"] >= 3
+
+
+async def test_given_a_cli_that_took_over_when_the_attempt_is_replayed_then_the_part_of_the_first_is_still_there(
+    swarm: RealSwarm, claude_cli: Path, codex_cli: Path, tmp_path: Path, counted: Path
+) -> None:
+    stage = Stage(swarm, claude_cli)
+    await asyncio.to_thread(swarm.start_server)
+    async with ModelServer(Accounts(counted, used_up=frozenset({ONE}))) as model:
+        task = {"harness": "claude,codex", "prompt": "the whole task", "tags": ["record"]}
+        task_id = await stage.record(model, task, ANTHROPIC_API_KEY=ONE, OPENAI_API_KEY=TWO)
+    await asyncio.to_thread(swarm.close)
+    first = await stage.replay(task_id, "--into", str(tmp_path / "first"))
+    assert first.code == 0, (first.told, first.errors)
+    assert first.told["same"] and "all done" not in first.told["result"]
+    second = stage.recording(task_id).with_name("recording-2.jsonl")
+    then = await stage.replay(str(second), "--into", str(tmp_path / "second"))
+    assert then.code == 0, (then.told, then.errors)
+    assert then.told["result"] == "all done"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from agent_swarm.domain.credentials import values_in
 from agent_swarm.domain.tasks import FailureClass
 from agent_swarm.harness.base import Grants, Outcome
 from agent_swarm.worker.credentials import Credential, CredentialPool, one_of_each
@@ -83,6 +84,15 @@ class Lending:
         message = rest if last is None else f"{last.message}; {rest}"
         failure = FailureClass.INFRASTRUCTURE
         return Outcome(ok=False, failure=failure, failure_code=LIMIT, message=message, retry_at=awake_at)
+
+
+def first_alone(environment: Mapping[str, str], grants: Grants, model: str | None) -> dict[str, str]:
+    """The environment with the first credential for a model, and no other one; whether it rests is not asked."""
+    for variable in _of_model(grants, model, environment):
+        if values := values_in(variable, environment.get(variable, "")):
+            kept = {name: value for name, value in environment.items() if name not in grants.credentials}
+            return {**kept, variable: values[0]}
+    return one_of_each(environment, grants.credentials)
 
 
 def _of_model(grants: Grants, model: str | None, environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -201,6 +201,8 @@ class Run:
         )
         async with self._taped(spec, workspace, candidate) as taping, self._opened(taping.spec) as sandbox:
             first = turn = await taping.led(self._first_turn(candidate, workspace, mailbox, spec))
+            if taping.said:
+                await self._recorder.note(taping.said)
             lending = Lending(self._site.credentials, first.env, candidate.harness.grants, first.model)
             outcome: Outcome | None = None
             while (env := lending.take(now=time.time())) is not None:

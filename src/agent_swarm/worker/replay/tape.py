@@ -30,7 +30,8 @@ log = structlog.get_logger(__name__)
 FILE = "recording.jsonl"
 VERSION = 1
 MOST_BYTES = 128 * 1024 * 1024  # of one recording; requests repeat the whole conversation, so they add up
-KEPT_HEADERS = frozenset({"content-type", "mcp-session-id", "mcp-protocol-version", "retry-after", "x-should-retry"})
+KEPT_HEADERS = frozenset({"content-type", "mcp-session-id", "mcp-protocol-version", "x-should-retry"})
+_OF_LIMITS = ("retry-after", "anthropic-ratelimit-", "x-codex-")  # by them CLIs decide whether to ask again
 
 
 class RecordingDamaged(SwarmError):
@@ -88,11 +89,14 @@ class Head:
 
 
 class Tape:
-    """A recording that is being made. What cannot be written is missed, and costs the attempt nothing."""
+    """A recording that is being made. What cannot be written is missed, and costs the attempt nothing.
+
+    An agent CLI that takes over from another one has a file of its own.
+    """
 
     def __init__(self, folder: Path, redactor: Redactor, *, most_bytes: int = MOST_BYTES) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.path = folder / FILE
+        self.path = _new_in(folder)
         self._redactor = redactor
         self._telling = Telling(redactor)
         self._lock = threading.Lock()
@@ -100,7 +104,7 @@ class Tape:
         self._size = 0
         self._numbers = 0
         self._is_cut = False
-        self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def begin(self, head: Head) -> None:
         """The first line."""
@@ -118,7 +122,7 @@ class Tape:
             **asdict(exchange),
             "path": self._redactor.text(exchange.path),
             "request": kept_request(request, self._redactor),
-            "headers": {name: value for name, value in exchange.headers.items() if name in KEPT_HEADERS},
+            "headers": {name: value for name, value in exchange.headers.items() if _is_kept(name)},
             "body": body,
             "is_whole": exchange.is_whole and is_safe,
         }
@@ -130,7 +134,7 @@ class Tape:
             self._tell(told)
 
     def end(self, *, ok: bool, tree: Mapping[str, str]) -> None:
-        """The last line; where the agent was begun again, the last of them counts.
+        """The last line; where the agent was begun again, there is one for each time, and the last of them counts.
 
         Without it a recording is of a run that did not come to an end.
         """
@@ -170,15 +174,36 @@ class Tape:
             log.warning("recording_cut", path=str(self.path), reason=exc.strerror)
 
 
+def _is_kept(name: str) -> bool:
+    return name in KEPT_HEADERS or name.startswith(_OF_LIMITS)
+
+
+def _new_in(folder: Path) -> Path:
+    path, number = folder / FILE, 1
+    while path.exists():
+        number += 1
+        path = (folder / FILE).with_stem(f"{Path(FILE).stem}-{number}")
+    return path
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """A recording that was made; `tree` is None where the run did not come to an end."""
+    """A recording that was made; `tree` is None where the run did not come to an end.
+
+    `turns`: how often the agent was begun, which is once for each credential that it worked with.
+    """
 
     path: Path
     head: Head
     exchanges: tuple[Exchange, ...]  # in the order of arrival
     events: tuple[AgentEvent, ...]
     tree: Mapping[str, str] | None
+    turns: int = 1
+
+    @property
+    def others(self) -> list[Path]:
+        """The recordings of agent CLIs that took over."""
+        return [path for path in sorted(self.path.parent.glob(f"{Path(FILE).stem}-*.jsonl")) if path != self.path]
 
     @property
     def steps(self) -> tuple[Exchange, ...]:
@@ -209,4 +234,5 @@ class Recording:
             exchanges=tuple(exchanges),
             events=events,
             tree=lines["end"][-1]["tree"] if lines["end"] else None,
+            turns=max(1, len(lines["end"])),
         )

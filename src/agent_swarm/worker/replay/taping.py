@@ -1,6 +1,7 @@
 """Has an attempt recorded: leads its agent CLI through the recorder, and writes down what the run was."""
 
 import asyncio
+import platform
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
@@ -25,10 +26,14 @@ log = structlog.get_logger(__name__)
 
 
 class Untaped:
-    """An attempt that is not recorded: everything stays as it is."""
+    """An attempt that is not recorded: everything stays as it is.
 
-    def __init__(self, spec: SandboxSpec) -> None:
+    `said`: what who asked for a recording is to know of it; empty where nobody did.
+    """
+
+    def __init__(self, spec: SandboxSpec, said: str = "") -> None:
         self.spec = spec
+        self.said = said
 
     async def led(self, turn: Turn) -> Turn:
         """The turn to begin with."""
@@ -58,7 +63,8 @@ class Taping(Untaped):
         variables: tuple[str, ...],
         private: frozenset[str],
     ) -> None:
-        super().__init__(replace(spec, network=_with_door(spec.network, recorder.port)))
+        said = f"recorded for agent-swarm replay, on host {platform.node()}: {tape.path}"
+        super().__init__(replace(spec, network=_with_door(spec.network, recorder.port)), said)
         self._tape = tape
         self._recorder = recorder
         self._redactor = redactor
@@ -138,14 +144,12 @@ async def taped(
         yield Untaped(spec)
         return
     if not MODELS.keys() & set(grants.variables) or spec.network.mode is NetworkMode.OFF:
-        log.info("not_recorded", harness=harness, reason="it asks no model that could be listened to")
-        yield Untaped(spec)
+        yield _not_recorded(spec, harness, "it asks no model that could be listened to")
         return
     try:
         tape = Tape(folder, redactor)
     except OSError as exc:
-        log.warning("not_recorded", harness=harness, reason=exc.strerror)
-        yield Untaped(spec)
+        yield _not_recorded(spec, harness, f"{folder} cannot be written: {exc.strerror}")
         return
     recorder = ExchangeRecorder(tape)
     await recorder.start()
@@ -164,6 +168,11 @@ async def taped(
     finally:
         await recorder.stop()
         tape.close()
+
+
+def _not_recorded(spec: SandboxSpec, harness: str, reason: str) -> Untaped:
+    log.info("not_recorded", harness=harness, reason=reason)
+    return Untaped(spec, f"not recorded, as {harness} was asked to be: {reason}")
 
 
 def _with_door(network: Network, port: int) -> Network:
