@@ -119,6 +119,9 @@ async def test_given_a_recorded_run_when_it_is_replayed_with_nobody_there_then_t
         await asyncio.to_thread(stage.swarm.call, "POST", "/api/projects", shop)
         task_id = await stage.record(model, {"harness": "claude", "project": "shop", "prompt": "do the work"}, **ALL)
         asked = len(model.everything)
+    path = f"/api/tasks/{task_id}/attempts/1/transcript?limit=1"
+    (told,) = (await asyncio.to_thread(stage.swarm.call, "GET", path))["lines"]
+    assert str(stage.recording(task_id)) in told["data"]["text"], "people learn where it is"
     await asyncio.to_thread(stage.swarm.close)
     (tmp_path / "shop").rename(tmp_path / "gone")
     text = stage.recording(task_id).read_text()
@@ -151,7 +154,9 @@ async def test_given_what_a_replay_cannot_see_when_it_is_replayed_then_it_stops_
     assert diverged.told["tree"] == [] and not diverged.told["same"]
     async with ModelServer([Say("forked")], is_shared=True, port=port) as model:
         fork = ("--fork-at", "2", "--model", "another-model", "--prompt", "Mind the tide.")
-        forked = await stage.replay(str(stage.recording(task_id)), *fork, ANTHROPIC_API_KEY=KEY)
+        without = await stage.replay(task_id, *fork)
+        forked = await stage.replay(str(stage.recording(task_id)), *fork, ANTHROPIC_API_KEY=f"{KEY},another")
+        assert (without.code, "no credentials of claude" in without.errors) == (1, True), without
         assert forked.code == 0, (forked.told, forked.errors)
         (request,) = model.requests
     assert (forked.told["result"], forked.told["steps"]) == ("forked", 2)

@@ -119,9 +119,8 @@ def _found(attempt: str, workers: Path) -> Path:
     if not found:
         raise NotFound(
             f"no recording of {attempt} is on this machine, in {workers}",
-            hint="a recording stays on the host of the worker that ran the attempt, and the server has no copy: `agent-swarm "
-            "task logs` begins with where it is. Replay it there, with --workers-dir where the worker keeps its files "
-            "elsewhere, or copy the file and give its path. Attempts are recorded that were asked to be, by --record",
+            hint="a recording stays on the host of the worker that made it, and the server has no copy: the attempt's "
+            "`agent-swarm task logs` begins with where it is; replay it there, or copy the file here and give its path",
         )
     if len({path.parent.parent.name for path in found}) > 1:
         raise InvalidInput(f"{task!r} could be several tasks", hint="give more of the id")

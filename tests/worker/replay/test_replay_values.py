@@ -153,7 +153,7 @@ def test_given_a_recording_when_it_is_read_then_steps_are_in_order_and_nothing_s
     for n in (2, 1):
         exchange = Exchange(
             n=n, route="ANTHROPIC_BASE_URL", method="POST", path="/v1/messages", request=None, status=200,
-            headers={"content-type": "text/plain", "set-cookie": "session=1"},
+            headers={"content-type": "text/plain", "set-cookie": "session=1", "retry-after-ms": "1"},
         )  # fmt: skip
         tape.exchange(exchange, json.dumps({"key": SECRET}).encode(), b"ok")
     tape.event(AgentEvent(EventKind.TEXT, {"text": f"it is {SECRET}"}))
@@ -165,7 +165,23 @@ def test_given_a_recording_when_it_is_read_then_steps_are_in_order_and_nothing_s
     assert tape.path.stat().st_mode & 0o077 == 0
     read = Recording.read(tape.path)
     assert [one.n for one in read.steps] == [1, 2]
-    assert read.tree == {"a": "100644 x"}
+    assert read.steps[0].headers == {"content-type": "text/plain", "retry-after-ms": "1"}
+    assert (read.tree, read.turns) == ({"a": "100644 x"}, 2)
+
+
+def test_given_an_agent_cli_that_takes_over_when_it_is_recorded_then_the_part_of_the_first_stays(
+    tmp_path: Path,
+) -> None:
+    for harness in ("claude", "codex", "pi"):
+        tape = Tape(tmp_path / "r", Redactor())
+        tape.begin(replace(HEAD, harness=harness))
+        tape.close()
+    first = Recording.read(tmp_path / "r" / "recording.jsonl")
+    assert [first.head.harness, *(Recording.read(path).head.harness for path in first.others)] == [
+        "claude",
+        "codex",
+        "pi",
+    ]
 
 
 def test_given_a_recording_that_is_full_when_more_comes_then_it_ends_with_a_whole_line(tmp_path: Path) -> None:

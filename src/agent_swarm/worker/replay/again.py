@@ -181,9 +181,13 @@ def _environment(head: Head, workspace: Workspace, stage: Stage, grants: Grants)
 
 
 def _real_secrets(head: Head, environ: Mapping[str, str], grants: Grants) -> dict[str, str]:
-    """Of the person who forks: one credential, as an attempt gets it. Raises CannotReplay where there is none."""
+    """Of the person who forks: one credential, as an attempt gets it. Raises CannotReplay where there is none.
+
+    One that stands in a variable of the recorded run comes first: by a credential's kind some CLIs choose their model.
+    """
     held = {name: environ[name] for name in grants.secrets if environ.get(name, "").strip()}
-    real = first_alone(held, grants, head.model)
+    alike = {name: text for name, text in held.items() if name in head.env}
+    real = first_alone(alike if alike.keys() & set(grants.credentials) else held, grants, head.model)
     if not real.keys() & set(grants.credentials) and head.env.keys() & set(grants.credentials):
         raise CannotReplay(
             f"a fork asks a real model, and there are no credentials of {head.harness} in this environment",
