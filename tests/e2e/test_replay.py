@@ -182,16 +182,28 @@ async def test_given_a_task_for_codex_with_the_tag_and_a_list_of_hosts_when_it_i
     assert (replayed.told["steps"], replayed.told["result"]) == (3, "all done")
 
 
-@pytest.mark.parametrize("harness", ["claude", "codex"])
+@pytest.mark.parametrize(
+    ("harness", "credentials"),
+    [
+        ("claude", {"CLAUDE_CODE_OAUTH_TOKEN": f"{ONE},{TWO}"}),
+        ("claude", {"CLAUDE_CODE_OAUTH_TOKEN": ONE, "ANTHROPIC_API_KEY": TWO}),
+        ("codex", {"CODEX_OAUTH": f"acc-1:{ONE}", "OPENAI_API_KEY": TWO}),
+    ],
+    ids=["claude", "claude-key", "codex-key"],
+)
 async def test_given_a_run_whose_first_account_was_used_up_when_it_is_replayed_then_both_parts_are_the_same(
-    swarm: RealSwarm, request: pytest.FixtureRequest, tmp_path: Path, counted: Path, harness: str
+    swarm: RealSwarm,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    counted: Path,
+    harness: str,
+    credentials: dict[str, str],
 ) -> None:
     stage = Stage(swarm, request.getfixturevalue(f"{harness}_cli"))
     await asyncio.to_thread(swarm.start_server)
     async with ModelServer(Accounts(counted, used_up=frozenset({ONE}))) as model:
-        logins = {"CODEX_OAUTH": f"acc-1:{ONE},acc-2:{TWO}", "CODEX_OAUTH_BASE_URL": f"{model.url}/v1"}
         task = {"harness": harness, "prompt": "the whole task", "tags": ["record"]}
-        task_id = await stage.record(model, task, CLAUDE_CODE_OAUTH_TOKEN=f"{ONE},{TWO}", **logins)
+        task_id = await stage.record(model, task, CODEX_OAUTH_BASE_URL=f"{model.url}/v1", **credentials)
         assert {request.key for request in model.requests} == {ONE, TWO}
     await asyncio.to_thread(swarm.close)
     text = stage.recording(task_id).read_text()

@@ -207,6 +207,7 @@ class Run:
             outcome: Outcome | None = None
             while (env := lending.take(now=time.time())) is not None:
                 lent = replace(turn, env=env)
+                taping.lent(lent)
                 session, outcome = await self._turned(candidate.harness, sandbox, lent, mailbox, taping)
                 refusal = lending.heard(outcome, now=time.time())
                 if not refusal or self.stop.reason is not Stop.NONE:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -86,7 +86,8 @@ async def replay(recording: Recording, stage: Stage) -> Verdict:
         try:
             turn = routes.led(_turn(head, workspace, env), player.port)
             spec = _spec(workspace, stage, harness.grants, player.port)
-            played = await _play(harness, [turn] * recording.turns, spec, stage, player, Telling(redactor))
+            turns = [turn if stage.fork else _lent(turn, variables, harness.grants) for variables in recording.lent]
+            played = await _play(harness, turns or [turn], spec, stage, player, Telling(redactor))
         finally:
             await player.stop()
         ended_with = await asyncio.to_thread(tree_of, workspace.path)
@@ -172,21 +173,26 @@ def _environment(head: Head, workspace: Workspace, stage: Stage, grants: Grants)
         folder = stage.folder / name.split("_")[2].lower()
         folder.mkdir(exist_ok=True, mode=0o700)
         env[name] = str(folder)
-    env = first_alone(env, grants, head.model)
     if stage.fork is not None:
         env = {name: text for name, text in env.items() if name not in grants.credentials}
-        env |= _real_secrets(head, stage.environ, grants)
+        env |= real_secrets(head, stage.environ, grants)
     Path(env.get("TMPDIR", workspace.state_dir)).mkdir(parents=True, exist_ok=True, mode=0o700)
     return {**env, **workspace.env}
 
 
-def _real_secrets(head: Head, environ: Mapping[str, str], grants: Grants) -> dict[str, str]:
+def _lent(turn: Turn, variables: Sequence[str], grants: Grants) -> Turn:
+    """Of credentials only what is in these variables."""
+    withheld = set(grants.credentials) - set(variables)
+    return replace(turn, env={name: value for name, value in turn.env.items() if name not in withheld})
+
+
+def real_secrets(head: Head, environ: Mapping[str, str], grants: Grants) -> dict[str, str]:
     """Of the person who forks: one credential, as an attempt gets it. Raises CannotReplay where there is none.
 
     One that stands in a variable of the recorded run comes first: by a credential's kind some CLIs choose their model.
     """
     held = {name: environ[name] for name in grants.secrets if environ.get(name, "").strip()}
-    alike = {name: text for name, text in held.items() if name in head.env}
+    alike = {name: text for name, text in held.items() if name in head.env or name not in grants.credentials}
     real = first_alone(alike if alike.keys() & set(grants.credentials) else held, grants, head.model)
     if not real.keys() & set(grants.credentials) and head.env.keys() & set(grants.credentials):
         raise CannotReplay(

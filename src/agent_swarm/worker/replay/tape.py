@@ -1,6 +1,7 @@
 """A recording: one file of JSON lines, for nobody's eyes but the worker's user's.
 
     {"k": "head", …}                                   what the run was, and how to begin it again
+    {"k": "lent", "variables"}                         where the credential stood with which the agent began, or went on
     {"k": "exchange", "n", "route", …}                 a request and its answer; numbers in the order of arrival
     {"k": "event", "kind", "data"}                     what the harness made of it
     {"k": "end", "ok", "tree"}                         the files at the end
@@ -11,7 +12,7 @@ Headers of requests are never kept, whatever they are called, and everything els
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -110,6 +111,10 @@ class Tape:
         """The first line."""
         self._write("head", self._redactor.value(asdict(head)))
 
+    def lent(self, variables: Sequence[str]) -> None:
+        """The agent is begun, or begun again, with credentials in these variables."""
+        self._write("lent", {"variables": list(variables)})
+
     def number(self) -> int:
         """Of the next request."""
         self._numbers += 1
@@ -134,7 +139,7 @@ class Tape:
             self._tell(told)
 
     def end(self, *, ok: bool, tree: Mapping[str, str]) -> None:
-        """The last line; where the agent was begun again, there is one for each time, and the last of them counts.
+        """The last line; where the agent was begun again, the last of them counts.
 
         Without it a recording is of a run that did not come to an end.
         """
@@ -190,7 +195,7 @@ def _new_in(folder: Path) -> Path:
 class Recording:
     """A recording that was made; `tree` is None where the run did not come to an end.
 
-    `turns`: how often the agent was begun, which is once for each credential that it worked with.
+    `lent`: for each time that the agent was begun, the variables that its credentials stood in.
     """
 
     path: Path
@@ -198,7 +203,7 @@ class Recording:
     exchanges: tuple[Exchange, ...]  # in the order of arrival
     events: tuple[AgentEvent, ...]
     tree: Mapping[str, str] | None
-    turns: int = 1
+    lent: tuple[tuple[str, ...], ...] = ()
 
     @property
     def others(self) -> list[Path]:
@@ -213,7 +218,7 @@ class Recording:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Raises RecordingDamaged, or OSError where it cannot be read."""
-        lines: dict[str, list[dict[str, Any]]] = {"head": [], "exchange": [], "event": [], "end": []}
+        lines: dict[str, list[dict[str, Any]]] = {"head": [], "exchange": [], "event": [], "end": [], "lent": []}
         try:
             with path.open("rb") as file:
                 for line in file:
@@ -222,6 +227,7 @@ class Recording:
             head = Head(**lines["head"][0])
             exchanges = sorted((Exchange(**one) for one in lines["exchange"]), key=lambda one: one.n)
             events = tuple(AgentEvent(EventKind(one["kind"]), one["data"]) for one in lines["event"])
+            lent = tuple(tuple(one["variables"]) for one in lines["lent"])
         except (ValueError, KeyError, TypeError, IndexError) as exc:
             raise RecordingDamaged(
                 f"{path} cannot be replayed: {exc}", hint=f"expected a whole recording of version {VERSION}"
@@ -234,5 +240,5 @@ class Recording:
             exchanges=tuple(exchanges),
             events=events,
             tree=lines["end"][-1]["tree"] if lines["end"] else None,
-            turns=max(1, len(lines["end"])),
+            lent=lent,
         )

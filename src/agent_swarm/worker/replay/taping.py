@@ -39,6 +39,9 @@ class Untaped:
         """The turn to begin with."""
         return turn
 
+    def lent(self, turn: Turn) -> None:
+        """The agent begins with the credential in this turn, or goes on with it."""
+
     def hearing(self, emit: Emit) -> Emit:
         """Who hears what the agent does."""
         return emit
@@ -60,7 +63,7 @@ class Taping(Untaped):
         workspace: Workspace,
         harness: str,
         is_isolated: bool,
-        variables: tuple[str, ...],
+        grants: Grants,
         private: frozenset[str],
     ) -> None:
         said = f"recorded for agent-swarm replay, on host {platform.node()}: {tape.path}"
@@ -71,7 +74,8 @@ class Taping(Untaped):
         self._workspace = workspace
         self._harness = harness
         self._is_isolated = is_isolated
-        self._variables = variables
+        self._variables = grants.variables
+        self._credentials = grants.credentials
         self._private = private
         self._may_reach = _reach(spec.network)
 
@@ -82,6 +86,10 @@ class Taping(Untaped):
         tree = await asyncio.to_thread(tree_of, self._workspace.path)
         self._tape.begin(self._head(turn, routes, tree))
         return routes.led(turn, self._recorder.port)
+
+    def lent(self, turn: Turn) -> None:
+        """Of a credential its place is kept: by its kind the CLI asks another address, or for another model."""
+        self._tape.lent([name for name in self._credentials if name in turn.env])
 
     def hearing(self, emit: Emit) -> Emit:
         """Into the recording as well."""
@@ -162,7 +170,7 @@ async def taped(
             workspace=workspace,
             harness=harness,
             is_isolated=is_isolated,
-            variables=grants.variables,
+            grants=grants,
             private=private | frozenset(grants.secrets),
         )
     finally:
