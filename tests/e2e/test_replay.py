@@ -17,6 +17,7 @@ from agent_swarm.testing import agent_cli
 from agent_swarm.testing.model_server import Call, ModelServer, Say
 from agent_swarm.testing.model_server.script import Script
 from agent_swarm.testing.real_swarm import RealSwarm
+from agent_swarm.worker.replay.tape import Recording
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -222,7 +223,15 @@ async def test_given_a_cli_that_took_over_when_the_attempt_is_replayed_then_the_
     async with ModelServer(Accounts(counted, used_up=frozenset({ONE}))) as model:
         task = {"harness": "claude,codex", "prompt": "the whole task", "tags": ["record"]}
         task_id = await stage.record(model, task, ANTHROPIC_API_KEY=ONE, OPENAI_API_KEY=TWO)
+        again = (await asyncio.to_thread(swarm.file, {"ref": "two", "title": "two", **task}))["two"]
+        await asyncio.to_thread(
+            swarm.wait_until,
+            lambda: swarm.task(again)["status"] == "completed",
+            "codex has it at once",
+        )
     await asyncio.to_thread(swarm.close)
+    alone = stage.recording(again)
+    assert Recording.read(alone).head.harness == "codex" and not Recording.read(alone).others
     first = await stage.replay(task_id, "--into", str(tmp_path / "first"))
     assert first.code == 0, (first.told, first.errors)
     assert first.told["same"] and "all done" not in first.told["result"]

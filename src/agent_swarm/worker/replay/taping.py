@@ -78,6 +78,7 @@ class Taping(Untaped):
         self._credentials = grants.credentials
         self._private = private
         self._may_reach = _reach(spec.network)
+        self._has_begun = False
 
     async def led(self, turn: Turn) -> Turn:
         """Through the recorder."""
@@ -89,6 +90,7 @@ class Taping(Untaped):
 
     def lent(self, turn: Turn) -> None:
         """Of a credential its place is kept: by its kind the CLI asks another address, or for another model."""
+        self._has_begun = True
         self._tape.lent([name for name in self._credentials if name in turn.env])
 
     def hearing(self, emit: Emit) -> Emit:
@@ -104,6 +106,13 @@ class Taping(Untaped):
         """Look at the files, before anything is done with them."""
         tree = await asyncio.to_thread(tree_of, self._workspace.path)
         self._tape.end(ok=outcome is not None and outcome.ok, tree=tree)
+
+    async def close(self) -> None:
+        """Nothing more comes. Where every credential rested, who takes over has the attempt's recording."""
+        await self._recorder.stop()
+        self._tape.close()
+        if not self._has_begun:
+            self._tape.path.unlink(missing_ok=True)
 
     def _head(self, turn: Turn, routes: Routes, tree: Mapping[str, str]) -> Head:
         project, permissions, bounds = self._workspace.project, turn.permissions, turn.bounds
@@ -159,23 +168,22 @@ async def taped(
     except OSError as exc:
         yield _not_recorded(spec, harness, f"{folder} cannot be written: {exc.strerror}")
         return
-    recorder = ExchangeRecorder(tape)
-    await recorder.start()
+    await (recorder := ExchangeRecorder(tape)).start()
+    taping = Taping(
+        spec,
+        tape=tape,
+        recorder=recorder,
+        redactor=redactor,
+        workspace=workspace,
+        harness=harness,
+        is_isolated=is_isolated,
+        grants=grants,
+        private=private | frozenset(grants.secrets),
+    )
     try:
-        yield Taping(
-            spec,
-            tape=tape,
-            recorder=recorder,
-            redactor=redactor,
-            workspace=workspace,
-            harness=harness,
-            is_isolated=is_isolated,
-            grants=grants,
-            private=private | frozenset(grants.secrets),
-        )
+        yield taping
     finally:
-        await recorder.stop()
-        tape.close()
+        await taping.close()
 
 
 def _not_recorded(spec: SandboxSpec, harness: str, reason: str) -> Untaped:
