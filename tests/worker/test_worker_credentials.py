@@ -142,7 +142,7 @@ def test_given_any_agent_cli_when_several_keys_are_set_then_an_attempt_gets_one_
     tmp_path: Path, harness: str
 ) -> None:
     grants = registry.get(harness).grants
-    assert grants.credentials and set(grants.credentials) <= set(grants.secrets) & set(KINDS)
+    assert set(grants.credentials) <= set(grants.secrets) & set(KINDS)
     for variable in grants.credentials:
         lent = Lending(CredentialPool(tmp_path / variable), {variable: "one,two"}, grants)
         assert lent.take(now=NOW) == {variable: "one"}

@@ -22,7 +22,6 @@ KINDS: Mapping[str, str] = {  # by the variable that one or several stand in, se
     "OPENAI_API_KEY": "openai",
     "OPENROUTER_API_KEY": "openrouter",
     "GEMINI_API_KEY": "gemini",
-    "COPILOT_GITHUB_TOKEN": "copilot",
 }
 
 
