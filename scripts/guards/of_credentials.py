@@ -41,6 +41,33 @@ GUARDS = (
         (f"{POOLED}::test_given_several_credentials_when_an_attempt_begins_then_its_agent_gets_one_and_no_other",),
     ),
     Guard(
+        "only keys of the model's provider are tried",
+        LENDING,
+        "        return (grants.providers[provider],)\n",
+        "        return grants.credentials\n",
+        (
+            f"{POOLED}::test_given_a_cli_of_several_providers_when_one_refuses_then_keys_of_its_models_provider_alone_are_tried",
+        ),
+    ),
+    Guard(
+        "where nobody knows whose credential is refused, none of several gets out",
+        CREDENTIALS,
+        "values[0] for name, values in found.items() if values}",
+        "environment[name] for name, values in found.items() if values}",
+        (
+            f"{POOLED}::test_given_a_cli_of_several_providers_when_one_refuses_then_keys_of_its_models_provider_alone_are_tried",
+        ),
+    ),
+    Guard(
+        "stored credentials of other agent CLIs do not get in",
+        "src/agent_swarm/worker/environment.py",
+        " if name not in not_its_own}",
+        "}",
+        (
+            "tests/worker/test_worker_stored_environment.py::test_given_credentials_of_agent_clis_that_are_stored_when_an_agent_is_of_another_then_it_does_not_get_them",
+        ),
+    ),
+    Guard(
         "as long as one rests it is a limit",
         LENDING,
         "        if last is not None and (awake_at is None or len(self._all) < 2):\n",

@@ -25,7 +25,7 @@ GUARDS = (
     Guard(
         "of an answer's headers only a few are recorded",
         f"{FOLDER}/tape.py",
-        " if name in KEPT_HEADERS}",
+        " if _is_kept(name)}",
         "}",
         (READ,),
     ),
@@ -42,6 +42,13 @@ GUARDS = (
         "        if shown == text and redactor.text(joined) != joined:\n",
         "        if False:\n",
         (f"{VALUES}::test_given_a_secret_that_comes_in_pieces_when_an_answer_is_kept_then_none_of_it_is",),
+    ),
+    Guard(
+        "who takes over does not write over the recording of the first",
+        f"{FOLDER}/tape.py",
+        "    while path.exists():\n",
+        "    path.unlink(missing_ok=True)\n    while path.exists():\n",
+        (f"{VALUES}::test_given_an_agent_cli_that_takes_over_when_it_is_recorded_then_the_part_of_the_first_stays",),
     ),
     Guard(
         "a recording has a bound",

@@ -175,8 +175,8 @@ GUARDS = (
     Guard(
         "stored variables do not displace those of the run",
         ENVIRONMENT,
-        '{**(stored or {}), "PATH": os.defpath, **inherited, **passed, **git, **told}',
-        '{"PATH": os.defpath, **inherited, **passed, **git, **told, **(stored or {})}',
+        '{**kept, "PATH": os.defpath, **inherited, **passed, **git, **told}',
+        '{"PATH": os.defpath, **inherited, **passed, **git, **told, **kept}',
         (
             f"{WORKER}::test_given_stored_variables_when_others_have_their_names_then_those_of_the_run_and_the_worker_win",
         ),

@@ -8,7 +8,7 @@ import pytest
 from tests.cli.conftest import caller
 
 from agent_swarm.domain.tasks import FailureClass
-from agent_swarm.harness.base import Outcome
+from agent_swarm.harness.base import Grants, Outcome
 from agent_swarm.harness.claude.launch import CREDENTIALS
 from agent_swarm.testing.account_provider import AccountProvider
 from agent_swarm.worker.credentials import CredentialPool
@@ -21,7 +21,7 @@ TOKEN, REFRESH = "sk-ant-oat01-of-a-person", "refresh-token-0"
 def use_up(folder: Path, *tokens: str) -> None:
     """A worker of this machine was refused with the first, and used them all."""
     environment = {"CLAUDE_CODE_OAUTH_TOKEN": ",".join(tokens)}
-    lent = Lending(CredentialPool(folder), environment, CREDENTIALS)
+    lent = Lending(CredentialPool(folder), environment, Grants(credentials=CREDENTIALS))
     lent.take(now=time.time())
     lent.heard(_refused(), now=time.time())
     lent.take(now=time.time())

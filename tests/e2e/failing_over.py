@@ -8,7 +8,7 @@ from typing import Any
 
 from agent_swarm.testing import agent_cli
 from agent_swarm.testing import claude_cli as claude
-from agent_swarm.testing.model_server import Call, ModelServer, Say, rate_limited, usage_limited
+from agent_swarm.testing.model_server import Call, Fail, ModelServer, Say, rate_limited, usage_limited
 from agent_swarm.testing.model_server.replies import Reply
 from agent_swarm.testing.model_server.requests import ModelRequest
 from agent_swarm.testing.model_server.responses import ResponsesRequest
@@ -16,32 +16,43 @@ from agent_swarm.testing.real_swarm import RealSwarm
 
 ONE, TWO, KEY = "sk-ant-oat01-one", "sk-ant-oat01-two", "sk-openai-three"
 THE_FUTURE = 4_000_000_000.0
+NO_QUOTA = Fail(429, "insufficient_quota", "You exceeded your current quota", headers={"retry-after-ms": "1"})
 
 
 class Accounts:
     """A model that knows several accounts.
 
     An agent that does not know of the tool's effect, by its conversation or by what it was told, brings it about.
-    `used_up` are refused from then on, `at_once` from the start.
+    `used_up` are refused from then on, `at_once` from the start: by `limit`, or as subscriptions are.
     """
 
     def __init__(
-        self, counted: Path, *, used_up: frozenset[str] = frozenset(), at_once: frozenset[str] = frozenset()
+        self,
+        counted: Path,
+        *,
+        used_up: frozenset[str] = frozenset(),
+        at_once: frozenset[str] = frozenset(),
+        limit: Fail | None = None,
     ) -> None:
         self._command = f"echo done >> {counted}"
         self._used_up = used_up
         self._at_once = at_once
+        self._limit = limit
 
     def __call__(self, request: ModelRequest) -> Reply:
         has_acted = self._command in json.dumps(request.messages)
         if request.key in self._at_once or (has_acted and request.key in self._used_up):
-            is_codex = isinstance(request, ResponsesRequest)
-            return (
-                usage_limited(resets_at=THE_FUTURE) if is_codex else rate_limited(resets_at=THE_FUTURE, retry_after=0)
-            )
+            return self._limit or _limit_of(request)
         if not has_acted:
             return Call("Bash", {"command": self._command, "description": "act"})
         return Say("all done")
+
+
+def _limit_of(request: ModelRequest) -> Fail:
+    """As the maker of the model says it of a subscription."""
+    if isinstance(request, ResponsesRequest):
+        return usage_limited(resets_at=THE_FUTURE)
+    return rate_limited(resets_at=THE_FUTURE, retry_after=0)
 
 
 class Host:
@@ -55,6 +66,7 @@ class Host:
             "ANTHROPIC_BASE_URL": model.url,
             "ANTHROPIC_API_KEY": "",
             "OPENAI_API_KEY": KEY,
+            "GOOGLE_GEMINI_BASE_URL": model.url,
             "CLAUDE_CODE_OAUTH_TOKEN": f"{ONE}, {TWO}",
             "CLAUDE_CODE_MAX_RETRIES": "1",
             "AGENT_SWARM_SANDBOX": "process",

@@ -8,8 +8,9 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.e2e.failing_over import KEY, ONE, TWO, Accounts, Host, effects
+from tests.e2e.failing_over import KEY, NO_QUOTA, ONE, TWO, Accounts, Host, effects
 
+from agent_swarm.testing import agent_cli
 from agent_swarm.testing.model_server import Fail, ModelServer
 from agent_swarm.testing.model_server.replies import Reply
 from agent_swarm.testing.model_server.requests import ModelRequest
@@ -45,6 +46,38 @@ async def test_given_two_accounts_when_one_is_used_up_in_a_turn_then_the_other_g
     assert "the limit of credential claude-1 is reached: it rests until 2096-" in transcript
     everything = transcript + "".join(path.read_text() for path in swarm.folder.rglob("credentials.json"))
     assert "claude-1" in everything and ONE not in everything and TWO not in everything
+
+
+@pytest.mark.parametrize(
+    ("harness", "variable", "model_name", "kind"),
+    [
+        ("codex", "OPENAI_API_KEY", agent_cli.MODEL, "openai"),
+        ("pi", "OPENAI_API_KEY", f"openai/{agent_cli.MODEL}", "openai"),
+        ("opencode", "OPENAI_API_KEY", f"openai/{agent_cli.MODEL}", "openai"),
+        ("gemini", "GEMINI_API_KEY", "gemini-2.5-pro", "gemini"),
+    ],
+)
+async def test_given_two_keys_of_another_cli_when_one_is_used_up_in_a_turn_then_the_other_goes_on_and_repeats_nothing(
+    swarm: RealSwarm,
+    request: pytest.FixtureRequest,
+    counted: Path,
+    harness: str,
+    variable: str,
+    model_name: str,
+    kind: str,
+) -> None:
+    async with ModelServer(Accounts(counted, used_up=frozenset({ONE}), limit=NO_QUOTA)) as model:
+        host = Host(swarm, model, request.getfixturevalue(f"{harness}_cli"))
+        await host.start(**{variable: f"{ONE},{TWO}"})
+        task = await host.done("the whole task", harness, model=model_name)
+        last = model.requests[-1]
+        keys = list(dict.fromkeys(one.key for one in model.requests))
+    assert keys == [ONE, TWO], "one after the other, and never both"
+    assert task["result"]["text"] == "all done"
+    assert effects(counted) == ["done"]
+    assert "the whole task" in last.prompts[0] and "<earlier-attempt>" not in json.dumps(last.messages)
+    assert len(await host.attempts(task["id"])) == 1
+    assert f"the limit of credential {kind}-1 is reached" in await host.transcript(task["id"])
 
 
 async def test_given_two_accounts_when_tasks_come_then_they_take_turns_also_over_a_restart(

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.e2e.failing_over import ONE, TWO, Accounts
 
 from agent_swarm.testing import agent_cli
 from agent_swarm.testing.model_server import Call, ModelServer, Say
 from agent_swarm.testing.model_server.script import Script
 from agent_swarm.testing.real_swarm import RealSwarm
+from agent_swarm.worker.replay.tape import Recording
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -118,6 +120,9 @@ async def test_given_a_recorded_run_when_it_is_replayed_with_nobody_there_then_t
         await asyncio.to_thread(stage.swarm.call, "POST", "/api/projects", shop)
         task_id = await stage.record(model, {"harness": "claude", "project": "shop", "prompt": "do the work"}, **ALL)
         asked = len(model.everything)
+    path = f"/api/tasks/{task_id}/attempts/1/transcript?limit=1"
+    (told,) = (await asyncio.to_thread(stage.swarm.call, "GET", path))["lines"]
+    assert str(stage.recording(task_id)) in told["data"]["text"], "people learn where it is"
     await asyncio.to_thread(stage.swarm.close)
     (tmp_path / "shop").rename(tmp_path / "gone")
     text = stage.recording(task_id).read_text()
@@ -150,7 +155,9 @@ async def test_given_what_a_replay_cannot_see_when_it_is_replayed_then_it_stops_
     assert diverged.told["tree"] == [] and not diverged.told["same"]
     async with ModelServer([Say("forked")], is_shared=True, port=port) as model:
         fork = ("--fork-at", "2", "--model", "another-model", "--prompt", "Mind the tide.")
-        forked = await stage.replay(str(stage.recording(task_id)), *fork, ANTHROPIC_API_KEY=KEY)
+        without = await stage.replay(task_id, *fork)
+        forked = await stage.replay(str(stage.recording(task_id)), *fork, ANTHROPIC_API_KEY=f"{KEY},another")
+        assert (without.code, "no credentials of claude" in without.errors) == (1, True), without
         assert forked.code == 0, (forked.told, forked.errors)
         (request,) = model.requests
     assert (forked.told["result"], forked.told["steps"]) == ("forked", 2)
@@ -174,6 +181,64 @@ async def test_given_a_task_for_codex_with_the_tag_and_a_list_of_hosts_when_it_i
     replayed = await stage.replay(task_id, "--into", str(tmp_path / "again"))
     assert replayed.code == 0, (replayed.told, replayed.errors)
     assert (replayed.told["steps"], replayed.told["result"]) == (3, "all done")
+
+
+@pytest.mark.parametrize(
+    ("harness", "credentials"),
+    [
+        ("claude", {"CLAUDE_CODE_OAUTH_TOKEN": f"{ONE},{TWO}"}),
+        ("claude", {"CLAUDE_CODE_OAUTH_TOKEN": ONE, "ANTHROPIC_API_KEY": TWO}),
+        ("codex", {"CODEX_OAUTH": f"acc-1:{ONE}", "OPENAI_API_KEY": TWO}),
+    ],
+    ids=["claude", "claude-key", "codex-key"],
+)
+async def test_given_a_run_whose_first_account_was_used_up_when_it_is_replayed_then_both_parts_are_the_same(
+    swarm: RealSwarm,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    counted: Path,
+    harness: str,
+    credentials: dict[str, str],
+) -> None:
+    stage = Stage(swarm, request.getfixturevalue(f"{harness}_cli"))
+    await asyncio.to_thread(swarm.start_server)
+    async with ModelServer(Accounts(counted, used_up=frozenset({ONE}))) as model:
+        task = {"harness": harness, "prompt": "the whole task", "tags": ["record"]}
+        task_id = await stage.record(model, task, CODEX_OAUTH_BASE_URL=f"{model.url}/v1", **credentials)
+        assert {request.key for request in model.requests} == {ONE, TWO}
+    await asyncio.to_thread(swarm.close)
+    text = stage.recording(task_id).read_text()
+    assert not any(secret in text for secret in (KEY, ONE, TWO))
+    replayed = await stage.replay(task_id, "--into", str(tmp_path / "again"))
+    assert replayed.code == 0, (replayed.told, replayed.errors)
+    assert (replayed.told["same"], replayed.told["result"]) == (True, "all done")
+    assert replayed.told["steps"] >= 3
+
+
+async def test_given_a_cli_that_took_over_when_the_attempt_is_replayed_then_the_part_of_the_first_is_still_there(
+    swarm: RealSwarm, claude_cli: Path, codex_cli: Path, tmp_path: Path, counted: Path
+) -> None:
+    stage = Stage(swarm, claude_cli)
+    await asyncio.to_thread(swarm.start_server)
+    async with ModelServer(Accounts(counted, used_up=frozenset({ONE}))) as model:
+        task = {"harness": "claude,codex", "prompt": "the whole task", "tags": ["record"]}
+        task_id = await stage.record(model, task, ANTHROPIC_API_KEY=ONE, OPENAI_API_KEY=TWO)
+        again = (await asyncio.to_thread(swarm.file, {"ref": "two", "title": "two", **task}))["two"]
+        await asyncio.to_thread(
+            swarm.wait_until,
+            lambda: swarm.task(again)["status"] == "completed",
+            "codex has it at once",
+        )
+    await asyncio.to_thread(swarm.close)
+    alone = stage.recording(again)
+    assert Recording.read(alone).head.harness == "codex" and not Recording.read(alone).others
+    first = await stage.replay(task_id, "--into", str(tmp_path / "first"))
+    assert first.code == 0, (first.told, first.errors)
+    assert first.told["same"] and "all done" not in first.told["result"]
+    second = stage.recording(task_id).with_name("recording-2.jsonl")
+    then = await stage.replay(str(second), "--into", str(tmp_path / "second"))
+    assert then.code == 0, (then.told, then.errors)
+    assert then.told["result"] == "all done"
 
 
 @pytest.mark.parametrize(

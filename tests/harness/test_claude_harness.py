@@ -124,14 +124,14 @@ class TestWork(ClaudeFixtures):
         assert result["ok"] is False
         assert "broken" in result["output"]
 
-    async def test_given_model_system_prompt_and_task_when_the_agent_asks_its_model_then_all_three_arrive(
+    async def test_given_model_effort_system_prompt_and_task_when_the_agent_asks_its_model_then_all_of_them_arrive(
         self, hire: Hire
     ) -> None:
         async with ModelServer([Say("yes")]) as model:
             agent = hire(model)
-            await agent.once("say yes", model="claude-haiku-4-5", system_prompt="You are a Python specialist")
+            await agent.once("say yes", model="claude-opus-4-5:low", system_prompt="You are a Python specialist")
             request = model.requests[0]
-        assert request.model == "claude-haiku-4-5"
+        assert (request.model, request.body["output_config"]) == ("claude-opus-4-5", {"effort": "low"})
         assert "You are a Python specialist" in json.dumps(request.body["system"])
         assert request.prompt == "say yes"
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from agent_swarm.domain.credentials import KINDS
 from agent_swarm.domain.tasks import FailureClass
-from agent_swarm.harness.base import Outcome
+from agent_swarm.harness import registry
+from agent_swarm.harness.base import Grants, Outcome
 from agent_swarm.harness.claude.launch import CREDENTIALS
 from agent_swarm.worker.credential_book import CredentialBook
 from agent_swarm.worker.credentials import CredentialPool
@@ -25,7 +27,7 @@ def refusal(code: str = "rateLimit", retry_at: float | None = NOW + 60) -> Outco
 
 
 def lending(folder: Path, environment: dict[str, str] | None = None) -> Lending:
-    return Lending(CredentialPool(folder), environment or ENVIRONMENT, CREDENTIALS)
+    return Lending(CredentialPool(folder), environment or ENVIRONMENT, Grants(credentials=CREDENTIALS))
 
 
 def test_given_several_credentials_when_an_attempt_begins_then_its_agent_gets_one_and_no_other(tmp_path: Path) -> None:
@@ -105,12 +107,47 @@ def test_given_an_end_that_is_not_the_credentials_when_it_is_heard_then_no_other
 def test_given_an_agent_without_credentials_of_ours_when_it_begins_then_it_gets_what_there_is_once(
     tmp_path: Path,
 ) -> None:
-    lent = Lending(CredentialPool(tmp_path), {"OTHER": "stays"}, CREDENTIALS)
+    lent = Lending(CredentialPool(tmp_path), {"OTHER": "stays"}, Grants(credentials=CREDENTIALS))
     assert lent.take(now=NOW) == {"OTHER": "stays"}
     assert lent.heard(refusal(), now=NOW) == ""
     assert lent.take(now=NOW) is None
     assert lent.nothing_left(refusal(), now=NOW) == refusal()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("model", "given"),
+    [
+        ("openai/gpt-5.5:high", [{"OPENAI_API_KEY": "o-1"}, {"OPENAI_API_KEY": "o-2"}]),
+        ("openrouter/openai/gpt-5.5", [{"OPENROUTER_API_KEY": "r-1"}, {"OPENROUTER_API_KEY": "r-2"}]),
+        (None, [{"OPENAI_API_KEY": "o-1"}, {"OPENAI_API_KEY": "o-2"}]),
+        ("whose-is-it", [{"OPENAI_API_KEY": "o-1", "OPENROUTER_API_KEY": "r-1"}]),
+    ],
+)
+@pytest.mark.parametrize("harness", ["pi", "opencode"])
+def test_given_a_cli_of_several_providers_when_one_refuses_then_keys_of_its_models_provider_alone_are_tried(
+    tmp_path: Path, harness: str, model: str | None, given: list[dict[str, str]]
+) -> None:
+    environment = {"OPENAI_API_KEY": "o-1,o-2", "OPENROUTER_API_KEY": "r-1, r-2", "OTHER": "stays"}
+    lent = Lending(CredentialPool(tmp_path), environment, registry.get(harness).grants, model)
+    taken = []
+    while (env := lent.take(now=NOW)) is not None:
+        taken.append(env)
+        lent.heard(refusal(), now=NOW)
+    assert taken == [{**one, "OTHER": "stays"} for one in given]
+
+
+@pytest.mark.parametrize("harness", registry.AGENT_CLIS)
+def test_given_any_agent_cli_when_several_keys_are_set_then_an_attempt_gets_one_of_them(
+    tmp_path: Path, harness: str
+) -> None:
+    grants = registry.get(harness).grants
+    assert set(grants.credentials) <= set(grants.secrets) & set(KINDS)
+    for variable in grants.credentials:
+        lent = Lending(CredentialPool(tmp_path / variable), {variable: "one,two"}, grants)
+        assert lent.take(now=NOW) == {variable: "one"}
+        lent.heard(refusal(), now=NOW)
+        assert lent.take(now=NOW) == {variable: "two"}
 
 
 def test_given_what_is_on_disk_when_it_is_read_then_no_value_is_there_and_nobody_else_may_read_it(

@@ -24,6 +24,15 @@ async def test_given_a_script_when_it_ends_well_then_its_last_output_is_the_resu
         assert [line["kind"] for line in task.attempt.lines] == ["started", "log", "log", "ended"]
 
 
+async def test_given_a_recording_that_is_asked_for_in_vain_when_the_task_runs_then_its_transcript_says_why(
+    start_worker: StartWorker,
+) -> None:
+    async with FakePool() as server, start_worker(server.url):
+        task_id = server.add_task("echo one", labels=["record"])
+        task = await server.until_status(task_id, TaskStatus.COMPLETED)
+        assert "not recorded, as shell was asked to be: it asks no model" in task.attempt.lines[0]["data"]["text"]
+
+
 async def test_given_a_script_when_it_fails_then_the_attempt_fails_as_the_agents_fault(
     start_worker: StartWorker,
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.worker.crew import MakeSettings, StartWorker
 
 from agent_swarm.domain.tasks import TaskStatus
+from agent_swarm.harness.codex import CodexHarness
 from agent_swarm.protocol import pool
 from agent_swarm.redaction import MARK
 from agent_swarm.testing.fake_pool import FakePool
@@ -47,7 +48,9 @@ async def test_given_a_secret_for_an_attempt_when_the_agent_uses_and_says_it_the
     assert SECRET not in captured.out + captured.err
 
 
-def environment(settings: MakeSettings, tmp_path: Path, stored: dict[str, str], **more: Any) -> dict[str, str]:
+def environment(
+    settings: MakeSettings, tmp_path: Path, stored: dict[str, str], granted: tuple[str, ...] = (), **more: Any
+) -> dict[str, str]:
     facts = RunFacts(
         agent_id="a",
         task_id="t",
@@ -61,7 +64,7 @@ def environment(settings: MakeSettings, tmp_path: Path, stored: dict[str, str], 
     )
     made = settings(api_key="the-server-key", **more)
     worker = {"PATH": "/usr/bin", "PASSED": "of the worker"}
-    return agent_environment(made, facts, worker=worker, git={"GIT_X": "git's"}, stored=stored)
+    return agent_environment(made, facts, worker=worker, git={"GIT_X": "git's"}, granted=granted, stored=stored)
 
 
 def test_given_stored_variables_when_others_have_their_names_then_those_of_the_run_and_the_worker_win(
@@ -70,6 +73,18 @@ def test_given_stored_variables_when_others_have_their_names_then_those_of_the_r
     stored = {"PATH": "bad", "PASSED": "stored", "GIT_X": "bad", "AGENT_SWARM_TOKEN": "bad", "MINE": "stored"}
     found = environment(settings, tmp_path, stored, pass_env=("PASSED",))
     assert [found[name] for name in stored] == ["/usr/bin", "of the worker", "git's", "the token", "stored"]
+
+
+def test_given_credentials_of_agent_clis_that_are_stored_when_an_agent_is_of_another_then_it_does_not_get_them(
+    settings: MakeSettings, tmp_path: Path
+) -> None:
+    stored = {"CLAUDE_CODE_OAUTH_TOKEN": "one,two", "OPENAI_API_KEY": "key", "CODEX_OAUTH": "a:t", "MINE": "stored"}
+    of_codex = environment(settings, tmp_path, stored, granted=CodexHarness().grants.variables)
+    assert {name for name in stored if name in of_codex} == {"OPENAI_API_KEY", "CODEX_OAUTH", "MINE"}
+    of_shell = environment(settings, tmp_path, stored)
+    assert {name for name in stored if name in of_shell} == {"MINE"}
+    listed = environment(settings, tmp_path, stored, pass_env=("OPENAI_API_KEY",))
+    assert {name for name in stored if name in listed} == {"OPENAI_API_KEY", "MINE"}, "for the operator to say"
 
 
 @pytest.mark.parametrize("name", ["SECRETS_ENCRYPTION_KEY", "secrets_encryption_key_file", "API_KEY"])

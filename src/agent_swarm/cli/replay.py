@@ -15,6 +15,7 @@ from agent_swarm.cli.failures import DIVERGED, DONE, REFUSED, CommandFailed
 from agent_swarm.cli.options import json_option
 from agent_swarm.cli.output import print_json, say
 from agent_swarm.cli.text import printable
+from agent_swarm.cli.workers_dir import workers_dir as where_workers_are
 from agent_swarm.domain.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def replay(
     from agent_swarm.worker.replay.fork import Fork
     from agent_swarm.worker.replay.tape import Recording
 
-    recording = Recording.read(_found(attempt, _workers(workers_dir)))
+    recording = Recording.read(_found(attempt, workers_dir or where_workers_are()))
     fork = Fork(at=fork_at, model=model, prompt=prompt) if fork_at is not None else None
     steps = len(recording.steps)
     if fork is not None and fork.at > steps + 1:
@@ -104,13 +105,6 @@ async def _run(
     return await replay(recording, stage)
 
 
-def _workers(given: Path | None) -> Path:
-    from agent_swarm import config
-
-    named = os.environ.get("AGENT_SWARM_WORKER_DIR", "").strip()
-    return given or (config.path(named) if named else config.home() / "workers")
-
-
 def _found(attempt: str, workers: Path) -> Path:
     """The recording that is meant: a file, or the latest of those on this host whose task's id begins so."""
     from agent_swarm.worker.replay.tape import FILE
@@ -124,8 +118,9 @@ def _found(attempt: str, workers: Path) -> Path:
     found = [path for path in workers.glob(f"*/recordings/{task}*/{number or '*'}/{FILE}") if path.is_file()]
     if not found:
         raise NotFound(
-            f"no recording of {attempt} is in {workers}",
-            hint="replay on the host of the worker that ran it; workers record with --record",
+            f"no recording of {attempt} is on this machine, in {workers}",
+            hint="a recording stays on the host of the worker that made it, and the server has no copy: the attempt's "
+            "`agent-swarm task logs` begins with where it is; replay it there, or copy the file here and give its path",
         )
     if len({path.parent.parent.name for path in found}) > 1:
         raise InvalidInput(f"{task!r} could be several tasks", hint="give more of the id")
@@ -150,6 +145,8 @@ def _folder(into: Path | None, recording: "Recording") -> Path:
 
 
 def _tell(verdict: "Verdict", recording: "Recording", *, is_fork: bool) -> None:
+    from agent_swarm.worker.replay.tape import FILE
+
     if verdict.start:
         say(f"start:  not as it was: {_files(verdict.start)}")
     if (divergence := verdict.divergence) is not None:
@@ -169,6 +166,8 @@ def _tell(verdict: "Verdict", recording: "Recording", *, is_fork: bool) -> None:
             say(f"tree:   {'the same' if not verdict.tree else f'not the same: {_files(verdict.tree)}'}")
     if recording.head.unrecorded:
         say(f"left out: MCP servers {printable(', '.join(recording.head.unrecorded))}, which are not reached by HTTP")
+    for path in recording.others if recording.path.name == FILE else ():
+        say(f"another agent CLI took over: replay its part by {printable(str(path))}")
     say(f"files:  {printable(str(verdict.workspace))}")
 
 

@@ -21,6 +21,7 @@ OPTIONS = (
     click.option("--role", help="What it is, in a word, such as frontend."),
     click.option("--swarm", metavar="NAME", help="AGENT_SWARM_SWARM: the swarm it joins, where it is in none."),
     click.option("--harness", help="HARNESS_PROVIDER: the agent CLI for tasks that name none."),
+    click.option("--model", help="AGENT_SWARM_MODEL: its model for tasks that name none, such as gpt-5.5:high."),
     click.option("--sandbox", help="Where runs live."),
     click.option(
         "--slots", type=click.IntRange(1, 1000), help="MAX_CONCURRENT_TASKS: how many tasks at the same time."
@@ -59,6 +60,7 @@ def worker(**flags: Any) -> int:
     \b
     Examples:
       agent-swarm worker --harness script --slots 2
+      agent-swarm worker --harness codex --model gpt-5.5:high
       agent-swarm worker --template official/coder --harness claude
       API_KEY=… MCP_BASE_URL=https://swarm.example.com AGENT_ID=$(cat id) agent-swarm worker --tags gpu
     """

@@ -21,6 +21,7 @@ KINDS: Mapping[str, str] = {  # by the variable that one or several stand in, se
     "CODEX_API_KEY": "codex",
     "OPENAI_API_KEY": "openai",
     "OPENROUTER_API_KEY": "openrouter",
+    "GEMINI_API_KEY": "gemini",
 }
 
 

@@ -91,6 +91,7 @@ class Grants:
     variables: tuple[str, ...] = ()  # of the worker's environment
     secrets: tuple[str, ...] = ()  # those of them whose values are secrets
     credentials: tuple[str, ...] = ()  # those of them of which one is enough; a run gets one value of one of them
+    providers: Mapping[str, str] = field(default_factory=dict)  # which one a model needs that is named `provider/model`
     reads_messages: bool = False  # its agent can be told something beside its prompt
     enforces_tools: bool = False  # its agent asks before it uses a tool, and takes no for an answer
 

@@ -23,7 +23,7 @@ class HarnessUnavailable(SwarmError):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One of them, and what it is held to. `model` is the task's, for the CLI that the task is for."""
+    """One of them, and what it is held to. `model` is the task's, for the CLI that the task is for, or the worker's."""
 
     harness: Harness
     held_to: Confinement
@@ -54,7 +54,8 @@ def candidates(
                 raise
             log.info("fallback_passed_over", harness=name, reason=exc.message)
             continue
-        found.append(Candidate(harness, held_to, claim.model if not found else None))
+        of_worker = settings.model if name == settings.harness else ""
+        found.append(Candidate(harness, held_to, (claim.model if not found else None) or of_worker or None))
     return found
 
 

@@ -87,6 +87,12 @@ class CredentialPool:
         return after
 
 
+def one_of_each(environment: Mapping[str, str], variables: Sequence[str]) -> dict[str, str]:
+    """The environment with the first credential of each of `variables`."""
+    found = {name: values_in(name, environment[name]) for name in variables if name in environment}
+    return {**environment, **{name: values[0] for name, values in found.items() if values}}
+
+
 def _tiers(among: Sequence[Credential]) -> Tiers:
     """By variable, in their order."""
     variables = dict.fromkeys(one.variable for one in among)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent_swarm.domain.credentials import KINDS
 from agent_swarm.worker.settings import WorkerSettings
 
 KEY_VARIABLES = frozenset(
@@ -49,9 +50,11 @@ def agent_environment(
     """The whole environment: a few variables of the worker's own, those that are `stored` for the attempt, those its
     harness is `granted`, those the operator passes on, git's, and the run's; later ones win.
 
-    The server's keys do not get in: not under their names, the API key not inside another variable, and not because the
-    operator lists them.
+    Credentials of other agent CLIs are not taken from what is stored, unless the operator lists them. The server's keys
+    do not get in: not under their names, the API key not inside another variable, and not because the operator lists
+    them.
     """
+    not_its_own = KINDS.keys() - {*granted, *settings.pass_env}
     inherited = {name: worker[name] for name in worker if name in _INHERITED or name.startswith("LC_")}
     passed = {name: worker[name] for name in (*granted, *settings.pass_env) if worker.get(name)}
     told = {
@@ -69,7 +72,8 @@ def agent_environment(
         told["AGENT_SWARM_DEPENDENCIES"] = str(facts.dependencies)
     if facts.instructions is not None:
         told["AGENT_SWARM_INSTRUCTIONS"] = str(facts.instructions)
-    everything = {**(stored or {}), "PATH": os.defpath, **inherited, **passed, **git, **told}
+    kept = {name: value for name, value in (stored or {}).items() if name not in not_its_own}
+    everything = {**kept, "PATH": os.defpath, **inherited, **passed, **git, **told}
     return {name: value for name, value in everything.items() if not _holds_key(name, value, settings.api_key)}
 
 

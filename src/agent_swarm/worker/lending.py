@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 
 import structlog
 
+from agent_swarm.domain.credentials import values_in
 from agent_swarm.domain.tasks import FailureClass
-from agent_swarm.harness.base import Outcome
-from agent_swarm.worker.credentials import Credential, CredentialPool
+from agent_swarm.harness.base import Grants, Outcome
+from agent_swarm.worker.credentials import Credential, CredentialPool, one_of_each
 
 log = structlog.get_logger(__name__)
 
@@ -19,13 +20,15 @@ LIMIT, NOT_KNOWN, OVERLOADED = "rateLimit", "authentication", "overloaded"
 
 
 class Lending:
-    """To one attempt, for one harness: `variables` are those that its credentials stand in."""
+    """To one attempt, for one harness with its `grants`, and for the model that it is to work with."""
 
-    def __init__(self, pool: CredentialPool, environment: Mapping[str, str], variables: tuple[str, ...]) -> None:
+    def __init__(
+        self, pool: CredentialPool, environment: Mapping[str, str], grants: Grants, model: str | None = None
+    ) -> None:
         self._pool = pool
         self._environment = environment
-        self._variables = variables
-        self._all = pool.found_in(environment, variables)
+        self._variables = grants.credentials
+        self._all = pool.found_in(environment, _of_model(grants, model, environment))
         self._left = list(self._all)
         self._lent: Credential | None = None
         self._is_begun = False
@@ -37,7 +40,7 @@ class Lending:
         """
         if not self._all:
             is_first, self._is_begun = not self._is_begun, True
-            return self._environment if is_first else None
+            return one_of_each(self._environment, self._variables) if is_first else None
         self._is_begun = True
         self._lent = self._pool.take(self._left, now=now)
         if self._lent is None:
@@ -81,6 +84,26 @@ class Lending:
         message = rest if last is None else f"{last.message}; {rest}"
         failure = FailureClass.INFRASTRUCTURE
         return Outcome(ok=False, failure=failure, failure_code=LIMIT, message=message, retry_at=awake_at)
+
+
+def first_alone(environment: Mapping[str, str], grants: Grants, model: str | None) -> dict[str, str]:
+    """The environment with the first credential for a model, and no other one; whether it rests is not asked."""
+    for variable in _of_model(grants, model, environment):
+        if values := values_in(variable, environment.get(variable, "")):
+            kept = {name: value for name, value in environment.items() if name not in grants.credentials}
+            return {**kept, variable: values[0]}
+    return one_of_each(environment, grants.credentials)
+
+
+def _of_model(grants: Grants, model: str | None, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables with the credentials for a model; none where the CLI alone knows whose it is."""
+    if not grants.providers:
+        return grants.credentials
+    provider = (model or "").partition("/")[0]
+    if provider in grants.providers:
+        return (grants.providers[provider],)
+    held = tuple(name for name in grants.credentials if environment.get(name, "").strip())
+    return held[:1] if not model or len(held) == 1 else ()
 
 
 def is_refusal(outcome: Outcome | None) -> bool:

@@ -201,10 +201,13 @@ class Run:
         )
         async with self._taped(spec, workspace, candidate) as taping, self._opened(taping.spec) as sandbox:
             first = turn = await taping.led(self._first_turn(candidate, workspace, mailbox, spec))
-            lending = Lending(self._site.credentials, first.env, candidate.harness.grants.credentials)
+            if taping.said:
+                await self._recorder.note(taping.said)
+            lending = Lending(self._site.credentials, first.env, candidate.harness.grants, first.model)
             outcome: Outcome | None = None
             while (env := lending.take(now=time.time())) is not None:
                 lent = replace(turn, env=env)
+                taping.lent(lent)
                 session, outcome = await self._turned(candidate.harness, sandbox, lent, mailbox, taping)
                 refusal = lending.heard(outcome, now=time.time())
                 if not refusal or self.stop.reason is not Stop.NONE:

@@ -173,6 +173,9 @@ class WorkerSettings:
     )
     swarm: str = setting("", env="AGENT_SWARM_SWARM", help="the swarm it joins, where it is in none: its name or id")
     harness: str = setting("shell", env="HARNESS_PROVIDER", help="agent CLI for tasks that name none")
+    model: str = setting(
+        "", env="AGENT_SWARM_MODEL", help="model of that agent CLI for tasks that name none, such as gpt-5.5:high"
+    )
     harness_fallback: tuple[str, ...] = setting(
         (),
         env="AGENT_SWARM_HARNESS_FALLBACK",

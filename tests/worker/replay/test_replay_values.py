@@ -150,10 +150,12 @@ def test_given_a_recording_when_it_is_read_then_steps_are_in_order_and_nothing_s
 ) -> None:
     tape = Tape(tmp_path / "r", Redactor([SECRET]))
     tape.begin(HEAD)
+    tape.lent(["ONE"])
+    tape.lent(["TWO"])
     for n in (2, 1):
         exchange = Exchange(
             n=n, route="ANTHROPIC_BASE_URL", method="POST", path="/v1/messages", request=None, status=200,
-            headers={"content-type": "text/plain", "set-cookie": "session=1"},
+            headers={"content-type": "text/plain", "set-cookie": "session=1", "retry-after-ms": "1"},
         )  # fmt: skip
         tape.exchange(exchange, json.dumps({"key": SECRET}).encode(), b"ok")
     tape.event(AgentEvent(EventKind.TEXT, {"text": f"it is {SECRET}"}))
@@ -165,7 +167,23 @@ def test_given_a_recording_when_it_is_read_then_steps_are_in_order_and_nothing_s
     assert tape.path.stat().st_mode & 0o077 == 0
     read = Recording.read(tape.path)
     assert [one.n for one in read.steps] == [1, 2]
-    assert read.tree == {"a": "100644 x"}
+    assert read.steps[0].headers == {"content-type": "text/plain", "retry-after-ms": "1"}
+    assert (read.tree, read.lent) == ({"a": "100644 x"}, (("ONE",), ("TWO",)))
+
+
+def test_given_an_agent_cli_that_takes_over_when_it_is_recorded_then_the_part_of_the_first_stays(
+    tmp_path: Path,
+) -> None:
+    for harness in ("claude", "codex", "pi"):
+        tape = Tape(tmp_path / "r", Redactor())
+        tape.begin(replace(HEAD, harness=harness))
+        tape.close()
+    first = Recording.read(tmp_path / "r" / "recording.jsonl")
+    assert [first.head.harness, *(Recording.read(path).head.harness for path in first.others)] == [
+        "claude",
+        "codex",
+        "pi",
+    ]
 
 
 def test_given_a_recording_that_is_full_when_more_comes_then_it_ends_with_a_whole_line(tmp_path: Path) -> None:
@@ -219,6 +237,18 @@ def test_given_a_process_that_was_ended_after_its_work_when_another_left_by_itse
         for pid, way in ((1, "signal 15"), (2, "exit code 0"))
     ]
     assert story(runs[0], PLAIN) == story(runs[1], PLAIN) != story(runs[1][:-1], PLAIN)
+
+
+def test_given_credentials_of_a_person_when_a_run_is_forked_then_one_of_the_kind_of_the_run_is_used() -> None:
+    grants = registry.get("claude").grants
+    both = {"CLAUDE_CODE_OAUTH_TOKEN": "a,b", "ANTHROPIC_API_KEY": "k", "ANTHROPIC_CUSTOM_HEADERS": "h", "OTHER": "o"}
+    of_a_key, of_a_gateway = (replace(HEAD, env={name: None}) for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"))
+    headers = {"ANTHROPIC_CUSTOM_HEADERS": "h"}
+    assert again.real_secrets(of_a_key, both, grants) == {"ANTHROPIC_API_KEY": "k", **headers}
+    assert again.real_secrets(of_a_gateway, both, grants) == {"CLAUDE_CODE_OAUTH_TOKEN": "a", **headers}
+    with pytest.raises(CannotReplay, match="no credentials of claude"):
+        again.real_secrets(of_a_key, headers, grants)
+    assert again.real_secrets(HEAD, {}, grants) == {}, "the run had none, and needed none"
 
 
 @pytest.mark.anyio

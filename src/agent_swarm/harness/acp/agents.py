@@ -6,7 +6,7 @@ agent by its environment, settings by one of its own variables or by files in a 
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ class AcpAgent:
     settings: Callable[[Turn, Home, int], Mapping[str, str]]
     keys: tuple[str, ...]
     variables: tuple[str, ...]  # beside the keys
+    credentials: tuple[str, ...] = ()  # the keys that may hold several, of which a run gets one
+    providers: Mapping[str, str] = field(default_factory=dict)  # the key that a model of a provider needs
     has_libraries: bool = False  # whether packages of Node lie beside it that it needs
     before_resume: Callable[[Home], None] = lambda home: None  # while no process of it runs
 
@@ -138,6 +140,8 @@ OPENCODE = AcpAgent(
     settings=_opencode_settings,
     keys=("OPENAI_API_KEY", "OPENROUTER_API_KEY"),
     variables=("OPENAI_BASE_URL", "OPENROUTER_BASE_URL", *_PROXIES),
+    credentials=("OPENAI_API_KEY", "OPENROUTER_API_KEY"),
+    providers={"openai": "OPENAI_API_KEY", "openrouter": "OPENROUTER_API_KEY"},
 )
 GEMINI = AcpAgent(
     manner=Manner(
@@ -161,6 +165,7 @@ GEMINI = AcpAgent(
     settings=_gemini_settings,
     keys=("GEMINI_API_KEY",),
     variables=("GOOGLE_GEMINI_BASE_URL", *_PROXIES),
+    credentials=("GEMINI_API_KEY",),
     has_libraries=True,
     before_resume=_keep_gemini_conversations,
 )

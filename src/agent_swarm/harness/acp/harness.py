@@ -35,6 +35,8 @@ class AcpHarness:
             readable=folders(program) if program else (),
             variables=(*agent.keys, *agent.variables),
             secrets=agent.keys,
+            credentials=agent.credentials,
+            providers=agent.providers,
             reads_messages=True,
         )
 

@@ -29,6 +29,8 @@ class PiHarness:
             readable=with_libraries(self._program) if self._program else (),
             variables=launch.VARIABLES,
             secrets=launch.KEYS,
+            credentials=launch.KEYS,
+            providers=launch.KEY_OF,
             reads_messages=True,
         )
 

@@ -18,7 +18,8 @@ _PROVIDERS = {  # of pi: the variables with the key and, where it can be another
     "openrouter": ("OPENROUTER_API_KEY", "OPENROUTER_BASE_URL"),
     "google": ("GEMINI_API_KEY", ""),
 }
-KEYS = tuple(key for key, _ in _PROVIDERS.values())
+KEY_OF = {name: key for name, (key, _) in _PROVIDERS.items()}
+KEYS = tuple(KEY_OF.values())
 VARIABLES = (
     *KEYS,
     *(url for _, url in _PROVIDERS.values() if url),

@@ -1,11 +1,12 @@
 """Runs a recorded attempt once more: the same CLI, in a workspace of its own, against its recording."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
+from agent_swarm.domain.credentials import LOGIN, secrets_in
 from agent_swarm.domain.errors import SwarmError
 from agent_swarm.harness.base import (
     AgentEvent,
@@ -21,6 +22,7 @@ from agent_swarm.harness.base import (
 from agent_swarm.redaction import Redactor
 from agent_swarm.sandbox.base import Network, NetworkMode, SandboxCapability, SandboxProvider, SandboxSpec
 from agent_swarm.worker.agent import StopSignal, follow
+from agent_swarm.worker.lending import first_alone, is_refusal
 from agent_swarm.worker.replay.fork import Fork
 from agent_swarm.worker.replay.normal import Normal
 from agent_swarm.worker.replay.player import Player
@@ -30,6 +32,7 @@ from agent_swarm.worker.replay.telling import Telling
 from agent_swarm.worker.replay.trees import tree_of
 from agent_swarm.worker.replay.verdict import Verdict, verdict_of
 from agent_swarm.worker.stops import Stop
+from agent_swarm.worker.turns import going_on
 from agent_swarm.worker.workspace import Project, Workspace, Workspaces
 from agent_swarm.worker.workspace.identity import Identity
 
@@ -83,7 +86,8 @@ async def replay(recording: Recording, stage: Stage) -> Verdict:
         try:
             turn = routes.led(_turn(head, workspace, env), player.port)
             spec = _spec(workspace, stage, harness.grants, player.port)
-            played = await _play(harness, turn, spec, stage, player, Telling(redactor))
+            turns = [turn if stage.fork else _lent(turn, variables, harness.grants) for variables in recording.lent]
+            played = await _play(harness, turns or [turn], spec, stage, player, Telling(redactor))
         finally:
             await player.stop()
         ended_with = await asyncio.to_thread(tree_of, workspace.path)
@@ -99,8 +103,9 @@ async def replay(recording: Recording, stage: Stage) -> Verdict:
 
 
 async def _play(
-    harness: Harness, turn: Turn, spec: SandboxSpec, stage: Stage, player: Player, telling: Telling
+    harness: Harness, turns: Sequence[Turn], spec: SandboxSpec, stage: Stage, player: Player, telling: Telling
 ) -> _Played:
+    """Run the agent; where a provider refuses it again, begin it in its conversation once more, as often as it was."""
     played, stop = _Played(), StopSignal()
 
     async def heard(event: AgentEvent) -> None:
@@ -113,15 +118,20 @@ async def _play(
     sandbox = await stage.provider.open(spec)
     watching = asyncio.create_task(watch())
     try:
-        session = await harness.open(sandbox, turn)
-        try:
-            played.outcome = await follow(session, heard, stop, limit=None)
-        finally:
-            await session.close()
+        handle = ""
+        for turn in turns:
+            session = await harness.open(sandbox, going_on(turn, handle, ""))
+            try:
+                played.outcome = await follow(session, heard, stop, limit=None)
+            finally:
+                await session.close()
+            played.events.extend(telling.rest())
+            handle = session.handle or ""
+            if not is_refusal(played.outcome):
+                break
     finally:
         watching.cancel()
         await sandbox.close()
-    played.events.extend(telling.rest())
     return played
 
 
@@ -164,19 +174,43 @@ def _environment(head: Head, workspace: Workspace, stage: Stage, grants: Grants)
         folder.mkdir(exist_ok=True, mode=0o700)
         env[name] = str(folder)
     if stage.fork is not None:
-        env |= {name: stage.environ[name] for name in grants.secrets if stage.environ.get(name)}
+        env = {name: text for name, text in env.items() if name not in grants.credentials}
+        env |= real_secrets(head, stage.environ, grants)
     Path(env.get("TMPDIR", workspace.state_dir)).mkdir(parents=True, exist_ok=True, mode=0o700)
     return {**env, **workspace.env}
 
 
+def _lent(turn: Turn, variables: Sequence[str], grants: Grants) -> Turn:
+    """Of credentials only what is in these variables."""
+    withheld = set(grants.credentials) - set(variables)
+    return replace(turn, env={name: value for name, value in turn.env.items() if name not in withheld})
+
+
+def real_secrets(head: Head, environ: Mapping[str, str], grants: Grants) -> dict[str, str]:
+    """Of the person who forks: one credential, as an attempt gets it. Raises CannotReplay where there is none.
+
+    One that stands in a variable of the recorded run comes first: by a credential's kind some CLIs choose their model.
+    """
+    held = {name: environ[name] for name in grants.secrets if environ.get(name, "").strip()}
+    alike = {name: text for name, text in held.items() if name in head.env or name not in grants.credentials}
+    real = first_alone(alike if alike.keys() & set(grants.credentials) else held, grants, head.model)
+    if not real.keys() & set(grants.credentials) and head.env.keys() & set(grants.credentials):
+        raise CannotReplay(
+            f"a fork asks a real model, and there are no credentials of {head.harness} in this environment",
+            hint=f"set one of: {', '.join(grants.credentials)}",
+        )
+    return real
+
+
 def stand_in(name: str) -> str:
     """What a variable holds whose value is not in the recording."""
-    return f"replayed-{name.lower()}"
+    shown = f"replayed-{name.lower()}"
+    return f"replayed:{shown}" if name == LOGIN else shown
 
 
 def _stand_ins(env: Mapping[str, str]) -> list[str]:
     """What is shown as redacted, as the secrets were."""
-    return [stand_in(name) for name in env]
+    return [secret for name in env for secret in secrets_in(name, stand_in(name))]
 
 
 def _places(workspace: str, state_dir: str, env: Mapping[str, str | None]) -> dict[str, str]:

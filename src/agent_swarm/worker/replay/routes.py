@@ -17,6 +17,7 @@ from agent_swarm.harness.base import Turn
 MODELS = {
     "ANTHROPIC_BASE_URL": "https://api.anthropic.com",
     "OPENAI_BASE_URL": "https://api.openai.com/v1",
+    "CODEX_OAUTH_BASE_URL": "https://chatgpt.com/backend-api/codex",
     "OPENROUTER_BASE_URL": "https://openrouter.ai/api/v1",
     "GOOGLE_GEMINI_BASE_URL": "https://generativelanguage.googleapis.com",
 }

@@ -1,6 +1,7 @@
 """A recording: one file of JSON lines, for nobody's eyes but the worker's user's.
 
     {"k": "head", …}                                   what the run was, and how to begin it again
+    {"k": "lent", "variables"}                         where the credential stood with which the agent began, or went on
     {"k": "exchange", "n", "route", …}                 a request and its answer; numbers in the order of arrival
     {"k": "event", "kind", "data"}                     what the harness made of it
     {"k": "end", "ok", "tree"}                         the files at the end
@@ -11,7 +12,7 @@ Headers of requests are never kept, whatever they are called, and everything els
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -30,7 +31,8 @@ log = structlog.get_logger(__name__)
 FILE = "recording.jsonl"
 VERSION = 1
 MOST_BYTES = 128 * 1024 * 1024  # of one recording; requests repeat the whole conversation, so they add up
-KEPT_HEADERS = frozenset({"content-type", "mcp-session-id", "mcp-protocol-version", "retry-after", "x-should-retry"})
+KEPT_HEADERS = frozenset({"content-type", "mcp-session-id", "mcp-protocol-version", "x-should-retry"})
+_OF_LIMITS = ("retry-after", "anthropic-ratelimit-", "x-codex-")  # by them CLIs decide whether to ask again
 
 
 class RecordingDamaged(SwarmError):
@@ -88,11 +90,14 @@ class Head:
 
 
 class Tape:
-    """A recording that is being made. What cannot be written is missed, and costs the attempt nothing."""
+    """A recording that is being made. What cannot be written is missed, and costs the attempt nothing.
+
+    An agent CLI that takes over from another one has a file of its own.
+    """
 
     def __init__(self, folder: Path, redactor: Redactor, *, most_bytes: int = MOST_BYTES) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.path = folder / FILE
+        self.path = _new_in(folder)
         self._redactor = redactor
         self._telling = Telling(redactor)
         self._lock = threading.Lock()
@@ -100,11 +105,15 @@ class Tape:
         self._size = 0
         self._numbers = 0
         self._is_cut = False
-        self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def begin(self, head: Head) -> None:
         """The first line."""
         self._write("head", self._redactor.value(asdict(head)))
+
+    def lent(self, variables: Sequence[str]) -> None:
+        """The agent is begun, or begun again, with credentials in these variables."""
+        self._write("lent", {"variables": list(variables)})
 
     def number(self) -> int:
         """Of the next request."""
@@ -118,7 +127,7 @@ class Tape:
             **asdict(exchange),
             "path": self._redactor.text(exchange.path),
             "request": kept_request(request, self._redactor),
-            "headers": {name: value for name, value in exchange.headers.items() if name in KEPT_HEADERS},
+            "headers": {name: value for name, value in exchange.headers.items() if _is_kept(name)},
             "body": body,
             "is_whole": exchange.is_whole and is_safe,
         }
@@ -170,15 +179,36 @@ class Tape:
             log.warning("recording_cut", path=str(self.path), reason=exc.strerror)
 
 
+def _is_kept(name: str) -> bool:
+    return name in KEPT_HEADERS or name.startswith(_OF_LIMITS)
+
+
+def _new_in(folder: Path) -> Path:
+    path, number = folder / FILE, 1
+    while path.exists():
+        number += 1
+        path = (folder / FILE).with_stem(f"{Path(FILE).stem}-{number}")
+    return path
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """A recording that was made; `tree` is None where the run did not come to an end."""
+    """A recording that was made; `tree` is None where the run did not come to an end.
+
+    `lent`: for each time that the agent was begun, the variables that its credentials stood in.
+    """
 
     path: Path
     head: Head
     exchanges: tuple[Exchange, ...]  # in the order of arrival
     events: tuple[AgentEvent, ...]
     tree: Mapping[str, str] | None
+    lent: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def others(self) -> list[Path]:
+        """The recordings of agent CLIs that took over."""
+        return [path for path in sorted(self.path.parent.glob(f"{Path(FILE).stem}-*.jsonl")) if path != self.path]
 
     @property
     def steps(self) -> tuple[Exchange, ...]:
@@ -188,7 +218,7 @@ class Recording:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Raises RecordingDamaged, or OSError where it cannot be read."""
-        lines: dict[str, list[dict[str, Any]]] = {"head": [], "exchange": [], "event": [], "end": []}
+        lines: dict[str, list[dict[str, Any]]] = {"head": [], "exchange": [], "event": [], "end": [], "lent": []}
         try:
             with path.open("rb") as file:
                 for line in file:
@@ -197,6 +227,7 @@ class Recording:
             head = Head(**lines["head"][0])
             exchanges = sorted((Exchange(**one) for one in lines["exchange"]), key=lambda one: one.n)
             events = tuple(AgentEvent(EventKind(one["kind"]), one["data"]) for one in lines["event"])
+            lent = tuple(tuple(one["variables"]) for one in lines["lent"])
         except (ValueError, KeyError, TypeError, IndexError) as exc:
             raise RecordingDamaged(
                 f"{path} cannot be replayed: {exc}", hint=f"expected a whole recording of version {VERSION}"
@@ -209,4 +240,5 @@ class Recording:
             exchanges=tuple(exchanges),
             events=events,
             tree=lines["end"][-1]["tree"] if lines["end"] else None,
+            lent=lent,
         )

@@ -1,6 +1,7 @@
 """Has an attempt recorded: leads its agent CLI through the recorder, and writes down what the run was."""
 
 import asyncio
+import platform
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
@@ -25,14 +26,21 @@ log = structlog.get_logger(__name__)
 
 
 class Untaped:
-    """An attempt that is not recorded: everything stays as it is."""
+    """An attempt that is not recorded: everything stays as it is.
 
-    def __init__(self, spec: SandboxSpec) -> None:
+    `said`: what who asked for a recording is to know of it; empty where nobody did.
+    """
+
+    def __init__(self, spec: SandboxSpec, said: str = "") -> None:
         self.spec = spec
+        self.said = said
 
     async def led(self, turn: Turn) -> Turn:
         """The turn to begin with."""
         return turn
+
+    def lent(self, turn: Turn) -> None:
+        """The agent begins with the credential in this turn, or goes on with it."""
 
     def hearing(self, emit: Emit) -> Emit:
         """Who hears what the agent does."""
@@ -55,19 +63,22 @@ class Taping(Untaped):
         workspace: Workspace,
         harness: str,
         is_isolated: bool,
-        variables: tuple[str, ...],
+        grants: Grants,
         private: frozenset[str],
     ) -> None:
-        super().__init__(replace(spec, network=_with_door(spec.network, recorder.port)))
+        said = f"recorded for agent-swarm replay, on host {platform.node()}: {tape.path}"
+        super().__init__(replace(spec, network=_with_door(spec.network, recorder.port)), said)
         self._tape = tape
         self._recorder = recorder
         self._redactor = redactor
         self._workspace = workspace
         self._harness = harness
         self._is_isolated = is_isolated
-        self._variables = variables
+        self._variables = grants.variables
+        self._credentials = grants.credentials
         self._private = private
         self._may_reach = _reach(spec.network)
+        self._has_begun = False
 
     async def led(self, turn: Turn) -> Turn:
         """Through the recorder."""
@@ -76,6 +87,11 @@ class Taping(Untaped):
         tree = await asyncio.to_thread(tree_of, self._workspace.path)
         self._tape.begin(self._head(turn, routes, tree))
         return routes.led(turn, self._recorder.port)
+
+    def lent(self, turn: Turn) -> None:
+        """Of a credential its place is kept: by its kind the CLI asks another address, or for another model."""
+        self._has_begun = True
+        self._tape.lent([name for name in self._credentials if name in turn.env])
 
     def hearing(self, emit: Emit) -> Emit:
         """Into the recording as well."""
@@ -90,6 +106,13 @@ class Taping(Untaped):
         """Look at the files, before anything is done with them."""
         tree = await asyncio.to_thread(tree_of, self._workspace.path)
         self._tape.end(ok=outcome is not None and outcome.ok, tree=tree)
+
+    async def close(self) -> None:
+        """Nothing more comes. Where every credential rested, who takes over has the attempt's recording."""
+        await self._recorder.stop()
+        self._tape.close()
+        if not self._has_begun:
+            self._tape.path.unlink(missing_ok=True)
 
     def _head(self, turn: Turn, routes: Routes, tree: Mapping[str, str]) -> Head:
         project, permissions, bounds = self._workspace.project, turn.permissions, turn.bounds
@@ -138,32 +161,34 @@ async def taped(
         yield Untaped(spec)
         return
     if not MODELS.keys() & set(grants.variables) or spec.network.mode is NetworkMode.OFF:
-        log.info("not_recorded", harness=harness, reason="it asks no model that could be listened to")
-        yield Untaped(spec)
+        yield _not_recorded(spec, harness, "it asks no model that could be listened to")
         return
     try:
         tape = Tape(folder, redactor)
     except OSError as exc:
-        log.warning("not_recorded", harness=harness, reason=exc.strerror)
-        yield Untaped(spec)
+        yield _not_recorded(spec, harness, f"{folder} cannot be written: {exc.strerror}")
         return
-    recorder = ExchangeRecorder(tape)
-    await recorder.start()
+    await (recorder := ExchangeRecorder(tape)).start()
+    taping = Taping(
+        spec,
+        tape=tape,
+        recorder=recorder,
+        redactor=redactor,
+        workspace=workspace,
+        harness=harness,
+        is_isolated=is_isolated,
+        grants=grants,
+        private=private | frozenset(grants.secrets),
+    )
     try:
-        yield Taping(
-            spec,
-            tape=tape,
-            recorder=recorder,
-            redactor=redactor,
-            workspace=workspace,
-            harness=harness,
-            is_isolated=is_isolated,
-            variables=grants.variables,
-            private=private | frozenset(grants.secrets),
-        )
+        yield taping
     finally:
-        await recorder.stop()
-        tape.close()
+        await taping.close()
+
+
+def _not_recorded(spec: SandboxSpec, harness: str, reason: str) -> Untaped:
+    log.info("not_recorded", harness=harness, reason=reason)
+    return Untaped(spec, f"not recorded, as {harness} was asked to be: {reason}")
 
 
 def _with_door(network: Network, port: int) -> Network:
