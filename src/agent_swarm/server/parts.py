@@ -108,7 +108,7 @@ def make_parts(ground: Ground) -> Parts:
     store, settings = ground.store, ground.settings
     metrics = Metrics(ground.node.figures)
     context = _context(ground, metrics)
-    pool = _pool(context, store, ground.node, settings.estimate)
+    pool = _pool(context, store, ground.node, settings)
     timers = TimerService(store, store.clock, metrics)
     return Parts(
         context=context,
@@ -246,7 +246,7 @@ def _meaning(settings: ServerSettings, metrics: Metrics) -> Meaning | None:
     )
 
 
-def _pool(context: Context, store: BatchingStore, node: Node, estimate: Amount) -> PoolContext:
+def _pool(context: Context, store: BatchingStore, node: Node, settings: ServerSettings) -> PoolContext:
     return PoolContext.build(
         store,
         redactor=context.redactor,
@@ -255,7 +255,8 @@ def _pool(context: Context, store: BatchingStore, node: Node, estimate: Amount) 
         stopping=context.stopping,
         board=context.board,
         profiles=context.rules.profiles,
-        estimate=estimate,
+        estimate=settings.estimate,
+        radar_seconds=settings.radar_seconds,
         on_enter=lambda presence: node.tell(
             NoticeKind.CONNECTED, agent=presence.agent.id, instance=presence.instance_id, at=presence.met_at
         ),
