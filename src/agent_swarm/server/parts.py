@@ -8,7 +8,6 @@ from agent_swarm.audit.ledger import Ledger
 from agent_swarm.audit.publishing import Place, Publisher
 from agent_swarm.bus.base import NoticeKind
 from agent_swarm.bus.logs import LogStream
-from agent_swarm.domain.budgets import Amount
 from agent_swarm.server.access import Door
 from agent_swarm.server.accounts import AccountKeeping
 from agent_swarm.server.approvals import ApprovalTimer

@@ -65,26 +65,32 @@ class LiveSnapshots:
         return self._published
 
     async def take(self, run: Workspace) -> str | None:
-        """The commit of what a run has now: the one before where that is the same, or where it cannot be told.
+        """The commit of what a run has now: the one before where that is the same, or cannot be told.
 
-        Nothing in the run changes, and nothing that its agent configured is run. Raises as `glance` does.
+        Nothing in the run changes, and nothing that its agent configured is run.
         """
         key = RunKey(run.task_id, run.attempt)
-        before = self._taken.get(key)
+        try:
+            await self._take(key, run)
+        except (WorkspaceError, OSError) as error:  # its agent may have broken it, or is about to leave
+            log.info("run_not_looked_at", task_id=key.task_id, attempt=key.attempt, error=str(error))
+        taken = self._taken.get(key)
+        return taken.commit if taken else None
+
+    async def _take(self, key: RunKey, run: Workspace) -> None:
         branch = run.branch or branch_name(key.task_id, key.attempt)
+        before = self._taken.get(key)
         with looking_at(self.host, self._mirror, RunPaths(run.path.parent)) as inspection:
             seen = await glance(inspection, base=run.base or "", branch=branch)
             if seen is None or (before is not None and before.seen == seen):
-                return before.commit if before else None
+                return
             commit = seen.head
             if await inspection.repo.tree_of(seen.head) != seen.tree:
                 message = f"What attempt {key.attempt} at task {key.task_id} had in its folder\n"
                 commit = await write_commit(inspection, self.host, tree=seen.tree, parents=[seen.head], message=message)
-            ref = _ref(key)
-            await self._repo.run("fetch", *FETCH, str(inspection.repo.git_dir), f"+{commit}:{ref}")
+            await self._repo.run("fetch", *FETCH, str(inspection.repo.git_dir), f"+{commit}:{_ref(key)}")
         self._taken[key] = _Taken(seen, commit)
         await self._pack()
-        return commit
 
     async def compare(self, pairs: Iterable[Pair]) -> dict[Pair, Files]:
         """The files in which each pair of commits conflicts; a pair without a common history is left out."""
