@@ -26,7 +26,7 @@ from agent_swarm.worker.workspace.trial_merges import MINIMUM_VERSION
 log = structlog.get_logger(__name__)
 
 MOST_PAIRS = 5_000  # that are merged in one look; the others with the next
-SWEEP_SECONDS = 3600.0  # between two looks for what killed workers left
+SWEEP_SECONDS = 600.0  # between two looks for what killed workers left
 
 Request = Callable[[FrameType, BaseModel], Awaitable[dict[str, Any]]]
 Pair = tuple[RunKey, RunKey]
