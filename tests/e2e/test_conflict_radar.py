@@ -99,10 +99,10 @@ def test_given_two_agents_that_change_the_same_lines_when_they_work_then_both_he
         shop.mark(f"end{number}").touch()
     swarm.wait_for_all(2)
 
-    (found,) = shop.told("overlap.found")
+    (found,) = shop.told("project.overlapFound")
     assert sorted((found["data"]["taskId"], found["data"]["otherTaskId"])) == sorted(tasks)
     assert found["data"]["files"] == ["README"]
-    assert len(shop.told("overlap.gone")) == 1
+    assert len(shop.told("project.overlapGone")) == 1
     assert len([one for one in shop.told("message.posted") if one["actor"] == "system"]) == 2
     for task_id in tasks:
         assert "\n".join(heard(swarm, task_id)).count("would not merge") == 1
@@ -122,5 +122,5 @@ def test_given_a_worker_that_is_killed_when_its_attempt_is_over_then_its_overlap
     swarm.call("POST", f"/api/tasks/{tasks[0]}/cancel")
 
     assert shop.conflicts() == shop.overlaps(tasks[1]) == []
-    swarm.wait_until(lambda: len(shop.told("overlap.gone")) == 1, "the overlap is gone")
+    swarm.wait_until(lambda: len(shop.told("project.overlapGone")) == 1, "the overlap is gone")
     swarm.stop_worker(shop.agents[1])

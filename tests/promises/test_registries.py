@@ -20,7 +20,7 @@ from agent_swarm.store.events import task_event
 from agent_swarm.store.records import AttemptReport
 
 EVENT = re.compile(
-    r"(?:agent|approval|audit|auth|budget|channel|config|key|killSwitch|kv|memory|message|overlap|project|schedule|session|signingKey|swarm|task|token|trigger|user)\.(?!name|email|toml|json|sqlite|example)[a-z][A-Za-z]+"
+    r"(?:agent|approval|audit|auth|budget|channel|config|key|killSwitch|kv|memory|message|project|schedule|session|signingKey|swarm|task|token|trigger|user)\.(?!name|email|toml|json|sqlite|example)[a-z][A-Za-z]+"
 )
 FAMILIES = (
     "archived_tasks",

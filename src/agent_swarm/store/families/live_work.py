@@ -18,8 +18,8 @@ from agent_swarm.store.families.mail import Message
 from agent_swarm.store.families.posting import Addressee, PostMessage
 from agent_swarm.store.operations import Desk, RecordOperation
 
-FOUND = "overlap.found"
-GONE = "overlap.gone"
+FOUND = "project.overlapFound"
+GONE = "project.overlapGone"
 SENDER = "conflict radar"
 
 
