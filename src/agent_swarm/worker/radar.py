@@ -194,7 +194,7 @@ class ProjectRadar:
         there = set(present)
         for known in (self._found, self._told):
             for pair in [pair for pair in known if not there.issuperset(pair)]:
-                del known[pair]  # type: ignore[attr-defined]  # both are dicts
+                del known[pair]
 
     async def _tell(self, fences: Mapping[RunKey, int]) -> None:
         """Of every pair whose files in conflict are others than those that were told."""

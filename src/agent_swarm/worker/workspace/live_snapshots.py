@@ -8,7 +8,7 @@ the place of the one before.
 
 import shutil
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -55,6 +55,7 @@ class LiveSnapshots:
     _repo: Repository = field(init=False)
 
     def __post_init__(self) -> None:
+        self.host = replace(self.host, git=self.host.git.passing)
         path = self.host.layout.scratch / f"live-{uuid4().hex}.git"
         make_git_dir(path, head="refs/heads/none", settings=_SETTINGS, borrows=[self._mirror.objects.resolve()])
         self._repo = Repository(git=self.host.git, git_dir=path)
