@@ -131,9 +131,10 @@ async def test_given_an_attempt_at_another_project_when_it_is_shared_then_it_doe
     scene: Scene, world: World
 ) -> None:
     other = await scene_of(world, "zoe", project="site")
-    scene.project = other.project
+    own, scene.project = scene.project, other.project
     await scene.share(0)
-    assert await other.rows() == []
+    scene.project = own
+    assert await other.rows() == await scene.rows() == []
 
 
 async def test_given_a_snapshot_that_nobody_can_fetch_when_others_hear_of_it_then_its_commit_is_left_out(
