@@ -20,6 +20,7 @@ class ConflictSide(Output):
 class Conflict(Output):
     """Two running attempts that would not merge as they are now: in these files, and so many more."""
 
+    id: str  # of the pair, while both attempts run
     project_id: str
     project_name: str
     since: str

@@ -118,6 +118,7 @@ def _conflict(queries: Queries, pair: _Pair) -> Conflict:
     sides = (pair.one, pair.other)
     tasks, names = tasks_of(queries, (side.task_id for side in sides)), names_of(queries, (s.agent_id for s in sides))
     return Conflict(
+        id=f"{pair.one.task_id}:{pair.other.task_id}",
         project_id=pair.one.project_id,
         project_name=project.name if project is not None else "",
         since=to_wire(pair.entry["since"]),
