@@ -79,9 +79,12 @@ class Radar:
             await self.look()
 
     async def look(self) -> None:
-        """At every project once; what goes wrong with one keeps nobody from the others."""
+        """At every project once; what goes wrong with one keeps nobody from the others.
+
+        Where the server wants it no more, everything is forgotten, here and there.
+        """
         runs: dict[str, list[Watched]] = {project_id: [] for project_id in self._projects}
-        for one in self._watched():
+        for one in self._watched() if self._seconds > 0 else ():
             project = one.workspace.project
             if project is not None:
                 runs.setdefault(project.id, []).append(one)
@@ -123,10 +126,10 @@ class ProjectRadar:
         own = await self._taken(runs[:MOST_SHARED])
         left = await self._left_behind()
         others = await self._share(own, fences)
-        if others and await self._published():
-            others = await self._share(own, fences)
         await self.snapshots.withdraw(self._known - fences.keys())
         self._known, self._has_company = frozenset(fences), bool(others)
+        if others and await self._published():
+            others = await self._share(own, fences)
         await self._sweep({key: commit for key, commit in left.items() if key not in others and key not in fences})
         await self._merge(own, await self._obtained(own, others))
         self._forget(own.keys() | others.keys())

@@ -59,6 +59,7 @@ class Crew:
     def __init__(self, host: Workspaces, server: Server, name: str) -> None:
         self.host, self.runs = host, list[Workspace]()
         self.radar = Radar(host, server.of(name), lambda: [Watched(run, 1) for run in self.runs])
+        self.radar.every(30)
 
     async def begin(self, project: Project, task_id: str) -> Workspace:
         self.runs.append(await self.host.prepare(project, task_id, 1))
@@ -161,6 +162,21 @@ async def test_given_an_attempt_that_comes_back_when_it_overlaps_still_then_it_i
     crew.runs.append(away)
     await crew.radar.look()
     assert server.pairs() == [(tasks[0], tasks[1], ("README",))] * 2
+
+
+async def test_given_a_server_that_wants_it_no_more_when_it_would_look_then_everything_is_forgotten(
+    open_host: OpenHost, server: Server, project: Project, tasks: list[str], origin: Checkout
+) -> None:
+    crews = {name: Crew(await open_host(name), server, name) for name in ("one", "two")}
+    for name, task_id in zip(crews, tasks, strict=False):
+        await crews[name].begin(project, task_id)
+    for crew in (*crews.values(), *crews.values()):
+        await crew.radar.look()
+    assert len(origin.refs("refs/swarm/live")) == 2
+    crews["one"].radar.every(0)
+    await crews["one"].radar.look()
+    assert set(origin.refs("refs/swarm/live")) == {f"refs/swarm/live/{tasks[1]}/1"}
+    assert server.shared["one"].attempts == ()
 
 
 async def test_given_many_files_in_conflict_when_they_are_told_then_their_number_is_bounded(
