@@ -77,7 +77,8 @@ async def _looked_at(folder: Path, repository: Path, *, rounds: int) -> tuple[fl
         project = Project(id=new_id(), url=str(repository), default_branch="main")
         run = await host.prepare(project, new_id(), 1)
         snapshots = host.live_snapshots(project)
-        unchanged, changed = [], []
+        unchanged: list[float] = []
+        changed: list[float] = []
         for number in range(rounds):
             (run.path / "d1/f1").write_text(f"{number}\n")
             for times in (changed, unchanged):

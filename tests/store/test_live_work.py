@@ -106,8 +106,8 @@ def test_given_an_overlap_when_it_is_noted_then_both_agents_hear_of_files_they_d
         note(two, ADA, found(FIRST, SECOND, *files))
     first, second = messages(two, FIRST), messages(two, SECOND)
     assert len(first) == len(second) == 2
-    assert f"attempt 1 at task {SECOND}, by agent 'bob': 'a.py'\n" in first[0]
-    assert f"attempt 1 at task {FIRST}, by agent 'ada': 'a.py', 'b.py'\n" in second[1]
+    assert f"attempt 1 at task {SECOND}, by agent 'bob' ({BOB}): 'a.py'\n" in first[0]
+    assert f"attempt 1 at task {FIRST}, by agent 'ada' ({ADA}): 'a.py', 'b.py'\n" in second[1]
     assert messages(two, THIRD) == []
     posted = told(two, "message.posted")
     assert [(one.actor, one.task_id) for one in posted] == [("system", FIRST), ("system", SECOND)] * 2

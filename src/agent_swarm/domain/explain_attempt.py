@@ -71,7 +71,7 @@ def _overlap(overlap: Overlap) -> Reason:
         {
             "taskId": overlap.task_id,
             "attempt": overlap.attempt,
-            "agent": overlap.agent,
+            "agentId": overlap.agent_id,
             "files": list(overlap.files),
             "more": overlap.more,
             "since": since,

@@ -22,6 +22,7 @@ class Overlap:
 
     task_id: str
     attempt: int
+    agent_id: str
     agent: str  # its name
     files: tuple[str, ...]
     more: int = 0
@@ -39,7 +40,8 @@ def message(overlaps: Iterable[Overlap], *, is_last: bool = False) -> str:
     """What the agent of an attempt is told of its overlaps; `is_last` where it is told of no further ones."""
     found = list(overlaps)
     lines = [
-        f"- attempt {one.attempt} at task {one.task_id}, by agent {one.agent!r}: {named(one.files, one.more)}"
+        f"- attempt {one.attempt} at task {one.task_id}, by agent {one.agent!r} ({one.agent_id}): "
+        + named(one.files, one.more)
         for one in found[:NAMED_PAIRS]
     ]
     if len(found) > NAMED_PAIRS:

@@ -64,6 +64,7 @@ def overlaps_of(queries: Queries, task: TaskRecord) -> list[Overlap]:
         Overlap(
             task_id=other.task_id,
             attempt=other.attempt,
+            agent_id=other.agent_id,
             agent=names[other.agent_id],
             files=tuple(entry["files"]),
             more=entry["more"],

@@ -201,6 +201,7 @@ class _News:
             overlap = Overlap(
                 task_id=about.task_id,
                 attempt=about.attempt,
+                agent_id=about.agent_id,
                 agent=self._names.get(about.agent_id, about.agent_id),
                 files=tuple(entry["files"]),
                 more=entry["more"],
