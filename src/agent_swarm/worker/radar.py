@@ -68,10 +68,8 @@ class Radar:
     async def run(self) -> None:
         """Look, for as long as the worker is there."""
         await self._is_told.wait()
-        found = await self._workspaces.git_version()
-        if found[:2] < MINIMUM_VERSION:
-            needs, has = (".".join(map(str, version)) for version in (MINIMUM_VERSION, found))
-            log.warning("radar_off", reason=f"git {has} cannot merge in memory; it takes {needs} or newer")
+        if lacking := await self._lacking():
+            log.warning("radar_off", reason=lacking)
             return
         while True:
             await self._is_told.wait()
@@ -99,6 +97,15 @@ class Radar:
                 log.exception("radar_failed", project_id=project_id)
             if not there:
                 self._projects.pop(project_id).close()
+
+    async def _lacking(self) -> str:
+        """Why this host cannot merge in memory; empty where it can."""
+        try:
+            found = await self._workspaces.git_version()
+        except SwarmError as exc:
+            return exc.message
+        needs, has = (".".join(map(str, version)) for version in (MINIMUM_VERSION, found))
+        return "" if found[:2] >= MINIMUM_VERSION else f"git {has} cannot merge in memory; it takes {needs} or newer"
 
     def _at(self, project_id: str, runs: Sequence[Watched]) -> "ProjectRadar":
         if project_id not in self._projects:
