@@ -31,6 +31,7 @@ BENCHMARKS = {
     "cli": "processor time of the command line",
     "sandbox": "start and end of processes",
     "killing": "the kill switch: every process of eleven agents dead",
+    "radar": "running attempts merged pairwise in memory, and a look at one",
     "runs": "start and cancel of a real run",
     "vms": "a clone, its first command, and a command, beside bare qemu",
     "claude": "message to, interrupt and memory of an agent with Claude Code",

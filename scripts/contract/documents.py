@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 from scripts.docs.routes import app
 from scripts.docs.worker_protocol import BODIES, CLOSES, FROM_SERVER
 
-from agent_swarm.protocol import pool, rest
+from agent_swarm.protocol import pool, pool_radar, rest
 from agent_swarm.protocol.events import EVENT_TYPES
 from agent_swarm.protocol.pool import FrameType
 from agent_swarm.server.problems import ErrorReply
@@ -40,6 +40,7 @@ _REPLIES: Mapping[FrameType, Mapping[str, Any]] = {
     FrameType.KILLED: _NOTHING,
     FrameType.RECEIVED: _object(noted={"type": "integer"}),
     FrameType.SYNCED: _object(noted={"type": "boolean"}),
+    FrameType.OVERLAPS: _object(noted={"type": "integer"}),
     FrameType.BYE: _NOTHING,
 }
 _HEARTBEAT_REPLIES = (FrameType.HELLO, FrameType.HEARTBEAT)
@@ -83,6 +84,7 @@ def worker_protocol() -> dict[str, Any]:
     for kind, model in BODIES.items():
         (answered if kind in FROM_SERVER else sent)[kind.value] = model
     answered.update({f"reply to {kind.value}": pool.HeartbeatReply for kind in _HEARTBEAT_REPLIES})
+    answered[f"reply to {FrameType.LIVE.value}"] = pool_radar.LiveReply
     references, definitions = models_json_schema(
         [*((one, "validation") for one in sent.values()), *((one, "serialization") for one in answered.values())]
     )

@@ -10,7 +10,7 @@ from scripts.docs.markdown import block, codes, page, sentence, table
 
 from agent_swarm.domain.errors import Superseded, Unauthenticated
 from agent_swarm.domain.tasks import FailureClass, PauseReason
-from agent_swarm.protocol import limits, pool
+from agent_swarm.protocol import limits, pool, pool_radar
 from agent_swarm.protocol.pool import FrameType
 
 FROM_SERVER = (
@@ -38,6 +38,8 @@ BODIES: dict[FrameType, type[BaseModel]] = {
     FrameType.KILLED: pool.Killed,
     FrameType.RECEIVED: pool.Received,
     FrameType.SYNCED: pool.Synced,
+    FrameType.LIVE: pool_radar.Live,
+    FrameType.OVERLAPS: pool_radar.Overlaps,
     FrameType.CLAIMED: pool.Claimed,
     FrameType.MESSAGE: pool.Message,
     FrameType.SYNC: pool.Sync,
@@ -55,6 +57,8 @@ REPLIES = {
     FrameType.KILLED: "`{}`",
     FrameType.RECEIVED: '`{"noted": n}`: how many deliveries that moved',
     FrameType.SYNCED: '`{"noted": true}`, false where nobody waits for it any more',
+    FrameType.LIVE: "a LiveReply",
+    FrameType.OVERLAPS: '`{"noted": n}`: how many pairs changed by that',
     FrameType.BYE: "`{}`, then the connection is closed",
 }
 REPLY_TO_COMMANDS = '`{"status": "…", "repeated": false}`: the task\'s status, and whether the same was done before'
@@ -75,6 +79,10 @@ OTHERS = (
         pool.Variable,
         pool.MessageText,
         pool.WorkspaceOfAttempt,
+        pool_radar.LiveAttempt,
+        pool_radar.LiveReply,
+        pool_radar.OtherAttempt,
+        pool_radar.Overlap,
         pool.PollRequest,
         pool.PollReply,
         pool.Frame,

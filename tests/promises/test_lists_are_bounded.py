@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from scripts.docs.routes import app
 from tests.server.sessions import add_user, session_of
-from tests.server.world import RegisteredAgent, World, opened
+from tests.server.world import Claim, RegisteredAgent, World, opened
 
 from agent_swarm.domain import commands
 from agent_swarm.domain.configuration import ENTRIES_PER_PLACE
+from agent_swarm.domain.ids import new_id
 from agent_swarm.protocol.limits import BATCH_TASKS, DEPENDENCIES, PAGE_DEFAULT, PAGE_MAX
+from agent_swarm.store.families.live_work import FoundOverlap, LiveWork, NoteOverlaps, ShareLiveWork
 
 pytestmark = pytest.mark.anyio
 
@@ -23,6 +25,7 @@ PAGED = {
     "/api/tasks": ("tasks", "id"),
     "/api/agents": ("agents", "id"),
     "/api/projects": ("projects", "id"),
+    "/api/conflicts": ("conflicts", "id"),
     "/api/swarms": ("swarms", "id"),
     "/api/users": ("users", "id"),
     "/api/auth/sessions": ("sessions", "id"),
@@ -154,13 +157,37 @@ class Full:
         lines = [{"at": "2026-11-20T18:44:35.000Z", "kind": "text", "data": {"n": number}} for number in range(MANY)]
         await world.app.context.transcripts.append(self.tried, MANY + 1, 0, lines, now=world.store.now())
         self.awaited = await world.file("awaited", startAt="2040-01-01T00:00:00Z")
-        held = [await world.file(f"t{number}") for number in range(MANY)]
-        for _ in held:
-            claim = await world.claim(self.agent)
+        held = [await world.file(f"t{number}", project="p0") for number in range(MANY)]
+        claims = [await world.claim(self.agent) for _ in held]
+        for claim in claims:
             await world.post("/api/approvals", {"title": "May I?"}, token=claim.token)
+        await self._fill_conflicts(sorted(claims, key=lambda one: one.task_id))
         for number in range(MANY):
             await world.file(f"dependant {number}", dependsOn=[self.awaited])
         self.waiting = await world.file("waits for all", dependsOn=held)
+
+    async def _fill_conflicts(self, claims: list[Claim]) -> None:
+        """The first attempt overlaps with all others, and the second with the third."""
+        project = (await self.world.get("/api/projects/p0"))["id"]
+        common = {"project_id": project, "agent_id": self.agent.id}
+        rows = tuple(
+            LiveWork(**common, task_id=one.task_id, attempt=one.attempt, fence=one.fence, commit="a" * 40)
+            for one in claims
+        )
+        await self.world.store.apply(ShareLiveWork(**common, present=rows))
+        pairs = [*((claims[0], other) for other in claims[1:]), (claims[1], claims[2])]
+        found = tuple(
+            FoundOverlap(
+                task_id=one.task_id,
+                fence=one.fence,
+                other_task_id=other.task_id,
+                other_attempt=other.attempt,
+                files=("x",),
+            )
+            for one, other in pairs
+        )
+        ids = {one.task_id: new_id() for one in claims}
+        await self.world.store.apply(NoteOverlaps(**common, found=found, names={}, message_ids=ids))
 
     async def _fill_swarm(self) -> None:
         """Tasks and messages of a swarm, while nobody is in it."""

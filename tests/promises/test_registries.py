@@ -25,6 +25,7 @@ EVENT = re.compile(
 FAMILIES = (
     "archived_tasks",
     "project_copies",
+    "live_work",
     "kv",
     "notes",
     "posting",

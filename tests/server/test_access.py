@@ -113,6 +113,7 @@ MAY_CALL = {
     "PUT /api/swarms/{idOrName}/agents/{agentId}": WRITERS,
     "DELETE /api/swarms/{idOrName}/agents/{agentId}": WRITERS,
     "GET /api/overview": PEOPLE,
+    "GET /api/conflicts": PEOPLE | LEAD,
     "GET /api/projects": PEOPLE | LEAD,
     "POST /api/projects": WRITERS,
     "GET /api/projects/{idOrName}": PEOPLE | LEAD,

@@ -109,6 +109,17 @@ def _of_agents(event_type: str, data: Mapping[str, Any]) -> str:
     return ""
 
 
+def _of_projects(event_type: str, data: Mapping[str, Any]) -> str:
+    both = f"{short_id(data.get('taskId'))} and {short_id(data.get('otherTaskId'))}"
+    match event_type:
+        case "project.overlapFound":
+            more = f" and {data['more']} more" if data.get("more") else ""
+            return f"{both} would not merge: {', '.join(data.get('files', ()))}{more}"
+        case "project.overlapGone":
+            return f"{both} overlap no more"
+    return ""
+
+
 def _of_history(event_type: str, data: Mapping[str, Any]) -> str:
     match event_type:
         case "audit.checkpointed":
@@ -338,6 +349,7 @@ TELLERS: Mapping[str, Callable[[str, Mapping[str, Any]], str]] = {
     "approval": _of_questions,
     "killSwitch": _of_the_switch,
     "message": _of_messages,
+    "project": _of_projects,
     "channel": _of_channels,
     "swarm": _of_swarms,
     "kv": _of_values,

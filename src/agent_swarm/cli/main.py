@@ -39,6 +39,7 @@ COMMANDS = {
         "agent": Lazy("agent_swarm.cli.agent:agent", "Show the agents."),
         "budget": Lazy("agent_swarm.cli.budget:budget", "Cap what may be spent, and see what was."),
         "approval": Lazy("agent_swarm.cli.approval:approval", "Answer what agents ask."),
+        "conflicts": Lazy("agent_swarm.cli.conflicts:conflicts", "List running attempts that would not merge."),
         "replay": Lazy("agent_swarm.cli.replay:replay", "Run a recorded attempt once more, from its recording."),
         "watch": Lazy("agent_swarm.cli.watch:watch", "Print events as they happen, one line each."),
     },

@@ -6,6 +6,7 @@ with the instant from which on something else happens by itself.
 
 from agent_swarm.domain import deadlines
 from agent_swarm.domain.explanation import Candidate, Facts, OpenQuestion, Reason
+from agent_swarm.domain.overlaps import Overlap, named
 from agent_swarm.domain.tasks import HELD, PauseReason, TaskState, TaskStatus
 from agent_swarm.domain.time import SECOND, to_wire
 
@@ -32,6 +33,7 @@ def reasons_of_held(facts: Facts) -> list[Reason]:
     if facts.task.pause_wanted is not None:
         reasons.append(_pause_wanted(facts))
     reasons += map(waits_for_answer, facts.questions)
+    reasons += map(_overlap, facts.overlaps)
     if facts.task.status is TaskStatus.CLAIMED:
         reasons.append(_starting(facts))
     elif facts.agent_ended:
@@ -56,6 +58,25 @@ def cancel_not_heard(facts: Facts) -> list[Reason]:
             {"agentId": agent.profile.id, "lastSeenAt": seen, "cancelledAt": to_wire(facts.cancelled_at)},
         )
     ]
+
+
+def _overlap(overlap: Overlap) -> Reason:
+    """It goes on; what it makes will not merge with what another one makes."""
+    since = to_wire(overlap.since)
+    return Reason(
+        "overlaps",
+        f"its work would not merge with that of agent {overlap.agent} at task {overlap.task_id} "
+        f"(attempt {overlap.attempt}): {named(overlap.files, overlap.more)}, since {since}",
+        "another change by one of them, or the end of one; both agents were told",
+        {
+            "taskId": overlap.task_id,
+            "attempt": overlap.attempt,
+            "agentId": overlap.agent_id,
+            "files": list(overlap.files),
+            "more": overlap.more,
+            "since": since,
+        },
+    )
 
 
 def _lapsed(facts: Facts) -> list[Reason]:

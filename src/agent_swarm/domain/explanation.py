@@ -8,6 +8,7 @@ from agent_swarm.domain.budgets import Budget
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import AgentProfile, Requirements
+from agent_swarm.domain.overlaps import Overlap
 from agent_swarm.domain.swarms import Swarm
 from agent_swarm.domain.tasks import TaskState, TaskStatus
 
@@ -89,6 +90,7 @@ class Facts:
     was_accepted: bool = False
     budgets: Sequence[Budget] = ()  # those that it counts for
     failure_code: str = ""  # of the latest attempt
+    overlaps: Sequence[Overlap] = ()  # running attempts that its own would not merge with
 
     def name_of(self, agent_id: str) -> str:
         """The name of an agent, or its id where it is not known."""

@@ -30,6 +30,13 @@ EVENT_TYPES: dict[str, str] = {
         "{agentId, requestId, action, name, repoUrl, defaultBranch}"
     ),
     "project.copyReported": "A worker told what became of that: {agentId, requestId, action, ok, status}",
+    "project.overlapFound": (
+        "Two running attempts at it would not merge as they are, said again where the files are others: "
+        "{taskId, attempt, otherTaskId, otherAttempt, files, more}"
+    ),
+    "project.overlapGone": (
+        "They would merge again, or one of them runs no more: {taskId, attempt, otherTaskId, otherAttempt}"
+    ),
     "swarm.created": "A swarm was made: {name, projectId}",
     "swarm.changed": "A swarm has another project: {name, projectId}",
     "swarm.paused": "Nothing of the swarm begins until it goes on: {name}",

@@ -49,6 +49,8 @@ class FrameType(StrEnum):
     KILLED = "killed"
     RECEIVED = "received"
     SYNCED = "synced"
+    LIVE = "live"
+    OVERLAPS = "overlaps"
     BYE = "bye"
 
     REPLY = "reply"
@@ -120,11 +122,15 @@ class RegisterRequest(Wire):
 
 
 class Timing(Wire):
-    """How often the worker has to speak, in seconds."""
+    """How often the worker has to speak, in seconds.
+
+    `radar_seconds` is the time between two looks at which of its running attempts would not merge; 0: it does not look.
+    """
 
     lease_seconds: float = limits.LEASE_SECONDS
     heartbeat_seconds: float = limits.HEARTBEAT_SECONDS
     long_poll_seconds: float = limits.LONG_POLL_SECONDS
+    radar_seconds: float = 0
 
 
 class RegisterReply(Wire):

@@ -8,7 +8,6 @@ from agent_swarm.audit.ledger import Ledger
 from agent_swarm.audit.publishing import Place, Publisher
 from agent_swarm.bus.base import NoticeKind
 from agent_swarm.bus.logs import LogStream
-from agent_swarm.domain.budgets import Amount
 from agent_swarm.server.access import Door
 from agent_swarm.server.accounts import AccountKeeping
 from agent_swarm.server.approvals import ApprovalTimer
@@ -108,7 +107,7 @@ def make_parts(ground: Ground) -> Parts:
     store, settings = ground.store, ground.settings
     metrics = Metrics(ground.node.figures)
     context = _context(ground, metrics)
-    pool = _pool(context, store, ground.node, settings.estimate)
+    pool = _pool(context, store, ground.node, settings)
     timers = TimerService(store, store.clock, metrics)
     return Parts(
         context=context,
@@ -246,7 +245,7 @@ def _meaning(settings: ServerSettings, metrics: Metrics) -> Meaning | None:
     )
 
 
-def _pool(context: Context, store: BatchingStore, node: Node, estimate: Amount) -> PoolContext:
+def _pool(context: Context, store: BatchingStore, node: Node, settings: ServerSettings) -> PoolContext:
     return PoolContext.build(
         store,
         redactor=context.redactor,
@@ -255,7 +254,8 @@ def _pool(context: Context, store: BatchingStore, node: Node, estimate: Amount) 
         stopping=context.stopping,
         board=context.board,
         profiles=context.rules.profiles,
-        estimate=estimate,
+        estimate=settings.estimate,
+        radar_seconds=settings.radar_seconds,
         on_enter=lambda presence: node.tell(
             NoticeKind.CONNECTED, agent=presence.agent.id, instance=presence.instance_id, at=presence.met_at
         ),

@@ -22,6 +22,7 @@ from agent_swarm.server.setting_groups.keys import KeySettings
 from agent_swarm.server.setting_groups.killing import KillSettings
 from agent_swarm.server.setting_groups.nats import NatsOptions
 from agent_swarm.server.setting_groups.people import PeopleSettings
+from agent_swarm.server.setting_groups.radar import RadarSettings
 from agent_swarm.server.setting_groups.texts import database_url_text, minutes, one_of
 from agent_swarm.server.setting_groups.webhooks import WebhookSettings
 from agent_swarm.server.setting_groups.workflows import WorkflowSettings
@@ -43,6 +44,7 @@ class ServerSettings(
     WebhookSettings,
     WorkflowSettings,
     AccountSettings,
+    RadarSettings,
 ):
     """How the server runs. Read from defaults, config.toml, stored configuration, environment, flags; later wins."""
 

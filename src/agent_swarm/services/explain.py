@@ -15,6 +15,7 @@ from agent_swarm.protocol.rest_explain import AttemptCounts, Explanation, Reason
 from agent_swarm.services import views
 from agent_swarm.services.agents import held_by_agent
 from agent_swarm.services.budgets import of_attempt
+from agent_swarm.services.conflicts import overlaps_of
 from agent_swarm.services.readings import require_task
 from agent_swarm.services.transcripts import AGENT_ENDED, Transcripts
 from agent_swarm.store.base import Queries, Store
@@ -26,6 +27,8 @@ from agent_swarm.store.families.switches import killed_switches
 from agent_swarm.store.records import AgentRecord, TaskRecord
 
 OVERDUE = int(1.5 * limits.HEARTBEAT_SECONDS * SECOND)  # so long after the last heartbeat the next one is missed
+
+NAMED_OVERLAPS = 10  # the oldest ones
 
 
 async def explain(store: Store, transcripts: Transcripts, task_id: str) -> Explanation:
@@ -100,6 +103,7 @@ def _facts(queries: Queries, record: TaskRecord, now: int) -> Facts:
         was_accepted=_was_accepted(queries, state),
         budgets=[rolled(one, now) for one in of_attempt(queries, spec, _agent_of(record))],
         failure_code=attempt.report.failure_code if attempt is not None else "",
+        overlaps=overlaps_of(queries, record)[:NAMED_OVERLAPS],
         cancelled_at=attempt.ended_at if attempt is not None and was_cancelled else None,
     )
 

@@ -120,6 +120,11 @@ class Run:
         if self._mailbox is not None:
             self._mailbox.take(messages)
 
+    @property
+    def workspace(self) -> Workspace | None:
+        """Where its agent is at work; None while none is."""
+        return self._work.workspace if self._sandbox is not None else None
+
     def kill(self) -> None:
         """End every process of the run at once; what it did stays where it is, for the attempt that goes on with it."""
         self.stop.give(Stop.KILLED)

@@ -43,6 +43,7 @@ from agent_swarm.worker.heartbeats import Heartbeats
 from agent_swarm.worker.home import WorkerHome
 from agent_swarm.worker.link import LinkLost
 from agent_swarm.worker.mcp_servers import Servers
+from agent_swarm.worker.radar import Radar, Watched
 from agent_swarm.worker.registration import Registrar
 from agent_swarm.worker.resting import Resting
 from agent_swarm.worker.run import Site
@@ -118,6 +119,7 @@ class Service:
             self.connection.wait_connected,
             github_token=settings.github_token,
         )
+        self._radar = Radar(bench.workspaces, self._request, self._watched)
         self._syncing: set[asyncio.Task[None]] = set()
         self._services: list[asyncio.Task[None]] = []
 
@@ -128,7 +130,13 @@ class Service:
             self._pauses_to_tell += is_pause
             self._attempts.deliver(spool, self._pause_told if is_pause else lambda: None)
         self._slots.offer()
-        loops = (self.connection.run(), self._heartbeats.run(), self._resting.run(), self._upkeep())
+        loops = (
+            self.connection.run(),
+            self._heartbeats.run(),
+            self._resting.run(),
+            self._radar.run(),
+            self._upkeep(),
+        )
         self._services = [self._group.create_task(loop) for loop in loops]
 
     def running(self) -> list[dict[str, Any]]:
@@ -283,7 +291,13 @@ class Service:
     def _registered(self, reply: RegisterReply) -> None:
         self.connection.reply_seconds = self._heartbeats.heartbeat_seconds = reply.timing.heartbeat_seconds
         self._heartbeats.fenced(reply.fenced)
+        self._radar.every(reply.timing.radar_seconds)
         log.info("registered", agent_id=reply.agent_id, fenced=len(reply.fenced), resumed=len(reply.resumed))
+
+    def _watched(self) -> list[Watched]:
+        """What the radar looks at: runs that may have effects, and are not about to end."""
+        runs = [run for run in self._attempts.running if not run.is_cut and run.stop.reason is Stop.NONE]
+        return [Watched(run.workspace, run.claim.fence) for run in runs if run.workspace is not None]
 
     def _pause_told(self) -> None:
         """An earlier process's pause has arrived: what is paused for this agent comes back when it registers."""

@@ -22,6 +22,7 @@ from agent_swarm.server.pool.sweep import DispatchSweep
 from agent_swarm.server.stopping import Stopping
 from agent_swarm.services.dispatch import Dispatcher
 from agent_swarm.services.environments import Environments
+from agent_swarm.services.radar import Radar
 from agent_swarm.services.redaction import Redactor
 from agent_swarm.services.tokens import Identity, authenticate, hash_token
 from agent_swarm.services.transcripts import Transcripts
@@ -44,6 +45,8 @@ class PoolContext:
     postman: Postman
     stopping: Stopping
     profiles: Profiles
+    radar: Radar
+    radar_seconds: float  # between two looks of a worker; 0: it does not look
 
     @classmethod
     def build(
@@ -57,6 +60,7 @@ class PoolContext:
         board: SwitchBoard,
         profiles: Profiles = STANDARD,
         estimate: Amount = EXPECTED,
+        radar_seconds: float = 0,
         on_enter: Callable[[Presence], None] = lambda _: None,
     ) -> "PoolContext":
         """Made before the app serves; run `running` while it does. `on_enter` is called with whoever connects."""
@@ -80,6 +84,8 @@ class PoolContext:
             postman=postman,
             stopping=stopping,
             profiles=profiles,
+            radar=Radar(store, redactor),
+            radar_seconds=radar_seconds,
         )
 
     @asynccontextmanager

@@ -17,6 +17,7 @@ from agent_swarm.domain.ids import normalize_id
 from agent_swarm.domain.time import SECOND
 from agent_swarm.faults import crash_point
 from agent_swarm.protocol import pool as protocol
+from agent_swarm.protocol import pool_radar
 from agent_swarm.protocol.limits import LEASE_SECONDS
 from agent_swarm.protocol.pool import Frame, FrameType
 from agent_swarm.server.pool import wire
@@ -53,6 +54,8 @@ _BODIES: dict[FrameType, TypeAdapter[Any]] = {
     FrameType.KILLED: TypeAdapter(protocol.Killed),
     FrameType.RECEIVED: TypeAdapter(protocol.Received),
     FrameType.SYNCED: TypeAdapter(protocol.Synced),
+    FrameType.LIVE: TypeAdapter(pool_radar.Live),
+    FrameType.OVERLAPS: TypeAdapter(pool_radar.Overlaps),
     FrameType.BYE: TypeAdapter(protocol.Wire),
 }
 
@@ -106,6 +109,10 @@ class Exchange:
             case FrameType.SYNCED:
                 told = self._pool.reports.of_copy(body, self._presence.agent.id)
                 self._write(frame_id, told, lambda noted: {"noted": noted})
+            case FrameType.LIVE:
+                self._later(frame_id, self._share(body))
+            case FrameType.OVERLAPS:
+                self._later(frame_id, self._note(body))
             case FrameType.BYE:
                 identity = self._presence.identity
                 sign_off = SignOff(agent_id=identity.agent_id or "", instance_id=identity.instance_id or "")
@@ -196,6 +203,13 @@ class Exchange:
             body.task_id, body.attempt, body.first, body.lines, now=self._pool.store.now()
         )
         return {"next": following}
+
+    async def _share(self, body: pool_radar.Live) -> dict[str, Any]:
+        reply = await self._pool.radar.share(body, agent_id=self._presence.agent.id)
+        return reply.model_dump(mode="json")
+
+    async def _note(self, body: pool_radar.Overlaps) -> dict[str, Any]:
+        return {"noted": await self._pool.radar.note(body, agent_id=self._presence.agent.id)}
 
     def _goodbye(self, _: None) -> dict[str, Any]:
         asyncio.get_running_loop().call_soon(self._presence.end, None)  # after the answer

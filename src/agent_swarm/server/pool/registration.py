@@ -9,7 +9,7 @@ from agent_swarm.domain.ids import normalize_id
 from agent_swarm.domain.matching import AgentProfile, AgentRole
 from agent_swarm.domain.offers import OfferPolicy
 from agent_swarm.faults import crash_point
-from agent_swarm.protocol.pool import FirstProfile, LeaseRef, RegisterReply, RegisterRequest
+from agent_swarm.protocol.pool import FirstProfile, LeaseRef, RegisterReply, RegisterRequest, Timing
 from agent_swarm.server.access import identity_of
 from agent_swarm.server.mcp.endpoint import PATH as MCP_PATH
 from agent_swarm.server.pool import wire
@@ -62,6 +62,7 @@ class RegisterFace:
             agent_id=agent.profile.id,
             instance_id=agent.instance_id,
             token=minted.text,
+            timing=Timing(radar_seconds=self._pool.radar_seconds),
             fenced=tuple(LeaseRef(task_id=lease.task_id, fence=lease.fence) for lease in registration.fenced),
             resumed=registration.resumed,
             mcp=MCP_PATH,

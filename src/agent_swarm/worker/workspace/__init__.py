@@ -5,6 +5,8 @@
 
 from agent_swarm.worker.workspace.folders import Folders, folders_from_environment, open_folders
 from agent_swarm.worker.workspace.identity import Identity
+from agent_swarm.worker.workspace.layout import RunKey
+from agent_swarm.worker.workspace.live_snapshots import LiveSnapshots
 from agent_swarm.worker.workspace.values import (
     AttemptResult,
     DependencyResult,
@@ -22,9 +24,11 @@ __all__ = [
     "DependencyResult",
     "Folders",
     "Identity",
+    "LiveSnapshots",
     "PreviousAttempt",
     "Project",
     "Rescued",
+    "RunKey",
     "Snapshot",
     "SyncedCopy",
     "Workspace",

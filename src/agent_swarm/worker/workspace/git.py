@@ -57,10 +57,10 @@ _OPTIONS = (
     ("push.recurseSubmodules", "no"),
     ("push.followTags", "false"),
     ("push.gpgSign", "false"),
-    # A result is on disk before its worktree goes (measured: some 20 ms a snapshot).
-    ("core.fsync", "committed,loose-object,reference"),
-    ("core.fsyncMethod", "batch"),
 )
+# A result is on disk before its worktree goes (measured: some 20 ms a snapshot).
+_DURABLE = (("core.fsync", "committed,loose-object,reference"), ("core.fsyncMethod", "batch"))
+_PASSING = (("core.fsync", "none"),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +97,18 @@ class Git:
 
     `environ` is the worker's environment; only what git needs of it is passed on. `keep_open` are descriptors that
     every command inherits: a lock on them is held until the last command has ended, even where the worker itself was
-    killed.
+    killed. Without `is_durable` nothing waits for the disk: for what is thrown away again.
     """
 
     environ: Mapping[str, str] = field(repr=False)
     timeouts: GitTimeouts = GitTimeouts()
     keep_open: tuple[int, ...] = ()
+    is_durable: bool = True
+
+    @property
+    def passing(self) -> "Git":
+        """The same git, for what is thrown away again."""
+        return replace(self, is_durable=False)
 
     def holding(self, descriptor: int) -> "Git":
         """The same git, whose commands also inherit `descriptor`."""
@@ -160,7 +166,8 @@ class Git:
 
     async def _spawn(self, args: Sequence[str], cwd: Path, env: Mapping[str, str]) -> asyncio.subprocess.Process:
         inherited = {name: value for name, value in self.environ.items() if name in _PASSED_ON}
-        options = [part for name, value in _OPTIONS for part in ("-c", f"{name}={value}")]
+        settings = (*_OPTIONS, *(_DURABLE if self.is_durable else _PASSING))
+        options = [part for name, value in settings for part in ("-c", f"{name}={value}")]
         try:
             return await asyncio.create_subprocess_exec(
                 "git",

@@ -19,6 +19,7 @@ from agent_swarm.worker.workspace.layout import Layout
 from agent_swarm.worker.workspace.locks import clear_lock_files, exclusive
 from agent_swarm.worker.workspace.names import UPSTREAM_HEADS, UPSTREAM_TAGS, is_commit, pushed_ref, valid_branch
 from agent_swarm.worker.workspace.repository import Repository
+from agent_swarm.worker.workspace.talking import talk
 from agent_swarm.worker.workspace.urls import Remote
 from agent_swarm.worker.workspace.values import Project
 
@@ -111,7 +112,7 @@ class Mirror:
         if listed is None or await self.repo.has(listed):
             return listed
         try:
-            await self._talk(self.repo.git, remote, "upload-pack", "fetch", *_FETCH, remote.url, source)
+            await self._talk(self.repo.git, remote, "upload-pack", "fetch", *FETCH, remote.url, source)
         except GitFailed as failure:
             # An id the server does not have, or does not serve to who only knows the id.
             if is_commit(source) and any(said in failure.stderr for said in _NOT_SERVED):
@@ -145,7 +146,7 @@ class Mirror:
 
     async def take_in(self, source: Path, commit: str) -> None:
         """Copy `commit` and all it consists of from a repository on this host; git checks that nothing is missing."""
-        await self.repo.run("fetch", *_FETCH, str(source), commit)
+        await self.repo.run("fetch", *FETCH, str(source), commit)
 
     async def upstream_branches(self) -> dict[str, str]:
         """The branches of the project as they were last fetched, with their commits."""
@@ -192,7 +193,7 @@ class Mirror:
     async def _fetch_all(self, git: Git, project: Project) -> Upstream:
         remote = Remote.parse(project.url)
         head = await self._talk(git, remote, "upload-pack", "ls-remote", "--symref", remote.url, "HEAD")
-        args = ("fetch", "--prune", *_FETCH, remote.url, *_REFSPECS)
+        args = ("fetch", "--prune", *FETCH, remote.url, *_REFSPECS)
         await self._talk(git, remote, "upload-pack", *args)
         branch = project.default_branch or await self._default_branch(head.text)
         if branch is not None and (commit := await self._branch_head(remote, branch)):
@@ -228,19 +229,10 @@ class Mirror:
         self, git: Git, remote: Remote, service: str, command: str, *args: str, best_effort: bool = False
     ) -> GitOutput:
         """A command that talks to the project's repository."""
-        return await git.run(
-            *remote.options(),
-            command,
-            *remote.serving(service),
-            *args,
-            cwd=self.repo.git_dir,
-            env={**remote.env(), "GIT_DIR": str(self.repo.git_dir)},
-            limit=git.timeouts.best_effort if best_effort else git.timeouts.network,
-            secrets=remote.secrets,
-        )
+        return await talk(self.repo, remote, service, command, *args, git=git, best_effort=best_effort)
 
 
-_FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules")
+FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules")
 _NOT_SERVED = ("not our ref", "no such remote ref", "couldn't find remote ref", "unadvertised object")
 
 

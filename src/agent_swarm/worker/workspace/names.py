@@ -11,6 +11,7 @@ from agent_swarm.domain.ids import normalize_id
 UPSTREAM_HEADS = "refs/upstream/heads"
 UPSTREAM_TAGS = "refs/upstream/tags"
 RESCUED = "refs/swarm/rescue"
+LIVE = "refs/swarm/live"
 REPLACED = "refs/swarm/replaced"  # what branches of the project were before they were rewritten
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -31,6 +32,11 @@ def result_ref(task_id: str, attempt: int) -> str:
 def rescue_ref(task_id: str, attempt: int) -> str:
     """Where work of an attempt that did not finish is; outside `refs/heads`, so that nobody takes it for a result."""
     return f"{RESCUED}/{task_id}/{attempt}"
+
+
+def live_ref(task_id: str, attempt: int) -> str:
+    """Where the live snapshot of a running attempt is; removed when the attempt has ended."""
+    return f"{LIVE}/{task_id}/{attempt}"
 
 
 def pushed_ref(ref: str) -> str:

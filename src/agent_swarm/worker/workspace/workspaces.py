@@ -13,6 +13,7 @@ from agent_swarm.worker.workspace.git import Git, GitTimeouts
 from agent_swarm.worker.workspace.host import Host
 from agent_swarm.worker.workspace.identity import Identity, agent_env
 from agent_swarm.worker.workspace.layout import Layout, RunKey
+from agent_swarm.worker.workspace.live_snapshots import LiveSnapshots
 from agent_swarm.worker.workspace.locks import UseLock
 from agent_swarm.worker.workspace.mirrors import Mirrors
 from agent_swarm.worker.workspace.prepare import prepare_run
@@ -221,6 +222,14 @@ class Workspaces:
         Raises RepositoryUnreachable, BaseNotFound and GitFailed in its other kinds; the copy is then as it was.
         """
         return await sync_copy(self._host, project)
+
+    def live_snapshots(self, project: Project) -> LiveSnapshots:
+        """What the running attempts at a project have now, to be compared; close it when none runs any more."""
+        return LiveSnapshots(self._host, project)
+
+    async def git_version(self) -> tuple[int, ...]:
+        """Of the git that is used here."""
+        return await self._host.git.version()
 
     async def maintain(self) -> None:
         """Pack the mirrors that need it. Takes as long as it takes: for when the worker is idle."""

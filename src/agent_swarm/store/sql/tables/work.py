@@ -265,3 +265,19 @@ task_wait = sa.Table(
     sa.Column("fence", sa.BigInteger, nullable=False),
     instant("asked_at", nullable=False),
 )
+
+# Running attempts at a project that are compared, and which of them would not merge.
+live_work = sa.Table(
+    "live_work",
+    metadata,
+    sa.Column("project_id", ID, primary_key=True),
+    sa.Column("task_id", ID, primary_key=True),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("fence", sa.BigInteger, nullable=False),
+    sa.Column("agent_id", ID, nullable=False),
+    sa.Column("commit", sa.Text, nullable=False),
+    sa.Column("is_published", sa.Integer, nullable=False),
+    sa.Column("overlaps", sa.Text, nullable=False),
+    sa.Column("told", sa.Text, nullable=False),
+    sa.Column("messages", sa.Integer, nullable=False),
+)
