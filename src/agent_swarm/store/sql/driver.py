@@ -25,7 +25,8 @@ class Prepared:
     """A compiled statement: its text, and how values get into it and out of it."""
 
     sql: str
-    arrange: Callable[[Mapping[str, Any]], Sequence[Any]]  # named parameters in the driver's order
+    names: tuple[str, ...]  # of its parameters, in the driver's order
+    arrange: Callable[[Mapping[str, Any]], Sequence[Any]]  # named parameters in that order
     columns: tuple[str, ...]  # of what it answers
     decode: tuple[tuple[int, Code], ...]  # of those columns whose type codes its values
 
@@ -100,6 +101,15 @@ class Driver:
         self._cursor.executemany(prepared.sql, list(map(prepared.arrange, rows)))
         return int(self._cursor.rowcount)
 
+    def add_rows(self, statement: ForMany, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add rows by an insert of all columns, in their order: cheaper by the thousand. None of them is coded."""
+        if self.dialect == "postgresql":
+            self.run_many(statement, [dict(zip(statement.names, row, strict=True)) for row in rows])
+            return
+        prepared = self._prepared(statement.by_row)
+        assert prepared.names == statement.names, "the columns are in another order"
+        self._cursor.executemany(prepared.sql, rows)
+
     def execute(self, sql: str) -> None:
         """Run a word to the database itself, such as BEGIN."""
         self._cursor.execute(sql)
@@ -123,9 +133,11 @@ def prepare(statement: sa.Executable, dialect: sa.Dialect) -> Prepared:
     compiled = cast(Any, clause.compile(dialect=dialect))
     if not compiled.positional or compiled.post_compile_params:
         raise TypeError("a statement run by the driver has positional parameters, none of which expands")
+    names = tuple(compiled.positiontup or ())
     return Prepared(
         sql=str(compiled),
-        arrange=_arrangement(tuple(compiled.positiontup or ()), compiled, dialect),
+        names=names,
+        arrange=_arrangement(names, compiled, dialect),
         columns=tuple(_columns(statement)),
         decode=tuple(_decoders(statement, dialect)),
     )

@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from operator import attrgetter
+from itertools import compress
+from operator import attrgetter, is_not
 from typing import Any
 
 import sqlalchemy as sa
@@ -193,10 +194,12 @@ def _changes(entry: Entry, was: TaskState, was_class: int) -> dict[str, Any]:
     state = entry.state
     changed: dict[str, Any] = {}
     if state is not was:
+        values, before = _state_values(state), _state_values(was)
+        others = tuple(map(is_not, values, before))  # most of it is the very same
         changed = {
             name: coding.encoded(name, value)
-            for name, value, before in zip(coding.STATE_FIELDS, _state_values(state), _state_values(was), strict=True)
-            if value is not before and value != before  # most of it is the very same
+            for name, value, old in compress(zip(coding.STATE_FIELDS, values, before, strict=True), others)
+            if value != old
         }
         if _moves_timer(was, state):
             changed["timer_at"] = state.timer_at
