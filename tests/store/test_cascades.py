@@ -122,7 +122,7 @@ def test_given_two_ways_to_a_task_when_both_end_then_it_ends_once(swarm: Driver)
 def counted(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A swarm on an SQL store, and the number of statements that its writer has run so far."""
     executed: list[Any] = []
-    for name in ("rows", "tuples", "values", "run", "run_many"):
+    for name in ("rows", "tuples", "values", "run", "run_many", "run_tuples"):
         original: Callable[..., Any] = getattr(driver.Driver, name)
 
         def counting(self: Any, statement: Any, *rest: Any, _original: Any = original) -> Any:

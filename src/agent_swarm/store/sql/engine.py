@@ -240,7 +240,7 @@ def _record(
     at = max(now, head.at)  # a batch of another server may have begun later and been quicker
     happened = events.chain(drafts, seq=head.seq, head=head.hash, at=at)
     if happened:
-        driver.add_rows(statements.insert(tables.event), [events.stored(event) for event in happened])
+        driver.run_tuples(statements.insert(tables.event), [events.stored(event) for event in happened])
     last = happened[-1] if happened else head
     moved = Head(last.seq, last.hash, at)
     driver.run(statements.move_head, {"new_seq": moved.seq, "new_hash": moved.hash, "new_at": moved.at})
