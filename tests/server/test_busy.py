@@ -9,6 +9,7 @@ import pytest
 from tests.server.jam import jammed
 from tests.server.world import World, opened
 
+from agent_swarm.store import batcher
 from agent_swarm.store.base import Queries
 from agent_swarm.store.records import TaskFilter
 from agent_swarm.store.sql.sqlite import READERS
@@ -68,7 +69,7 @@ async def test_given_a_client_that_gives_up_when_the_queue_moves_again_then_its_
 
 
 async def test_given_a_full_queue_when_everything_is_to_stop_then_that_is_taken_and_goes_before_all_that_waits(
-    world: World,
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with jammed(world.store, queue_limit=LIMIT) as jam:
         waiting = [asyncio.create_task(filed(world, 0))]
@@ -78,6 +79,7 @@ async def test_given_a_full_queue_when_everything_is_to_stop_then_that_is_taken_
 
         killing = asyncio.create_task(world.call("POST", "/api/kill-switch"))
         await jam.until_queued(LIMIT + 1)
+        monkeypatch.setattr(batcher, "BATCH_WEIGHT", 1)  # in one batch with the others it would come first anyway
         jam.release()
 
         assert (await killing).status_code == 200
