@@ -8,6 +8,7 @@ import pytest
 
 from agent_swarm.harness.base import EventKind
 from agent_swarm.harness.shell import ShellHarness
+from agent_swarm.protocol.limits import PROMPT_BYTES
 from agent_swarm.testing.harness_contract import AgentContract, RunPrompt
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
@@ -73,6 +74,10 @@ class TestShell(AgentContract):
         script = tmp_path / "state" / "prompt.sh"
         assert finished.outcome.result == f"sh {script} {tmp_path / 'workspace'}"
         assert stat.S_IMODE(os.stat(script).st_mode) == 0o600
+
+    async def test_given_a_prompt_of_the_largest_size_when_it_runs_then_the_agent_starts(self, run: RunPrompt) -> None:
+        end = "\necho done"  # a single argument of a program has 128 KiB at most
+        assert (await run("#" + "x" * (PROMPT_BYTES - 1 - len(end)) + end)).outcome.result == "done"
 
     async def test_given_a_link_where_the_script_goes_when_it_is_written_then_the_links_target_is_untouched(
         self, run: RunPrompt, tmp_path: Path

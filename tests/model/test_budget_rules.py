@@ -56,7 +56,7 @@ def make_with(engine: MemoryEngine, **caps: int) -> None:
     """Tell that the budget was made with other caps than it was."""
     place = next(n for n, event in enumerate(engine.history) if event.type == "budget.created")
     made = engine.history[place]
-    engine.history[place] = replace(made, data={**made.data, **caps})
+    engine.history[place] = made._replace(data={**made.data, **caps})
 
 
 def begin_too_many(engine: MemoryEngine) -> None:

@@ -123,7 +123,7 @@ def test_given_a_history_with_one_fault_when_it_is_checked_then_its_rule_is_name
 
 
 def test_given_an_edited_event_when_the_store_is_checked_then_the_chain_is_found_broken(engine: MemoryEngine) -> None:
-    engine.history[5] = replace(engine.history[5], actor="somebody else")
+    engine.history[5] = engine.history[5]._replace(actor="somebody else")
     assert [found.about for found in engine.read(audit) if found.rule == invariants.CHAINED] == ["event 6"]
 
 

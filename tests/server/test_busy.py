@@ -1,13 +1,19 @@
 """A full queue refuses and says when to come again; what was accepted is done, and what comes again is done once."""
 
 import asyncio
+import threading
+from pathlib import Path
 
 import httpx2
 import pytest
 from tests.server.jam import jammed
-from tests.server.world import World
+from tests.server.world import World, opened
 
+from agent_swarm.store import batcher
+from agent_swarm.store.base import Queries
 from agent_swarm.store.records import TaskFilter
+from agent_swarm.store.sql.sqlite import READERS
+from agent_swarm.testing.waiting import until
 
 pytestmark = pytest.mark.anyio
 LIMIT = 3
@@ -63,7 +69,7 @@ async def test_given_a_client_that_gives_up_when_the_queue_moves_again_then_its_
 
 
 async def test_given_a_full_queue_when_everything_is_to_stop_then_that_is_taken_and_goes_before_all_that_waits(
-    world: World,
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with jammed(world.store, queue_limit=LIMIT) as jam:
         waiting = [asyncio.create_task(filed(world, 0))]
@@ -73,7 +79,30 @@ async def test_given_a_full_queue_when_everything_is_to_stop_then_that_is_taken_
 
         killing = asyncio.create_task(world.call("POST", "/api/kill-switch"))
         await jam.until_queued(LIMIT + 1)
+        monkeypatch.setattr(batcher, "BATCH_WEIGHT", 1)  # in one batch with the others it would come first anyway
         jam.release()
 
         assert (await killing).status_code == 200
         assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [201] + [503] * LIMIT
+
+
+async def test_given_readings_that_take_all_readers_when_others_ask_then_health_is_told_and_a_task_is_filed(
+    tmp_path: Path,
+) -> None:
+    over, begun = threading.Event(), threading.Semaphore(0)
+
+    def takes_long(_: Queries) -> None:
+        begun.release()
+        assert over.wait(60)
+
+    async with opened(tmp_path, address=tmp_path / "swarm.sqlite") as world:
+        await filed(world, 0)  # from now on the token is known
+        slow = [asyncio.create_task(world.store.read(takes_long)) for _ in range(2 * READERS)]
+        try:
+            await until(lambda: begun._value == READERS)
+            async with asyncio.timeout(30):
+                assert (await world.call("GET", "/health")).status_code == 200
+                assert (await filed(world, 1)).status_code == 201
+        finally:
+            over.set()
+            await asyncio.gather(*slow)

@@ -34,6 +34,7 @@ from tests.server.world import API_KEY, RegisteredAgent, World, opened
 from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.matching import AgentRole
 from agent_swarm.store.operations import RunTimers
+from agent_swarm.testing.invariants import audit
 
 pytestmark = [
     pytest.mark.slow,
@@ -146,6 +147,7 @@ class Histories(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             self.require_registered_events()
+            assert self.portal.call(self.world.store.read, audit) == []
         finally:
             self.opening.__exit__(None, None, None)
             self.folder.cleanup()

@@ -122,7 +122,7 @@ def test_given_two_ways_to_a_task_when_both_end_then_it_ends_once(swarm: Driver)
 def counted(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A swarm on an SQL store, and the number of statements that its writer has run so far."""
     executed: list[Any] = []
-    for name in ("rows", "values", "run", "run_many"):
+    for name in ("rows", "tuples", "values", "run", "run_many", "run_tuples"):
         original: Callable[..., Any] = getattr(driver.Driver, name)
 
         def counting(self: Any, statement: Any, *rest: Any, _original: Any = original) -> Any:
@@ -211,17 +211,17 @@ def test_given_an_edge_that_another_server_adds_once_the_edges_were_read_then_it
         root = here.file(backlog=True)
         chain = chain_below(here, root, 4)
         late = waiting_for(chain[-1])
-        original = driver.Driver.rows
+        original = driver.Driver.tuples
         filing_late = threading.Thread(target=lambda: there.do(filing(late)))
 
-        def rows(self: Any, statement: Any, parameters: Any = driver.NOTHING) -> Any:
+        def tuples(self: Any, statement: Any, parameters: Any = driver.NOTHING) -> Any:
             found = original(self, statement, parameters)
             if statement is statements.edges_from and len(parameters["ids"]) > 1 and filing_late.ident is None:
                 filing_late.start()
                 _until_waiting_or_over(url, filing_late)
             return found
 
-        monkeypatch.setattr(driver.Driver, "rows", rows)
+        monkeypatch.setattr(driver.Driver, "tuples", tuples)
         here.cancel(root)
         filing_late.join()
         assert here.state(late.spec.id).status is TaskStatus.FAILED

@@ -101,8 +101,15 @@ def test_given_rows_of_the_driver_when_sqlalchemy_reads_them_then_it_sees_the_sa
     assert found == ours
 
 
+def run(driver: Driver, form: str, statement: many.ForMany, rows: list[dict[str, Any]]) -> int:
+    if form == "by names":
+        return driver.run_many(statement, rows)
+    return driver.run_tuples(statement, [tuple(row[name] for name in statement.names) for row in rows])
+
+
+@pytest.mark.parametrize("form", ["by names", "in order"])
 def test_given_an_update_of_every_column_when_it_runs_for_many_rows_then_each_gets_its_own_values(
-    driver: Driver,
+    driver: Driver, form: str
 ) -> None:
     rows = samples(tables.task)
     driver.run_many(statements.insert(tables.task), rows)
@@ -112,13 +119,16 @@ def test_given_an_update_of_every_column_when_it_runs_for_many_rows_then_each_ge
         | {"was_id": row["id"], "was_fence": row["fence"], "was_status": row["status"]}
         for row, other in zip(rows, reversed(rows), strict=True)
     ]
-    assert driver.run_many(statements.update_tasks(columns), changes) == len(rows)
+    assert run(driver, form, statements.update_tasks(columns[::-1]), changes) == len(rows)
     found = {row["id"]: row for row in driver.rows(in_order(tables.task))}
     for row, other in zip(rows, reversed(rows), strict=True):
         assert found[row["id"]] == {**row, **{name: other[name] for name in columns}}
 
 
-def test_given_another_fence_when_many_rows_are_updated_then_the_number_tells_who_was_missed(driver: Driver) -> None:
+@pytest.mark.parametrize("form", ["by names", "in order"])
+def test_given_another_fence_when_many_rows_are_updated_then_the_number_tells_who_was_missed(
+    driver: Driver, form: str
+) -> None:
     rows = samples(tables.task)
     driver.run_many(statements.insert(tables.task), rows)
     changes = [
@@ -130,7 +140,7 @@ def test_given_another_fence_when_many_rows_are_updated_then_the_number_tells_wh
         }
         for number, row in enumerate(rows)
     ]
-    assert driver.run_many(statements.update_tasks(("progress",)), changes) == len(rows) - 1
+    assert run(driver, form, statements.update_tasks(("progress",)), changes) == len(rows) - 1
 
 
 @pytest.mark.parametrize("ids", [[], ["a"], ["a", "b", "c'", 'd"', "e,f", "{g}", "missing"]])

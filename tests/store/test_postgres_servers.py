@@ -494,6 +494,25 @@ def test_given_a_server_that_stands_still_in_a_transaction_when_others_need_its_
     assert swarm.task(task).spec.priority == 99
 
 
+def test_given_rows_that_somebody_keeps_for_too_long_when_a_batch_needs_them_then_callers_are_sent_away_and_it_goes_on(
+    swarm: Driver, stranger: Connection, url: str, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = swarm.file()
+    monkeypatch.setattr(sut, "STATEMENT_SECONDS", 1)
+    hurried = Driver(stack.enter_context(opened(url, patience=0)))
+    stranger.execute("SELECT id FROM task WHERE id = %s FOR UPDATE", (task,))
+
+    with pytest.raises(Unavailable) as refused:
+        hurried.do(ops.Reprioritize(task_id=task, priority=1, actor="x"))
+    with pytest.raises(Unavailable):
+        hurried.engine.read(lambda queries: queries._connection.exec_driver_sql("SELECT pg_sleep(60)"))  # type: ignore[attr-defined]
+
+    assert "has not been done" in refused.value.hint
+    stranger.rollback()
+    hurried.do(ops.Reprioritize(task_id=task, priority=99, actor="x"))
+    assert swarm.task(task).spec.priority == 99
+
+
 # --- clock and news -----------------------------------------------------------------------------------------------
 
 

@@ -43,6 +43,8 @@ from agent_swarm.domain.tasks import (
 from agent_swarm.domain.time import SECOND, to_wire
 from agent_swarm.domain.values import changed
 
+_WAITING = frozenset({TaskStatus.BLOCKED, TaskStatus.BACKLOG})  # where a task stands that waits for others
+
 RESUME_PIN = 600 * SECOND  # how long a task paused by a shutdown waits for its own agent
 
 
@@ -395,4 +397,4 @@ def _ended(
 
 
 def _waits(task: TaskState) -> bool:
-    return task.status in (TaskStatus.BLOCKED, TaskStatus.BACKLOG) and task.unmet > 0
+    return task.unmet > 0 and task.status in _WAITING

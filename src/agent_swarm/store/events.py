@@ -7,9 +7,8 @@ the same history has the same ids.
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -22,7 +21,7 @@ from agent_swarm.domain.tasks import TaskState, Verb
 from agent_swarm.domain.time import to_wire
 from agent_swarm.store import operations as ops
 from agent_swarm.store.families.agent_profiles import ProfileVersion
-from agent_swarm.store.records import AgentRecord, AttemptReport, Event, TokenRecord
+from agent_swarm.store.records import NO_DATA, AgentRecord, AttemptReport, Event, TokenRecord
 
 GENESIS = "0" * 64
 SYSTEM = "system"
@@ -30,9 +29,8 @@ SWARM = "swarm"  # in `data`: the swarm that an event belongs to; faces show it 
 MESSAGE_CHARS = 500  # of a failure's message; the whole of it is on the attempt
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """An event without its place in the chain."""
+class Draft(NamedTuple):
+    """An event without its place in the chain; from `actor` on in the order of `Event`."""
 
     type: str
     actor: str
@@ -40,7 +38,7 @@ class Draft:
     subject_id: str
     task_id: str | None = None
     attempt: int | None = None
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = NO_DATA
 
 
 def chain(drafts: Iterable[Draft], *, seq: int, head: str, at: int) -> list[Event]:
@@ -51,16 +49,16 @@ def chain(drafts: Iterable[Draft], *, seq: int, head: str, at: int) -> list[Even
         head = event_hash(head, seq=seq, at=at, draft=draft)
         events.append(
             Event(
-                seq=seq,
-                id=id_of(head),
-                type=draft.type,
-                at=at,
-                actor=draft.actor,
-                subject_kind=draft.subject_kind,
-                subject_id=draft.subject_id,
-                task_id=draft.task_id,
-                attempt=draft.attempt,
-                data=draft.data,
+                seq,
+                id_of(head),
+                draft.type,
+                at,
+                draft.actor,
+                draft.subject_kind,
+                draft.subject_id,
+                draft.task_id,
+                draft.attempt,
+                draft.data,
                 hash=head,
             )
         )
@@ -69,18 +67,7 @@ def chain(drafts: Iterable[Draft], *, seq: int, head: str, at: int) -> list[Even
 
 def event_hash(previous: str, *, seq: int, at: int, draft: Draft) -> str:
     """The link of one event, 64 hex digits."""
-    return link_of(
-        previous,
-        seq,
-        draft.type,
-        at,
-        draft.actor,
-        draft.subject_kind,
-        draft.subject_id,
-        draft.task_id,
-        draft.attempt,
-        draft.data,
-    )
+    return link_of(previous, seq, draft.type, at, *draft[1:])
 
 
 def link_of(previous: str, *content: Any) -> str:
@@ -93,20 +80,7 @@ def link_of(previous: str, *content: Any) -> str:
 
 def stored(event: Event) -> tuple[Any, ...]:
     """The columns of an event as a database has them, in the order of its table."""
-    return (
-        event.seq,
-        event.id,
-        event.type,
-        event.at,
-        event.actor,
-        event.subject_kind,
-        event.subject_id,
-        event.task_id,
-        event.attempt,
-        orjson.dumps(event.data).decode(),
-        event.v,
-        event.hash,
-    )
+    return (*event[:9], orjson.dumps(event.data).decode(), event.v, event.hash)
 
 
 def id_of(digest: str) -> str:
@@ -254,7 +228,7 @@ def of_swarm(event_type: str, swarm: Swarm, *, actor: str, data: Mapping[str, An
 
 def in_swarm(draft: Draft, swarm_id: str | None) -> Draft:
     """The event as one of a swarm. It is a part of `data`, so that links of the chain are made as they ever were."""
-    return draft if swarm_id is None else replace(draft, data={**draft.data, SWARM: swarm_id})
+    return draft if swarm_id is None else draft._replace(data={**draft.data, SWARM: swarm_id})
 
 
 def project_created(op: ops.CreateProject) -> Draft:

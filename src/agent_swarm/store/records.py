@@ -1,9 +1,9 @@
 """What the store holds, as values. Instants and spans are microseconds; JSON columns are plain Python values here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.matching import AgentProfile, AgentRole, Requirements
@@ -12,10 +12,10 @@ from agent_swarm.domain.permissions import STANDARD, Granted
 from agent_swarm.domain.tasks import AttemptOutcome, TaskState, TaskStatus
 
 PREVIEW_CHARS = 400  # of a prompt, in lists
+NO_DATA: Final[Mapping[str, Any]] = {}  # a plain one, because JSON is made of it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edge:
+class Edge(NamedTuple):
     """A dependency: the task that has it waits for `upstream_id`."""
 
     upstream_id: str
@@ -197,9 +197,11 @@ class TokenRecord:
     revoked_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Something that happened. `seq` is gapless and in commit order; `hash` chains it to the one before."""
+class Event(NamedTuple):
+    """Something that happened. `seq` is gapless and in commit order; `hash` chains it to the one before.
+
+    A named tuple in the order of the table's columns: a cascade makes thousands of them at once.
+    """
 
     seq: int
     id: str
@@ -210,7 +212,7 @@ class Event:
     subject_id: str
     task_id: str | None = None
     attempt: int | None = None
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = NO_DATA
     v: int = 1
     hash: str = ""
 

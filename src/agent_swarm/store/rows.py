@@ -75,14 +75,14 @@ class Entry:
 
     def record(self) -> TaskRecord | None:
         """The whole task as it is now, where it is at hand."""
-        if self.whole is not None and not SPEC_COLUMNS & self.columns.keys():
+        if self.whole is not None and SPEC_COLUMNS.isdisjoint(self.columns):
             return changed(self.whole, state=self.state, **{**self.since, **self.columns})
         return None
 
     def written(self) -> None:
         """The columns are in the storage."""
         self.started_at = self.columns.get("started_at", self.started_at)
-        if SPEC_COLUMNS & self.columns.keys():
+        if not SPEC_COLUMNS.isdisjoint(self.columns):
             self.whole = None  # it is a part of what was asked for, which is kept as it was
         elif self.whole is not None:
             self.since |= self.columns

@@ -20,6 +20,7 @@ from agent_swarm.store.clock import ServerClock
 from agent_swarm.store.memory import MemoryEngine
 from agent_swarm.store.operations import RunTimers, TaskCommand
 from agent_swarm.store.records import AgentRecord, TaskRecord
+from agent_swarm.testing.invariants import audit
 
 R = TypeVar("R")
 
@@ -66,6 +67,7 @@ class Histories(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.settle()
+        assert self.engine.read(audit) == []
         self.swarm.dispatcher.close()
         self.run(self.swarm.store.inner.close())
         self.runner.close()

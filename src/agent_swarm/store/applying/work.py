@@ -53,6 +53,7 @@ class Work:
         self.ended: dict[str, TaskStatus] = {}  # terminal since the last cascade
         self.ledger = Ledger(self)
         self.tallies: dict[tuple[Cap, str], int] = {}  # counts of tasks that this batch has asked for
+        self._swarms: dict[int, str | None] = {}  # of classes, which stay what they are
 
     def must(self, task_id: str) -> Entry:
         """The task, of those that were fetched; raises UnknownTask."""
@@ -70,12 +71,15 @@ class Work:
 
     def swarm_of(self, entry: Entry) -> str | None:
         """The swarm that a task belongs to."""
-        return self.rows.requirements(entry.class_id).swarm_id
+        class_id = entry.class_id
+        if class_id not in self._swarms:
+            self._swarms[class_id] = self.rows.requirements(class_id).swarm_id
+        return self._swarms[class_id]
 
     def tell(self, entry: Entry, *drafts: Draft) -> None:
         """Have events of what was done to a task, as those of its swarm."""
         swarm_id = self.swarm_of(entry)
-        self.drafts.extend(events.in_swarm(draft, swarm_id) for draft in drafts)
+        self.drafts += drafts if swarm_id is None else [events.in_swarm(draft, swarm_id) for draft in drafts]
 
     def current_instance(self, agent_id: str, instance_id: str) -> AgentRecord:
         """The agent, whose process this is; raises UnknownAgent or Superseded."""
@@ -114,8 +118,7 @@ class Work:
         """Save what was decided, with its event."""
         before = entry.state
         entry.columns |= rows.task_columns(entry, change, report=report, now=self.now)
-        attempt = rows.attempt_columns(change, report=report, now=self.now)
-        if attempt and before.attempt:
+        if before.attempt and (attempt := rows.attempt_columns(change, report=report, now=self.now)):
             self.rows.update_attempt(before.id, before.attempt, attempt)
         if change.outcome is not None:
             self.ledger.note_end(before.id, before.attempt)

@@ -279,21 +279,3 @@ def project_of(values: Row) -> ProjectRecord:
 def event_of(values: Row) -> Event:
     """The event in a row of `event`."""
     return Event(**{**values, "data": load(values["data"])})
-
-
-def event_row(event: Event) -> dict[str, Any]:
-    """The columns of an event."""
-    return {
-        "seq": event.seq,
-        "id": event.id,
-        "type": event.type,
-        "at": event.at,
-        "actor": event.actor,
-        "subject_kind": event.subject_kind,
-        "subject_id": event.subject_id,
-        "task_id": event.task_id,
-        "attempt": event.attempt,
-        "data": dump(event.data),
-        "v": event.v,
-        "hash": event.hash,
-    }

@@ -25,6 +25,8 @@ class Prepared:
     """A compiled statement: its text, and how values get into it and out of it."""
 
     sql: str
+    names: tuple[str, ...]  # of its parameters, in the driver's order
+    is_plain: bool  # every parameter is given, and goes in as it is
     arrange: Callable[[Mapping[str, Any]], Sequence[Any]]  # named parameters in the driver's order
     columns: tuple[str, ...]  # of what it answers
     decode: tuple[tuple[int, Code], ...]  # of those columns whose type codes its values
@@ -100,6 +102,17 @@ class Driver:
         self._cursor.executemany(prepared.sql, list(map(prepared.arrange, rows)))
         return int(self._cursor.rowcount)
 
+    def run_tuples(self, statement: ForMany, rows: Sequence[tuple[Any, ...]]) -> int:
+        """As `run_many`, for rows in the order of `statement.names`: cheaper by the thousand. None of them is coded."""
+        if self.dialect == "postgresql":
+            return self.run_many(statement, [dict(zip(statement.names, row, strict=True)) for row in rows])
+        prepared = self._prepared(statement.by_row)
+        assert prepared.is_plain, "a parameter of it is coded, or has a value of its own"
+        if prepared.names != statement.names:
+            rows = list(map(itemgetter(*map(statement.names.index, prepared.names)), rows))
+        self._cursor.executemany(prepared.sql, rows)
+        return int(self._cursor.rowcount)
+
     def execute(self, sql: str) -> None:
         """Run a word to the database itself, such as BEGIN."""
         self._cursor.execute(sql)
@@ -123,22 +136,25 @@ def prepare(statement: sa.Executable, dialect: sa.Dialect) -> Prepared:
     compiled = cast(Any, clause.compile(dialect=dialect))
     if not compiled.positional or compiled.post_compile_params:
         raise TypeError("a statement run by the driver has positional parameters, none of which expands")
+    names = tuple(compiled.positiontup or ())
+    fixed = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
+    codes = {
+        name: code for name, bind in compiled.binds.items() if name in names and (code := _encoder(bind.type, dialect))
+    }
     return Prepared(
         sql=str(compiled),
-        arrange=_arrangement(tuple(compiled.positiontup or ()), compiled, dialect),
+        names=names,
+        is_plain=not fixed and not codes,
+        arrange=_arrangement(names, fixed, codes),
         columns=tuple(_columns(statement)),
         decode=tuple(_decoders(statement, dialect)),
     )
 
 
 def _arrangement(
-    names: tuple[str, ...], compiled: Any, dialect: sa.Dialect
+    names: tuple[str, ...], fixed: Mapping[str, Any], codes: Mapping[str, Code]
 ) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
     """Named parameters, coded by their types, in the order of `names`."""
-    fixed = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
-    codes = {
-        name: code for name, bind in compiled.binds.items() if name in names and (code := _encoder(bind.type, dialect))
-    }
     in_order = _in_order(names)
     if not fixed and not codes:
         return in_order

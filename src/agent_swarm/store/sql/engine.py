@@ -20,7 +20,7 @@ from agent_swarm.store.operations import (
     SwarmOperation,
 )
 from agent_swarm.store.records import Event
-from agent_swarm.store.sql import coding, schema, statements, tables
+from agent_swarm.store.sql import schema, statements, tables
 from agent_swarm.store.sql.classes import ClassCache
 from agent_swarm.store.sql.driver import Driver
 from agent_swarm.store.sql.queries import SqlQueries
@@ -240,7 +240,7 @@ def _record(
     at = max(now, head.at)  # a batch of another server may have begun later and been quicker
     happened = events.chain(drafts, seq=head.seq, head=head.hash, at=at)
     if happened:
-        driver.run_many(statements.insert(tables.event), [coding.event_row(event) for event in happened])
+        driver.run_tuples(statements.insert(tables.event), [events.stored(event) for event in happened])
     last = happened[-1] if happened else head
     moved = Head(last.seq, last.hash, at)
     driver.run(statements.move_head, {"new_seq": moved.seq, "new_hash": moved.hash, "new_at": moved.at})

@@ -5,7 +5,7 @@ execution, so there the rows travel as one JSON text, and one execution writes t
 more: the driver quotes each of their elements by itself.)
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -19,9 +19,10 @@ Values = Mapping[str, "sa.ColumnElement[Any]"]
 
 
 class ForMany:
-    """One statement in two forms."""
+    """One statement in two forms; `names` are those of its parameters."""
 
-    def __init__(self, by_row: sa.Executable, as_set: sa.Executable) -> None:
+    def __init__(self, names: Iterable[str], by_row: sa.Executable, as_set: sa.Executable) -> None:
+        self.names = tuple(map(str, names))  # plain ones, for JSON
         self.by_row = by_row
         self.as_set = as_set
 
@@ -32,14 +33,14 @@ class ForMany:
 
 def update(types: Types, build: Callable[[Values], "sa.Update"]) -> ForMany:
     """The update that `build` makes of its parameters."""
-    return ForMany(build(_each(types)), build(_all(types)))
+    return ForMany(types, build(_each(types)), build(_all(types)))
 
 
 def insert(table: sa.Table) -> ForMany:
     """Add rows with all columns of `table`."""
     types = {column.name: column.type for column in table.c}
     rows = sa.select(*_all(types).values())
-    return ForMany(sa.insert(table), sa.insert(table).from_select(list(types), rows))
+    return ForMany(types, sa.insert(table), sa.insert(table).from_select(list(types), rows))
 
 
 def _each(types: Types) -> Values:

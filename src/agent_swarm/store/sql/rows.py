@@ -37,6 +37,7 @@ from agent_swarm.store.sql.writer_memory import Standing, WriterMemory
 R = TypeVar("R")
 
 NO_LIMIT = 2**31 - 2
+_POLICIES = {policy.value: policy for policy in OnFailure}
 _STANDING = (SWITCHES, SWARMS, BUDGET_TARGETS)  # what `Standing` tells of
 
 
@@ -83,13 +84,13 @@ class SqlRows:
         stated: Iterable[str] = (),
     ) -> None:
         """Read and lock what is not at hand yet; what agents stated is under the lock of its task."""
-        if missing := {task_id for task_id in tasks if task_id not in self.entries}:
+        if tasks and (missing := set(tasks).difference(self.entries)):
             self._prefetch_tasks(missing)
-        if missing := {agent_id for agent_id in agents if agent_id not in self.agents}:
+        if agents and (missing := set(agents).difference(self.agents)):
             self._prefetch_agents(missing)
-        if keys := {request.key for request in asked}:
+        if asked and (keys := {request.key for request in asked}):
             self._prefetch_asked(keys)
-        if ids := sorted(stated):
+        if stated and (ids := sorted(stated)):
             found = self._driver.rows(families.many_of(STATED_OUTCOMES), {"ids": ids})
             self._stated = {row["task_id"]: families.record_of(STATED_OUTCOMES, row) for row in found}
 
@@ -181,15 +182,14 @@ class SqlRows:
 
     def _fetch_edges(self, upstream_ids: Sequence[str]) -> None:
         self._show_new_edges()
-        rows = self._driver.rows(statements.edges_from, {"ids": upstream_ids})
+        rows = self._driver.tuples(statements.edges_from, {"ids": upstream_ids})
         if self._patience is not None:
             self._patience -= len(rows)
             if self._patience < 0:
                 raise LaboriousError
         self._edges.update((upstream_id, []) for upstream_id in upstream_ids)
-        for row in rows:
-            edge = Edge(upstream_id=row["upstream_id"], on_failure=OnFailure(row["on_failure"]))
-            self._edges[edge.upstream_id].append((row["task_id"], edge))
+        for task_id, upstream_id, on_failure in rows:
+            self._edges[upstream_id].append((task_id, Edge(upstream_id, _POLICIES[on_failure])))
 
     def _show_new_edges(self) -> None:
         """A task that was filed in this batch may wait for one that ends in it."""

@@ -7,8 +7,8 @@ batch is rolled back and tried again.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from operator import attrgetter
+from itertools import compress
+from operator import is_not
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,8 +22,6 @@ from agent_swarm.store.sql import coding, statements, tables
 from agent_swarm.store.sql.driver import Driver
 
 NewRows = dict[sa.Table, list[dict[str, Any]]]
-
-_state_values = attrgetter(*coding.STATE_FIELDS)
 
 _FRESH_TASK = {"progress": "", "result": None, "failure": None, "last_agent_id": None, "started_at": None}
 _FRESH_ATTEMPT = {
@@ -130,20 +128,17 @@ class Staging:
             driver.run_many(statements.agent_seen, [{"of_agent": id_, "now": now} for id_, now in seen.items()])
 
     def _write_tasks(self, driver: Driver, entries: Iterable[Entry]) -> None:
-        groups: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+        groups: dict[tuple[str, ...], list[tuple[Any, ...]]] = defaultdict(list)
         for entry in entries:
             was, was_class = self._stored[entry.state.id]
             changed = _changes(entry, was, was_class)
             if not changed:
                 continue
-            columns = tuple(changed)
-            row = dict(zip(_new(columns), changed.values(), strict=True))
-            row["was_id"], row["was_fence"], row["was_status"] = was.id, was.fence, str(was.status)
-            groups[columns].append(row)
+            groups[tuple(changed)].append((was.id, was.fence, str(was.status), *changed.values()))
             self.stored(entry)
             entry.written()
         for columns, rows in groups.items():
-            met = driver.run_many(statements.update_tasks(columns), rows)
+            met = driver.run_tuples(statements.update_tasks(columns), rows)
             if met != len(rows):
                 raise ConcurrentChangeError(f"{len(rows) - met} of {len(rows)} tasks had changed")
 
@@ -182,22 +177,14 @@ def task_row(record: TaskRecord, entry: Entry) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=512)
-def _new(columns: tuple[str, ...]) -> tuple[str, ...]:
-    """The parameters of `statements.update_tasks` that hold their new values."""
-    return tuple(f"new_{column}" for column in columns)
-
-
 def _changes(entry: Entry, was: TaskState, was_class: int) -> dict[str, Any]:
     """The columns of a task that differ from what the database has."""
     state = entry.state
     changed: dict[str, Any] = {}
     if state is not was:
-        changed = {
-            name: coding.encoded(name, value)
-            for name, value, before in zip(coding.STATE_FIELDS, _state_values(state), _state_values(was), strict=True)
-            if value is not before and value != before  # most of it is the very same
-        }
+        now, before = vars(state), vars(was)  # both in the order of the fields
+        others = compress(coding.STATE_FIELDS, map(is_not, now.values(), before.values()))  # most is the very same
+        changed = {name: coding.encoded(name, now[name]) for name in others if now[name] != before[name]}
         if _moves_timer(was, state):
             changed["timer_at"] = state.timer_at
     if entry.claim_class != was_class:

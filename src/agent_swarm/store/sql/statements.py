@@ -61,7 +61,7 @@ counted = {
 }
 
 edges_from = (
-    sa.select(tables.dependency)
+    sa.select(tables.dependency.c.task_id, tables.dependency.c.upstream_id, tables.dependency.c.on_failure)
     .where(one_of(tables.dependency.c.upstream_id))
     .order_by(tables.dependency.c.task_id, tables.dependency.c.position)
 )
