@@ -16,6 +16,14 @@ from agent_swarm.store.sql.tables.approvals import approval, approval_of_task, a
 from agent_swarm.store.sql.tables.base import metadata
 from agent_swarm.store.sql.tables.budgets import budget, budget_look, budget_reservation, budget_target, budget_wait
 from agent_swarm.store.sql.tables.history import chain_state, checkpoint, event, event_head, fact, kill_switch
+from agent_swarm.store.sql.tables.merge_queue import (
+    merge_queue,
+    merge_queue_entry,
+    merge_queue_news,
+    merge_queue_past,
+    merge_queue_place,
+    merge_queue_task,
+)
 from agent_swarm.store.sql.tables.messages import (
     channel,
     channel_member,
@@ -106,6 +114,12 @@ __all__ = [
     "kv_entry",
     "kv_expiry",
     "login_failure",
+    "merge_queue",
+    "merge_queue_entry",
+    "merge_queue_news",
+    "merge_queue_past",
+    "merge_queue_place",
+    "merge_queue_task",
     "message",
     "message_head",
     "metadata",
