@@ -8,6 +8,7 @@ from agent_swarm.worker.workspace.identity import Identity
 from agent_swarm.worker.workspace.values import (
     AttemptResult,
     DependencyResult,
+    Landed,
     PreviousAttempt,
     Project,
     Rescued,
@@ -22,6 +23,7 @@ __all__ = [
     "DependencyResult",
     "Folders",
     "Identity",
+    "Landed",
     "PreviousAttempt",
     "Project",
     "Rescued",
