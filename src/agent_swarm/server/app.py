@@ -45,6 +45,7 @@ from agent_swarm.server.routes import (
     kill_switch,
     kv,
     memory,
+    merge_queue,
     messages,
     plugin,
     projects,
@@ -90,6 +91,7 @@ FACES = (
     schedules,
     budgets,
     triggers,
+    merge_queue,
     workflows,
     health,
 )
