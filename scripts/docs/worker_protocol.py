@@ -73,6 +73,7 @@ OTHERS = (
     *(pool.HeartbeatReply, pool.LeaseStatus, pool.LeaseRef),
     *(
         pool.Project,
+        pool.Landing,
         pool.Dependency,
         pool.PreviousAttempt,
         pool.Permissions,

@@ -59,6 +59,7 @@ class Point(StrEnum):
     RUN_PREPARED = "run.prepared"  # the workspace is made, no agent runs
     MAILBOX_COMING = "mailbox.coming"  # a message for a running agent is here, nothing is written down
     MAILBOX_GIVEN = "mailbox.given"  # the agent has it, and that is not written down
+    RUN_LANDED = "run.landed"  # what was checked is on the branch of its project, the ending is in no spool
     RUN_COLLECTED = "run.collected"  # the branch is pushed, the ending is in no spool
     RUN_HELD = "run.held"  # unfinished work is saved, the pause is in no spool
     RUN_ENDED = "run.ended"  # the ending is in the spool, the workspace is still there

@@ -14,6 +14,7 @@ from agent_swarm.domain.configuration import ENTRIES_PER_PLACE
 from agent_swarm.domain.ids import new_id
 from agent_swarm.protocol.limits import BATCH_TASKS, DEPENDENCIES, PAGE_DEFAULT, PAGE_MAX
 from agent_swarm.store.families.live_work import FoundOverlap, LiveWork, NoteOverlaps, ShareLiveWork
+from agent_swarm.store.merge_queues import EnterQueue
 
 pytestmark = pytest.mark.anyio
 
@@ -45,6 +46,7 @@ PAGED = {
     "/api/schedules": ("schedules", "id"),
     "/api/budgets": ("budgets", "id"),
     "/api/triggers": ("triggers", "id"),
+    "/api/projects/{idOrName}/queue/entries": ("entries", "taskId"),
     "/api/workflows": ("runs", "id"),
     "/swarms": ("swarms", "id"),
     "/swarms/{idOrName}/tasks": ("tasks", "id"),
@@ -82,6 +84,7 @@ DETAILS = {
     "/api/schedules/{idOrName}/runs",
     "/api/reports/costs",
     "/api/triggers/{idOrName}",
+    "/api/projects/{idOrName}/queue",
     "/api/triggers/{idOrName}/deliveries",
     "/api/workflows/{id}",
     "/swarms/{idOrName}/status",
@@ -156,6 +159,7 @@ class Full:
         await world.claim(self.agent)
         lines = [{"at": "2026-11-20T18:44:35.000Z", "kind": "text", "data": {"n": number}} for number in range(MANY)]
         await world.app.context.transcripts.append(self.tried, MANY + 1, 0, lines, now=world.store.now())
+        await self._fill_queue()
         self.awaited = await world.file("awaited", startAt="2040-01-01T00:00:00Z")
         held = [await world.file(f"t{number}", project="p0") for number in range(MANY)]
         claims = [await world.claim(self.agent) for _ in held]
@@ -188,6 +192,15 @@ class Full:
         )
         ids = {one.task_id: new_id() for one in claims}
         await self.world.store.apply(NoteOverlaps(**common, found=found, names={}, message_ids=ids))
+
+    async def _fill_queue(self) -> None:
+        """Results in the merge queue of a project."""
+        world = self.world
+        project = await world.post("/api/projects", {"name": "s0", "repoUrl": "https://example.com/queue.git"})
+        await world.call("PUT", "/api/projects/s0/queue", json={"check": "true"})
+        await world.post("/api/projects/s0/queue/off")
+        for _ in range(MANY):
+            await world.store.apply(EnterQueue(project_id=project["id"], task_id=new_id(), actor="operator"))
 
     async def _fill_swarm(self) -> None:
         """Tasks and messages of a swarm, while nobody is in it."""

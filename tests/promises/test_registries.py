@@ -20,7 +20,7 @@ from agent_swarm.store.events import task_event
 from agent_swarm.store.records import AttemptReport
 
 EVENT = re.compile(
-    r"(?:agent|approval|audit|auth|budget|channel|config|key|killSwitch|kv|memory|message|project|schedule|session|signingKey|swarm|task|token|trigger|user)\.(?!name|email|toml|json|sqlite|example)[a-z][A-Za-z]+"
+    r"(?:agent|approval|audit|auth|budget|channel|config|key|killSwitch|kv|memory|mergeQueue|message|project|schedule|session|signingKey|swarm|task|token|trigger|user)\.(?!name|email|toml|json|sqlite|example)[a-z][A-Za-z]+"
 )
 FAMILIES = (
     "archived_tasks",
@@ -39,6 +39,7 @@ FAMILIES = (
     "configuration",
     "data_keys",
     "triggers",
+    "merge_queue",
 )
 EMITTERS = (
     "store/events.py",
@@ -56,6 +57,9 @@ EMITTERS = (
     "store/applying/endings.py",
     "store/applying/triggers.py",
     "store/triggering.py",
+    "store/merge_queues.py",
+    "store/applying/merge_queues.py",
+    "services/merge_queue/stepping.py",
     *(f"store/families/{name}.py" for name in FAMILIES),
 )
 NOW = 1_800_000_000_000_000

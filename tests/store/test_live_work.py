@@ -152,7 +152,7 @@ def test_given_a_pair_that_is_not_its_to_tell_when_a_worker_tells_of_it_then_it_
 
 
 @pytest.mark.parametrize("ending", ["its worker says so", "another one hears that it is over"])
-@pytest.mark.parametrize("ended", [FIRST, SECOND])
+@pytest.mark.parametrize("ended", [FIRST, SECOND], ids=["first", "second"])
 def test_given_an_overlap_when_one_attempt_ends_then_it_is_gone(two: Driver, ending: str, ended: str) -> None:
     note(two, ADA, found(FIRST, SECOND, "a.py"), found(FIRST, THIRD, "a.py"))
     owner = ADA if ended == FIRST else BOB

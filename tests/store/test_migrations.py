@@ -21,7 +21,7 @@ from agent_swarm.testing import postgres
 pytestmark = pytest.mark.slow
 NUMBER = 2_300  # more than two steps of the migration
 
-ROOMY = ("task", "attempt", "agent", "schedule", "trigger_rule", "trigger_firing", "budget")
+ROOMY = ("task", "attempt", "agent", "schedule", "trigger_rule", "trigger_firing", "budget", "merge_queue")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

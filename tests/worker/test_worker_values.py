@@ -299,4 +299,4 @@ def test_given_a_host_when_capabilities_are_advertised_then_they_say_what_works_
     settings = WorkerSettings(capabilities=("gpu.h100", "role.worker"))
     found = advertised(settings, harnesses=("noop", "shell"), sandboxes=("process",))
     assert found[:4] == ("role.worker", "harness.noop", "harness.shell", "sandbox.process")
-    assert found[4].startswith("host.") and found[5:] == ("gpu.h100",)
+    assert found[4].startswith("host.") and found[5:] == ("queue.landing", "gpu.h100")

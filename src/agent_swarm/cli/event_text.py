@@ -310,6 +310,33 @@ _TRIGGERS = {
 }
 
 
+def _of_merge_queues(event_type: str, data: Mapping[str, Any]) -> str:
+    count = len(data.get("taskIds", ()))
+    results = f"{count} result{'' if count == 1 else 's'}" if count else "the branch by itself"
+    match event_type:
+        case "mergeQueue.set":
+            return f"up to {data.get('largest')} results are checked together and landed"
+        case "mergeQueue.halted":
+            return f"halted: {data.get('message', '')}"
+        case "mergeQueue.checking":
+            return f"{results} checked"
+        case "mergeQueue.landed":
+            return f"{results} landed at {str(data.get('commit', ''))[:12]}"
+        case "mergeQueue.failed":
+            return f"{results} checked: {data.get('verdict', '')}"
+        case "mergeQueue.returned":
+            then = "again as another task" if data.get("followUpId") else data.get("problem", "")
+            return f"does not fit ({data.get('code', '')}), {then}"
+    return _MERGE_QUEUES.get(event_type, "")
+
+
+_MERGE_QUEUES = {
+    "mergeQueue.off": "checks nothing more",
+    "mergeQueue.entered": "its result is in the merge queue",
+    "mergeQueue.dropped": "its result was taken out of the merge queue",
+}
+
+
 def _of_people(event_type: str, data: Mapping[str, Any]) -> str:
     match event_type:
         case "user.created":
@@ -357,5 +384,6 @@ TELLERS: Mapping[str, Callable[[str, Mapping[str, Any]], str]] = {
     "schedule": _of_schedules,
     "budget": _of_budgets,
     "trigger": _of_triggers,
+    "mergeQueue": _of_merge_queues,
     **dict.fromkeys(("user", "session", "signingKey", "auth"), _of_people),
 }

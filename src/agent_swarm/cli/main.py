@@ -30,6 +30,7 @@ COMMANDS = {
         "workflow": Lazy("agent_swarm.cli.workflow:workflow", "Carry out stages that wait for each other."),
         "chat": Lazy("agent_swarm.cli.chat:chat", "Talk with agents, and read what they say."),
         "repo": Lazy("agent_swarm.cli.repo:repo", "Name the git repositories that tasks work on."),
+        "queue": Lazy("agent_swarm.cli.queue:queue", "Check results together, and land them on their branch."),
         "kv": Lazy("agent_swarm.cli.kv:kv", "Keep small values for agents under keys."),
         "memory": Lazy("agent_swarm.cli.memory:memory", "Keep notes for agents, and find them again."),
     },

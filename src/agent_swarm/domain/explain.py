@@ -7,7 +7,7 @@ unblock it. What keeps an attempt that an agent has is said by `explain_attempt`
 from collections.abc import Sequence
 from dataclasses import replace
 
-from agent_swarm.domain import explain_budget
+from agent_swarm.domain import explain_budget, explain_queue
 from agent_swarm.domain.dependencies import Consequence, consequence
 from agent_swarm.domain.explain_attempt import cancel_not_heard, held, reasons_of_held, waits_for_answer
 from agent_swarm.domain.explanation import Candidate, Explanation, Facts, Reason, Upstream
@@ -50,7 +50,7 @@ def explain(facts: Facts) -> Explanation:
             reasons = reasons_of_held(facts)
             return Explanation("; ".join([held(facts), *(reason.message for reason in reasons)]), tuple(reasons))
         case TaskStatus.COMPLETED:
-            return Explanation(f"it was completed{_by(facts)}{_at(facts.finished_at)}")
+            return explain_queue.completed(f"it was completed{_by(facts)}{_at(facts.finished_at)}", facts.queued)
         case TaskStatus.FAILED:
             return Explanation(f"it failed{_at(facts.finished_at)}", (_failed(facts),))
         case TaskStatus.CANCELLED:

@@ -8,6 +8,7 @@ from agent_swarm.domain.budgets import Budget
 from agent_swarm.domain.dependencies import OnFailure
 from agent_swarm.domain.kill_switch import Switch
 from agent_swarm.domain.matching import AgentProfile, Requirements
+from agent_swarm.domain.merge_queue import EntryStatus, QueueStatus
 from agent_swarm.domain.overlaps import Overlap
 from agent_swarm.domain.swarms import Swarm
 from agent_swarm.domain.tasks import TaskState, TaskStatus
@@ -59,6 +60,23 @@ class OpenQuestion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """Where the result of a task stands in the merge queue of its project. `position` is among those that wait, from 1.
+
+    `halted` says why the queue stands still by itself, `check_id` is the task that checks it, or settled it.
+    """
+
+    project: str
+    status: EntryStatus
+    queue: QueueStatus
+    position: int | None = None
+    halted: str = ""
+    check_id: str | None = None
+    followup_id: str | None = None
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Everything the answer rests on, of one moment.
 
@@ -91,6 +109,7 @@ class Facts:
     budgets: Sequence[Budget] = ()  # those that it counts for
     failure_code: str = ""  # of the latest attempt
     overlaps: Sequence[Overlap] = ()  # running attempts that its own would not merge with
+    queued: Queued | None = None
 
     def name_of(self, agent_id: str) -> str:
         """The name of an agent, or its id where it is not known."""

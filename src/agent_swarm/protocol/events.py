@@ -149,6 +149,19 @@ EVENT_TYPES: dict[str, str] = {
     "trigger.gaveUp": "A webhook was not taken, and is not tried again: {firing, action, tries, code, message}",
     "trigger.redelivered": "A person has a webhook sent again: {firing, action}",
     "trigger.secretRemoved": "A signing secret that nothing opens any more is gone; nothing is delivered: {}",
+    "mergeQueue.set": "A person had results of a project checked and landed: {branch, largest, automatic}",
+    "mergeQueue.off": "A person had a merge queue stand still: {}",
+    "mergeQueue.halted": "A merge queue cannot go on by itself, and no result is to blame: {code, message}",
+    "mergeQueue.entered": "A result is in the merge queue of its project: {hops}",
+    "mergeQueue.dropped": "A person took a result out of a merge queue: {}",
+    "mergeQueue.checking": "Results are checked together, or the branch by itself: {checkId, taskIds}",
+    "mergeQueue.landed": "Results are on the branch of their project: {checkId, commit, taskIds}",
+    "mergeQueue.failed": (
+        "A check did not pass, or the branch moved meanwhile: {checkId, verdict, taskIds, conflict?}"
+    ),
+    "mergeQueue.returned": (
+        "A result does not fit, and goes back to its author: {checkId, code, message, followUpId?, problem?}"
+    ),
     "token.created": "A token was made; one of the same label ends with it: {kind, label, replaced?}",
     "token.revoked": "A token was revoked: {}",
     "user.created": "A person may log in: {role}",

@@ -339,6 +339,16 @@ class Project(Wire):
     default_branch: str = ""
 
 
+class Landing(Wire):
+    """The task is a check of a merge queue: what its dependencies came to is merged, in their order, and the prompt is
+    the project's own check. Where it passes, the worker puts the very commit that it checked on `branch` of the project
+    (empty: the project's own), as long as the branch is where it began from. The result's `data` is a verdict
+    (`domain.merge_queue.Verdict`).
+    """
+
+    branch: str = ""
+
+
 class Dependency(Wire):
     """Another task and its accepted result."""
 
@@ -435,6 +445,7 @@ class Claimed(Wire):
     environment: tuple[Variable, ...] = Field(default=(), repr=False)
     permissions: Permissions | None = None
     messages: tuple[MessageText, ...] = ()  # what waited for the agent, or for this task, oldest first
+    landing: Landing | None = None
     checks_result: bool = False  # the server says before the end of a run what is wrong with its result
 
 

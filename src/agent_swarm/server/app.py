@@ -46,6 +46,7 @@ from agent_swarm.server.routes import (
     kill_switch,
     kv,
     memory,
+    merge_queue,
     messages,
     plugin,
     projects,
@@ -92,6 +93,7 @@ FACES = (
     schedules,
     budgets,
     triggers,
+    merge_queue,
     workflows,
     health,
 )

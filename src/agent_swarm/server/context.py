@@ -18,6 +18,7 @@ from agent_swarm.services.environments import Environments
 from agent_swarm.services.gathered import GatheredTasks
 from agent_swarm.services.kv import KeyValues
 from agent_swarm.services.memory import Memory
+from agent_swarm.services.merge_queue.asking import MergeQueues
 from agent_swarm.services.messages import Messages
 from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
@@ -57,6 +58,7 @@ class Context:
     rules: Rules
     schedules: Schedules
     triggers: Triggers
+    merge_queues: MergeQueues
     courier: Courier
     workflows: Workflows
     notary: Notary

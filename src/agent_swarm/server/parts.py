@@ -26,6 +26,7 @@ from agent_swarm.server.logins import LogIns
 from agent_swarm.server.mcp.endpoint import Endpoint
 from agent_swarm.server.mcp.protocol_tasks import ProtocolTasks
 from agent_swarm.server.mcp.tools import all_tools
+from agent_swarm.server.merge_queues import MergeQueueRunner
 from agent_swarm.server.metrics import Metrics
 from agent_swarm.server.node import Ears, Following, Node
 from agent_swarm.server.offers import OfferTaking
@@ -55,6 +56,7 @@ from agent_swarm.services.environments import Environments
 from agent_swarm.services.gathered import GatheredTasks
 from agent_swarm.services.kv import KeyValues
 from agent_swarm.services.memory import Memory
+from agent_swarm.services.merge_queue.asking import MergeQueues
 from agent_swarm.services.messages import Messages
 from agent_swarm.services.notary import Notary
 from agent_swarm.services.redaction import Redactor
@@ -122,6 +124,7 @@ def make_parts(ground: Ground) -> Parts:
             BudgetKeeper(store, metrics),
             ScheduleClock(store, context.rules, metrics),
             TriggerRunner(store, _carrier(context, settings), context.courier, metrics),
+            MergeQueueRunner(store, context.rules),
             Housekeeping(store),
             SessionKeeping(store),
             Waking(store, context.rules.root_caps),
@@ -173,6 +176,7 @@ def _context(ground: Ground, metrics: Metrics) -> Context:
         rules=rules,
         schedules=Schedules(store, rules),
         triggers=Triggers(store, rules, vault, check_reference=backends.require_usable),
+        merge_queues=MergeQueues(store),
         courier=Courier(
             store, Sender(settings.webhook_hosts, seconds=settings.webhook_seconds), vault, secrets, redactor
         ),

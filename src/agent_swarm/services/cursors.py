@@ -124,6 +124,22 @@ def read_words(text: str | None, number: int) -> tuple[str, ...] | None:
     return tuple(words)
 
 
+def after_place(at: int, identifier: str) -> str:
+    """Where a page of a list that runs by instants, or minus them, and ids is continued."""
+    return after_words(str(at), identifier)
+
+
+def read_place(text: str | None) -> tuple[int, str] | None:
+    """The instant and the id that such a cursor names; raises InvalidInput for what `after_place` has not made."""
+    words = read_words(text, 2)
+    if words is None:
+        return None
+    at, identifier = words
+    if not _is_number(at.removeprefix("-"), 17) or normalize_id(identifier) != identifier:
+        raise _unknown()
+    return int(at), identifier
+
+
 def _is_number(text: str, digits: int) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= digits
 

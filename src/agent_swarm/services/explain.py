@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from agent_swarm.domain.budgets import rolled
 from agent_swarm.domain.explain import explain as judge
-from agent_swarm.domain.explanation import Candidate, Facts, OpenQuestion, Upstream
+from agent_swarm.domain.explanation import Candidate, Facts, OpenQuestion, Queued, Upstream
 from agent_swarm.domain.matching import gap
 from agent_swarm.domain.offers import OfferStatus
 from agent_swarm.domain.tasks import AttemptOutcome, TaskState
@@ -16,10 +16,13 @@ from agent_swarm.services import views
 from agent_swarm.services.agents import held_by_agent
 from agent_swarm.services.budgets import of_attempt
 from agent_swarm.services.conflicts import overlaps_of
+from agent_swarm.services.merge_queue.asking import position_of, require_queue
+from agent_swarm.services.merge_queue.views import checking
 from agent_swarm.services.readings import require_task
 from agent_swarm.services.transcripts import AGENT_ENDED, Transcripts
 from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.families.approvals import of_task
+from agent_swarm.store.families.merge_queue import QUEUE_ENTRIES
 from agent_swarm.store.families.offers import TASK_OFFERS
 from agent_swarm.store.families.rests import AgentRest, resting
 from agent_swarm.store.families.swarms import SWARMS
@@ -104,7 +107,27 @@ def _facts(queries: Queries, record: TaskRecord, now: int) -> Facts:
         budgets=[rolled(one, now) for one in of_attempt(queries, spec, _agent_of(record))],
         failure_code=attempt.report.failure_code if attempt is not None else "",
         overlaps=overlaps_of(queries, record)[:NAMED_OVERLAPS],
+        queued=_queued(queries, record),
         cancelled_at=attempt.ended_at if attempt is not None and was_cancelled else None,
+    )
+
+
+def _queued(queries: Queries, record: TaskRecord) -> Queued | None:
+    """Where its result stands in the merge queue of its project."""
+    entry = queries.record(QUEUE_ENTRIES, record.spec.id) if record.spec.project_id else None
+    if entry is None:
+        return None
+    project, queue = require_queue(queries, entry.project_id)
+    is_checked = entry.is_waiting and entry.task_id in checking(queue)
+    return Queued(
+        project=project.name,
+        status=entry.status,
+        queue=queue.status,
+        position=position_of(queries, entry),
+        halted=queue.halt_message,
+        check_id=queue.check_task_id if is_checked else entry.check_task_id,
+        followup_id=entry.followup_id,
+        code=entry.code,
     )
 
 

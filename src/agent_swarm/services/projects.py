@@ -37,7 +37,7 @@ def create_project(project: ProjectInput, *, by: Identity) -> CreateProject:
             id=new_id(),
             name=project.name,
             repo_url=repository_address(project.repo_url),
-            default_branch=_branch(project.default_branch),
+            default_branch=branch_named(project.default_branch, field="defaultBranch"),
         ),
         actor=by.actor,
     )
@@ -118,10 +118,10 @@ def _without_credentials(parts: SplitResult) -> None:
         )
 
 
-def _branch(name: str) -> str:
-    """A branch as git allows it, and that no command line takes for an option."""
+def branch_named(name: str, *, field: str) -> str:
+    """A branch as git allows it, and that no command line takes for an option; raises InvalidInput naming `field`."""
     if name and (not _BRANCH.fullmatch(name) or ".." in name or name.endswith((".", "/", ".lock")) or "//" in name):
-        raise _invalid("defaultBranch", f"{name!r} is not the name of a branch")
+        raise _invalid(field, f"{name!r} is not the name of a branch")
     return name
 
 

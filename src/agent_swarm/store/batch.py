@@ -21,6 +21,7 @@ from agent_swarm.store.applying import (
     conversations,
     killing,
     leases,
+    merge_queues,
     offers,
     projects,
     schedules,
@@ -116,7 +117,7 @@ def _rows_of(phase: type, operations: Sequence[Any]) -> dict[str, Any]:
         return {"tasks": {task_id for op in operations for task_id in op.task_ids}}
     if phase is ops.RecordOperation:
         return {"asked": [asked for op in operations if (asked := getattr(op, "idempotency", None)) is not None]}
-    if phase in (ops.CreateTasks, ops.FireSchedule, ops.SettleFiring):
+    if phase in (ops.CreateTasks, ops.FireSchedule, ops.SettleFiring, ops.StepQueue):
         return _rows_of_new(operations)
     return _rows_with_agents(phase, operations)
 
@@ -182,6 +183,7 @@ _HANDLERS: Mapping[type, Callable[[Work, Any], Any]] = {
     ops.CreateTasks: tasks.create_tasks,
     ops.FireSchedule: schedules.fire,
     ops.SettleFiring: triggers.settle_firing,
+    ops.StepQueue: merge_queues.step_queue,
     ops.OpenConversation: conversations.open_conversation,
     ops.TaskCommand: tasks.command,
     ops.OfferTask: offers.offer_task,

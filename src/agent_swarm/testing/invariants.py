@@ -135,9 +135,12 @@ def audit_tasks(queries: Queries) -> list[Violation]:
     return found
 
 
+_ABOUT_TASKS = ("message.", "approval.", "trigger.", "mergeQueue.")
+
+
 def _is_of_task(event: Told) -> bool:
     """Whether it is a step of a task's life; what is said about a task, what it asked and what follows it is none."""
-    return event["taskId"] is not None and not event["type"].startswith(("message.", "approval.", "trigger."))
+    return event["taskId"] is not None and not event["type"].startswith(_ABOUT_TASKS)
 
 
 def _in_order(events: Sequence[Told]) -> Iterator[tuple[str, Told]]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 import structlog
 
 from agent_swarm.config import SettingError
+from agent_swarm.domain.merge_queue import LANDING
 from agent_swarm.domain.permissions import Enforces
 from agent_swarm.protocol import limits
 from agent_swarm.sandbox.base import SandboxCapability, SandboxProvider
@@ -67,8 +68,8 @@ def _tell(host: str, port: int, why: str) -> None:
 def advertised(
     settings: WorkerSettings, *, harnesses: Sequence[str], sandboxes: Sequence[str], enforces: Sequence[str] = ()
 ) -> tuple[str, ...]:
-    """All capabilities, each once: `role.*`, `harness.*`, `sandbox.*`, `host.*`, `enforces.*`, and those the operator
-    adds, which may not say what is enforced.
+    """All capabilities, each once: `role.*`, `harness.*`, `sandbox.*`, `host.*`, `enforces.*`, `queue.landing`, and
+    those the operator adds, which may not say what is enforced.
     """
     host = _HOSTS.get(platform.system(), "other")
     found = [
@@ -77,6 +78,7 @@ def advertised(
         *(f"sandbox.{name}" for name in sandboxes),
         f"host.{host}",
         *enforces,
+        LANDING,
         *(one for one in settings.capabilities if not one.startswith("enforces.")),
     ]
     return tuple(dict.fromkeys(found))[: limits.LABELS]

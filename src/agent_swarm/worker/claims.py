@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit, urlunsplit
 
 from agent_swarm.domain.credentials import secrets_in
@@ -59,8 +59,14 @@ def going_on(claim: Claimed, agent_id: str) -> GoingOn | None:
 
 
 def project_of(claim: Claimed, github_token: str) -> Project | None:
-    """The repository; with the token in its address where that is on GitHub and names no credentials itself."""
-    return None if claim.project is None else repository_of(claim.project, github_token)
+    """The repository; with the token in its address where that is on GitHub and names no credentials itself. A check
+    begins at the branch that it lands on.
+    """
+    if claim.project is None:
+        return None
+    found = repository_of(claim.project, github_token)
+    branch = claim.landing.branch if claim.landing is not None else ""
+    return replace(found, default_branch=branch) if branch else found
 
 
 def repository_of(wire: ProjectSent, github_token: str) -> Project:

@@ -18,7 +18,7 @@ from agent_swarm.harness.base import Emit, Harness, Outcome, Session, Turn
 from agent_swarm.protocol.pool import Claimed, MessageText
 from agent_swarm.redaction import Redactor
 from agent_swarm.sandbox.base import Sandbox, SandboxCapability, SandboxProvider, SandboxSpec
-from agent_swarm.worker import claims, confinement, stops
+from agent_swarm.worker import claims, confinement, landing, stops
 from agent_swarm.worker.agent import StopSignal
 from agent_swarm.worker.candidates import Candidate, candidates, names_for
 from agent_swarm.worker.corrections import check_at, follow_to_a_result
@@ -34,7 +34,7 @@ from agent_swarm.worker.spool import Kind, Spool
 from agent_swarm.worker.stops import Ending, Stop, Whereabouts
 from agent_swarm.worker.turns import Employer, going_on, turn_for
 from agent_swarm.worker.work import Work
-from agent_swarm.worker.workspace import AttemptResult, Workspace, Workspaces
+from agent_swarm.worker.workspace import Workspace, Workspaces
 from agent_swarm.worker.workspace.errors import GitTimedOut, MirrorBusy, RepositoryUnreachable
 
 log = structlog.get_logger(__name__)
@@ -162,6 +162,10 @@ class Run:
         except _Stopped:
             return await self._unfinished(None)
         except SwarmError as exc:
+            verdict = landing.unmergeable(exc) if self._work.is_check else None
+            if verdict is not None:
+                self._begin(enforced="")
+                return verdict
             self._log.warning("run_failed", code=exc.code, reason=exc.message)
             return stops.trouble(exc, await self._work.save(self._where))
         except Exception as exc:
@@ -179,7 +183,11 @@ class Run:
         able = candidates(self.claim, site.settings, site.provider, site.find_harness)
         workspace = await self._unless_stopped(self._work.prepare())
         crash_point("run.prepared")
-        self._where = Whereabouts(branch=workspace.branch or "", session=self._where.session)
+        if self._work.is_check:
+            if not await self._unless_stopped(self._work.secure()):
+                return landing.ALREADY
+        else:
+            self._where = Whereabouts(branch=workspace.branch or "", session=self._where.session)
         await self._until_may_act()
         self._mailbox = Mailbox(self.claim, self._spool, reads=able[0].harness.grants.reads_messages)
         refused: list[Outcome] = []
@@ -223,10 +231,7 @@ class Run:
 
     def _first_turn(self, candidate: Candidate, workspace: Workspace, mailbox: Mailbox, spec: SandboxSpec) -> Turn:
         """The turn of a CLI; one that takes over from another is told what that did."""
-        if not self._is_started:
-            enforced = "yes" if candidate.held_to.is_enforced else "no"
-            self._spool.append(Kind.START, {"branch": self._where.branch, "enforced": enforced})
-        is_first, self._is_started = not self._is_started, True
+        is_first = self._begin(enforced="yes" if candidate.held_to.is_enforced else "no")
         turn = turn_for(
             self.claim,
             workspace,
@@ -239,6 +244,13 @@ class Run:
             messages=mailbox.digest,
         )
         return turn if is_first else going_on(turn, "", self._recorder.account)
+
+    def _begin(self, *, enforced: str) -> bool:
+        """Tell that the run begins, once; whether this was it."""
+        is_first, self._is_started = not self._is_started, True
+        if is_first:
+            self._spool.append(Kind.START, {"branch": self._where.branch, "enforced": enforced})
+        return is_first
 
     async def _turned(
         self, harness: Harness, sandbox: Sandbox, turn: Turn, mailbox: Mailbox, taping: Untaped
@@ -305,18 +317,36 @@ class Run:
         """Work that is done goes out even when a shutdown is under way; it was asked for."""
         if outcome is not None:
             self._site.resting.hear(outcome, now=time.time())
+        if self._work.is_check:
+            return await self._checked(outcome)
         if outcome is None or not outcome.ok or self.stop.reason.is_hard:
             return await self._unfinished(outcome)
-        result = await self._collected()
+        result = await self._until_delivered(self._work.collect)
         crash_point("run.collected")
         return stops.complete(outcome, replace(self._where, branch=result.branch or "", commit=result.commit or ""))
 
-    async def _collected(self) -> AttemptResult:
-        """Commit and push, under a lease that allows it; raises _Stopped where that takes longer than the run may."""
+    async def _checked(self, outcome: Outcome | None) -> Ending | None:
+        """The verdict of a check. Where it passed, and its lease allows it, the merge that it ran on lands."""
+        workspace, reason = self._work.workspace, self.stop.reason
+        if workspace is None or reason.is_hard:
+            return await self._unfinished(outcome)
+        if outcome is not None and outcome.ok:
+            self._begin(enforced="")
+            landed = await self._until_delivered(self._work.land)
+            crash_point("run.landed")
+            return landing.passed(outcome, landed, workspace.trunk or "")
+        if reason is Stop.TIMEOUT:
+            return landing.timed_out(workspace, self.claim.timeout_seconds)
+        if outcome is not None and reason is Stop.NONE and landing.is_verdict(outcome):
+            return landing.failed(outcome, workspace)
+        return await self._unfinished(outcome)
+
+    async def _until_delivered(self, deliver: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Push, under a lease that allows it; raises _Stopped where that takes longer than the run may."""
         for pause in (*COLLECT_AGAIN_AFTER, None):
             await self._until_may_act()
             try:
-                return await self._unless_stopped(self._work.collect(), hard=True)
+                return await self._unless_stopped(deliver(), hard=True)
             except _PASSING as exc:
                 if pause is None:
                     raise
@@ -331,6 +361,7 @@ class Run:
             return None
         is_pause = reason in (Stop.SHUTDOWN, Stop.PAUSE)
         is_untouched = not self._is_started and (self._work.workspace is None or self._work.going_on is None)
+        is_untouched = is_untouched or self._work.is_check
         if is_pause and is_untouched:
             return turned_back(self.claim, self._site.agent_id, reason)
         where = await (self._work.hold(self._where) if is_pause else self._work.save(self._where))

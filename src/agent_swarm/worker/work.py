@@ -8,7 +8,7 @@ from agent_swarm.domain.errors import SwarmError
 from agent_swarm.protocol.pool import Claimed
 from agent_swarm.worker import claims
 from agent_swarm.worker.stops import Whereabouts
-from agent_swarm.worker.workspace import AttemptResult, Project, Workspace, Workspaces
+from agent_swarm.worker.workspace import AttemptResult, Landed, Project, Workspace, Workspaces
 from agent_swarm.worker.workspace.errors import PreviousWorkMissing
 
 log = structlog.get_logger(__name__)
@@ -18,7 +18,8 @@ class Work:
     """One attempt's workspace. What can be lost for good raises; what can only be late is logged and left for later."""
 
     def __init__(self, claim: Claimed, agent_id: str, workspaces: Workspaces, github_token: str) -> None:
-        self.going_on = claims.going_on(claim, agent_id)
+        self.is_check = claim.landing is not None  # it begins anew each time, and leaves nothing
+        self.going_on = None if self.is_check else claims.going_on(claim, agent_id)
         self.workspace: Workspace | None = None
         self.is_held = False  # it waits for the attempt that goes on in it
         self._claim = claim
@@ -51,7 +52,7 @@ class Work:
                 )
             except PreviousWorkMissing as exc:  # paused on a host that could not push it and has not come back
                 self._log.warning("starts_over", reason=exc.message)
-        return await self._workspaces.prepare(*attempt, dependencies=dependencies)
+        return await self._workspaces.prepare(*attempt, dependencies=dependencies, is_check=self.is_check)
 
     async def _show_results(self, workspace: Workspace) -> None:
         """Have what the tasks below this one delivered at hand; an agent that needs what is missing will say so."""
@@ -70,6 +71,19 @@ class Work:
         except (SwarmError, OSError) as exc:
             self._log.warning("snapshots_not_pushed", project_id=project.id, reason=str(exc))
 
+    async def secure(self) -> bool:
+        """Keep the merge that is to be checked; whether there is anything to check: results may be on the branch."""
+        if self.workspace is None:
+            return False
+        commit = await self._workspaces.secure(self.workspace)
+        return commit != self.workspace.origin or not claims.results_of(self._claim)
+
+    async def land(self) -> Landed:
+        """Put the merge that was checked on its branch; can be called again after a failure."""
+        if self.workspace is None:
+            raise RuntimeError("a check lands what it has prepared")
+        return await self._workspaces.land(self.workspace)
+
     async def collect(self) -> AttemptResult:
         """Commit and push; can be called again after a failure."""
         if self.workspace is None:
@@ -79,7 +93,7 @@ class Work:
 
     async def hold(self, where: Whereabouts) -> Whereabouts:
         """Keep the workspace for the attempt that goes on in it; with a snapshot for other hosts where possible."""
-        if self.workspace is None:
+        if self.workspace is None or self.is_check:
             return where
         self.is_held = True
         try:
@@ -92,7 +106,7 @@ class Work:
 
     def keep(self) -> None:
         """Leave the workspace as it is for the attempt that goes on in it. Nothing leaves this host."""
-        if self.workspace is None:
+        if self.workspace is None or self.is_check:
             return
         try:
             self._workspaces.keep(self.workspace)
@@ -102,7 +116,7 @@ class Work:
 
     async def save(self, where: Whereabouts) -> Whereabouts:
         """Make unfinished work safe for people, before the workspace goes."""
-        if self.workspace is None or self.workspace.project is None:
+        if self.workspace is None or self.workspace.project is None or self.is_check:
             return where
         try:
             snapshot = await self._workspaces.snapshot(self.workspace)

@@ -11,6 +11,10 @@ const because = (what: string, data: Record<string, unknown>) => {
   return why ? `${what}: ${why}` : what
 }
 const list = (value: unknown): string => (Array.isArray(value) ? value.map(word).join(', ') : word(value))
+const results = (data: Record<string, unknown>): string => {
+  const count = Array.isArray(data.taskIds) ? data.taskIds.length : 0
+  return count ? `${count} result${count === 1 ? '' : 's'}` : 'the branch by itself'
+}
 const by = (data: Record<string, unknown>, names: Names) => names(word(data.agentId)) || 'an agent'
 
 const TELLERS: Record<string, Teller> = {
@@ -125,6 +129,16 @@ const TELLERS: Record<string, Teller> = {
   'trigger.gaveUp': (data) => because('webhook given up', data),
   'trigger.redelivered': () => 'webhook is sent again',
   'trigger.secretRemoved': () => 'a signing secret that nothing opens is gone',
+  'mergeQueue.set': (data) => `up to ${word(data.largest)} results are checked together and landed`,
+  'mergeQueue.off': () => 'its merge queue checks nothing more',
+  'mergeQueue.halted': (data) => because('its merge queue halted', data),
+  'mergeQueue.entered': () => 'its result is in the merge queue',
+  'mergeQueue.dropped': () => 'its result was taken out of the merge queue',
+  'mergeQueue.checking': (data) => `${results(data)} checked`,
+  'mergeQueue.landed': (data) => `${results(data)} landed at ${word(data.commit).slice(0, 12)}`,
+  'mergeQueue.failed': (data) => `${results(data)} checked: ${word(data.verdict)}`,
+  'mergeQueue.returned': (data) =>
+    `its result does not fit (${word(data.code)})${data.followUpId ? ' and is asked for again' : ''}`,
   'token.created': (data) => `${word(data.kind)} token ${word(data.label)} was made`,
   'token.revoked': () => 'token was revoked',
   'user.created': (data) => `may log in as ${word(data.role)}`,

@@ -13,6 +13,7 @@ import structlog
 
 from agent_swarm.domain import deadlines
 from agent_swarm.domain.errors import SwarmError, Unavailable
+from agent_swarm.domain.merge_queue import LANDING
 from agent_swarm.domain.messages import of_task
 from agent_swarm.domain.permissions import Granted
 from agent_swarm.domain.time import SECOND
@@ -23,12 +24,14 @@ from agent_swarm.services.environments import Environments, Variable, VariablesM
 from agent_swarm.services.followups import below_prompt, wants_schema
 from agent_swarm.services.handover import context_of
 from agent_swarm.services.harnesses import named
+from agent_swarm.services.merge_queue.filing import returned_work
 from agent_swarm.services.transcripts import Transcripts
 from agent_swarm.services.waits import account_of, delivered_below
 from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.families.agent_profiles import PROFILE_VERSIONS
 from agent_swarm.store.families.mail import Message
-from agent_swarm.store.records import AttemptRecord, ClaimedTask, DependencyRecord, ProjectRecord, TaskRecord
+from agent_swarm.store.families.merge_queue import QUEUE_TASKS, QueueTaskKind
+from agent_swarm.store.records import AttemptRecord, ClaimedTask, DependencyRecord, ProjectRecord, TaskRecord, TaskSpec
 
 log = structlog.get_logger()
 
@@ -46,11 +49,13 @@ class Background:
     context: str = ""  # what the previous attempt's agent did
     answers: str = ""  # what became of what the task asked people, and of the tasks below it
     below: Sequence[TaskRecord] = ()  # the tasks below it that delivered something
+    returned: Sequence[TaskRecord] = ()  # the task whose work came back from a merge queue to this one
     environment: Sequence[Variable] = ()
     messages: Sequence[Message] = ()
     instructions: str = ""  # what people and the agent itself want it to know in every attempt
     below_prompt: Sequence[str] = ()  # in lines of comment
     checks_result: bool = False
+    lands_on: str | None = None  # of a check of a merge queue: the branch, empty for the project's own
 
 
 # About a claim: what is told; that its attempt was ended, as it lacks a variable; or that nothing can be read now.
@@ -145,11 +150,13 @@ class Briefings:
             previous=previous,
             answers="" if previous is None else _answers(queries, spec.id),
             below=() if previous is None else delivered_below(queries, spec.id),
+            returned=returned_work(queries, spec),
             environment=self.environments.of(queries, task),
             messages=() if look is None else look.messages,
             instructions=_instructions(queries, task, profile_version),
             below_prompt=below_prompt(queries, task) if spec.has_terms else (),
             checks_result=spec.has_terms and wants_schema(queries, spec.id),
+            lands_on=_lands_on(queries, spec),
         )
         return background, look
 
@@ -159,6 +166,13 @@ class Briefings:
         if previous is None or not previous.report.session:
             return background
         return replace(background, context=await context_of(self.transcripts, task.spec.id, previous.number))
+
+
+def _lands_on(queries: Queries, spec: TaskSpec) -> str | None:
+    if LANDING not in spec.requires.capabilities:
+        return None
+    of_queue = queries.record(QUEUE_TASKS, spec.id)
+    return None if of_queue is None or of_queue.kind is not QueueTaskKind.CHECK else of_queue.branch
 
 
 def _instructions(queries: Queries, task: TaskRecord, profile_version: int) -> str:
@@ -202,13 +216,14 @@ def claimed_body(claimed: ClaimedTask, background: Background, *, token: str, le
         "project": None if background.project is None else _project(background.project),
         "dependencies": _dependencies(background.dependencies),
         "previous": None if background.previous is None else _previous(background.previous, background.context),
-        "below": [_below(record) for record in background.below],
+        "below": [_below(record) for record in (*background.returned, *background.below)],
         "answers": background.answers,
         "instructions": background.instructions,
         "environment": [
             {"name": one.name, "value": one.value, "is_secret": one.is_secret} for one in background.environment
         ],
         "messages": [message_body(one) for one in background.messages],
+        "landing": None if background.lands_on is None else {"branch": background.lands_on},
         "checks_result": background.checks_result,
     }
 

@@ -17,6 +17,7 @@ from agent_swarm.store.applying.budgets import add_budget
 from agent_swarm.store.applying.work import NOTHING_TOLD, Work
 from agent_swarm.store.families import offers as kept
 from agent_swarm.store.families import workflows
+from agent_swarm.store.families.merge_queue import QUEUE_TASKS, QueueTaskKind
 from agent_swarm.store.families.swarms import unknown_swarm_in
 from agent_swarm.store.families.task_terms import TASK_TERMS
 from agent_swarm.store.families.triggers import TRIGGER_WORK, TRIGGERS
@@ -116,9 +117,16 @@ def command(work: Work, op: ops.TaskCommand) -> ops.CommandReply:
     """Carry out one of `domain.commands`; where the agent that ran the task has spoken, by its word."""
     if op.restated is not None:
         stated = work.rows.stated(op.command.task_id)
-        if stated is not None and isinstance(op.command, Complete | Fail) and stated.fence == op.command.fence:
+        counts = stated is not None and isinstance(op.command, Complete | Fail) and stated.fence == op.command.fence
+        if stated is not None and counts and not _is_check(work, op.command.task_id):
             op = op.restated(stated)
     return work.decide(op.command, actor=op.actor, report=op.report, note=op.note)
+
+
+def _is_check(work: Work, task_id: str) -> bool:
+    """Whether a merge queue has a project's check run: that runs the work that it judges, which has no say in it."""
+    of_queue = work.get(QUEUE_TASKS, task_id)
+    return of_queue is not None and of_queue.kind is QueueTaskKind.CHECK
 
 
 def reprioritize(work: Work, op: ops.Reprioritize) -> ops.CommandReply:

@@ -14,7 +14,7 @@ from agent_swarm.domain.commands import Command, Resume
 from agent_swarm.domain.dependencies import Consequence, consequence
 from agent_swarm.domain.errors import UnknownTask
 from agent_swarm.domain.matching import Requirements
-from agent_swarm.domain.tasks import PauseReason, TaskState, TaskStatus
+from agent_swarm.domain.tasks import PauseReason, TaskState, TaskStatus, Verb
 from agent_swarm.domain.time import SECOND
 from agent_swarm.domain.transitions import decide, fail_by_dependency, skip_by_dependency, unblock
 from agent_swarm.faults import crash_point
@@ -23,6 +23,7 @@ from agent_swarm.store import events, refusals, rows
 from agent_swarm.store import operations as ops
 from agent_swarm.store.applying.endings import fire_triggers
 from agent_swarm.store.applying.ledger import Ledger
+from agent_swarm.store.applying.results import enter_queues
 from agent_swarm.store.events import Draft
 from agent_swarm.store.families import approvals, offers
 from agent_swarm.store.families.family import Family
@@ -51,6 +52,7 @@ class Work:
         self.classes: dict[int, Requirements] = {}
         self.timer_at: int | None = None
         self.ended: dict[str, TaskStatus] = {}  # terminal since the last cascade
+        self.delivered: set[str] = set()  # completed with a commit on a branch
         self.ledger = Ledger(self)
         self.tallies: dict[tuple[Cap, str], int] = {}  # counts of tasks that this batch has asked for
         self._swarms: dict[int, str | None] = {}  # of classes, which stay what they are
@@ -120,6 +122,8 @@ class Work:
         entry.columns |= rows.task_columns(entry, change, report=report, now=self.now)
         if before.attempt and (attempt := rows.attempt_columns(change, report=report, now=self.now)):
             self.rows.update_attempt(before.id, before.attempt, attempt)
+        if change.verb is Verb.COMPLETE and report.branch and report.commit:
+            self.delivered.add(before.id)
         if change.outcome is not None:
             self.ledger.note_end(before.id, before.attempt)
         draft = events.task_event(before, change, actor=actor, report=report, note=note)
@@ -161,13 +165,14 @@ class Work:
             self.ended[state.id] = state.status
 
     def cascade(self) -> None:
-        """Rules T8 and T9: tell dependants of what ended, level by level, and have triggers fire for all of it."""
+        """Rules T8 and T9: tell dependants of what ended, level by level; triggers fire, and results enter queues."""
         all_ended: dict[str, TaskStatus] = {}
         while self.ended:
             ended, self.ended = self.ended, {}
             all_ended |= ended
             self._tell_dependants(ended)
         fire_triggers(self, all_ended)
+        enter_queues(self, all_ended)
 
     def _tell_dependants(self, ended: Mapping[str, TaskStatus]) -> None:
         news: dict[str, News] = defaultdict(list)

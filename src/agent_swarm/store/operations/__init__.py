@@ -35,6 +35,7 @@ from agent_swarm.store.operations.budgets import (
     Kept,
     RemoveBudget,
 )
+from agent_swarm.store.operations.merge_queues import Return, Stepped, StepQueue
 from agent_swarm.store.operations.offers import AnswerOffer, OfferTask
 from agent_swarm.store.operations.phases import PHASES, phase_of
 from agent_swarm.store.operations.schedules import Asked, Fired, FireSchedule, Problem
@@ -134,6 +135,7 @@ __all__ = [
     "RemoveBudget",
     "ReportProgress",
     "Reprioritize",
+    "Return",
     "RevokeToken",
     "RunTimers",
     "SetAgentPermissions",
@@ -143,6 +145,8 @@ __all__ = [
     "SignOff",
     "StartAgent",
     "StateOutcome",
+    "StepQueue",
+    "Stepped",
     "StopAgent",
     "StoreAttachment",
     "SwarmOperation",

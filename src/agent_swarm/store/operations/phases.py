@@ -17,6 +17,7 @@ from agent_swarm.store.operations.agents import (
 from agent_swarm.store.operations.approvals import ApprovalOperation
 from agent_swarm.store.operations.base import Operation, RecordOperation
 from agent_swarm.store.operations.budgets import ChangeBudget, CreateBudget, KeepBudget, RemoveBudget
+from agent_swarm.store.operations.merge_queues import StepQueue
 from agent_swarm.store.operations.offers import AnswerOffer, OfferTask
 from agent_swarm.store.operations.schedules import FireSchedule
 from agent_swarm.store.operations.swarms import ChangeSwarm, CreateSwarm, DeleteSwarm, SetSwarmMember
@@ -67,6 +68,7 @@ PHASES: tuple[type[Operation[Any]], ...] = (
     CreateTasks,
     FireSchedule,
     SettleFiring,
+    StepQueue,
     OpenConversation,
     TaskCommand,
     OfferTask,

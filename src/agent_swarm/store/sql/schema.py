@@ -21,7 +21,7 @@ from agent_swarm.store.sql.foreign import UnknownSchemaError, not_ours
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD_REVISION = "0027"
+HEAD_REVISION = "0028"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _version = sa.table("alembic_version", sa.column("version_num", sa.String))

@@ -19,7 +19,8 @@ _OF_KEYS = frozenset(point for point in Point if point.name.startswith("KEY"))
 # Agents of schedules take no messages: `tests/e2e/test_messages.py` has workers die at these.
 _OF_MESSAGES = frozenset({Point.MAILBOX_COMING, Point.MAILBOX_GIVEN})
 _OF_AUDITS = frozenset({Point.NOTARY_INTRODUCED, Point.NOTARY_ARCHIVED, Point.NOTARY_DROPPING})
-BY_REQUEST = _OF_ACCOUNTS | _OF_AUDITS | _OF_KEYS | _OF_MESSAGES
+_OF_QUEUES = frozenset({Point.RUN_LANDED})  # `tests/e2e/test_merge_queue.py`
+BY_REQUEST = _OF_ACCOUNTS | _OF_AUDITS | _OF_KEYS | _OF_MESSAGES | _OF_QUEUES
 _OF_SERVERS = ("STORE", "POOL", "TRANSCRIPT", "NOTARY", "SERVER")
 SERVER_POINTS = tuple(point for point in Point if point.name.startswith(_OF_SERVERS) and point not in BY_REQUEST)
 WORKER_POINTS = tuple(point for point in Point if point not in {*SERVER_POINTS, *BY_REQUEST, Point.SCHEMA_CREATING})

@@ -10,6 +10,7 @@ from agent_swarm.worker.workspace.live_snapshots import LiveSnapshots
 from agent_swarm.worker.workspace.values import (
     AttemptResult,
     DependencyResult,
+    Landed,
     PreviousAttempt,
     Project,
     Rescued,
@@ -24,6 +25,7 @@ __all__ = [
     "DependencyResult",
     "Folders",
     "Identity",
+    "Landed",
     "LiveSnapshots",
     "PreviousAttempt",
     "Project",

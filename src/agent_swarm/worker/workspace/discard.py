@@ -32,7 +32,7 @@ async def _make_safe(host: Host, run_dir: Path, project: Project | None, *, push
     if record is None:  # killed before it was written, or the agent deleted it: keep all there is
         key = RunKey(run_dir.parent.name, int(run_dir.name))
         return _keep(host, key, run_dir) if paths.git_dir.exists() or _has_files(paths) else None
-    if record.status is RunStatus.PREPARING:
+    if record.status in (RunStatus.PREPARING, RunStatus.CHECK):
         return None
     if project is None or record.base is None:
         return _keep(host, record.key, paths.work) if _has_files(paths) else None

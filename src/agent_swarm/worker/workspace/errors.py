@@ -123,6 +123,7 @@ class DependencyMissing(WorkspaceError):
 
     code = "dependencyMissing"
     failure = FailureClass.POLICY
+    origin = ""  # the commit of the project that the workspace was to begin from
 
 
 class PreviousWorkMissing(WorkspaceError):
@@ -136,6 +137,7 @@ class MergeConflict(WorkspaceError):
 
     code = "mergeConflict"
     failure = FailureClass.POLICY
+    origin = ""  # the commit of the project that the workspace was to begin from
 
     def __init__(self, *, task_id: str, title: str, merged_before: Sequence[str], files: Sequence[str]) -> None:
         before = ", ".join(merged_before) or "the project's branch"

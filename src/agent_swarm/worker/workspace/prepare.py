@@ -1,6 +1,7 @@
 """Makes the workspace of an attempt: a worktree on its own branch, with the results it depends on merged in."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from agent_swarm.worker.workspace.errors import (
@@ -43,6 +44,7 @@ async def prepare_run(
     dependencies: Sequence[DependencyResult] = (),
     previous: PreviousAttempt | None = None,
     base: str | None = None,
+    is_check: bool = False,
 ) -> RunRecord:
     """Make the run directory of an attempt, complete or not at all."""
     run_dir = host.layout.run(key)
@@ -55,20 +57,36 @@ async def prepare_run(
         mirror = host.mirrors.of(project.id)
         upstream = await mirror.refresh(project)
         start = await _find_start(mirror, project, key, upstream, previous, base)
-        await _obtain_dependencies(mirror, project, dependencies)
+        with _from(upstream):
+            await _obtain_dependencies(mirror, project, dependencies)
     run_dir.mkdir(mode=0o700, parents=True)
     record = RunRecord.new(key, project).write(run_dir)
     host.reached(Step.RUN_RECORDED)
     try:
         RunPaths(run_dir).create_folders()
         if project is not None:
-            record = await _check_out(host, mirror, project, record, start, upstream, () if previous else dependencies)
-        record = replace(record, status=RunStatus.ACTIVE).write(run_dir)
+            with _from(upstream):
+                merged = () if previous else dependencies
+                record = await _check_out(host, mirror, project, record, start, upstream, merged)
+        if is_check:
+            record = replace(record, origin=upstream.head, trunk=upstream.default_branch) if project else record
+        status = RunStatus.CHECK if is_check else RunStatus.ACTIVE
+        record = replace(record, status=status).write(run_dir)
     except BaseException:
         host.layout.throw_away(run_dir)  # no agent has been in it
         raise
     host.reached(Step.PREPARED)
     return record
+
+
+@contextmanager
+def _from(upstream: Upstream) -> Iterator[None]:
+    """What goes wrong with results says where they were to be merged."""
+    try:
+        yield
+    except (MergeConflict, DependencyMissing) as exc:
+        exc.origin = upstream.head or ""
+        raise
 
 
 async def _find_start(

@@ -19,6 +19,7 @@ class RunStatus(StrEnum):
 
     PREPARING = "preparing"  # no agent has been in it yet: nothing to lose
     ACTIVE = "active"
+    CHECK = "check"  # it is nobody's work: nothing to lose
     HELD = "held"  # paused: the next attempt goes on in it
 
 
@@ -33,6 +34,8 @@ class RunRecord:
     url: str | None = None  # without credentials
     default_branch: str | None = None
     base: str | None = None
+    origin: str | None = None  # of a check: the commit of the branch `trunk` that it is made on
+    trunk: str | None = None
 
     @classmethod
     def new(cls, key: RunKey, project: Project | None) -> "RunRecord":

@@ -19,6 +19,7 @@ class Step(StrEnum):
     WORK_FETCHED = "workFetched"
     RESULT_NAMED = "resultNamed"
     RESULT_PUSHED = "resultPushed"
+    LANDED = "landed"
     SNAPSHOT_NAMED = "snapshotNamed"
     SNAPSHOT_PUSHED = "snapshotPushed"
     FOLDER_KEPT = "folderKept"

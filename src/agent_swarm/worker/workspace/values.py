@@ -73,6 +73,8 @@ class Workspace:
     base: str | None = None  # the commit the attempt's own work starts after
     git_dir: Path | None = None
     objects: Path | None = None
+    origin: str | None = None  # of a check: the commit of the branch `trunk` that it is made on
+    trunk: str | None = None
     resumed: bool = False  # goes on in the directory of a paused attempt, uncommitted changes included
     env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -110,6 +112,15 @@ class AttemptResult:
     deletions: int = 0
     left_out: tuple[str, ...] = ()
     rescue: Snapshot | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed:
+    """A commit that was checked: whether it `is_there`, on the branch, or that has moved away from `origin`."""
+
+    origin: str
+    commit: str
+    is_there: bool
 
 
 class CopyStatus(StrEnum):

@@ -6,12 +6,14 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
+from agent_swarm.domain.errors import InvalidInput
 from agent_swarm.worker.workspace.collect import collect_work
 from agent_swarm.worker.workspace.discard import discard_run
-from agent_swarm.worker.workspace.errors import WorkspaceInUse
+from agent_swarm.worker.workspace.errors import BaseNotFound, WorkspaceInUse
 from agent_swarm.worker.workspace.git import Git, GitTimeouts
 from agent_swarm.worker.workspace.host import Host
 from agent_swarm.worker.workspace.identity import Identity, agent_env
+from agent_swarm.worker.workspace.landing import land_merge, secure_merge
 from agent_swarm.worker.workspace.layout import Layout, RunKey
 from agent_swarm.worker.workspace.live_snapshots import LiveSnapshots
 from agent_swarm.worker.workspace.locks import UseLock
@@ -28,6 +30,7 @@ from agent_swarm.worker.workspace.urls import Remote
 from agent_swarm.worker.workspace.values import (
     AttemptResult,
     DependencyResult,
+    Landed,
     PreviousAttempt,
     Project,
     Rescued,
@@ -101,13 +104,14 @@ class Workspaces:
         dependencies: Sequence[DependencyResult] = (),
         previous: PreviousAttempt | None = None,
         base: str | None = None,
+        is_check: bool = False,
     ) -> Workspace:
         """The workspace of an attempt: complete, or an error and nothing left behind.
 
         It starts at `base` (branch, tag or commit of the project; its default branch unless given) with the results of
         `dependencies` merged in, in order. With `previous` it goes on with that attempt's work, in which they already
         are: in the same directory where this worker holds it, else from its snapshot, changes that were not committed
-        being so again.
+        being so again. With `is_check` what it becomes is nobody's work: `land` it, or let it go.
 
         Raises MergeConflict, BaseNotFound, DependencyMissing, PreviousWorkMissing, and GitFailed in its several kinds.
         """
@@ -119,7 +123,7 @@ class Workspaces:
                 return self._workspace(run_dir, record, project, resumed=True)
             try:
                 record = await prepare_run(
-                    self._host, project, key, dependencies=dependencies, previous=previous, base=base
+                    self._host, project, key, dependencies=dependencies, previous=previous, base=base, is_check=is_check
                 )
                 await self._settle(key, project)
             finally:
@@ -162,6 +166,31 @@ class Workspaces:
             RunPaths(run_dir),
             base=workspace.base or "",
             message=message,
+        )
+
+    async def secure(self, workspace: Workspace) -> str:
+        """The commit that a check is made on, in the mirror, before anything runs in the workspace."""
+        if workspace.project is None:
+            raise InvalidInput("a check without a project has nothing to land", hint="name a project")
+        return await secure_merge(self._host, workspace.project, RunPaths(_run_dir(workspace)), workspace.base or "")
+
+    async def land(self, workspace: Workspace) -> Landed:
+        """Put the commit that a check was made on onto its branch, where that is still where the check began.
+
+        What has happened in the workspace since is no part of it. Twice is fine. Raises PushRefused where the
+        repository does not take it although the branch has not moved, and GitFailed in its other kinds.
+        """
+        if workspace.project is None or workspace.trunk is None:
+            raise BaseNotFound(
+                "the project's repository does not say which branch is its own",
+                hint="name one: agent-swarm queue set REPO --branch NAME",
+            )
+        return await land_merge(
+            self._host,
+            workspace.project,
+            branch=workspace.trunk,
+            origin=workspace.origin or "",
+            commit=workspace.base or "",
         )
 
     async def snapshot(self, workspace: Workspace) -> Snapshot:
@@ -270,6 +299,8 @@ class Workspaces:
             base=record.base,
             git_dir=paths.git_dir if project else None,
             objects=self._host.mirrors.of(project.id).objects if project else None,
+            origin=record.origin,
+            trunk=record.trunk,
             resumed=resumed,
             env=MappingProxyType(agent_env(self._host.identity, run_dir)),
         )

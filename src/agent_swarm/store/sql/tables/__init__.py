@@ -23,6 +23,14 @@ from agent_swarm.store.sql.tables.budgets import (
     budget_wait,
 )
 from agent_swarm.store.sql.tables.history import chain_state, checkpoint, event, event_head, fact, kill_switch
+from agent_swarm.store.sql.tables.merge_queue import (
+    merge_queue,
+    merge_queue_entry,
+    merge_queue_news,
+    merge_queue_past,
+    merge_queue_place,
+    merge_queue_task,
+)
 from agent_swarm.store.sql.tables.messages import (
     channel,
     channel_member,
@@ -116,6 +124,12 @@ __all__ = [
     "kv_expiry",
     "live_work",
     "login_failure",
+    "merge_queue",
+    "merge_queue_entry",
+    "merge_queue_news",
+    "merge_queue_past",
+    "merge_queue_place",
+    "merge_queue_task",
     "message",
     "message_head",
     "metadata",
