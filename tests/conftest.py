@@ -80,6 +80,12 @@ def gemini_cli() -> Path:
     return _installed("gemini")
 
 
+@pytest.fixture(scope="session")
+def copilot_cli() -> Path:
+    """The real Copilot CLI, likewise."""
+    return _installed("copilot")
+
+
 def _installed(name: str) -> Path:
     program = agent_cli.installed(ROOT, name)
     if program is None:

@@ -11,7 +11,8 @@ from tests.harness.json_values import JSON
 
 from agent_swarm.harness.acp import outcomes
 from agent_swarm.harness.acp.agents import COPILOT, GEMINI, OPENCODE, AcpAgent
-from agent_swarm.harness.acp.dialogue import AcpDialogue, Manner, server_of
+from agent_swarm.harness.acp.dialogue import AcpDialogue, server_of
+from agent_swarm.harness.acp.manner import Manner
 from agent_swarm.harness.acp.servers import refusing
 from agent_swarm.harness.base import Bounds, EventKind, PermissionMode, Permissions, Turn
 from agent_swarm.harness.kept.heard import ALIVE, NOTHING, Heard
