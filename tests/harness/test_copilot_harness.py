@@ -1,6 +1,7 @@
 """Harness `copilot` with the real Copilot CLI and a scripted model: nothing between them is pretended."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from tests.harness.kept_contract import KeptContract
@@ -26,6 +27,7 @@ class TestKept(KeptContract):
     key = "COPILOT_PROVIDER_API_KEY"
     is_steered = False
     starts_within = 15.0
+    failing_headers: ClassVar[dict[str, str]] = {"retry-after": "0"}  # it asks up to five times more
 
     def environment(self, folder: Path, model: ModelServer, **variables: str) -> dict[str, str]:
         return agent_cli.environment(folder, model.url, **{**agent_cli.copilot_at(model.url), **variables})

@@ -100,7 +100,7 @@ def values_in(variable: str, value: str) -> tuple[str, ...]:
 
 
 def secrets_in(variable: str, value: str) -> tuple[str, ...]:
-    """All that must show nowhere: the value, each credential, of a login the token that is sent, of headers the values."""
+    """All that must show nowhere: the value, each credential, a login's token that is sent, the values of headers."""
     ones = values_in(variable, value)
     tokens = [token for one in ones if variable == LOGIN and (token := one.partition(":")[2])]
     lines = value.replace("\\n", "\n").splitlines() if variable == HEADERS else []

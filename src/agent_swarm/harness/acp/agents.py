@@ -159,7 +159,10 @@ def _copilot_cache(environ: Mapping[str, str]) -> Path:
     return (Path(caches) if caches else Path(environ.get("HOME", "~")).expanduser() / ".cache") / "copilot"
 
 
-_COPILOT_NOTICES = re.compile(r"Info: .*Retrying\.\.\.\Z|Info: Operation cancelled by user\Z|Warning: No token count ")
+_COPILOT_NOTICES = re.compile(
+    r"Info: (?:.*Retrying\.\.\.|Operation cancelled by user)\Z"
+    r"|Warning: (?:No token count |\d+ tool call\(s\) had no )"
+)
 _COPILOT_MODEL = ("BASE_URL", "TYPE", "WIRE_API", "TRANSPORT", "AZURE_API_VERSION", "MODEL_ID", "WIRE_MODEL")
 _COPILOT_BOUNDS = ("MAX_PROMPT_TOKENS", "MAX_OUTPUT_TOKENS")
 
