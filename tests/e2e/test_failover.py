@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.e2e.failing_over import KEY, ONE, TWO, Accounts, Host, effects
 
+from agent_swarm.testing import agent_cli
 from agent_swarm.testing.model_server import Fail, ModelServer
 from agent_swarm.testing.model_server.replies import Reply
 from agent_swarm.testing.model_server.requests import ModelRequest
@@ -45,6 +46,30 @@ async def test_given_two_accounts_when_one_is_used_up_in_a_turn_then_the_other_g
     assert "the limit of credential claude-1 is reached: it rests until 2096-" in transcript
     everything = transcript + "".join(path.read_text() for path in swarm.folder.rglob("credentials.json"))
     assert "claude-1" in everything and ONE not in everything and TWO not in everything
+
+
+async def test_given_two_keys_for_copilots_own_model_when_one_is_used_up_then_the_other_goes_on_where_it_was(
+    swarm: RealSwarm, copilot_cli: Path, counted: Path
+) -> None:
+    known = Accounts(counted)
+
+    def answer(request: ModelRequest) -> Reply:
+        is_used_up = request.key == "sk-copilot-one" and bool(request.results)
+        return Fail(429, headers={"retry-after": "3600"}) if is_used_up else known(request)
+
+    async with ModelServer(answer) as model:
+        host = Host(swarm, model, copilot_cli)
+        keys = {"COPILOT_PROVIDER_API_KEY": "sk-copilot-one, sk-copilot-two"}
+        await host.start(**{**agent_cli.copilot_at(model.url), **keys})
+        task = await host.done("the whole task", "copilot", model=agent_cli.MODEL)
+        asked = list(dict.fromkeys(request.key for request in model.requests))
+        assert model.requests[-1].prompts[0] == "the whole task"
+    assert asked == ["sk-copilot-one", "sk-copilot-two"]
+    assert task["result"]["text"] == "all done"
+    assert len(await host.attempts(task["id"])) == 1
+    assert effects(counted) == ["done"]
+    transcript = await host.transcript(task["id"])
+    assert "the limit of credential copilot-1 is reached" in transcript and "sk-copilot" not in transcript
 
 
 async def test_given_two_accounts_when_tasks_come_then_they_take_turns_also_over_a_restart(

@@ -80,9 +80,9 @@ class TestManner(OfItsOwnModel):
     async def test_given_names_of_the_workers_model_when_a_task_names_one_then_that_is_asked_else_the_workers(
         self, hire: Hire
     ) -> None:
-        names = {"COPILOT_MODEL": agent_cli.MODEL, "COPILOT_PROVIDER_WIRE_MODEL": "as-deployed"}
-        async with ModelServer([Say("done")], is_shared=False) as model:
-            agent = hire(model, **names, COPILOT_PROVIDER_MODEL_ID="gpt-5.4")
+        names = {"COPILOT_PROVIDER_MODEL_ID": "gpt-5.4", "COPILOT_PROVIDER_WIRE_MODEL": "as-deployed"}
+        async with ModelServer([Say("done")]) as model:
+            agent = hire(model, **names)
             assert (await agent.once(model=agent_cli.MODEL)).ok
             assert (await agent.once("another task", model=None)).ok
             assert [request.model for request in model.requests] == [agent_cli.MODEL, "as-deployed"]

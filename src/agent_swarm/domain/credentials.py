@@ -22,6 +22,8 @@ KINDS: Mapping[str, str] = {  # by the variable that one or several stand in, se
     "CODEX_API_KEY": "codex",
     "OPENAI_API_KEY": "openai",
     "OPENROUTER_API_KEY": "openrouter",
+    "COPILOT_PROVIDER_BEARER_TOKEN": "copilot-bearer",
+    "COPILOT_PROVIDER_API_KEY": "copilot",
 }
 
 

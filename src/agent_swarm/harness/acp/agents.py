@@ -36,6 +36,7 @@ class AcpAgent:
     settings: Callable[[Turn, Home, int], Mapping[str, str]]
     keys: tuple[str, ...]
     variables: tuple[str, ...]  # beside the keys
+    credentials: tuple[str, ...] = ()  # the keys that may hold several, of which a run gets one
     has_libraries: bool = False  # whether packages of Node lie beside it that it needs
     before_resume: Callable[[Home], None] = lambda home: None  # while no process of it runs
     itself: Callable[[str], str] = lambda program: program  # what really runs, where that only starts it
@@ -246,6 +247,7 @@ COPILOT = AcpAgent(
         *(f"COPILOT_PROVIDER_{name}" for name in (*_COPILOT_MODEL, *_COPILOT_BOUNDS)),
         *_PROXIES,
     ),
+    credentials=("COPILOT_PROVIDER_BEARER_TOKEN", "COPILOT_PROVIDER_API_KEY"),
     itself=_copilot_itself,
     unpacked=lambda environ: (_copilot_cache(environ) / "pkg",),
 )

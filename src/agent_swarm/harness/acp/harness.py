@@ -38,6 +38,7 @@ class AcpHarness:
             readable=(*folders(program), *agent.unpacked(os.environ)) if program else (),
             variables=(*agent.keys, *agent.variables),
             secrets=agent.keys,
+            credentials=agent.credentials,
             reads_messages=True,
         )
 
