@@ -200,7 +200,7 @@ class AcpDialogue:
     def _turn_over(self, result: Mapping[str, Any], error: Mapping[str, Any]) -> Heard:
         """What was said meanwhile begins the next turn; of a turn that failed that is nothing."""
         self._is_running = self._is_stopping = False
-        if failure := self._reading.failure():
+        if result.get("stopReason") == "end_turn" and (failure := self._reading.failure()):
             error = outcomes.told_in_words(failure)
         events = (*self._reading.words(), *self._reading.used(result, model=self._turn.model or ""))
         outcome = self._outcome(result, error)

@@ -106,7 +106,7 @@ class Reading:
             call.is_over = True
             self.calls += 1
             output, diff = _given(update)
-            if as_dict(update.get("rawOutput")).get("code") == "denied":
+            if status == "failed" and as_dict(update.get("rawOutput")).get("code") == "denied":
                 yield AgentEvent(EventKind.DENIED, {"id": ident, "name": call.name, "input": call.given})
             is_good = status == "completed" and not _exit(update)
             data = {"id": ident, "ok": is_good, "output": output, **({"diff": diff} if diff else {})}

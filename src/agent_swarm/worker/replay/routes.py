@@ -45,7 +45,8 @@ class Routes:
         """
         models = {name: turn.env.get(name, "").strip() or MODELS[name] for name in MODELS if name in variables}
         servers = {f"{_MCP}{name}": str(server["url"]) for name, server in turn.mcp_servers.items() if "url" in server}
-        return cls(outside={name: url for name, url in {**models, **servers}.items() if url and may_reach(url)})
+        known = {name: url for name, url in {**models, **servers}.items() if url}
+        return cls(outside={name: url for name, url in known.items() if may_reach(url)})
 
     def led(self, turn: Turn, port: int) -> Turn:
         """The turn, led through `port` of loopback."""
