@@ -11,7 +11,7 @@ from agent_swarm.harness.acp import AcpHarness
 from agent_swarm.harness.acp.agents import COPILOT
 from agent_swarm.harness.base import EventKind, PermissionMode, Permissions
 from agent_swarm.testing import agent_cli
-from agent_swarm.testing.model_server import Call, Fail, ModelServer, Say
+from agent_swarm.testing.model_server import Call, Fail, ModelServer, Say, Usage
 from agent_swarm.testing.model_server.script import Script
 from agent_swarm.testing.tool_server import ToolServer
 
@@ -87,12 +87,24 @@ class TestManner(OfItsOwnModel):
             assert (await agent.once("another task", model=None)).ok
             assert [request.model for request in model.requests] == [agent_cli.MODEL, "as-deployed"]
 
-    async def test_given_a_provider_of_the_messages_api_when_the_agent_works_then_that_is_what_it_speaks(
-        self, hire: Hire
+    @pytest.mark.parametrize(
+        ("variables", "name", "below", "path"),
+        [
+            ({"WIRE_API": ""}, "qwen3.5", "/v1", "/v1/chat/completions"),
+            ({"WIRE_API": "responses"}, "gpt-5.5", "/v1", "/v1/responses"),
+            ({"TYPE": "anthropic"}, "claude-sonnet-4.6", "", "/v1/messages"),
+        ],
+    )
+    async def test_given_a_server_of_another_api_when_the_agent_works_for_its_model_then_it_speaks_that(
+        self, hire: Hire, workspace: Path, variables: dict[str, str], name: str, below: str, path: str
     ) -> None:
-        async with ModelServer([Say("done")]) as model:
-            agent = hire(model, COPILOT_PROVIDER_TYPE="anthropic", COPILOT_PROVIDER_BASE_URL=model.url)
-            outcome = await agent.once(model="claude-sonnet-4.6")
-            (request,) = model.requests
-        assert outcome.result == "done"
-        assert (request.path, request.key) == ("/v1/messages", agent_cli.KEY)
+        command = Call("bash", {"command": "echo made > made", "description": "make it"}, usage=Usage(1000, 50))
+        async with ModelServer([command, Say("done")]) as model:
+            about = {f"COPILOT_PROVIDER_{one}": value for one, value in variables.items()}
+            agent = hire(model, COPILOT_PROVIDER_BASE_URL=f"{model.url}{below}", **about)
+            outcome = await agent.once(model=name)
+            first = model.requests[0]
+        assert (outcome.ok, outcome.result) == (True, "done"), outcome
+        assert (first.path, first.key, first.model) == (path, agent_cli.KEY, name)
+        assert (workspace / "made").read_text() == "made\n"
+        assert agent.used() == (1010, 55)
