@@ -99,7 +99,7 @@ class TestManner(OfItsOwnModel):
         self, hire: Hire, workspace: Path, variables: dict[str, str], name: str, below: str, path: str
     ) -> None:
         command = Call("bash", {"command": "echo made > made", "description": "make it"}, usage=Usage(1000, 50))
-        async with ModelServer([command, Say("done")]) as model:
+        async with ModelServer([command, Say("done")], is_shared=True) as model:
             about = {f"COPILOT_PROVIDER_{one}": value for one, value in variables.items()}
             agent = hire(model, COPILOT_PROVIDER_BASE_URL=f"{model.url}{below}", **about)
             outcome = await agent.once(model=name)
