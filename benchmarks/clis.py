@@ -15,7 +15,7 @@ import psutil
 
 from agent_swarm.harness import registry
 from agent_swarm.harness.acp import AcpHarness
-from agent_swarm.harness.acp.agents import GEMINI, OPENCODE
+from agent_swarm.harness.acp.agents import COPILOT, GEMINI, OPENCODE
 from agent_swarm.harness.base import AgentEvent, EventKind, Harness, PermissionMode, Permissions, Turn
 from agent_swarm.harness.claude import ClaudeHarness
 from agent_swarm.harness.codex import CodexHarness
@@ -32,7 +32,7 @@ from benchmarks.scale import Scale
 CHECKOUT = Path(__file__).resolve().parents[1]
 MEGABYTE = 1_000_000
 WITHIN = 120.0
-MODELS = {"codex": agent_cli.MODEL, "gemini": "gemini-2.5-pro"}
+MODELS = {"codex": agent_cli.MODEL, "copilot": agent_cli.MODEL, "gemini": "gemini-2.5-pro"}
 OTHER = f"openai/{agent_cli.MODEL}"
 
 
@@ -78,7 +78,9 @@ def _harness(name: str, program: str) -> Harness | None:
             return AcpHarness(OPENCODE, program)
         case "gemini":
             return AcpHarness(GEMINI, program)
-    return None  # it has no model that could be scripted
+        case "copilot":
+            return AcpHarness(COPILOT, program)
+    return None
 
 
 async def _run(harness: Harness) -> Figures:
@@ -105,7 +107,8 @@ def _turn(name: str, folder: Path, model: ModelServer) -> Turn:
         prompt="say a word",
         workspace=folder / "workspace",
         state_dir=folder / "state",
-        env=of_claude or {**agent_cli.environment(folder / "agent", model.url), **google},
+        env=of_claude
+        or {**agent_cli.environment(folder / "agent", model.url), **google, **agent_cli.copilot_at(model.url)},
         model=None if name == "claude" else MODELS.get(name, OTHER),
         permissions=Permissions(mode=PermissionMode.ALL),
     )

@@ -22,6 +22,7 @@ def pytest_configure() -> None:
         settings.register_profile("unhurried", deadline=None)
         settings.load_profile("unhurried")
     _keep_what_is_compiled()
+    _keep_what_is_unpacked()
     _hear_signals()
 
 
@@ -29,6 +30,11 @@ def _keep_what_is_compiled() -> None:
     """Tests start hundreds of processes, each of which would compile what it imports: half of its processor time."""
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def _keep_what_is_unpacked() -> None:
+    """Copilot CLI would unpack 235 MB into each new home."""
+    os.environ.setdefault("COPILOT_CACHE_HOME", str(ROOT / "build" / "clis" / "cache"))
 
 
 def _hear_signals() -> None:
@@ -78,6 +84,12 @@ def opencode_cli() -> Path:
 def gemini_cli() -> Path:
     """The real Gemini CLI, likewise."""
     return _installed("gemini")
+
+
+@pytest.fixture(scope="session")
+def copilot_cli() -> Path:
+    """The real Copilot CLI, likewise."""
+    return _installed("copilot")
 
 
 def _installed(name: str) -> Path:

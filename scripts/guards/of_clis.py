@@ -4,7 +4,7 @@ from scripts.guards.guard import Guard
 
 PI, ACP = "src/agent_swarm/harness/pi", "src/agent_swarm/harness/acp"
 OF_PI, OF_ACP = "tests/harness/test_pi_values.py", "tests/harness/test_acp_values.py"
-OF_CODEX = "tests/harness/test_codex_values.py"
+OF_CODEX, OF_COPILOT = "tests/harness/test_codex_values.py", "tests/harness/test_copilot_values.py"
 
 GUARDS = (
     Guard(
@@ -110,6 +110,87 @@ GUARDS = (
         "        self._is_told_history = False\n",
         (
             f"{OF_ACP}::TestConversations::test_given_an_agent_that_tells_its_history_late_when_it_goes_on_then_nothing_of_it_is_told_again",
+        ),
+    ),
+    Guard(
+        "a model that failed is no good end, though its agent says so in words alone",
+        f"{ACP}/reading.py",
+        '        return self._words.pop().removeprefix(_FAILED) if is_last else ""\n',
+        '        return ""\n',
+        (
+            f"{OF_COPILOT}::TestOutcomes::test_given_a_model_that_failed_when_the_turn_ends_as_if_all_were_well_then_it_is_not_good",
+        ),
+    ),
+    Guard(
+        "a turn that a refused call ended is no good one",
+        f"{ACP}/dialogue.py",
+        "        if outcome.ok and self._is_refused and self._manner.leaves_when_refused:\n",
+        "        if False:\n",
+        (
+            f"{OF_COPILOT}::TestOutcomes::test_given_a_call_that_was_refused_when_its_turn_ends_then_it_is_not_good_and_the_next_one_may_be",
+        ),
+    ),
+    Guard(
+        "a refused call is one of its turn",
+        f"{ACP}/dialogue.py",
+        "        self._is_refused = False\n",
+        "        pass\n",
+        (
+            f"{OF_COPILOT}::TestOutcomes::test_given_a_call_that_was_refused_when_its_turn_ends_then_it_is_not_good_and_the_next_one_may_be",
+        ),
+    ),
+    Guard(
+        "tokens of a process are booked once",
+        f"{ACP}/reading.py",
+        "        if self.manner.sums_usage and told:\n",
+        "        if False:\n",
+        (
+            f"{OF_COPILOT}::TestEvents::test_given_totals_of_a_process_when_turns_end_then_each_tells_what_it_alone_has_used",
+        ),
+    ),
+    Guard(
+        "the words of a model are no name of a tool",
+        f"{ACP}/reading.py",
+        '        if self.manner.names_by_kind and (kind := as_text(call.get("kind"))) not in ("", "other"):\n',
+        '        if (kind := "") and self.manner.names_by_kind:\n',
+        (
+            f"{OF_COPILOT}::TestEvents::test_given_a_call_when_it_is_told_first_then_that_is_the_call_by_its_kind_and_what_it_gave_is_read",
+        ),
+    ),
+    Guard(
+        "what a CLI says of itself is no result",
+        f"{ACP}/reading.py",
+        "        if self.manner.notices is not None and self.manner.notices.match(text):\n",
+        "        if False:\n",
+        (
+            f"{OF_COPILOT}::TestEvents::test_given_what_it_says_of_itself_when_it_is_among_words_then_it_is_for_the_log_and_no_word",
+        ),
+    ),
+    Guard(
+        "Copilot's rules deny commands and the web",
+        f"{ACP}/agents.py",
+        ', "--deny-tool=shell", "--deny-tool=url"]\n',
+        "]\n",
+        (
+            f"{OF_COPILOT}::TestWhatItIsGiven::test_given_a_permission_mode_when_it_is_started_then_rules_say_what_it_may_not",
+        ),
+    ),
+    Guard(
+        "a model of one's own is the only one that is asked",
+        f"{ACP}/agents.py",
+        '{"COPILOT_OFFLINE": turn.env.get("COPILOT_OFFLINE") or "true"} if has_own_model else {}\n',
+        "{}\n",
+        (
+            f"{OF_COPILOT}::TestWhatItIsGiven::test_given_a_model_of_ones_own_when_it_is_started_then_it_asks_nobody_else_unless_it_is_told_to",
+        ),
+    ),
+    Guard(
+        "values of headers are secrets",
+        "src/agent_swarm/domain/credentials.py",
+        "    return tuple(dict.fromkeys((value, *ones, *tokens, *sent)))\n",
+        "    return tuple(dict.fromkeys((value, *ones, *tokens)))\n",
+        (
+            "tests/domain/test_credentials.py::test_given_headers_when_their_secrets_are_asked_for_then_each_value_is_one",
         ),
     ),
     Guard(

@@ -97,9 +97,8 @@ async def test_given_agent_clis_without_credentials_when_doctor_looks_then_it_sa
     assert claude_cli.parent == codex_cli.parent
     path = {"PATH": f"{claude_cli.parent}:{os.environ['PATH']}"}
     without = await asyncio.to_thread(run, "doctor", env={**environment, **path})
-    installed = [
-        name for name in ("claude", "codex", "pi", "opencode", "gemini") if (claude_cli.parent / name).exists()
-    ]
+    names = ("claude", "codex", "copilot", "pi", "opencode", "gemini")
+    installed = [name for name in names if (claude_cli.parent / name).exists()]
     assert without.out.count("agents would have no credentials") == len(installed) >= 2
     assert "set OPENAI_API_KEY" in without.out
     assert "CLAUDE_CODE_OAUTH_TOKEN" in without.out

@@ -91,6 +91,12 @@ def test_given_a_login_when_its_secrets_are_asked_for_then_its_token_alone_is_on
     assert credentials.secrets_in("CODEX_OAUTH", "acc:tok,b:t") == ("acc:tok,b:t", "acc:tok", "b:t", "tok", "t")
 
 
+@pytest.mark.parametrize("line", ["\n", "\\n"])
+def test_given_headers_when_their_secrets_are_asked_for_then_each_value_is_one(line: str) -> None:
+    value = f"X-Gateway-Key: abc: 123{line}X-Tenant: mai"
+    assert credentials.secrets_in("COPILOT_PROVIDER_HEADERS", value) == (value, "abc: 123", "mai")
+
+
 def test_given_a_rest_when_a_run_that_began_before_comes_to_a_good_end_then_the_rest_goes_on() -> None:
     resting = credentials.refused(Standing(), "rateLimit", retry_at=NOW + 60, now=NOW)
     assert credentials.accepted(resting).rests(NOW + 59)

@@ -248,11 +248,11 @@ def check_environments(secrets: dict[str, str], swarm: RealSwarm, *, servers: in
         assert not holding[name], name
 
 
-@pytest.mark.parametrize("harness", ["claude", "codex"])
+@pytest.mark.parametrize("harness", ["claude", "codex", "copilot"])
 async def test_given_a_real_agent_cli_when_its_model_has_it_print_its_credential_then_that_turns_up_nowhere(
-    swarm: RealSwarm, claude_cli: Path, codex_cli: Path, harness: str
+    swarm: RealSwarm, claude_cli: Path, request: pytest.FixtureRequest, harness: str
 ) -> None:
-    assert claude_cli.parent == codex_cli.parent
+    assert claude_cli.parent == request.getfixturevalue(f"{harness}_cli").parent
     secrets = secrets_of(swarm)
     search = Search(secrets)
     (swarm.marks / "agent.py").write_text(AGENT)
@@ -266,10 +266,12 @@ async def test_given_a_real_agent_cli_when_its_model_has_it_print_its_credential
             "PATH": f"{claude_cli.parent}:{claude.environment(swarm.folder, model.url)['PATH']}",
             "ANTHROPIC_BASE_URL": model.url,
             "OPENAI_BASE_URL": f"{model.url}/v1",
+            **agent_cli.copilot_at(model.url),
+            "COPILOT_PROVIDER_API_KEY": secrets["harness's credential"],
             "YOLO": "true",
         }
         task: Any = {"ref": "one", "harness": harness, "prompt": "sing"}
-        if harness == "codex":
+        if harness != "claude":
             task["model"] = agent_cli.MODEL
         with search.watching_processes():
             await asyncio.to_thread(swarm.start_server)

@@ -80,6 +80,30 @@ async def test_given_two_keys_of_another_cli_when_one_is_used_up_in_a_turn_then_
     assert f"the limit of credential {kind}-1 is reached" in await host.transcript(task["id"])
 
 
+async def test_given_two_keys_for_copilots_own_model_when_one_is_used_up_then_the_other_goes_on_where_it_was(
+    swarm: RealSwarm, copilot_cli: Path, counted: Path
+) -> None:
+    known = Accounts(counted)
+
+    def answer(request: ModelRequest) -> Reply:
+        is_used_up = request.key == "sk-copilot-one" and bool(request.results)
+        return Fail(429, headers={"retry-after": "3600"}) if is_used_up else known(request)
+
+    async with ModelServer(answer) as model:
+        host = Host(swarm, model, copilot_cli)
+        keys = {"COPILOT_PROVIDER_API_KEY": "sk-copilot-one, sk-copilot-two"}
+        await host.start(**{**agent_cli.copilot_at(model.url), **keys})
+        task = await host.done("the whole task", "copilot", model=agent_cli.MODEL)
+        asked = list(dict.fromkeys(request.key for request in model.requests))
+        assert model.requests[-1].prompts[0] == "the whole task"
+    assert asked == ["sk-copilot-one", "sk-copilot-two"]
+    assert task["result"]["text"] == "all done"
+    assert len(await host.attempts(task["id"])) == 1
+    assert effects(counted) == ["done"]
+    transcript = await host.transcript(task["id"])
+    assert "the limit of credential copilot-1 is reached" in transcript and "sk-copilot" not in transcript
+
+
 async def test_given_two_accounts_when_tasks_come_then_they_take_turns_also_over_a_restart(
     swarm: RealSwarm, claude_cli: Path, counted: Path
 ) -> None:

@@ -52,7 +52,8 @@ class Stage:
         key = {"ANTHROPIC_API_KEY": KEY, "OPENAI_API_KEY": KEY, "GEMINI_API_KEY": KEY}
         where = {"ANTHROPIC_BASE_URL": model.url, "OPENAI_BASE_URL": f"{model.url}/v1"}
         where["GOOGLE_GEMINI_BASE_URL"] = model.url
-        variables = {**self.variables, **key, **where, "YOLO": "true", **more}
+        copilot = {**agent_cli.copilot_at(model.url), "COPILOT_PROVIDER_API_KEY": KEY}
+        variables = {**self.variables, **key, **where, **copilot, "YOLO": "true", **more}
         await asyncio.to_thread(lambda: self.swarm.start_worker(variables=variables))
         task = {"ref": "one", "title": "one", **task}
         task_id = (await asyncio.to_thread(self.swarm.file, task))["one"]
@@ -243,7 +244,12 @@ async def test_given_a_cli_that_took_over_when_the_attempt_is_replayed_then_the_
 
 @pytest.mark.parametrize(
     ("harness", "model_name"),
-    [("pi", f"openai/{agent_cli.MODEL}"), ("opencode", f"openai/{agent_cli.MODEL}"), ("gemini", "gemini-2.5-pro")],
+    [
+        ("pi", f"openai/{agent_cli.MODEL}"),
+        ("opencode", f"openai/{agent_cli.MODEL}"),
+        ("gemini", "gemini-2.5-pro"),
+        ("copilot", agent_cli.MODEL),
+    ],
 )
 async def test_given_a_recorded_run_of_another_cli_when_it_is_replayed_then_tree_and_events_are_the_same(
     swarm: RealSwarm, request: pytest.FixtureRequest, tmp_path: Path, harness: str, model_name: str

@@ -11,7 +11,8 @@ from tests.harness.json_values import JSON
 
 from agent_swarm.harness.acp import outcomes
 from agent_swarm.harness.acp.agents import COPILOT, GEMINI, OPENCODE, AcpAgent
-from agent_swarm.harness.acp.dialogue import AcpDialogue, Manner, server_of
+from agent_swarm.harness.acp.dialogue import AcpDialogue, server_of
+from agent_swarm.harness.acp.manner import Manner
 from agent_swarm.harness.acp.servers import refusing
 from agent_swarm.harness.base import Bounds, EventKind, PermissionMode, Permissions, Turn
 from agent_swarm.harness.kept.heard import ALIVE, NOTHING, Heard
@@ -62,8 +63,8 @@ class Talk:
     def refuse(self, ident: str, **error: Any) -> Heard:
         return self.hear(id=ident, error=error)
 
-    def update(self, kind: str, **more: Any) -> Heard:
-        update = {"sessionUpdate": kind, **more}
+    def update(self, about: str, /, **more: Any) -> Heard:
+        update = {"sessionUpdate": about, **more}
         return self.hear(method="session/update", params={"sessionId": "s", "update": update})
 
     def say(self, text: str) -> Heard:
@@ -162,11 +163,11 @@ class TestEvents:
     def test_given_any_bytes_when_they_are_read_then_they_are_no_end_of_a_turn(self, data: bytes) -> None:
         assert all(Talk().begin().dialogue.feed(line).outcome is None for line in data.split(b"\n"))
 
-    @given(UPDATES, st.dictionaries(FIELDS, JSON, max_size=6))
+    @given(st.sampled_from([MANNER, COPILOT.manner]), UPDATES, st.dictionaries(FIELDS, JSON, max_size=6))
     def test_given_any_fields_of_a_known_update_when_they_are_read_then_events_are_json(
-        self, kind: str, fields: dict[str, Any]
+        self, manner: Manner, kind: str, fields: dict[str, Any]
     ) -> None:
-        for event in Talk().begin().update(**{"kind": kind, **{k: v for k, v in fields.items() if k != "kind"}}).events:
+        for event in Talk(manner=manner).begin().update(kind, **fields).events:
             json.dumps(event.data)
 
 

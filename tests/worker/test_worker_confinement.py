@@ -153,6 +153,13 @@ def test_given_a_run_when_its_sandbox_is_described_then_it_gets_its_own_folders_
         ),
         ("http://api", {}, ("ANTHROPIC_BASE_URL",), ("api:80", "api.anthropic.com:443")),
         ("http://api", {"ANTHROPIC_BASE_URL": "nonsense"}, ("ANTHROPIC_BASE_URL",), ("api:80",)),
+        ("http://api", {}, ("COPILOT_PROVIDER_BASE_URL",), ("api:80",)),
+        (
+            "http://api",
+            {"COPILOT_PROVIDER_BASE_URL": "http://127.0.0.1:11434/v1"},
+            ("COPILOT_PROVIDER_BASE_URL",),
+            ("api:80", "127.0.0.1:11434"),
+        ),
     ],
 )
 def test_given_a_list_of_hosts_when_a_sandbox_is_described_then_the_server_and_the_model_of_the_run_are_on_it(

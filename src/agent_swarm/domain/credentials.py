@@ -13,6 +13,7 @@ from agent_swarm.domain.time import SECOND
 
 LEAST_REST_SECONDS = 1.0
 LOGIN = "CODEX_OAUTH"  # ACCOUNT:TOKEN
+HEADERS = "COPILOT_PROVIDER_HEADERS"  # lines of `Name: value`
 KINDS: Mapping[str, str] = {  # by the variable that one or several stand in, separated by commas
     "ANTHROPIC_AUTH_TOKEN": "gateway",
     "CLAUDE_CODE_OAUTH_TOKEN": "claude",
@@ -22,6 +23,8 @@ KINDS: Mapping[str, str] = {  # by the variable that one or several stand in, se
     "OPENAI_API_KEY": "openai",
     "OPENROUTER_API_KEY": "openrouter",
     "GEMINI_API_KEY": "gemini",
+    "COPILOT_PROVIDER_BEARER_TOKEN": "copilot-bearer",
+    "COPILOT_PROVIDER_API_KEY": "copilot",
 }
 
 
@@ -100,10 +103,12 @@ def values_in(variable: str, value: str) -> tuple[str, ...]:
 
 
 def secrets_in(variable: str, value: str) -> tuple[str, ...]:
-    """All that must show nowhere: the value, each credential, and of a login the token that is sent."""
+    """All that must show nowhere: the value, each credential, a login's token that is sent, the values of headers."""
     ones = values_in(variable, value)
     tokens = [token for one in ones if variable == LOGIN and (token := one.partition(":")[2])]
-    return tuple(dict.fromkeys((value, *ones, *tokens)))
+    lines = value.replace("\\n", "\n").splitlines() if variable == HEADERS else []
+    sent = [text for line in lines if (text := line.partition(":")[2].strip())]
+    return tuple(dict.fromkeys((value, *ones, *tokens, *sent)))
 
 
 def _of(known: Mapping[str, Standing], one: str) -> Standing:

@@ -29,3 +29,9 @@ def environment(folder: Path, model_url: str, **more: str) -> dict[str, str]:
 def model_at(url: str) -> dict[str, str]:
     """The variables that say where the model is, and with which key."""
     return {"OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": KEY}
+
+
+def copilot_at(url: str) -> dict[str, str]:
+    """The same for Copilot CLI, whose model is GitHub's where nothing is said."""
+    about = {"BASE_URL": f"{url}/v1", "WIRE_API": "responses", "API_KEY": KEY}
+    return {f"COPILOT_PROVIDER_{name}": value for name, value in about.items()}

@@ -117,7 +117,7 @@ class RealSwarm:
         self, name: str, *arguments: str, variables: Mapping[str, str] | None = None, crash: Crash | None = None
     ) -> "subprocess.Popen[bytes]":
         environment = {
-            "PATH": os.environ["PATH"],
+            **{name: os.environ[name] for name in ("PATH", "COPILOT_CACHE_HOME") if name in os.environ},
             "HOME": str(self.folder),
             "API_KEY": self.key,
             "MCP_BASE_URL": self.url,

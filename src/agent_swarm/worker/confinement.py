@@ -13,8 +13,13 @@ from agent_swarm.worker.settings import WorkerSettings
 from agent_swarm.worker.turns import Employer
 from agent_swarm.worker.workspace import Workspace
 
-# The variable that says where a model is, and where it is without it. A run that gets the variable has to get there.
-MODELS = {"ANTHROPIC_BASE_URL": "https://api.anthropic.com", "OPENAI_BASE_URL": "https://api.openai.com"}
+# The variable that says where a model is, and where it is without it; empty: at no one place. A run that gets it
+# has to get there.
+MODELS = {
+    "ANTHROPIC_BASE_URL": "https://api.anthropic.com",
+    "COPILOT_PROVIDER_BASE_URL": "",
+    "OPENAI_BASE_URL": "https://api.openai.com",
+}
 _CERTIFICATES = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE")  # files that other variables of a run may name
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -62,7 +67,8 @@ def needs(mode: NetworkMode) -> frozenset[SandboxCapability]:
 
 def network_of(settings: WorkerSettings, environ: Mapping[str, str], passed: Collection[str]) -> Network:
     """The network of runs. On the list are always the server, and the models that runs are `passed` the address of."""
-    urls = [settings.server_url, *(environ.get(name) or MODELS[name] for name in sorted(MODELS.keys() & set(passed)))]
+    models = [environ.get(name) or MODELS[name] for name in sorted(MODELS.keys() & set(passed))]
+    urls = [settings.server_url, *filter(None, models)]
     return Network(mode=settings.network, allow=settings.network_allow, own=tuple(_places(urls)))
 
 

@@ -133,7 +133,8 @@ def test_given_a_turn_when_it_is_led_through_the_recorder_then_no_way_out_is_ope
         task_id="t", attempt=1, prompt="", workspace=Path("/w"), state_dir=Path("/s"),
         env={"ANTHROPIC_BASE_URL": "http://model/base", "NO_PROXY": "near"}, mcp_servers=servers,
     )  # fmt: skip
-    routes = Routes.of(turn, ("ANTHROPIC_BASE_URL",), lambda url: "far" not in url)
+    at_no_one_place = "COPILOT_PROVIDER_BASE_URL"
+    routes = Routes.of(turn, ("ANTHROPIC_BASE_URL", at_no_one_place), lambda url: "far" not in url)
     led = routes.led(turn, 4000)
     assert routes.outside == {"ANTHROPIC_BASE_URL": "http://model/base", "mcp.near": "http://near/mcp"}
     assert (led.mcp_servers["far"], led.mcp_servers["own"]) == (servers["far"], servers["own"])

@@ -5,12 +5,14 @@ agent by its environment, settings by one of its own variables or by files in a 
 """
 
 import json
+import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agent_swarm.harness.acp.dialogue import Manner
+from agent_swarm.harness.acp.manner import Manner
 from agent_swarm.harness.base import PermissionMode, Turn
 from agent_swarm.harness.kept.home import Home, write_for_agent, write_text
 from agent_swarm.harness.kept.program import AgentCli
@@ -38,6 +40,8 @@ class AcpAgent:
     providers: Mapping[str, str] = field(default_factory=dict)  # the key that a model of a provider needs
     has_libraries: bool = False  # whether packages of Node lie beside it that it needs
     before_resume: Callable[[Home], None] = lambda home: None  # while no process of it runs
+    itself: Callable[[str], str] = lambda program: program  # what really runs, where that only starts it
+    unpacked: Callable[[Mapping[str, str]], tuple[Path, ...]] = lambda environ: ()  # what it keeps of itself on a host
 
 
 def _allows_all(turn: Turn) -> bool:
@@ -113,12 +117,56 @@ def _gemini_arguments(turn: Turn) -> tuple[str, ...]:
 
 
 def _copilot_settings(turn: Turn, home: Home, _retries: int) -> dict[str, str]:
-    return {"COPILOT_HOME": str(home.config), "COPILOT_AUTO_UPDATE": "false"}
+    """With a model of one's own it asks nobody but that, unless it is told to. A task's model is that itself."""
+    has_own_model = bool(turn.env.get("COPILOT_PROVIDER_BASE_URL", "").strip())
+    own = {"COPILOT_OFFLINE": turn.env.get("COPILOT_OFFLINE") or "true"} if has_own_model else {}
+    names = {"COPILOT_PROVIDER_MODEL_ID": "", "COPILOT_PROVIDER_WIRE_MODEL": ""} if turn.model else {}
+    return {
+        **own,
+        **names,
+        "COPILOT_AUTO_UPDATE": "false",
+        "COPILOT_HOME": str(home.config),
+        "COPILOT_PKG_CACHE_HOME": str(_copilot_cache(os.environ)),
+    }
 
 
 def _copilot_arguments(turn: Turn) -> tuple[str, ...]:
-    return ("--acp", *(("--model", turn.model) if turn.model else ()))
+    """What it may not do it is told by rules: a call that is refused when it asks would end its turn."""
+    if _allows_all(turn):
+        leave = ["--allow-all"]
+    else:
+        may_edit = turn.permissions.mode is PermissionMode.EDITS
+        leave = ["--allow-tool=write" if may_edit else "--deny-tool=write", "--deny-tool=shell", "--deny-tool=url"]
+        leave += [f"--allow-tool={server}" for server in turn.mcp_servers]
+    return ("--acp", "--disable-client-telemetry", *leave, *(("--model", turn.model) if turn.model else ()))
 
+
+def _copilot_itself(program: str) -> str:
+    """npm puts a script on the PATH that starts the program, and passes no signal on to it."""
+    real = Path(program).resolve()
+    if real.suffix != ".js":
+        return program
+    places = (
+        *real.parent.glob("node_modules/@github/copilot-*/copilot"),
+        *real.parent.parent.glob("copilot-*/copilot"),
+    )
+    return next((str(one) for one in places if os.access(one, os.X_OK)), program)
+
+
+def _copilot_cache(environ: Mapping[str, str]) -> Path:
+    """Where it has unpacked itself, 235 MB, since somebody asked for its version."""
+    if told := environ.get("COPILOT_PKG_CACHE_HOME") or environ.get("COPILOT_CACHE_HOME"):
+        return Path(told)
+    caches = environ.get("XDG_CACHE_HOME")
+    return (Path(caches) if caches else Path(environ.get("HOME", "~")).expanduser() / ".cache") / "copilot"
+
+
+_COPILOT_NOTICES = re.compile(
+    r"Info: (?:.*Retrying\.\.\.|Operation cancelled by user)\Z"
+    r"|Warning: (?:No token count |\d+ tool call\(s\) had no )"
+)
+_COPILOT_MODEL = ("BASE_URL", "TYPE", "WIRE_API", "TRANSPORT", "AZURE_API_VERSION", "MODEL_ID", "WIRE_MODEL")
+_COPILOT_BOUNDS = ("MAX_PROMPT_TOKENS", "MAX_OUTPUT_TOKENS")
 
 OPENCODE = AcpAgent(
     manner=Manner(
@@ -170,18 +218,40 @@ GEMINI = AcpAgent(
     before_resume=_keep_gemini_conversations,
 )
 COPILOT = AcpAgent(
-    manner=Manner(name="copilot", title="Copilot CLI", remedy="set COPILOT_GITHUB_TOKEN for the worker"),
+    manner=Manner(
+        name="copilot",
+        title="Copilot CLI",
+        remedy="set COPILOT_GITHUB_TOKEN, or COPILOT_PROVIDER_BASE_URL and COPILOT_PROVIDER_API_KEY, for the worker",
+        names_by_kind=True,
+        calls_at_once=True,
+        sums_usage=True,
+        leaves_when_refused=True,
+        fails_in_words=True,
+        notices=_COPILOT_NOTICES,
+    ),
     cli=AgentCli(
         title="Copilot CLI",
         program="copilot",
         how_to_install="npm install -g @github/copilot",
-        how_to_log_in="set COPILOT_GITHUB_TOKEN",
+        how_to_log_in="set COPILOT_GITHUB_TOKEN, or COPILOT_PROVIDER_BASE_URL for a model of your own",
         oldest=(1, 0, 102),
-        credentials=("COPILOT_GITHUB_TOKEN",),
+        credentials=("COPILOT_PROVIDER_BASE_URL", "COPILOT_GITHUB_TOKEN"),
         own_login=_login(".copilot", "config.json"),
     ),
     arguments=_copilot_arguments,
     settings=_copilot_settings,
-    keys=("COPILOT_GITHUB_TOKEN",),
-    variables=_PROXIES,
+    keys=(
+        "COPILOT_GITHUB_TOKEN",
+        "COPILOT_PROVIDER_API_KEY",
+        "COPILOT_PROVIDER_BEARER_TOKEN",
+        "COPILOT_PROVIDER_HEADERS",
+    ),
+    variables=(
+        *("COPILOT_MODEL", "COPILOT_OFFLINE"),
+        *(f"COPILOT_PROVIDER_{name}" for name in (*_COPILOT_MODEL, *_COPILOT_BOUNDS)),
+        *_PROXIES,
+    ),
+    credentials=("COPILOT_PROVIDER_BEARER_TOKEN", "COPILOT_PROVIDER_API_KEY"),
+    itself=_copilot_itself,
+    unpacked=lambda environ: (_copilot_cache(environ) / "pkg",),
 )

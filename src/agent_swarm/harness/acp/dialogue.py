@@ -5,11 +5,12 @@ begins the next one, and what interrupts cancels first.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from agent_swarm import __version__
 from agent_swarm.harness.acp import outcomes
+from agent_swarm.harness.acp.manner import Manner
 from agent_swarm.harness.acp.reading import Reading
 from agent_swarm.harness.base import AgentEvent, EventKind, Outcome, PermissionMode, Turn
 from agent_swarm.harness.kept.heard import ALIVE, NOTHING, Heard, Strays, as_dict, as_dicts, as_text, log
@@ -28,19 +29,6 @@ _ALLOWED = {  # the kinds that need no leave, by permission mode; None: every on
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
-    """What is different from agent to agent."""
-
-    name: str
-    title: str
-    remedy: str  # where it has no credentials
-    takes_system_prompt: bool = False  # by a setting of its own
-    does_leave: bool = True  # when its input ends
-    tells_history_late: bool = False  # after it has loaded a conversation, until it tells its commands
-    names_in_ids: bool = False  # the id of a call begins with the tool's name, and its title does not tell it
-
-
 class AcpDialogue:
     """Meets `kept.spoken.Dialogue`."""
 
@@ -52,11 +40,11 @@ class AcpDialogue:
         self._resumed = session
         self._session: str | None = None
         self._is_told_history = False
-        self._reading = Reading(cost_usd, cost_usd, names_in_ids=manner.names_in_ids)
+        self._reading = Reading(manner, cost_usd, cost_usd)
         self._strays = Strays()
         self._waiting: list[tuple[str, str]] = []
         self._written: tuple[str, ...] = ()  # the messages of the turn that goes on, until something is heard of it
-        self._is_running = self._is_stopping = self._is_halted = self._is_spent = False
+        self._is_running = self._is_stopping = self._is_halted = self._is_spent = self._is_refused = False
         self._has_begun = False
         self._out: list[Line] = []
         able = {"fs": {"readTextFile": False, "writeTextFile": False}, "terminal": False}
@@ -136,6 +124,7 @@ class AcpDialogue:
             return
         messages, self._waiting = self._waiting, []
         self._is_running, self._written = True, tuple(ident for ident, _ in messages)
+        self._is_refused = False
         self._reading.begin()
         texts = [text for _, text in messages]
         if (said_first := self._system_prompt()) and not self._has_begun:
@@ -211,6 +200,8 @@ class AcpDialogue:
     def _turn_over(self, result: Mapping[str, Any], error: Mapping[str, Any]) -> Heard:
         """What was said meanwhile begins the next turn; of a turn that failed that is nothing."""
         self._is_running = self._is_stopping = False
+        if result.get("stopReason") == "end_turn" and (failure := self._reading.failure()):
+            error = outcomes.told_in_words(failure)
         events = (*self._reading.words(), *self._reading.used(result, model=self._turn.model or ""))
         outcome = self._outcome(result, error)
         is_failed = not outcome.ok and outcome.failure_code != "interrupted"
@@ -227,6 +218,8 @@ class AcpDialogue:
         if error:
             return outcomes.refused(error, remedy=self._manner.remedy, said=said)
         outcome = outcomes.outcome_of(result, said=said)
+        if outcome.ok and self._is_refused and self._manner.leaves_when_refused:
+            return outcomes.left_refused(said)
         is_spent = self._is_spent and outcome.failure_code == "interrupted"
         return turns_spent(self._reading.calls) if is_spent else outcome
 
@@ -245,6 +238,7 @@ class AcpDialogue:
         self._out.append({**about, "result": {"outcome": answer}})
         if is_allowed:
             return ALIVE
+        self._is_refused = True
         denied = {"id": as_text(call.get("toolCallId")), "name": self._reading.name_of(call)}
         return Heard(events=(AgentEvent(EventKind.DENIED, {**denied, "input": call.get("rawInput")}),))
 

@@ -1,5 +1,7 @@
 """Begins conversations with an agent CLI of this host that speaks the Agent Client Protocol."""
 
+import os
+
 from agent_swarm.harness.acp.agents import RETRIES, AcpAgent
 from agent_swarm.harness.acp.dialogue import AcpDialogue
 from agent_swarm.harness.acp.servers import refusing
@@ -19,7 +21,8 @@ class AcpHarness:
         """`retries`: how often the CLI asks a failing model again, where it lets that be said."""
         self._agent = agent
         self._retries = retries
-        self._program = program or agent.cli.path()
+        found = program or agent.cli.path()
+        self._program = agent.itself(found) if found else None
 
     @property
     def name(self) -> str:
@@ -28,11 +31,11 @@ class AcpHarness:
 
     @property
     def grants(self) -> Grants:
-        """The folder that the CLI is installed in, and its credentials."""
+        """The folders that the CLI is installed in, and its credentials."""
         agent, program = self._agent, self._program
         folders = with_libraries if agent.has_libraries else installation
         return Grants(
-            readable=folders(program) if program else (),
+            readable=(*folders(program), *agent.unpacked(os.environ)) if program else (),
             variables=(*agent.keys, *agent.variables),
             secrets=agent.keys,
             credentials=agent.credentials,

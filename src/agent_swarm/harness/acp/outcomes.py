@@ -13,7 +13,7 @@ from agent_swarm.harness.base import Outcome
 from agent_swarm.harness.kept import outcomes
 from agent_swarm.harness.kept.heard import as_dict, as_text, as_whole
 
-_INFRASTRUCTURE, _AGENT = FailureClass.INFRASTRUCTURE, FailureClass.AGENT
+_INFRASTRUCTURE, _AGENT, _POLICY = FailureClass.INFRASTRUCTURE, FailureClass.AGENT, FailureClass.POLICY
 _AUTHENTICATION = -32000  # the protocol's error for an agent that is not logged in
 _WORDS = (  # in messages that come without a status, the first that fits counts
     (401, re.compile(r"api.?key|unauthori[sz]ed|authenticat|credential|\b40[13]\b", re.IGNORECASE)),
@@ -21,6 +21,7 @@ _WORDS = (  # in messages that come without a status, the first that fits counts
     (529, re.compile(r"overload|at capacity|\b529\b", re.IGNORECASE)),
     (404, re.compile(r"model.{0,80}(?:not found|not exist)|no such model|\b404\b", re.IGNORECASE)),
 )
+_STATUS = re.compile(r"\(HTTP (\d{3})\)|(?:\A|Last error: )(\d{3})\b")  # in the words of Copilot CLI
 
 
 def outcome_of(result: Mapping[str, Any], *, said: str) -> Outcome:
@@ -50,6 +51,19 @@ def outcome_of(result: Mapping[str, Any], *, said: str) -> Outcome:
 def refused(error: Mapping[str, Any], *, remedy: str, said: str = "") -> Outcome:
     """A prompt that was answered with an error: what the model said, in the agent's words."""
     return outcomes.model_failed(status_of(error), _message(error), said=said, remedy=remedy)
+
+
+def told_in_words(text: str) -> dict[str, Any]:
+    """The error that an agent would have answered with which tells it as its last words."""
+    found = _STATUS.search(text)
+    status = {"status": int(found[1] or found[2])} if found else {}
+    return {"message": text, "data": status}
+
+
+def left_refused(said: str) -> Outcome:
+    """An agent that ends its turn where it may not use a tool has done nothing more."""
+    text = "the agent ended its turn, as its permission profile refused it a tool"
+    return Outcome(ok=False, result=said, failure=_POLICY, failure_code="denied", message=text)
 
 
 def cannot_begin(error: Mapping[str, Any], *, title: str, remedy: str) -> Outcome:

@@ -115,7 +115,7 @@ def runs(command: tuple[str, ...]) -> bool:
 def version_of(*command: str) -> str:
     """What a program says of itself; empty where it cannot be run. What it leaves behind, goes with its temp folder."""
     with tempfile.TemporaryDirectory(prefix="agent-swarm-", ignore_cleanup_errors=True) as folder:
-        environment = {**os.environ, "TMPDIR": folder}
+        environment = {**os.environ, "TMPDIR": folder, "COPILOT_AUTO_UPDATE": "false"}  # as its agents are started
         try:
             said = subprocess.run(
                 [*command, "--version"],

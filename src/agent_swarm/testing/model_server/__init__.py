@@ -1,9 +1,10 @@
 """A model that says what a script tells it, over HTTP on loopback, for real coding agents without a real model.
 
 It speaks the Messages API of Anthropic as far as clients use it: POST /v1/messages with and without streaming, token
-counts, errors with their headers; the Responses API of OpenAI, POST /v1/responses, and Google's Gemini API, in the same
-words of the same scripts. `replies` is the vocabulary of scripts, `requests`, `responses` and `gemini` say which
-requests a script answers, `agents` what answers without one, `script_file` how a script looks in JSON.
+counts, errors with their headers; the Responses and the Chat Completions API of OpenAI, POST /v1/responses and
+/v1/chat/completions, and Google's Gemini API, in the same words of the same scripts. `replies` is the vocabulary of
+scripts; `requests`, `responses`, `completions` and `gemini` say which requests a script answers, `agents` what answers
+without one, `script_file` how a script looks in JSON.
 
     async with ModelServer([Call("Bash", {"command": "date > now"}), Say("done")]) as model:
         …run a client with its base URL set to model.url…

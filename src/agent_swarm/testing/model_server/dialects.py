@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from agent_swarm.testing.model_server import gemini, messages, responses_answers
+from agent_swarm.testing.model_server import completions, gemini, messages, responses_answers
+from agent_swarm.testing.model_server.completions import CompletionsRequest
 from agent_swarm.testing.model_server.gemini import GeminiRequest
 from agent_swarm.testing.model_server.messages import Event
 from agent_swarm.testing.model_server.replies import Content, Fail, message_of
@@ -17,6 +18,8 @@ def body_of(content: Content, request: ModelRequest) -> dict[str, Any]:
         return responses_answers.body_of(message_of(content), request)
     if isinstance(request, GeminiRequest):
         return gemini.body_of(message_of(content), request)
+    if isinstance(request, CompletionsRequest):
+        return completions.body_of(message_of(content), request)
     return messages.body_of(message_of(content), model=request.model)
 
 
@@ -26,6 +29,8 @@ def events_of(content: Content, request: ModelRequest) -> Iterator[Event]:
         return responses_answers.events_of(message_of(content), request)
     if isinstance(request, GeminiRequest):
         return gemini.events_of(message_of(content), request)
+    if isinstance(request, CompletionsRequest):
+        return completions.events_of(message_of(content), request)
     return messages.events_of(message_of(content), model=request.model)
 
 
@@ -35,6 +40,8 @@ def error_of(fail: Fail, request: ModelRequest, request_id: str) -> dict[str, An
         return responses_answers.error_of(fail)
     if isinstance(request, GeminiRequest):
         return gemini.error_of(fail)
+    if isinstance(request, CompletionsRequest):
+        return completions.error_of(fail)
     return messages.error_of(fail, request_id)
 
 
@@ -44,4 +51,6 @@ def failure_of(fail: Fail, request: ModelRequest, request_id: str) -> Event:
         return responses_answers.failure_of(fail)
     if isinstance(request, GeminiRequest):
         return gemini.error_of(fail)
+    if isinstance(request, CompletionsRequest):
+        return completions.error_of(fail)
     return messages.error_of(fail, request_id)

@@ -18,6 +18,7 @@ from functools import cached_property
 from typing import Any
 
 _REMINDER = re.compile(r"\s*<system-reminder>.*</system-reminder>\s*", re.DOTALL)
+_CLOCK = re.compile(r"\A<current_datetime>.*?</current_datetime>\s*")  # by Copilot CLI
 _INTERRUPTED = "[Request interrupted by user"
 INTERJECTED = "The user sent a new message while you were working:\n"
 _INTERJECTION = re.compile(
@@ -153,7 +154,7 @@ def _spoken(block: Mapping[str, Any]) -> str:
     """The user's own words in a block; empty where there are none."""
     if block.get("type") != "text":
         return ""
-    text = _REMINDER.sub("", str(block.get("text", ""))).strip()
+    text = _CLOCK.sub("", _REMINDER.sub("", str(block.get("text", "")))).strip()
     return "" if text.startswith(_INTERRUPTED) or _INTERJECTION.match(text) else text
 
 

@@ -21,7 +21,11 @@ _OF_COMMAND = re.compile(
 _FAILED = re.compile(r"^Process exited with code [1-9]", re.MULTILINE)
 _FIRST = "/root"  # the agent that the user talks to
 # What clients note as the answer of a call that was cut off.
-_ABORTED = re.compile(r"\A(?:aborted|Command aborted)\Z|^User aborted the command\n</shell_metadata>\Z", re.MULTILINE)
+_ABORTED = re.compile(
+    r"\A(?:aborted|Command aborted)\Z|^User aborted the command\n</shell_metadata>\Z"
+    r"|\AThe execution of this tool, or a previous tool was interrupted\.\Z",
+    re.MULTILINE,
+)
 
 
 class ResponsesRequest(ModelRequest):

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from agent_swarm.testing.model_server import gemini, responses
+from agent_swarm.testing.model_server import completions, gemini, responses
 from agent_swarm.testing.model_server.agents import follow_steps
+from agent_swarm.testing.model_server.completions import CompletionsRequest
 from agent_swarm.testing.model_server.delivery import deliver
 from agent_swarm.testing.model_server.gemini import GeminiRequest
 from agent_swarm.testing.model_server.messages import error_of, new_id
@@ -20,7 +21,7 @@ from agent_swarm.testing.model_server.wire import HEAD_BYTES, Answer, BadRequest
 T = TypeVar("T")
 
 WITHIN_SECONDS = 60.0  # a coding agent whose program is not in the page cache has taken 40 s to its first request
-PATHS = frozenset({"/v1/messages", "/v1/messages/count_tokens", responses.PATH})
+PATHS = frozenset({"/v1/messages", "/v1/messages/count_tokens", completions.PATH, responses.PATH})
 _BYTES_PER_TOKEN = 4  # a rule of thumb, for count_tokens
 
 
@@ -163,6 +164,8 @@ def _read(received: Received, body: dict[str, Any]) -> ModelRequest:
     """In the words of the API that it is for."""
     if received.path == responses.PATH:
         return ResponsesRequest(received.path, received.headers, body)
+    if received.path == completions.PATH:
+        return CompletionsRequest(received.path, received.headers, body)
     if received.path.startswith(gemini.PREFIX):
         return GeminiRequest(received.path, received.headers, body)
     return ModelRequest(received.path, received.headers, body)

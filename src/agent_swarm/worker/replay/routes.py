@@ -13,9 +13,10 @@ from urllib.parse import quote, unquote
 
 from agent_swarm.harness.base import Turn
 
-# The variable that says where a model is, and where it is without it, as the CLIs have it.
+# The variable that says where a model is, and where it is without it, as the CLIs have it; empty: at no one place.
 MODELS = {
     "ANTHROPIC_BASE_URL": "https://api.anthropic.com",
+    "COPILOT_PROVIDER_BASE_URL": "",
     "OPENAI_BASE_URL": "https://api.openai.com/v1",
     "CODEX_OAUTH_BASE_URL": "https://chatgpt.com/backend-api/codex",
     "OPENROUTER_BASE_URL": "https://openrouter.ai/api/v1",
@@ -45,7 +46,8 @@ class Routes:
         """
         models = {name: turn.env.get(name, "").strip() or MODELS[name] for name in MODELS if name in variables}
         servers = {f"{_MCP}{name}": str(server["url"]) for name, server in turn.mcp_servers.items() if "url" in server}
-        return cls(outside={name: url for name, url in {**models, **servers}.items() if may_reach(url)})
+        known = {name: url for name, url in {**models, **servers}.items() if url}
+        return cls(outside={name: url for name, url in known.items() if may_reach(url)})
 
     def led(self, turn: Turn, port: int) -> Turn:
         """The turn, led through `port` of loopback."""
