@@ -110,7 +110,9 @@ async def test_given_a_task_for_whoever_has_a_tag_when_its_tags_are_patched_then
     assert (answer.json()["tags"], answer.json()["requires"]["anyTag"]) == (["web"], then)
 
 
-@pytest.mark.parametrize("body", [{}, {"priority": 101}, {"priority": None}, {"priority": 50, "agentId": "x"}, {"prompt": " "}])
+@pytest.mark.parametrize(
+    "body", [{}, {"priority": 101}, {"priority": None}, {"priority": 50, "agentId": "x"}, {"prompt": " "}]
+)
 async def test_given_a_bad_patch_when_it_is_sent_then_it_is_refused(world: World, body: object) -> None:
     task_id = await world.file()
 

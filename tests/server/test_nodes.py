@@ -492,7 +492,7 @@ async def test_given_servers_that_have_nats_when_a_task_runs_then_wakes_commands
 
 
 @pytest.mark.parametrize("transport", ["postgres", "nats"])
-async def test_given_sandboxes_at_several_servers_when_a_project_is_synced_at_one_then_each_fetches_and_its_report_counts(
+async def test_given_sandboxes_at_several_servers_when_a_project_is_synced_at_one_then_each_report_counts(
     settings: ServerSettings, stack: AsyncExitStack, no_sweeps: None, transport: str, request: pytest.FixtureRequest
 ) -> None:
     if transport == "nats":
