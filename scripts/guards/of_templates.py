@@ -63,6 +63,7 @@ GUARDS = (
         (
             f"{MIRRORED}::test_given_an_answer_that_was_lost_when_the_task_has_changed_meanwhile_then_it_stands_there_once_as_it_is_now",
         ),
+        is_slow=True,
     ),
     Guard(
         "a native task that is refused holds up no other one",
