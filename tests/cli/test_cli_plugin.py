@@ -1,4 +1,4 @@
-"""What the files of the Claude Code plugin run: `agent-swarm`, and no other program."""
+"""What the files of the Claude Code plugin run, `agent-swarm` and no other program, and what `/swarm-status` shows."""
 
 import json
 import re
@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import Run
+from tests.cli.recorded_server import RecordedServer, answer
 
 PLUGIN = Path(__file__).parents[2] / "plugin"
 COMMANDS = sorted((PLUGIN / "commands").glob("*.md"))
@@ -62,3 +64,42 @@ def test_given_a_hook_of_the_plugin_when_it_runs_then_it_mirrors_and_succeeds_wh
         assert ran(command, tmp_path, exit_code=exit_code)[:3] == ["swarm", "mirror", "--hook"]
     absent = subprocess.run(["/bin/sh", "-c", command], env={"PATH": ""}, capture_output=True, check=False)
     assert (absent.returncode, absent.stdout, absent.stderr) == (0, b"", b"")
+
+
+STATUS = """\
+=== SWARM ===
+Name: dev-swarm
+Status: active
+Sandboxes: 2
+Project: shop
+
+=== AGENTS ===
+[⚪ OFFLINE] Backend Agent (backend)
+[🔵 WORKING] Frontend Agent (frontend)
+└─ Task: <id4>
+
+=== TASKS ===
+Blocked: 1
+Pending: 0
+Running: 1
+Completed: 0
+
+=== CHAT ===
+operator: Hello team!
+"""
+
+
+def test_given_the_status_of_a_swarm_as_servers_tell_it_when_it_is_shown_then_in_the_lines_of_the_plugin(
+    run: Run, recorded_server: RecordedServer
+) -> None:
+    steps = json.loads((PLUGIN.parent / "tests/server/plugin/golden/get-swarms-id-status.json").read_text())
+    [told] = [
+        step["response"]["body"] for step in steps if step.get("request", {}).get("path") == "/swarms/dev-swarm/status"
+    ]
+    recorded_server.will(answer(told))
+    variables = {"SWARM_API_URL": recorded_server.url, "SWARM_DEFAULT_ID": "dev-swarm", "API_KEY": "k"}
+
+    shown = run("swarm", "status", env=variables)
+
+    assert (shown.code, shown.out) == (0, STATUS)
+    assert [(one.method, one.path) for one in recorded_server.requests] == [("GET", "/swarms/dev-swarm/status")]
