@@ -144,6 +144,15 @@ GUARDS = (
         (f"{PLUGIN}::test_given_attempts_when_they_read_and_write_chats_then_it_is_that_of_their_own_swarm",),
     ),
     Guard(
+        "a mention in the chat of a swarm stays in it",
+        "src/agent_swarm/services/recipients.py",
+        "        if channel is None or self.queries.record(SWARMS, channel) is None:\n",
+        "        if True:\n",
+        (
+            f"{PLUGIN}::test_given_the_chat_of_a_swarm_when_somebody_is_mentioned_by_role_or_name_then_only_those_in_it_are_woken",
+        ),
+    ),
+    Guard(
         "the answer to an earlier question says nothing of the last one",
         "src/agent_swarm/store/families/project_copies.py",
         "asked.request_id != self.request_id or ",

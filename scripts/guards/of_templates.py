@@ -56,6 +56,23 @@ GUARDS = (
         (f"{MIRRORED}::test_given_a_task_that_has_ended_when_its_file_says_otherwise_then_it_stays_ended",),
     ),
     Guard(
+        "a native task is filed in the words of the first time",
+        "src/agent_swarm/cli/mirror/board.py",
+        "        one.words = one.words or self._kept.words_of(one)\n",
+        "        one.words = self._kept.words_of(one)\n",
+        (
+            f"{MIRRORED}::test_given_an_answer_that_was_lost_when_the_task_has_changed_meanwhile_then_it_stands_there_once_as_it_is_now",
+        ),
+        is_slow=True,
+    ),
+    Guard(
+        "a native task that is refused holds up no other one",
+        KEPT,
+        "        return sorted(found, key=lambda one: one.failures)\n",
+        "        return found\n",
+        (f"{MIRRORED}::test_given_a_task_that_was_refused_when_others_wait_then_those_come_first",),
+    ),
+    Guard(
         "a hook succeeds whatever becomes of the board",
         MIRROR,
         "        if hook:  #",

@@ -177,7 +177,7 @@ GUARDS = (
     Guard(
         "results mention nobody",
         FIRING,
-        "        meant = people.meant_by(own)\n",
+        "        meant = people.meant_by(own, channel=channel)\n",
         "        meant = people.meant_by(_text(own, task, with_result=True))\n",
         (f"{SERVED}::test_given_a_result_that_mentions_somebody_when_it_is_told_then_nobody_is_mentioned_by_it",),
     ),

@@ -25,6 +25,8 @@ def test_given_nothing_then_the_server_is_the_one_of_this_machine(tmp_path: Path
         ("http://flag:1", {"AGENT_SWARM_URL": "http://ours:2", "MCP_BASE_URL": "http://seed:3"}, "http://flag:1"),
         (None, {"AGENT_SWARM_URL": "http://ours:2", "MCP_BASE_URL": "http://seed:3"}, "http://ours:2"),
         (None, {"AGENT_SWARM_URL": " ", "MCP_BASE_URL": "http://seed:3/"}, "http://seed:3"),
+        (None, {"MCP_BASE_URL": "http://seed:3", "SWARM_API_URL": "http://plugin:4"}, "http://seed:3"),
+        (None, {"SWARM_API_URL": "http://plugin:4"}, "http://plugin:4"),
     ],
 )
 def test_given_several_addresses_then_flag_ours_and_seed_win_in_this_order(

@@ -26,7 +26,7 @@ def write(folder: Path, id_: str, status: str = "pending", **more: Any) -> None:
 def test_given_lists_of_teams_and_others_when_they_are_read_then_what_is_strange_is_passed_over(
     tmp_path: Path,
 ) -> None:
-    write(tmp_path / TEAM, "1", "in_progress", owner="ada")
+    write(tmp_path / TEAM, "1", "in_progress", owner="ada", blockedBy=["2", 3, "../4", None, "2"])
     write(tmp_path / TEAM, "2", "dreaming")
     write(tmp_path / TEAM, "3", subject=7)
     write(tmp_path / ALONE, "1")
@@ -34,7 +34,7 @@ def test_given_lists_of_teams_and_others_when_they_are_read_then_what_is_strange
     (tmp_path / TEAM / "5.json").write_text('{"id": "../../etc", "subject": "x"}')
     (tmp_path / TEAM / ".highwatermark").write_text("9")
     assert tasks_in(tmp_path, sessions=False, now=NOW) == [
-        NativeTask(TEAM, "1", "task 1", "do it", "in_progress", "ada")
+        NativeTask(TEAM, "1", "task 1", "do it", "in_progress", "ada", ("2", "3"))
     ]
     assert len(tasks_in(tmp_path, sessions=True, now=NOW)) == 2
     assert tasks_in(tmp_path / "absent", sessions=True, now=NOW) == []
@@ -70,6 +70,44 @@ def test_given_a_task_that_has_ended_when_its_file_says_otherwise_then_it_stays_
         assert [one.status for one in again.waiting()] == ["completed"]
 
 
+def test_given_tasks_that_wait_for_others_when_those_change_then_what_the_board_should_say_changes(
+    tmp_path: Path,
+) -> None:
+    first = NativeTask(TEAM, "1", "build", status="in_progress", owner="ada")
+    second = NativeTask(TEAM, "2", "test", "well", blocked_by=("1", "9"))
+    with kept_for(tmp_path, "server", seconds=1) as kept:
+        kept.note([first, second], tmp_path)
+        for one in kept.waiting():
+            one.told, one.words = one.status, kept.words_of(one)
+        assert kept.waiting() == []
+        assert kept.tasks[first.key].words["tags"] == ["claude-team", TEAM, "in-progress"]
+        assert kept.tasks[second.key].words["tags"] == ["claude-team", TEAM, "waiting"]
+        assert kept.tasks[second.key].words["prompt"].endswith("Waits for task 1: build")
+        kept.note([NativeTask(TEAM, "1", "build", status="completed"), second], tmp_path)
+    with kept_for(tmp_path, "server", seconds=1) as again:
+        assert [one.id for one in again.waiting()] == ["1", "2"]
+        assert again.words_of(again.tasks[second.key])["tags"] == ["claude-team", TEAM]
+
+
+def test_given_a_task_that_was_refused_when_others_wait_then_those_come_first(tmp_path: Path) -> None:
+    with kept_for(tmp_path, "server", seconds=1) as kept:
+        kept.note([NativeTask(TEAM, "1", "build"), NativeTask(TEAM, "2", "test")], tmp_path)
+        kept.tasks[f"{TEAM}/1"].failures = 1
+        kept.save()
+    with kept_for(tmp_path, "server", seconds=1) as again:
+        assert [one.id for one in again.waiting()] == ["2", "1"]
+
+
+def test_given_what_was_kept_before_words_were_when_it_is_read_then_the_board_is_told_them_once(tmp_path: Path) -> None:
+    known = {"team": TEAM, "id": "1", "subject": "a", "description": "", "status": "pending", "owner": "", "key": "k"}
+    content = {"agentId": ALONE, "tasks": {f"{TEAM}/1": {**known, "task_id": "t", "told": "pending"}}}
+    (tmp_path / "server.json").write_text(json.dumps(content))
+    with kept_for(tmp_path, "server", seconds=1) as kept:
+        [one] = kept.waiting()
+        one.words = kept.words_of(one)
+        assert kept.waiting() == []
+
+
 class Mirror:
     """The command on this test's files."""
 
@@ -86,6 +124,15 @@ class Mirror:
     def told(self, **variables: str) -> dict[str, int]:
         found: dict[str, int] = json.loads(self.run("swarm", "mirror", "--json", **variables).out)
         return found
+
+    def says(self, title: str) -> tuple[list[str], list[str]]:
+        """The tags of a task that say how it stands, and what its text says of that."""
+        found = json.loads(self.run("task", "list", "--json").out)["tasks"]
+        [id_] = [task["id"] for task in found if task["title"] == title]
+        task = json.loads(self.run("task", "show", id_, "--json").out)
+        prompt = task["prompt"].split("\n\n")
+        assert prompt[:2] == ["do it", f"Task {title.split()[1]} of the team {TEAM}, which works on it itself."]
+        return [tag for tag in task["tags"] if tag not in ("claude-team", TEAM)], prompt[2:]
 
     def board(self) -> dict[str, str]:
         found = json.loads(self.run("task", "list", "--json").out)["tasks"]
@@ -116,6 +163,68 @@ def test_given_native_tasks_when_they_are_mirrored_again_and_again_then_each_sta
             f"completed in the team {TEAM}",
         }
         assert [one["status"] for one in json.loads(mirror.run("agent", "ls", "--json").out)["agents"]] == ["offline"]
+
+
+@pytest.mark.slow
+def test_given_native_tasks_when_their_team_goes_on_then_the_board_says_who_has_what_and_what_waits(
+    tmp_path: Path,
+) -> None:
+    with serving(clean_environment(tmp_path / "server-home"), tmp_path / "server") as environment:
+        mirror = Mirror(environment, tmp_path)
+        write(mirror.team, "1")
+        write(mirror.team, "2", subject="task two")
+        mirror.told()
+        write(mirror.team, "1", "in_progress", owner="ada")
+        write(mirror.team, "2", subject="task 2", blockedBy=["1"])
+        assert mirror.told() == {"told": 2, "waiting": 0}
+        assert mirror.told() == {"told": 0, "waiting": 0}
+        assert mirror.says("task 1") == (["in-progress"], ["In progress by ada."])
+        assert mirror.says("task 2") == (["waiting"], ["Waits for task 1: task 1"])
+        write(mirror.team, "1", "completed", owner="ada")
+        write(mirror.team, "2", "in_progress", subject="task 2", owner="bob", blockedBy=["1"])
+        assert mirror.told() == {"told": 2, "waiting": 0}
+        assert mirror.says("task 2") == (["in-progress"], ["In progress by bob."])
+        assert mirror.board() == {"task 1": "completed", "task 2": "backlog"}
+
+
+@pytest.mark.slow
+def test_given_an_answer_that_was_lost_when_the_task_has_changed_meanwhile_then_it_stands_there_once_as_it_is_now(
+    tmp_path: Path,
+) -> None:
+    with serving(clean_environment(tmp_path / "server-home"), tmp_path / "server") as environment:
+        mirror = Mirror(environment, tmp_path)
+        for number in ("1", "2"):
+            write(mirror.team, number)
+        mirror.told()
+        [path] = (tmp_path / "home" / "claude-tasks").glob("*.json")
+        kept = json.loads(path.read_text())
+        for one in kept["tasks"].values():
+            one["task_id"] = one["told"] = ""
+        path.write_text(json.dumps(kept))
+        write(mirror.team, "1", "in_progress")
+        (mirror.team / "2.json").unlink()
+        assert mirror.told() == {"told": 2, "waiting": 0}
+        assert mirror.says("task 1") == (["in-progress"], ["In progress."])
+        assert mirror.board() == {"task 1": "backlog", "task 2": "cancelled"}
+        assert len(json.loads(mirror.run("task", "list", "--json").out)["tasks"]) == 2
+
+
+@pytest.mark.slow
+def test_given_a_task_that_cannot_be_ended_when_others_come_then_those_are_told(tmp_path: Path) -> None:
+    with serving(clean_environment(tmp_path / "server-home"), tmp_path / "server") as environment:
+        mirror = Mirror({**environment, "SWARM_DEFAULT_ID": "dev"}, tmp_path)
+        mirror.run("swarm", "create", "dev")
+        write(mirror.team, "1")
+        mirror.told()
+        mirror.run("swarm", "pause", "dev")  # nothing in it is claimed
+        write(mirror.team, "1", "completed")
+        write(mirror.team, "2")
+        refused = mirror.run("swarm", "mirror", code=1)
+        assert "could not be claimed" in refused.err
+        assert mirror.board() == {"task 1": "pending", "task 2": "backlog"}
+        mirror.run("swarm", "resume", "dev")
+        assert mirror.told() == {"told": 1, "waiting": 0}
+        assert mirror.board() == {"task 1": "completed", "task 2": "backlog"}
 
 
 @pytest.mark.slow

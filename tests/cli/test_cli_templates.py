@@ -27,6 +27,10 @@ def test_given_the_package_when_templates_are_listed_shown_and_made_then_each_co
     shown = run("template", "show", "team/tester").out
     assert "permissions:  read-only" in shown
     assert json.loads(run("template", "show", str(folder), "--json").out)["role"] == "reviewer"
+    git = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "a template"]):
+        subprocess.run([*git, *command], check=True)
+    assert json.loads(run("template", "show", f"file://{folder}", "--json").out)["role"] == "reviewer"
     (folder / "template.toml").write_text('name = "x"\n[defaults]\nslots = "many"\n')
     assert "defaults.slots" in run("template", "show", "team/tester").err
     assert "is there already" in run("template", "new", "team/tester").err
@@ -53,6 +57,9 @@ def test_given_a_worker_with_a_template_when_it_starts_twice_then_it_is_applied_
     asyncio.run(until(lambda: status() == "idle", within=30))
     told = json.loads(swarm("agent", "profile", "show", AGENT_ID, "--json").out)
     assert (told["version"], told["role"], told["note"]) == (1, "coder", "template official/coder")
+    assert told["instructions"].startswith("You write code that others will read and run.")
+    [agent] = json.loads(swarm("agent", "ls", "--json").out)["agents"]
+    assert (agent["templateId"], agent["permissions"]) == ("official/coder", "workspace-write")
     swarm("agent", "profile", "set", AGENT_ID, "--role", "plumber")
     first.send_signal(signal.SIGTERM)
     assert first.wait(60) == 0

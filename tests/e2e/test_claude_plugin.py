@@ -101,6 +101,12 @@ def native(swarm: RealSwarm) -> dict[str, str]:
     return {task["title"]: task["status"] for task in found if "claude-team" in task["tags"]}
 
 
+def states(swarm: RealSwarm) -> dict[str, list[str]]:
+    """What their tags say of how they stand."""
+    found = swarm.call("GET", "/api/tasks?limit=100")["tasks"]
+    return {task["title"]: sorted({*task["tags"]} - {"claude-team", LIST}) for task in found}
+
+
 def test_given_the_plugin_when_it_is_validated_then_strictly_and_with_the_packages_version(
     claude: Claude, swarm: RealSwarm
 ) -> None:
@@ -161,11 +167,15 @@ async def test_given_a_native_team_when_it_makes_and_completes_tasks_then_the_bo
     script: Script = [
         Call("TaskCreate", {"subject": "build it", "description": "well"}),
         Call("TaskCreate", {"subject": "test it", "description": "twice"}),
+        Call("TaskUpdate", {"taskId": "2", "addBlockedBy": ["1"]}),
         Call("TaskUpdate", {"taskId": "1", "status": "in_progress"}),
-        Call("TaskUpdate", {"taskId": "1", "status": "completed"}),
-        Say("half of it is done"),
+        Say("it is begun"),
     ]
     await claude.ask("make a plan", script)
+    assert native(swarm) == {"build it": "backlog", "test it": "backlog"}
+    assert states(swarm) == {"build it": ["in-progress"], "test it": ["waiting"]}
+    await claude.ask("go on", [Call("TaskUpdate", {"taskId": "1", "status": "completed"}), Say("half of it is done")])
+    assert states(swarm)["test it"] == []
     assert native(swarm) == {"build it": "completed", "test it": "backlog"}
     await claude.ask("go on", [Call("TaskUpdate", {"taskId": "2", "status": "deleted"}), Say("done")])
     assert native(swarm) == {"build it": "completed", "test it": "cancelled"}
@@ -183,9 +193,10 @@ async def test_given_a_server_that_is_down_when_a_native_team_works_then_the_nex
     ]
     lines, _ = await claude.ask("make a plan", script)
     assert lines[-1]["result"] == "worked without a board"
-    later = {"id": "3", "subject": "ship it", "description": "", "status": "pending", "blocks": [], "blockedBy": []}
+    later = {"id": "3", "subject": "ship it", "description": "", "status": "pending", "blocks": [], "blockedBy": ["2"]}
     (claude.tasks / "3.json").write_text(json.dumps(later))  # by a session without the plugin
 
     swarm.start_server()
     await claude.ask("good morning", [Say("good morning")])
     assert native(swarm) == {"build it": "completed", "test it": "backlog", "ship it": "backlog"}
+    assert states(swarm)["ship it"] == ["waiting"]

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,40 @@ def test_given_a_run_that_is_longer_than_its_task_may_take_when_it_is_over_time_
     swarm.wait_until(lambda: any(one["outcome"] for one in attempts(swarm, late)), "the attempt has ended")
 
     assert attempts(swarm, late)[0]["failureCode"] == "timeout"
+
+
+def test_given_work_in_sandboxes_when_its_task_or_its_swarm_is_deleted_then_it_is_stopped_and_they_are_free(
+    swarm: RealSwarm,
+) -> None:
+    swarm.start_server()
+    [frontend] = crew(swarm, "frontend")
+
+    dropped = file(swarm, "true", description=f"touch {swarm.marks}/dropped; tail -f {swarm.marks}/dropped")
+    swarm.wait_until(lambda: works(swarm, "dropped"), "the agent works")
+    deleted = swarm.call("DELETE", f"/swarms/dev-swarm/tasks/{dropped}")
+    assert (deleted["status"], deleted["archivedAt"] is None) == ("cancelled", False)
+    swarm.wait_until(lambda: not works(swarm, "dropped"), "its process has ended")
+    assert [one["outcome"] for one in attempts(swarm, dropped)] == ["cancelled"]
+    assert swarm.call("GET", "/swarms/dev-swarm/tasks")["tasks"] == []
+
+    running = file(swarm, "true", description=f"touch {swarm.marks}/running; tail -f {swarm.marks}/running")
+    waiting = file(swarm, "echo never")
+    swarm.wait_until(lambda: works(swarm, "running"), "the agent works")
+    assert swarm.call("DELETE", "/swarms/dev-swarm")["status"] == "deleted"
+    swarm.wait_until(lambda: not works(swarm, "running"), "its process has ended")
+    assert [swarm.task(one)["status"] for one in (running, waiting)] == ["cancelled", "cancelled"]
+    after = swarm.call("POST", "/api/tasks", {"prompt": "echo free", "harness": "shell"})["id"]
+    swarm.wait_until(lambda: swarm.task(after)["status"] == "completed", "who was in it works for others")
+    assert swarm.call("GET", f"/api/agents/{frontend}")["swarmId"] is None
+
+
+def works(swarm: RealSwarm, mark: str) -> bool:
+    """Whether there is a process of an agent that follows the file of this mark."""
+    wanted, found = ["tail", "-f", str(swarm.marks / mark)], False
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended meanwhile
+            found = found or path.read_text().split("\0")[:3] == wanted
+    return found
 
 
 def attempts(swarm: RealSwarm, task_id: str) -> list[Any]:

@@ -73,7 +73,46 @@ async def test_given_a_waiting_task_when_its_priority_is_patched_then_it_has_it(
     assert (answer.status_code, answer.json()["priority"]) == (200, kept)
 
 
-@pytest.mark.parametrize("body", [{}, {"priority": 101}, {"priority": None}, {"priority": 50, "title": "x"}])
+async def test_given_a_waiting_task_when_what_it_says_is_patched_then_its_agent_is_told_that(world: World) -> None:
+    task_id = await world.file("the first wording", title="First", tags=["ui"])
+    changed = {"title": " Second  title", "prompt": "the second wording", "tags": ["web", "web"], "priority": "high"}
+
+    answer = await world.call("PATCH", f"/api/tasks/{task_id}", json=changed)
+
+    task = answer.json()
+    assert (answer.status_code, task["title"], task["tags"], task["priority"]) == (200, "Second title", ["web"], 75)
+    assert (task["promptPreview"], task["requires"]["anyTag"]) == ("the second wording", [])
+    told = await world.get("/api/events", params={"taskId": task_id, "types": "task.edited"})
+    assert [event["data"]["fields"] for event in told["events"]] == [["title", "prompt", "tags"]]
+
+
+async def test_given_a_task_that_an_agent_has_when_it_is_patched_then_nothing_of_it_changes(world: World) -> None:
+    task_id = await world.file("do it")
+    await world.take(await world.register())
+
+    answer = await world.call("PATCH", f"/api/tasks/{task_id}", json={"prompt": "do that", "priority": 99})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "illegalTransition")
+    task = await world.get(f"/api/tasks/{task_id}")
+    assert (task["promptPreview"], task["priority"]) == ("do it", 50)
+    same = await world.call("PATCH", f"/api/tasks/{task_id}", json={"prompt": "do it", "priority": 99})
+    assert (same.status_code, same.json()["priority"]) == (200, 99)
+
+
+@pytest.mark.parametrize(("required", "then"), [(["ui"], ["web"]), (["gpu"], ["gpu"])])
+async def test_given_a_task_for_whoever_has_a_tag_when_its_tags_are_patched_then_that_follows_where_it_was_those_tags(
+    world: World, required: list[str], then: list[str]
+) -> None:
+    task_id = await world.file(tags=["ui"], requires={"anyTag": required})
+
+    answer = await world.call("PATCH", f"/api/tasks/{task_id}", json={"tags": ["web"]})
+
+    assert (answer.json()["tags"], answer.json()["requires"]["anyTag"]) == (["web"], then)
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"priority": 101}, {"priority": None}, {"priority": 50, "agentId": "x"}, {"prompt": " "}]
+)
 async def test_given_a_bad_patch_when_it_is_sent_then_it_is_refused(world: World, body: object) -> None:
     task_id = await world.file()
 

@@ -71,12 +71,12 @@ class Server:
         reply = await self.answer("POST", "/v1/pool/register", body)
         return Worker(agent, instance, reply["token"])
 
-    async def connect(self, worker: Worker, *claim_ids: str) -> Peer:
+    async def connect(self, worker: Worker, *claim_ids: str, syncs: bool = False) -> Peer:
         """A socket of this process, which greets with its open credits."""
         headers = {"authorization": f"Bearer {worker.token}"}
         socket = await connect(f"ws{self.url.removeprefix('http')}/v1/pool/socket", additional_headers=headers)
         peer = Peer(socket)
-        await peer.request("hello", **hello(worker, claim_ids=claim_ids))
+        await peer.request("hello", **hello(worker, claim_ids=claim_ids), syncs=syncs)
         return peer
 
     @asynccontextmanager
@@ -489,3 +489,34 @@ async def test_given_servers_that_have_nats_when_a_task_runs_then_wakes_commands
 
     await other.answer("POST", f"/api/tasks/{task}/cancel")
     assert (await within(moved.commands.get())).task_id == task
+
+
+@pytest.mark.parametrize("transport", ["postgres", "nats"])
+async def test_given_sandboxes_at_several_servers_when_a_project_is_synced_at_one_then_each_report_counts(
+    settings: ServerSettings, stack: AsyncExitStack, no_sweeps: None, transport: str, request: pytest.FixtureRequest
+) -> None:
+    if transport == "nats":
+        settings = replace(settings, nats_url=request.getfixturevalue("nats_url"))
+    one, other = [await stack.enter_async_context(started(settings)) for _ in range(2)]
+    await one.answer("POST", "/swarms", {"name": "dev"})
+    project = await one.answer("POST", "/projects", {"name": "shop", "gitUrl": "https://git.example/s", "swarm": "dev"})
+    peers = {}
+    for name, server in (("near", one), ("far", other)):
+        worker = await server.register()
+        await one.answer("POST", "/swarms/dev/agents", {"name": name, "sandboxId": worker.agent_id})
+        peers[worker.agent_id] = await server.connect(await server.register(worker), syncs=True)
+
+    for action, status in (("init", "created"), ("sync", "updated")):
+        asking = asyncio.create_task(one.answer("POST", f"/projects/shop/{action}", {"waitSeconds": 60}))
+        orders = {agent_id: await peer.sync() for agent_id, peer in peers.items()}  # both, before any has answered
+        for agent_id, peer in peers.items():
+            told = {"status": status, "branch": "main", "head": agent_id[-12:]}
+            order = orders[agent_id]
+            assert order.project.id == project["id"]
+            await peer.request("synced", request_id=order.request_id, project_id=order.project.id, **told)
+
+        report = await within(asking)
+        assert report["ok"]
+        assert {copy["sandboxId"]: (copy["status"], copy["head"]) for copy in report["sandboxes"]} == {
+            agent_id: (status, agent_id[-12:]) for agent_id in peers
+        }

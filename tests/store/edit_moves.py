@@ -50,9 +50,9 @@ class EditMoves(RuleBasedStateMachine):
         title=st.sampled_from([None, "other"]),
         prompt=st.sampled_from([None, "do something else", "x" * 5_000]),
         labels=st.one_of(st.none(), st.lists(st.sampled_from(TAGS), max_size=2, unique=True)),
-        any_tag=st.booleans(),
+        any_tag=st.sampled_from([None, False, True]),
     )
-    def edit(self, data: st.DataObject, title: str | None, prompt: str | None, labels: Any, any_tag: bool) -> None:
+    def edit(self, data: st.DataObject, title: str | None, prompt: str | None, labels: Any, any_tag: Any) -> None:
         """Tasks in any status; what they require may change with it."""
         chosen = None if labels is None else tuple(labels)
         for task_id in self.some_tasks(data):
@@ -65,7 +65,7 @@ class EditMoves(RuleBasedStateMachine):
         title: str | None = "other",
         prompt: str | None = None,
         labels: tuple[str, ...] | None = (TAGS[0],),
-        any_tag: bool = True,
+        any_tag: bool | None = True,
     ) -> None:
         """Change one task, and remember what it has to say where that was done."""
         status = self.memory.records[task_id].state.status
@@ -79,7 +79,7 @@ class EditMoves(RuleBasedStateMachine):
         if is_refused:
             return
         said: dict[str, Any] = {"title": title, "prompt": prompt, "labels": labels}
-        if labels is not None:
+        if labels is not None and any_tag is not None:
             said["any_tag"] = frozenset(labels if any_tag else ())
             if said["any_tag"]:
                 self.edited.add("one tag has to fit")

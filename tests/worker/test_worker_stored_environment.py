@@ -44,6 +44,11 @@ async def test_given_a_secret_for_an_attempt_when_the_agent_uses_and_says_it_the
         assert task.result.text == f"for everybody: {MARK}"
         assert SECRET not in repr(task.attempt.lines)
         assert SECRET.encode() not in below(tmp_path)
+        for environment in ((), (VARIABLES[1],)):  # it was for that one attempt: the next ones get what they are given
+            next_id = server.add_task('test -z "$TOKEN" && echo "$MODE: nothing"', environment=environment)
+            after = await server.until_status(next_id, TaskStatus.COMPLETED)
+            assert after.result is not None
+            assert after.result.text == ("for everybody: nothing" if environment else ": nothing")
     captured = capfd.readouterr()
     assert SECRET not in captured.out + captured.err
 

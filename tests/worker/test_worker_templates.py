@@ -41,6 +41,15 @@ def start(tmp_path: Path, named: str, *, decided: frozenset[str] = frozenset(), 
     return found
 
 
+def repository(folder: Path) -> str:
+    """The URL of a git repository with a template in qa/tester."""
+    write(folder / "qa" / "tester")
+    git = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "templates"]):
+        subprocess.run([*git, *command], check=True)
+    return f"file://{folder}"
+
+
 def test_given_the_package_then_its_templates_say_all_that_an_agent_needs(tmp_path: Path) -> None:
     found = {one.id: one.template for one in listed(tmp_path)}
     assert sorted(found) == [f"official/{name}" for name in OFFICIAL]
@@ -106,11 +115,7 @@ def test_given_own_templates_when_they_are_named_then_by_name_or_folder(tmp_path
 
 
 def test_given_a_template_in_a_git_repository_when_it_is_named_by_url_then_it_is_fetched(tmp_path: Path) -> None:
-    write(tmp_path / "repo" / "qa" / "tester")
-    git = ["git", "-C", str(tmp_path / "repo"), "-c", "user.name=a", "-c", "user.email=a@b"]
-    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "templates"]):
-        subprocess.run([*git, *command], check=True)
-    url = f"file://{tmp_path}/repo"
+    url = repository(tmp_path / "repo")
     found = template_named(f"{url}#qa/tester", own=tmp_path)
     assert (found.id, found.role) == (f"{url}#qa/tester", "tester")
     with pytest.raises(SettingError, match="leads out of the repository"):
@@ -139,6 +144,17 @@ def test_given_an_agent_that_has_started_when_its_template_changes_then_it_stays
     for found in (again, other):
         assert found.template is not None
         assert (found.max_turns, found.template.instructions) == (7, "test it")
+
+
+def test_given_a_template_of_a_repository_when_that_is_gone_at_the_next_start_then_the_agent_is_what_it_was(
+    tmp_path: Path,
+) -> None:
+    url = repository(tmp_path / "repo")
+    first = start(tmp_path, f"{url}#qa/tester")
+    (tmp_path / "repo").rename(tmp_path / "gone")
+    again = start(tmp_path, f"{url}#qa/tester")
+    assert first.template == again.template
+    assert (again.template_id, again.max_turns) == (f"{url}#qa/tester", 7)
 
 
 def test_given_an_agent_that_started_without_one_when_a_template_is_named_then_it_is_not_applied(

@@ -1,11 +1,11 @@
 """The REST shapes of what tasks are told to do."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from agent_swarm.protocol import limits
-from agent_swarm.protocol.rest import Id, Input, Output, Priority, Text, at_most
+from agent_swarm.protocol.rest import Id, Input, Labels, Output, Priority, Text, at_most
 
 
 class CancelInput(Input):
@@ -35,9 +35,18 @@ class RejectInput(AcceptInput):
 
 
 class TaskPatch(Input):
-    """Body of `PATCH /api/tasks/{id}`."""
+    """Body of `PATCH /api/tasks/{id}`: what is left out stays. What a task says changes only while nobody has it."""
 
-    priority: Priority
+    priority: Priority | None = None
+    title: Annotated[Text, Field(min_length=1, max_length=limits.TITLE_CHARS)] | None = None
+    prompt: Annotated[Text, Field(min_length=1)] | None = None
+    tags: Labels | None = None
+
+    @model_validator(mode="after")
+    def _require_a_change(self) -> Self:
+        if not any(getattr(self, name) is not None for name in self.model_fields_set):
+            raise ValueError("nothing is to change: give priority, title, prompt or tags")
+        return self
 
 
 class RetryInput(Input):

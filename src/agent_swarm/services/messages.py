@@ -157,7 +157,7 @@ class Messages:
                 details={"field": "taskId", "value": wanted.task_id},
             )
         kind, channel, to = _way(queries, people, wanted, answered, by)
-        meant = people.meant_by(text)
+        meant = people.meant_by(text, channel=channel)
         reached = people.everybody() if kind is MessageKind.BROADCAST else to
         if channel is not None:
             reached = recipients.members_of(queries, channel)

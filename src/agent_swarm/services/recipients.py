@@ -7,13 +7,14 @@ from agent_swarm.domain import mentions
 from agent_swarm.domain.errors import InvalidInput, TooLarge, UnknownReference
 from agent_swarm.domain.ids import normalize_id
 from agent_swarm.domain.matching import AgentRole
-from agent_swarm.domain.mentions import Mentions
+from agent_swarm.domain.mentions import Mentions, Named, Register
 from agent_swarm.domain.messages import MEMBERS, RECIPIENTS
 from agent_swarm.services.harnesses import COMMANDED
 from agent_swarm.store.base import Queries
 from agent_swarm.store.families.accounts import OPERATOR, USERS
 from agent_swarm.store.families.mail import MEMBERSHIPS
 from agent_swarm.store.families.posting import Addressee
+from agent_swarm.store.families.swarms import SWARMS
 from agent_swarm.store.records import AgentRecord
 
 _USER = "user:"
@@ -83,15 +84,25 @@ class People:
             )
         return found[0]
 
-    def meant_by(self, text: str) -> Mentions:
-        """Whom the mentions of a text mean."""
+    def meant_by(self, text: str, *, channel: str | None = None) -> Mentions:
+        """Whom the mentions of a text mean; in the chat of a swarm, the channel that has its id, only who is in it."""
         words = mentions.words_in(text)
-        return mentions.resolve(words, self) if words else Mentions()
+        if not words:
+            return Mentions()
+        if channel is None or self.queries.record(SWARMS, channel) is None:
+            return mentions.resolve(words, self)
+        there = self._noted(self.queries.agents(swarm_id=channel, limit=MEMBERS))
+        return mentions.resolve(words, Register.of(_named(agent) for agent in there))
 
     def can_converse(self, actor: str) -> bool:
         """Whether it is an agent that can be talked to by a task of its own."""
         agent = self.one(actor.removeprefix(_AGENT)) if actor.startswith(_AGENT) else None
         return agent is not None and agent.harness not in COMMANDED and not _is_runner(agent)
+
+
+def _named(agent: AgentRecord) -> Named:
+    profile = agent.profile
+    return Named(id=profile.id, name=agent.name, roles=(profile.role, profile.agent_role.value))
 
 
 def _is_runner(agent: AgentRecord) -> bool:

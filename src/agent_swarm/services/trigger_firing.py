@@ -77,7 +77,7 @@ class Carrier:
             named = [task.spec.created_by] if post.get("filer") else post["to"]
             to = list(dict.fromkeys(people.actor_of(who, "to") for who in named))
             reached = to
-        meant = people.meant_by(own)
+        meant = people.meant_by(own, channel=channel)
         # Whoever made the trigger may be who is to hear of it: nobody is left out as its sender.
         chosen = recipients.addressees(people, reached, meant, direct=channel is None, sender=SYSTEM)
         message = Message(

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from tests.server.test_swarms import lead_at_work
+from tests.server.test_waking import conversations
 from tests.server.world import World
 
 from agent_swarm.domain.errors import IllegalTransition
@@ -84,6 +85,30 @@ async def test_given_attempts_when_they_read_and_write_chats_then_it_is_that_of_
         for named in ("other", "nobody"):
             answer = await world.call(method, f"/swarms/{named}/chat", token=inside.token, json=body)
             assert (answer.status_code, answer.json()["error"]["code"]) == (403, "denied")
+
+
+async def test_given_the_chat_of_a_swarm_when_somebody_is_mentioned_by_role_or_name_then_only_those_in_it_are_woken(
+    world: World, swarm: str
+) -> None:
+    roles = {"Frontend Agent": "frontend", "Backend Agent": "backend", "Another": "frontend"}
+    ids = {}
+    for name, role in roles.items():
+        agent = await world.register(name)
+        path = "/swarms/dev-swarm/agents" if name != "Another" else "/swarms/other/agents"
+        if name == "Another":
+            await world.post("/swarms", {"name": "other"})
+        await world.post(path, {"name": name, "sandboxId": agent.id, "role": role})
+        ids[name] = agent.id
+
+    async def woken(message: str, *mentions: str) -> set[str]:
+        said = await world.post("/swarms/dev-swarm/chat", {"message": message, "mentions": list(mentions)})
+        assert said["unresolved"] == []
+        return {task["requires"]["agentId"] for task in await conversations(world)}
+
+    assert await woken("Hello team!") == set()
+    assert await woken("What's the status?", "@frontend") == {ids["Frontend Agent"]}
+    assert await woken("And yours?", "Backend Agent") == {ids["Frontend Agent"], ids["Backend Agent"]}
+    assert swarm
 
 
 async def test_given_a_worker_that_answers_an_earlier_question_when_it_is_asked_anew_then_that_does_not_count(

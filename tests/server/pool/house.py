@@ -297,6 +297,7 @@ class Peer:
         self.commands: asyncio.Queue[protocol.Command] = asyncio.Queue()
         self.kills: asyncio.Queue[protocol.Kill] = asyncio.Queue()
         self.mail: asyncio.Queue[protocol.Message] = asyncio.Queue()
+        self.syncs: asyncio.Queue[protocol.Sync] = asyncio.Queue()
         self.order: list[str] = []  # the types of frames, as they came
         self.strays: asyncio.Queue[protocol.Frame] = asyncio.Queue()  # errors that answer no frame
         self.answered: list[str] = []  # frame ids, in the order their answers came
@@ -345,6 +346,10 @@ class Peer:
         await self.request("start", task_id=claim.task_id, fence=claim.fence)
         return claim
 
+    async def sync(self) -> protocol.Sync:
+        """The next order to bring a copy up to date."""
+        return await within(self.syncs.get())
+
     async def closed(self) -> int:
         """Wait for the server to close; the code it gives."""
         await within(self.socket.wait_closed())
@@ -378,6 +383,8 @@ class Peer:
                 self.kills.put_nowait(protocol.Kill.model_validate(frame.body))
             case protocol.FrameType.MESSAGE:
                 self.mail.put_nowait(protocol.Message.model_validate(frame.body))
+            case protocol.FrameType.SYNC:
+                self.syncs.put_nowait(protocol.Sync.model_validate(frame.body))
             case _ if frame.id in self._answers and not self._answers[frame.id].done():
                 self.answered.append(frame.id)
                 self._answers[frame.id].set_result(frame)

@@ -1,8 +1,8 @@
 """Native tasks on the board of a server.
 
 They stand in the backlog, for an agent of their own that stands in for this machine's teams, so that nobody else takes
-them. One that its team has completed is promoted, claimed and completed by the stand-in: its end counts once, like
-any other.
+them. Their texts and tags follow what the team does: who has them, what is in progress, what waits for what. One that
+its team has completed is promoted, claimed and completed by the stand-in: its end counts once, like any other.
 """
 
 import platform
@@ -11,12 +11,13 @@ from typing import Any
 
 from agent_swarm.cli.address import Server
 from agent_swarm.cli.client import Client, Json
-from agent_swarm.cli.mirror.kept import Kept, Shown
-from agent_swarm.domain.errors import Conflict, NotFound, SwarmError
+from agent_swarm.cli.failures import Unreachable
+from agent_swarm.cli.mirror.kept import Kept
+from agent_swarm.cli.mirror.shown import TAG, Shown
+from agent_swarm.domain.errors import Conflict, Denied, NotFound, SwarmError
 from agent_swarm.domain.ids import new_id
 from agent_swarm.protocol.limits import TITLE_CHARS
 
-TAG = "claude-team"
 ENDED = ("completed", "failed", "cancelled")
 
 
@@ -31,49 +32,69 @@ class Board:
         self._standing_in: StandIn | None = None
 
     def tell(self) -> int:
-        """Tell what waits, until the time is over; answers how many tasks. Raises SwarmError."""
-        told = 0
+        """Tell what waits, until the time is over; answers how many tasks.
+
+        Raises SwarmError: at once where the server is away or lets nobody in, else what it refused first, at the end.
+        """
+        told, refusals = 0, []
         try:
             for one in self._kept.waiting():
                 if time.monotonic() > self._until:
                     break
-                self._tell(one)
+                try:
+                    self._tell(one)
+                    one.failures = 0
+                    told += 1
+                except (Unreachable, Denied):
+                    raise
+                except SwarmError as exc:  # the others are told all the same
+                    one.failures += 1
+                    refusals.append(exc)
                 self._kept.save()
-                told += 1
         finally:
             if self._standing_in is not None:
                 self._standing_in.leave()
+        if refusals:
+            raise refusals[0]
         return told
 
     def _tell(self, one: Shown) -> None:
         if not one.task_id:
-            if one.status == "deleted":
+            if one.status == "deleted" and not one.words:
                 one.told = "deleted"
                 return
             one.task_id = self._file(one)
             one.told = "pending"
             self._kept.save()
-        if one.status not in ("completed", "deleted"):
-            return
         try:
-            self._end(one)
+            if one.is_over:
+                self._end(one)
+            else:
+                self._rewrite(one)
         except (NotFound, Conflict):
             if self._status(one) not in ENDED:
                 raise
         one.told = one.status
+        one.words = {} if one.is_over else self._kept.words_of(one)
 
     def _file(self, one: Shown) -> str:
+        """File it under its key, in the words of the first time: the server may have heard those."""
         stand_in = self._stand_in()
-        said = [one.description or one.subject, f"Task {one.id} of the team {one.team}, which works on it itself."]
+        one.words = one.words or self._kept.words_of(one)
+        self._kept.save()
         body = {
-            "title": one.subject,
-            "prompt": "\n\n".join(said),
-            "tags": [TAG, one.team],
+            **one.words,
             "backlog": True,
             "agentId": stand_in.agent_id,
             **({"swarm": self._swarm} if self._swarm else {}),
         }
         return str(self._client.create("/api/tasks", body, key=one.key)["id"])
+
+    def _rewrite(self, one: Shown) -> None:
+        """Have the board say what has changed."""
+        changed = {name: now for name, now in self._kept.words_of(one).items() if one.words.get(name) != now}
+        if changed:
+            self._client.patch(f"/api/tasks/{one.task_id}", changed)
 
     def _end(self, one: Shown) -> None:
         path = f"/api/tasks/{one.task_id}"

@@ -11,37 +11,17 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from agent_swarm.cli.failures import CommandFailed
 from agent_swarm.cli.mirror.native import NativeTask
+from agent_swarm.cli.mirror.shown import Shown, wording
 from agent_swarm.domain.ids import new_id
 
 RECHECK_SECONDS = 0.05
 MOST = 5_000  # tasks that are remembered; the oldest that are settled go first
-
-
-@dataclass
-class Shown:
-    """A native task, and what the board was told of it."""
-
-    team: str
-    id: str
-    subject: str
-    description: str
-    status: str
-    owner: str
-    key: str = field(default_factory=new_id)  # by which it is filed once
-    task_id: str = ""  # on the board
-    told: str = ""  # the status that the board knows
-
-    @property
-    def is_told(self) -> bool:
-        """The board has what it should have of it."""
-        if self.status == "completed":
-            return self.told == "completed"
-        return self.told in ("deleted", "completed") if self.status == "deleted" else bool(self.told)
 
 
 @dataclass
@@ -62,19 +42,29 @@ class Kept:
         for task in tasks:
             known = self.tasks.get(task.key)
             if known is None:
-                self.tasks[task.key] = Shown(**asdict(task))
+                self.tasks[task.key] = Shown(**{**asdict(task), "blocked_by": list(task.blocked_by)})
             elif known.status not in ("completed", "deleted") or task.status in ("completed", "deleted"):
                 known.status, known.owner = task.status, task.owner or known.owner
+                known.subject, known.blocked_by = task.subject, list(task.blocked_by)
+                known.description = task.description or known.description
         self.save()
 
+    def words_of(self, one: Shown) -> dict[str, Any]:
+        """What the board should say of a task, as `wording` has it."""
+        return wording(one, self.tasks)
+
     def waiting(self) -> list[Shown]:
-        """What the board has to be told, in the order in which it came to be known."""
-        return [one for one in self.tasks.values() if not one.is_told]
+        """What the board has to be told, in the order in which it came to be known; what it refused comes last."""
+        found = [one for one in self.tasks.values() if not one.is_told or self._says_something_else(one)]
+        return sorted(found, key=lambda one: one.failures)
+
+    def _says_something_else(self, one: Shown) -> bool:
+        return not one.is_over and one.words != self.words_of(one)
 
     def save(self) -> None:
         """Write it down, whole or not at all."""
         excess = len(self.tasks) - MOST
-        settled = [key for key, one in self.tasks.items() if one.is_told and one.status in ("completed", "deleted")]
+        settled = [key for key, one in self.tasks.items() if one.is_told and one.is_over]
         for key in settled[: max(excess, 0)]:
             del self.tasks[key]
         content = {"agentId": self.agent_id, "tasks": {key: asdict(one) for key, one in self.tasks.items()}}

@@ -16,6 +16,7 @@ from agent_swarm.protocol.limits import TITLE_CHARS
 FILE_BYTES = 256 * 1024
 HISTORY_SECONDS = 7 * 86400
 TASKS = 500  # of one list
+BLOCKERS = 50  # of one task
 TEXT_CHARS = 20_000
 _STATUSES = ("pending", "in_progress", "completed", "deleted")
 _SESSION = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -32,6 +33,7 @@ class NativeTask:
     description: str = ""
     status: str = "pending"
     owner: str = ""
+    blocked_by: tuple[str, ...] = ()  # ids in the same list
 
     @property
     def key(self) -> str:
@@ -102,7 +104,13 @@ def _read(path: Path, team: str) -> NativeTask | None:
         _text(content.get("description")),
         status,
         _line(content.get("owner")),
+        _names(content.get("blockedBy")),
     )
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    names = [str(one) for one in value[:BLOCKERS] if isinstance(one, str | int)] if isinstance(value, list) else []
+    return tuple(dict.fromkeys(name for name in names if _is_name(name)))
 
 
 def _is_name(text: str) -> bool:

@@ -10,7 +10,7 @@ from agent_swarm.server.access import attempts, identity_of, operators, people_a
 from agent_swarm.server.auth import bearer_token
 from agent_swarm.server.context import Context
 from agent_swarm.server.fastroute import Endpoint, route
-from agent_swarm.services import commands, offers, results, waits
+from agent_swarm.services import commands, editing, offers, results, waits
 from agent_swarm.services.cancelling import cancel_with_all_below
 from agent_swarm.services.tokens import Scope
 from agent_swarm.store.operations import CommandReply, Operation
@@ -27,9 +27,14 @@ class CommandRoutes:
         self._redactor = context.redactor
 
     async def update_task(self, request: Request, id: params.PathId, body: shapes.TaskPatch) -> rest.Task:
-        """Give a task another priority."""
-        task_id = params.task_id(id)
-        return await self._carry_out(task_id, commands.reprioritize(task_id, body.priority, by=identity_of(request)))
+        """Give a task another priority, or have one that waits say something else."""
+        task_id, by = params.task_id(id), identity_of(request)
+        edit = await self._store.read(editing.edit_of(task_id, body, by=by))
+        if edit is not None:
+            await self._store.apply(edit)
+        if body.priority is not None:
+            await self._store.apply(commands.reprioritize(task_id, body.priority, by=by))
+        return await self._tasks.get(task_id)
 
     async def cancel_task(
         self, request: Request, id: params.PathId, body: shapes.CancelInput | None = None

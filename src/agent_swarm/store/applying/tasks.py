@@ -153,7 +153,8 @@ def edit(work: Work, op: ops.EditTask) -> ops.CommandReply:
     moves = False
     if op.labels is not None:
         entry.labels = entry.columns["labels"] = op.labels
-        moves = _require_one_of(work, entry, op.labels if op.any_tag else ())
+        if op.any_tag is not None:
+            moves = _require_one_of(work, entry, op.labels if op.any_tag else ())
     entry.whole, entry.since = None, {}  # what is remembered of it is as it was filed
     work.rows.save(entry)
     if moves:

@@ -161,7 +161,7 @@ class EditTask(Operation[CommandReply]):
     title: str | None = None
     prompt: str | None = None
     labels: tuple[str, ...] | None = None
-    any_tag: bool = False  # one of `labels` has to fit whoever runs it
+    any_tag: bool | None = None  # one of `labels` has to fit whoever runs it; None: whom it is for stays as it is
 
     @property
     def keys(self) -> tuple[str, ...]:
