@@ -16,6 +16,7 @@ from agent_swarm.testing.model_server.requests import ModelRequest
 PREFIX = "/v1beta/models/"
 _SHELL = {"Bash": "run_shell_command"}
 _OWN = ("<session_context>", "This is the Gemini CLI", "<environment_context>")
+_QUOTA_FAILURE = "type.googleapis.com/google.rpc.QuotaFailure"
 _STATUSES = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED"}
 
 
@@ -82,7 +83,10 @@ def body_of(message: Message, request: GeminiRequest) -> dict[str, Any]:
 def error_of(fail: Fail) -> dict[str, Any]:
     """The body of an HTTP error."""
     status = _STATUSES.get(fail.status, "INTERNAL")
-    return {"error": {"code": fail.status, "message": fail.message, "status": status}}
+    told: dict[str, Any] = {"code": fail.status, "message": fail.message, "status": status}
+    if fail.kind == "insufficient_quota":  # of a day: asking again at once is of no use, and the CLI knows it
+        told["details"] = [{"@type": _QUOTA_FAILURE, "violations": [{"quotaId": "GenerateRequestsPerDayPerProject"}]}]
+    return {"error": told}
 
 
 def _chunk(blocks: list[Block], request: GeminiRequest) -> dict[str, Any]:
