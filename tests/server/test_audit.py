@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,7 +101,7 @@ async def test_given_an_event_that_was_tampered_with_when_the_history_is_verifie
         for number in range(5):
             await world.file(f"task {number}")
         history = world.store._engine.history  # type: ignore[attr-defined]  # a store in memory
-        history[2] = replace(history[2], actor="somebody else")
+        history[2] = history[2]._replace(actor="somebody else")
 
         found = await world.get("/api/audit/verify")
     assert (found["whole"], [one["seq"] for one in found["findings"]]) == (False, [3])
