@@ -11,7 +11,7 @@ COMMANDS = {
         "show": Lazy("agent_swarm.cli.budget.showing:show", "Show a budget."),
         "set": Lazy("agent_swarm.cli.budget.setting:set_", "Change a cap, an estimate, or what happens at the cap."),
         "rm": Lazy("agent_swarm.cli.budget.setting:rm", "Take a budget away; who waits for room in it goes on."),
-        "report": Lazy("agent_swarm.cli.budget.showing:report", "Show what work has cost, the most expensive first."),
+        "report": Lazy("agent_swarm.cli.budget.showing:report", "Show what work has reserved, spent and was refused."),
     }
 }
 

@@ -61,7 +61,9 @@ def show(client: Client, *, name: str, as_json: bool) -> None:
 @json_option
 @with_client
 def report(client: Client, *, by: str, since: str | None, until: str | None, limit: int, as_json: bool) -> None:
-    """Show what work has reserved, spent and was refused, the most expensive first.
+    """Show what work has reserved, spent and was refused.
+
+    The most expensive comes first.
 
     \b
     Examples:

@@ -18,7 +18,7 @@ COMMANDS = {
 
 @click.group(cls=LazyGroup, sections=COMMANDS, aliases={"list": "ls"})
 def queue() -> None:
-    """Have results of tasks checked together and put on the branch of their project.
+    """Check results together, and land them on their branch.
 
     A result that does not fit goes back to its author. Nothing lands that was not checked as it then is on the branch.
 

@@ -15,9 +15,9 @@ from agent_swarm.cli.text import short_id
 @json_option
 @with_client
 def add(client: Client, *, tasks: tuple[str, ...], as_json: bool) -> None:
-    """Put the results of tasks in, in this order.
+    """Put the results of tasks in.
 
-    One that waits already, or is on the branch, stays as it is. One that came back or was taken out enters again.
+    They enter in this order. One that waits already, or is on the branch, stays as it is. One that came back or was taken out enters again.
 
     \b
     Example:

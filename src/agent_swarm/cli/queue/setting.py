@@ -21,7 +21,7 @@ from agent_swarm.cli.queue.told import path_of, tell
 @json_option
 @with_client
 def set_(client: Client, /, *, repo: str, timeout: float | None, tags: Any, as_json: bool, **given: Any) -> None:
-    """Have results of a repository checked together and landed, or again.
+    """Have results checked together and landed, or again.
 
     What is not named stays as it is. Without options a queue goes on that was off, or halted.
 

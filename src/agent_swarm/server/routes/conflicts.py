@@ -36,5 +36,12 @@ def routes(context: Context) -> list[BaseRoute]:
     """The table."""
     reading = operators_and_attempts(Scope.TASKS_READ)
     return [
-        route("GET", "/api/conflicts", ConflictRoutes(context).list_conflicts, answers=ConflictPage, access=reading),
+        route(
+            "GET",
+            "/api/conflicts",
+            ConflictRoutes(context).list_conflicts,
+            answers=ConflictPage,
+            access=reading,
+            refuses=(404,),
+        ),
     ]
