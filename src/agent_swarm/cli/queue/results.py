@@ -17,8 +17,8 @@ from agent_swarm.cli.text import short_id
 def add(client: Client, *, tasks: tuple[str, ...], as_json: bool) -> None:
     """Put the results of tasks in.
 
-    They enter in this order. One that waits already, or is on the branch, stays as it is. One that came back or was taken
-    out enters again.
+    They enter in this order. One that waits already, or is on the branch, stays as it is. One that came back or was
+    taken out enters again.
 
     \b
     Example:
