@@ -16,8 +16,8 @@ from agent_swarm.testing.faults.nursery import Nursery
 from agent_swarm.testing.faults.schedule import Schedule, schedule_of
 
 SCHEDULES = int(os.environ.get("SWARM_SCHEDULES", "2000"))
-SECONDS = float(os.environ.get("SWARM_SCHEDULE_SECONDS", "480"))  # a slow machine does fewer, and says how many
-FEWEST = 500  # of those that are asked for
+SECONDS = float(os.environ.get("SWARM_SCHEDULE_SECONDS", "360"))  # a slow machine does fewer, and says how many
+FEWEST = 300  # of those that are asked for
 WITH_CHILDREN = max(1, SCHEDULES // 20)  # besides; their agents are processes
 AT_ONCE = 9 * (os.cpu_count() or 1)  # a schedule spends most of its time waiting
 ONE = os.environ.get("SWARM_SEED")
