@@ -41,13 +41,13 @@ def measure(scale: Scale) -> list[Row]:
 
 
 def _repository(path: Path, *, branches: int, files: int) -> list[str]:
-    """A repository with so many files and branches; the commits of these."""
+    """A repository with so many files and branches, of which some change the same line; the commits of these."""
     path.mkdir()
     _git(path, "init", "--quiet", "--initial-branch=main")
     text = "".join(f"line {number}\n" for number in range(LINES))
     stream = [_commit("main", [(f"d{number % 50}/f{number}", text) for number in range(files)])]
     for branch in range(branches):
-        shared = text.replace(f"line {branch % 40 * 5}\n", f"by {branch}\n")
+        shared = text.replace(f"line {branch % (branches * 2 // 5) * 5}\n", f"by {branch}\n")
         own = [(f"d{number % 50}/f{number}", f"{text}{branch}\n") for number in range(branch * 5 + 1, branch * 5 + 6)]
         stream.append(_commit(f"b{branch}", [("d0/f0", shared), *own], above="from refs/heads/main\n"))
     _git(path, "fast-import", "--quiet", stdin="".join(stream))
