@@ -103,7 +103,7 @@ class Approvals:
     ) -> rest.ApprovalList:
         """Approvals of one status; or of one task, where `task_id` is given or an attempt asks, of any status."""
         own = by.task_id if by.kind is TokenKind.ATTEMPT else task_id
-        after = _read_place(cursor)
+        after = cursors.read_place(cursor)
         if own is not None:
             return await self._page_of_task(own, status, after=after, limit=limit)
         return await self._page_of(status or ApprovalStatus.OPEN, after=after, limit=limit)
@@ -116,14 +116,14 @@ class Approvals:
         placed = sorted((-one.asked_at, one.id, one) for one in found if status in (None, one.status))
         following = [place for place in placed if after is None or place[:2] > after]
         shown, cursor = cursors.page(
-            following[: limit + 1], limit, lambda place: cursors.after_words(str(place[0]), place[1])
+            following[: limit + 1], limit, lambda place: cursors.after_place(place[0], place[1])
         )
         return rest.ApprovalList(approvals=[_shown(one) for _, _, one in shown], next_cursor=cursor)
 
     async def _page_of(self, status: ApprovalStatus, *, after: tuple[int, str] | None, limit: int) -> rest.ApprovalList:
         def reading(queries: Queries) -> tuple[list[Approval], str | None]:
             places = queries.scan(APPROVAL_PLACES, status, after=after, limit=limit + 1)
-            shown, following = cursors.page(places, limit, lambda one: cursors.after_words(str(one.rank), one.id))
+            shown, following = cursors.page(places, limit, lambda one: cursors.after_place(one.rank, one.id))
             found = [queries.record(APPROVALS, place.id) for place in shown]
             return [one for one in found if one is not None], following
 
@@ -205,16 +205,6 @@ def _visible(queries: Queries, approval_id: str, by: Identity) -> Approval:
     if found is None or (by.kind is TokenKind.ATTEMPT and found.task_id != by.task_id):
         raise NotFound(f"no approval has the id {approval_id!r}", hint="see: agent-swarm approval list")
     return found
-
-
-def _read_place(cursor: str | None) -> tuple[int, str] | None:
-    words = cursors.read_words(cursor, 2)
-    if words is None:
-        return None
-    rank, approval_id = words
-    if not rank.removeprefix("-").isdecimal() or len(rank) > 18 or normalize_id(approval_id) != approval_id:
-        raise InvalidInput("cursor is not one that this server has given", details={"field": "cursor"})
-    return int(rank), approval_id
 
 
 def _shown(approval: Approval) -> rest.Approval:

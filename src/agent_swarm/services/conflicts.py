@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent_swarm.domain.errors import NotFound
-from agent_swarm.domain.ids import normalize_id
 from agent_swarm.domain.overlaps import MOST_AT_PROJECT, Overlap
 from agent_swarm.domain.time import to_wire
 from agent_swarm.protocol.limits import PAGE_MAX
 from agent_swarm.protocol.rest_radar import Conflict, ConflictPage, ConflictSide
 from agent_swarm.services import cursors
+from agent_swarm.services.projects import require_project
 from agent_swarm.store.base import Queries, Store
 from agent_swarm.store.families.live_work import LIVE_WORK, LiveWork
 from agent_swarm.store.records import TaskRecord
@@ -35,8 +34,9 @@ async def page(store: Store, project: str | None, *, cursor: str | None, limit: 
     after = cursors.read_words(cursor, 3)
 
     def reading(queries: Queries) -> ConflictPage:
+        project_id = None if project is None else require_project(queries, project).id
         found: list[_Pair] = []
-        for pair in _pairs(queries, _project_id(queries, project), after):
+        for pair in _pairs(queries, project_id, after):
             found.append(pair)
             if len(found) > limit:
                 break
@@ -136,16 +136,3 @@ def _conflict(queries: Queries, pair: _Pair) -> Conflict:
             for side in sides
         ],
     )
-
-
-def _project_id(queries: Queries, named: str | None) -> str | None:
-    if named is None:
-        return None
-    project = queries.project(normalize_id(named) or named)
-    if project is None:
-        raise NotFound(
-            f"no project has the id or name {named!r}",
-            hint="list projects with: agent-swarm repo list",
-            details={"project": named},
-        )
-    return project.id

@@ -57,18 +57,19 @@ def list_projects(*, cursor: str | None, limit: int) -> Callable[[Queries], rest
 
 def get_project(id_or_name: str) -> Callable[[Queries], rest.Project]:
     """A reading: one project. Raises NotFound."""
+    return lambda queries: views.project(require_project(queries, id_or_name))
 
-    def reading(queries: Queries) -> rest.Project:
-        found = queries.project(normalize_id(id_or_name) or id_or_name)
-        if found is None:
-            raise NotFound(
-                f"no project has the id or name {id_or_name!r}",
-                hint="list projects with: agent-swarm repo list",
-                details={"project": id_or_name},
-            )
-        return views.project(found)
 
-    return reading
+def require_project(queries: Queries, id_or_name: str) -> ProjectRecord:
+    """One project; raises NotFound."""
+    found = queries.project(normalize_id(id_or_name) or id_or_name)
+    if found is None:
+        raise NotFound(
+            f"no project has the id or name {id_or_name!r}",
+            hint="list projects with: agent-swarm repo list",
+            details={"project": id_or_name},
+        )
+    return found
 
 
 def repository_address(text: str) -> str:

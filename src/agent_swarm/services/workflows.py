@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent_swarm.domain.dependencies import in_creation_order
-from agent_swarm.domain.errors import InvalidInput
 from agent_swarm.domain.ids import normalize_id
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.domain.time import to_wire
@@ -58,11 +57,11 @@ class Workflows:
 
     async def page(self, *, cursor: str | None, limit: int) -> rest.WorkflowRunList:
         """Runs, the latest first."""
-        after = _read_place(cursor)
+        after = cursors.read_place(cursor)
 
         def reading(queries: Queries) -> rest.WorkflowRunList:
             places = queries.scan(WORKFLOW_RUNS, after=after, limit=limit + 1)
-            shown, following = cursors.page(places, limit, lambda one: cursors.after_words(str(one.rank), one.id))
+            shown, following = cursors.page(places, limit, lambda one: cursors.after_place(one.rank, one.id))
             tasks = {task.spec.id: task for task in queries.tasks([place.id for place in shown])}
             runs = [rest.WorkflowRun(**_head(tasks[place.id], place.name)) for place in shown if place.id in tasks]
             return rest.WorkflowRunList(runs=runs, next_cursor=following)
@@ -136,13 +135,3 @@ def _item(one: Below) -> rest.WorkflowItem:
         position=one.part.position,
         status=one.task.state.status.value if outcome is None else outcome.status.value,
     )
-
-
-def _read_place(cursor: str | None) -> tuple[int, str] | None:
-    words = cursors.read_words(cursor, 2)
-    if words is None:
-        return None
-    rank, run_id = words
-    if not rank.removeprefix("-").isdecimal() or len(rank) > 18 or normalize_id(run_id) != run_id:
-        raise InvalidInput("cursor is not one that this server has given", details={"field": "cursor"})
-    return int(rank), run_id

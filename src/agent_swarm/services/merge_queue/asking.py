@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from agent_swarm.domain.errors import InvalidInput, NotFound
-from agent_swarm.domain.ids import normalize_id
+from agent_swarm.domain.errors import InvalidInput
 from agent_swarm.domain.tasks import TaskStatus
 from agent_swarm.domain.time import SECOND
 from agent_swarm.protocol import rest_merge_queue as rest
 from agent_swarm.services import cursors
 from agent_swarm.services.merge_queue import views
-from agent_swarm.services.projects import branch_named
+from agent_swarm.services.projects import branch_named, require_project
 from agent_swarm.services.readings import require_task
 from agent_swarm.services.tokens import Identity
 from agent_swarm.store.base import Queries, Store
@@ -74,7 +73,7 @@ class MergeQueues:
 
 def require_queue(queries: Queries, project: str) -> tuple[ProjectRecord, MergeQueue]:
     """A project by its id or name, and its queue. Raises NotFound."""
-    found = _project(queries, project)
+    found = require_project(queries, project)
     queue = queries.record(MERGE_QUEUES, found.id)
     if queue is None:
         raise no_queue(project)
@@ -90,19 +89,8 @@ def position_of(queries: Queries, entry: QueueEntry) -> int | None:
 PLACES = 200  # that are counted
 
 
-def _project(queries: Queries, project: str) -> ProjectRecord:
-    found = queries.project(normalize_id(project) or project)
-    if found is None:
-        raise NotFound(
-            f"no project has the id or name {project!r}",
-            hint="list projects with: agent-swarm repo list",
-            details={"project": project},
-        )
-    return found
-
-
 def _setting(queries: Queries, project: str, wanted: rest.MergeQueueInput, by: Identity) -> SetQueue:
-    found = _project(queries, project)
+    found = require_project(queries, project)
     before = queries.record(MERGE_QUEUES, found.id)
     if before is None and wanted.check is None:
         raise InvalidInput(

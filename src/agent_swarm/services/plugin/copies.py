@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent_swarm.domain.errors import Conflict, NotFound, TooLarge
-from agent_swarm.domain.ids import new_id, normalize_id
+from agent_swarm.domain.ids import new_id
 from agent_swarm.domain.swarms import Swarm
 from agent_swarm.protocol import rest_plugin as rest
 from agent_swarm.protocol.rest import ProjectInput
@@ -139,13 +139,7 @@ class _Reports:
 
 
 def _whom(queries: Queries, named: str, swarm: str | None, now: int) -> _Asked:
-    project = queries.project(normalize_id(named) or named)
-    if project is None:
-        raise NotFound(
-            f"no project has the id or name {named[:64]!r}",
-            hint="list projects with: agent-swarm repo list",
-            details={"project": named[:64]},
-        )
+    project = projects.require_project(queries, named)
     swarms = [living_swarm(queries, swarm)] if swarm else _swarms_with(queries, project.id)
     if not swarms:
         raise Conflict(
